@@ -1,0 +1,90 @@
+/**
+ * Counts what becomes of every message, so that none can vanish unseen.
+ *
+ * At every quiet point, for each process and for the whole kernel:
+ * `accepted = handled + failed + returned + abandoned + dropped + deadLettered + pending`.
+ *
+ * **In Erlang/OTP**
+ *
+ * Nothing like it: a message to a dead process is gone.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * How a message can end.
+ *
+ * - `handled`: its turn ended well (a typed failure is an answer, too), or the process received it.
+ * - `failed`: it was in hand when the process crashed or was killed.
+ * - `returned`: a call that never began; its caller was told so, or withdrew it.
+ * - `abandoned`: a call whose caller had left when its turn ended.
+ * - `dropped`: the policy of a full mailbox let it go, or a killed process sent it.
+ * - `deadLettered`: nobody was there to take it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Fate = "handled" | "failed" | "returned" | "abandoned" | "dropped" | "deadLettered"
+
+/**
+ * The messages sent to a process, or to all of a kernel, by what became of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Accounting extends Readonly<Record<Fate, number>> {
+  /** All that were sent to it. */
+  readonly accepted: number
+  /** Those still waiting in a mailbox or in hand. */
+  readonly pending: number
+}
+
+/** @internal */
+export interface Tally extends Record<Fate, number> {
+  accepted: number
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/** @internal */
+export const emptyTally = (): Tally => ({
+  accepted: 0,
+  handled: 0,
+  failed: 0,
+  returned: 0,
+  abandoned: 0,
+  dropped: 0,
+  deadLettered: 0
+})
+
+/** @internal */
+export const addTo = (total: Tally, tally: Tally): void => {
+  total.accepted += tally.accepted
+  total.handled += tally.handled
+  total.failed += tally.failed
+  total.returned += tally.returned
+  total.abandoned += tally.abandoned
+  total.dropped += tally.dropped
+  total.deadLettered += tally.deadLettered
+}
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * How many messages have no known fate: zero at every quiet point.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const missing = (self: Accounting): number =>
+  self.accepted -
+  (self.handled +
+    self.failed +
+    self.returned +
+    self.abandoned +
+    self.dropped +
+    self.deadLettered +
+    self.pending)

@@ -1,0 +1,66 @@
+/**
+ * The telemetry events of the kernel.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Telemetry from "../telemetry/Telemetry.ts"
+import type { CrashReport } from "./CrashReport.ts"
+import type { ExitReason } from "./ExitReason.ts"
+import type { Pid } from "./Pid.ts"
+
+/**
+ * A process is dead. Measurements: messages it was sent and messages it handled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const processExit = Telemetry.event<
+  { readonly accepted: number; readonly handled: number },
+  {
+    readonly pid: Pid
+    readonly name: string | undefined
+    readonly label: string | undefined
+    readonly reason: ExitReason
+  }
+>("otp.process.exit")
+
+/**
+ * A process crashed: its report, with the decision of its supervisor if it has one. Sent for each crash, also when the
+ * log leaves it out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const processCrash = Telemetry.event<{ readonly count: number }, { readonly report: CrashReport }>(
+  "otp.process.crash"
+)
+
+/**
+ * A message that nobody took: its process is dead, or full.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const deadLetter = Telemetry.event<
+  { readonly count: number },
+  {
+    readonly to: Pid
+    readonly name: string | undefined
+    readonly label: string | undefined
+    readonly from: Pid | undefined
+    readonly content: unknown
+    readonly why: { readonly _tag: "Closed"; readonly reason: ExitReason } | { readonly _tag: "Full" }
+  }
+>("otp.message.dead_letter")
+
+/**
+ * An answer that came when its caller no longer waited.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const lateReply = Telemetry.event<
+  { readonly count: number },
+  { readonly pid: Pid; readonly request: string }
+>("otp.message.late_reply")

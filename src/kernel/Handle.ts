@@ -1,0 +1,111 @@
+/**
+ * Names a server, not one run of it.
+ *
+ * A handle is what a server's service gives: it stays the same and stays valid while a supervisor restarts the server
+ * behind it. It points to the run that is up now, knows that the server is down for the moment, or that it is gone for
+ * good.
+ *
+ * **In Erlang/OTP**
+ *
+ * What a registered name is used for. A pid in OTP names a run and goes stale at a restart.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as ExitReason from "./ExitReason.ts"
+import type { Pid } from "./Pid.ts"
+import type { ProcessRecord } from "./ProcessRecord.ts"
+
+/**
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const TypeId = "~effect-otp/kernel/Handle"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * Names a server whose protocol is `M`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Handle<in out M> {
+  readonly [TypeId]: Target<M>
+}
+
+/**
+ * What a handle points to. Only behaviours look inside.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Target<in out M> {
+  readonly key: string
+  readonly protocol?: (message: M) => M
+}
+
+/** Hears when a server that was down is up again, or gone. @internal */
+export type Waiter = () => void
+
+/** @internal */
+export class HandleTarget implements Target<unknown> {
+  readonly key: string
+  current: ProcessRecord | undefined = undefined
+  /** Why the server is gone for good: nobody will start it again. */
+  gone: ExitReason.ExitReason | undefined = undefined
+  private waiters: Set<Waiter> | undefined = undefined
+
+  constructor(key: string) {
+    this.key = key
+  }
+
+  up(record: ProcessRecord): void {
+    this.current = record
+    this.gone = undefined
+    this.tell()
+  }
+
+  /** That run has ended; another may follow. */
+  down(record: ProcessRecord): void {
+    if (this.current === record) this.current = undefined
+  }
+
+  leave(reason: ExitReason.ExitReason): void {
+    this.current = undefined
+    this.gone = reason
+    this.tell()
+  }
+
+  wait(waiter: Waiter): void {
+    ;(this.waiters ??= new Set()).add(waiter)
+  }
+
+  forget(waiter: Waiter): void {
+    this.waiters?.delete(waiter)
+  }
+
+  private tell(): void {
+    const waiters = this.waiters
+    this.waiters = undefined
+    for (const waiter of waiters ?? []) waiter()
+  }
+}
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * The run a handle points to now; `None` while the server is down.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const pid = <M>(handle: Handle<M>): Effect.Effect<Option.Option<Pid>> =>
+  Effect.sync(() => Option.fromUndefinedOr(targetOf(handle).current))
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** @internal */
+export const targetOf = <M>(handle: Handle<M>): HandleTarget => handle[TypeId] as unknown as HandleTarget

@@ -1,0 +1,170 @@
+/**
+ * Holds the processes, names, timers and message counts of one running system.
+ *
+ * The default kernel needs no wiring. A test, or a second system in one program, gets a kernel of its own by `layer`:
+ * pids, names, counts and telemetry of two kernels have nothing to do with each other.
+ *
+ * **In Erlang/OTP**
+ *
+ * The emulator: the process table, the local name table and `erlang:system_info`.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scheduler from "effect/Scheduler"
+import * as Telemetry from "../telemetry/Telemetry.ts"
+import type { Accounting } from "./Accounting.ts"
+import { KernelState } from "./internal/kernelState.ts"
+import { MixedScheduler } from "effect/Scheduler"; const makeRunQueue = () => new MixedScheduler()
+import type { Pid } from "./Pid.ts"
+import { displayName, type ProcessRecord } from "./ProcessRecord.ts"
+
+const TypeId = "~effect-otp/kernel/Kernel"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * One running system of processes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Kernel {
+  readonly [TypeId]: typeof TypeId
+}
+
+/**
+ * What lives in a kernel at this moment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Counts {
+  readonly processes: number
+  /** Killed processes whose fiber has not ended yet. */
+  readonly zombies: number
+  /** Timers that are still to fire. */
+  readonly timers: number
+  readonly names: number
+  /** Answers that came when nobody waited for them any more. */
+  readonly lateReplies: number
+}
+
+class KernelImpl implements Kernel {
+  readonly [TypeId] = TypeId
+  readonly state: KernelState<ProcessRecord>
+  constructor(telemetry: Telemetry.Table) {
+    this.state = new KernelState(telemetry)
+  }
+}
+
+// ---- services -----------------------------------------------------------------------------------------------------
+
+/**
+ * The kernel that processes started here belong to. Default: one for the whole program.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>("effect-otp/kernel/Kernel", {
+  defaultValue: () => new KernelImpl(Context.get(Context.empty(), Telemetry.Telemetry))
+})
+
+// ---- layers -------------------------------------------------------------------------------------------------------
+
+/**
+ * A kernel of its own. When its scope closes, what still lives in it is killed and waited for.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<never> = Layer.effect(
+  Kernel,
+  Effect.acquireRelease(
+    Effect.map(Telemetry.Telemetry, (table): Kernel => new KernelImpl(table)),
+    (kernel) => killAll((kernel as KernelImpl).state)
+  )
+)
+
+/**
+ * The run-queue scheduler: one queue of tasks for all fibers, run in slices of time.
+ *
+ * **When to use**
+ *
+ * Use for programs with many small messages: a hop from process to process takes a fraction of what it takes on
+ * Effect's default scheduler, and timers and I/O still get their turn. All promises hold on both.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerScheduler: Layer.Layer<never> = Layer.sync(Scheduler.Scheduler, () => makeRunQueue())
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * What became of all messages sent in this kernel.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const messages: Effect.Effect<Accounting> = Effect.withFiber((fiber) =>
+  Effect.succeed(currentUnsafe(fiber).accounting)
+)
+
+/**
+ * How many processes, zombies, timers and names there are.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const counts: Effect.Effect<Counts> = Effect.withFiber((fiber) => {
+  const { table, zombies, timers, names, lateReplies } = currentUnsafe(fiber)
+  return Effect.succeed({
+    processes: table.size,
+    zombies: zombies.size,
+    timers,
+    names: names.size,
+    lateReplies
+  })
+})
+
+/**
+ * The processes that are alive, oldest first.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const processes: Effect.Effect<ReadonlyArray<Pid>> = Effect.withFiber((fiber) =>
+  Effect.succeed(Array.from(currentUnsafe(fiber).table.values()))
+)
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** @internal */
+export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): KernelState<ProcessRecord> =>
+  (Context.get(fiber.context, Kernel) as KernelImpl).state
+
+/** What still lives, for a message to people. @internal */
+export const survivors = (kernel: KernelState<ProcessRecord>): ReadonlyArray<string> =>
+  Array.from(kernel.table.values(), (record) => `${displayName(record)} ${String(record)}`)
+
+const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const left = [...kernel.table.values(), ...kernel.zombies]
+    for (const record of left) record.kill()
+    return Effect.forEach(left, awaitEnd, { discard: true })
+  })
+
+const awaitEnd = (record: ProcessRecord): Effect.Effect<void> =>
+  Effect.withFiber((fiber) =>
+    Effect.callback<void>((resume) => {
+      const ended = () => fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
+      const observer = { ended }
+      record.observe(observer)
+      return Effect.sync(() => record.unobserve(observer))
+    })
+  )

@@ -1,0 +1,163 @@
+/**
+ * Holds the messages a process has received and not yet handled.
+ *
+ * A mailbox belongs to one process: anybody may add to it, only its owner takes from it.
+ *
+ * **Guarantees**
+ *
+ * - Order: messages are taken in the order they were added; selective receive takes the first that matches and keeps
+ *   the others in order.
+ * - Capacity: unbounded unless a bound is given; a bound names what happens when it is reached.
+ *
+ * **In Erlang/OTP**
+ *
+ * The message queue of a process. Erlang's has no bound.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * What happens to a message that finds the mailbox full.
+ *
+ * - `suspend`: its sender waits until there is room. A process sending to itself is refused at once instead.
+ * - `fail`: a call fails with `MailboxFull`, anything else becomes a dead letter.
+ * - `dropNewest`: the new message is dropped; a dropped call fails with `MailboxFull`.
+ * - `dropOldest`: the oldest message that waits is dropped to make room; a dropped call fails with `MailboxFull`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Policy = "suspend" | "fail" | "dropNewest" | "dropOldest"
+
+/**
+ * A bound of a mailbox: how many messages may wait in it, and what happens to the next.
+ *
+ * Signals of the kernel (`Exit`, `Down`) are never refused.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Bound {
+  readonly capacity: number
+  readonly policy: Policy
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * A checked bound.
+ *
+ * Throws a `RangeError` unless `capacity` is a whole number of at least 1 and `policy` one of the four.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const bound = (options: Bound): Bound => {
+  if (!Number.isSafeInteger(options.capacity) || options.capacity < 1) {
+    throw new RangeError(`Mailbox capacity must be a whole number of at least 1, got ${options.capacity}`)
+  }
+  if (!policies.includes(options.policy)) {
+    throw new RangeError(`Mailbox policy must be one of ${policies.join(", ")}, got ${String(options.policy)}`)
+  }
+  return { capacity: options.capacity, policy: options.policy }
+}
+
+const policies: ReadonlyArray<Policy> = ["suspend", "fail", "dropNewest", "dropOldest"]
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** How many taken slots may lie at the front before they are cut off. */
+const COMPACT = 1024
+
+/**
+ * The queue itself: an array read from `head`. A slot in the middle may be empty where a caller withdrew its call.
+ *
+ * @internal
+ */
+export class Mailbox<A extends object> {
+  private items: Array<A | undefined> | undefined = undefined
+  private head = 0
+  private holes = 0
+
+  get size(): number {
+    return this.items === undefined ? 0 : this.items.length - this.head - this.holes
+  }
+
+  push(message: A): void {
+    if (this.items === undefined) this.items = [message]
+    else this.items.push(message)
+  }
+
+  shift(): A | undefined {
+    const items = this.items
+    if (items === undefined) return undefined
+    while (this.head < items.length) {
+      const message = items[this.head]
+      items[this.head++] = undefined
+      if (message !== undefined) {
+        this.trim(items)
+        return message
+      }
+      this.holes--
+    }
+    this.trim(items)
+    return undefined
+  }
+
+  /** Takes the first message that matches, leaving the others in order. */
+  take(matches: (message: A) => boolean): A | undefined {
+    const items = this.items
+    if (items === undefined) return undefined
+    for (let i = this.head; i < items.length; i++) {
+      const message = items[i]
+      if (message !== undefined && matches(message)) {
+        this.removeAt(items, i)
+        return message
+      }
+    }
+    return undefined
+  }
+
+  /** Takes out one message wherever it is; false if it is not here (any more). */
+  remove(message: A): boolean {
+    const items = this.items
+    const at = items === undefined ? -1 : items.indexOf(message, this.head)
+    if (at < 0) return false
+    this.removeAt(items!, at)
+    return true
+  }
+
+  /** Takes out everything. */
+  clear(): Array<A> {
+    const items = this.items
+    if (items === undefined) return []
+    this.items = undefined
+    const rest = items.slice(this.head).filter((message) => message !== undefined)
+    this.head = 0
+    this.holes = 0
+    return rest
+  }
+
+  private removeAt(items: Array<A | undefined>, at: number): void {
+    items[at] = undefined
+    if (at === this.head) this.head++
+    else this.holes++
+    this.trim(items)
+  }
+
+  private trim(items: Array<A | undefined>): void {
+    if (this.head >= items.length) {
+      // A small array is kept: the next message needs it again.
+      if (items.length > COMPACT) this.items = undefined
+      else items.length = 0
+      this.head = 0
+      this.holes = 0
+    } else if (this.head >= COMPACT && this.head * 2 >= items.length) {
+      items.splice(0, this.head)
+      this.head = 0
+    }
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Names one run of one process.
+ *
+ * A pid is unique in its kernel for ever: no later process gets it. It can be kept, compared, printed and sent to;
+ * it does not keep the state of a dead process alive. `M` is what the process accepts as messages.
+ *
+ * **In Erlang/OTP**
+ *
+ * A pid, but typed: a process whose messages are unknown is a `Pid<never>` and cannot be sent anything.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import type * as Equal from "effect/Equal"
+import { hasProperty } from "effect/Predicate"
+
+/**
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const TypeId = "~effect-otp/kernel/Pid"
+
+/**
+ * Names one run of one process that accepts messages of type `M`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Pid<in M = never> extends Equal.Equal {
+  readonly [TypeId]: (message: M) => void
+  /** Unique in the kernel, counted up from 1. */
+  readonly id: number
+  /** The pid as people read it, for example `<0.12>`. */
+  toString(): string
+}
+
+/**
+ * Tells whether a value is a pid.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isPid = (u: unknown): u is Pid => hasProperty(u, TypeId)

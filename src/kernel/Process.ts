@@ -1,0 +1,488 @@
+/**
+ * Runs effects as processes: one fiber, one mailbox, one record each.
+ *
+ * A process has a parent (the process that spawned it), can be linked to and monitored, sent messages and exit signals,
+ * and killed. Whatever happens to it is written down as one `ExitReason`.
+ *
+ * **Guarantees**
+ *
+ * - `spawn` returns when the links and monitors asked for are in place; the body has not run yet. A process killed
+ *   before its first step still fires them.
+ * - All that one process sends another (messages, exit signals, its own end) arrives in the order sent. Only a kill, an
+ *   exit signal that is not trapped and the shutdown by the parent overtake what is queued.
+ * - At its death, in this order: not alive, timers to it dropped, name free, exit signals to links, `Down` to monitors.
+ * - Its scope (finalizers) closes before that, except after a kill: then neighbours are told at once.
+ *
+ * **In Erlang/OTP**
+ *
+ * `spawn`, `link`, `monitor`, `exit/2` and friends of the module `erlang`, and `Process` of Elixir.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type { Refinement } from "effect/Predicate"
+import * as Scope from "effect/Scope"
+import * as Tracer from "effect/Tracer"
+import type { Accounting } from "./Accounting.ts"
+import { CurrentAdoption } from "./Adoption.ts"
+import * as ExitReason from "./ExitReason.ts"
+import { PlainProcess, type PlainOptions } from "./internal/plainProcess.ts"
+import * as Relations from "./internal/relations.ts"
+import * as Kernel from "./Kernel.ts"
+import { bound, type Bound } from "./Mailbox.ts"
+import type { Pid } from "./Pid.ts"
+import { currentUnsafe, MessageEnvelope, Self as SelfKey, type ProcessRecord } from "./ProcessRecord.ts"
+import * as Signal from "./Signal.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * The process an effect runs in, as a requirement: only a process can link, monitor or trap exits.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Self = SelfKey
+
+/**
+ * The receiving end of a plain process. Signals of the kernel arrive among its messages.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Inbox<out M> {
+  /** The process it belongs to. */
+  readonly pid: Pid<never>
+  /** Takes the next message. */
+  readonly take: Effect.Effect<M | Signal.Signal>
+  /**
+   * Takes the first message that matches and leaves the others in order. The whole mailbox is looked through before it
+   * waits. Interrupting it loses nothing.
+   */
+  readonly receive: {
+    <B extends M | Signal.Signal>(refinement: Refinement<M | Signal.Signal, B>): Effect.Effect<B>
+    (predicate: (message: M | Signal.Signal) => boolean): Effect.Effect<M | Signal.Signal>
+  }
+  /** The first message that matches, if it is there now. */
+  readonly poll: {
+    <B extends M | Signal.Signal>(refinement: Refinement<M | Signal.Signal, B>): Effect.Effect<Option.Option<B>>
+    (predicate: (message: M | Signal.Signal) => boolean): Effect.Effect<Option.Option<M | Signal.Signal>>
+  }
+}
+
+/**
+ * Options of a plain process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SpawnOptions {
+  /** How crash reports and listings call it. */
+  readonly label?: string | undefined
+  /** Whether exit signals become messages. Default false. */
+  readonly trapExit?: boolean | undefined
+  /** A bound for its mailbox. Default none. */
+  readonly mailbox?: Bound | undefined
+}
+
+/**
+ * What is known of a live process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Info {
+  readonly pid: Pid
+  readonly name: string | undefined
+  readonly label: string | undefined
+  readonly status: "starting" | "running" | "exiting"
+  readonly parent: Pid | undefined
+  readonly trapExit: boolean
+  readonly links: ReadonlyArray<Pid>
+  readonly monitors: ReadonlyArray<Pid>
+  readonly monitoredBy: ReadonlyArray<Pid>
+  /** Messages waiting, including those passed over by selective receive. */
+  readonly mailboxLength: number
+  readonly messages: Accounting
+}
+
+type Body<M, A, E, R> = Effect.Effect<A, E, R> | ((inbox: Inbox<M>) => Effect.Effect<A, E, R>)
+type Needs<R> = Exclude<R, Scope.Scope | SelfKey>
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * There is no such process.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NoProcess extends Data.TaggedError("NoProcess")<{ readonly pid: Pid }> {
+  override get message() {
+    return `There is no process ${String(this.pid)}`
+  }
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * Starts a process and returns at once; its body runs in a later step.
+ *
+ * **Details**
+ *
+ * The body gets an `Inbox` if it is a function; annotate its parameter to say which messages the process accepts. The
+ * body's scope is the process's. Fibers it forks as children end with it. It is interrupted when the process is to end.
+ *
+ * **Example** (Sending to a process)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const greeting = yield* Deferred.make<string>()
+ *   const pid = yield* Process.spawn((inbox: Process.Inbox<string>) =>
+ *     Effect.flatMap(inbox.take, (name) => Deferred.succeed(greeting, `hello ${name}`))
+ *   )
+ *   yield* Process.send(pid, "Joe")
+ *   return yield* Deferred.await(greeting)
+ * })
+ *
+ * await Effect.runPromise(program) // => "hello Joe"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const spawn = <A, E, R, M = never>(
+  body: Body<M, A, E, R>,
+  options?: SpawnOptions
+): Effect.Effect<Pid<M>, never, Needs<R>> =>
+  Effect.withFiber((fiber) => Effect.succeed(spawnUnsafe(fiber, body, options) as Pid<unknown> as Pid<M>))
+
+/**
+ * Starts a process that is linked to this one.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const spawnLink = <A, E, R, M = never>(
+  body: Body<M, A, E, R>,
+  options?: SpawnOptions
+): Effect.Effect<Pid<M>, never, Needs<R> | Self> =>
+  Effect.withFiber((fiber) => {
+    const record = spawnUnsafe(fiber, body, options)
+    Relations.link<ProcessRecord>(selfUnsafe(fiber), record)
+    return Effect.succeed(record as Pid<unknown> as Pid<M>)
+  })
+
+/**
+ * Starts a process that this one monitors.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const spawnMonitor = <A, E, R, M = never>(
+  body: Body<M, A, E, R>,
+  options?: SpawnOptions
+): Effect.Effect<{ readonly pid: Pid<M>; readonly monitor: Signal.MonitorRef }, never, Needs<R> | Self> =>
+  Effect.withFiber((fiber) => {
+    const record = spawnUnsafe(fiber, body, options)
+    const monitor = Relations.monitor<ProcessRecord>(selfUnsafe(fiber), record)
+    return Effect.succeed({ pid: record as Pid<unknown> as Pid<M>, monitor })
+  })
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * The pid of the process this effect runs in.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const self: Effect.Effect<Pid, never, Self> = SelfKey
+
+/**
+ * Sends a message. Never fails: a message to a dead process is a dead letter.
+ *
+ * **Interruption**
+ *
+ * Waits only if the mailbox is bounded with the policy `suspend`; interrupted, the message is taken back.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const record = recordOf(pid)
+    const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
+    let admitted: (() => void) | undefined = undefined
+    if (record.post(envelope, () => admitted?.())) return Effect.void
+    return Effect.callback<void>((resume) => {
+      admitted = () => fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
+      return Effect.sync(() => record.withdraw(envelope))
+    })
+  })
+
+/**
+ * Sends an exit signal to a process.
+ *
+ * **Details**
+ *
+ * A process that traps exits gets it as a message. Otherwise `Normal` does nothing (but for a process that sends it to
+ * itself) and any other reason ends the process: a plain one is interrupted at once, a server runs `terminate` first. A
+ * signal sent to a dead process is lost.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const exit = (pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    recordOf(pid).exitSignal(currentUnsafe(fiber), reason)
+    return Effect.void
+  })
+
+/**
+ * Kills a process. It cannot be trapped: neighbours see `Killed` at once, its name is free at once.
+ *
+ * **Gotchas**
+ *
+ * Its fiber ends when it leaves the uninterruptible region it may be in, and its finalizers always run. Until then what
+ * it sends is discarded.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => recordOf(pid).kill())
+
+/**
+ * Links this process to another: when one ends abnormally the other gets its exit signal.
+ *
+ * **Details**
+ *
+ * Linking twice is linking once; linking to oneself does nothing. If the other is dead already, a process that traps
+ * exits gets an `Exit` with `NoProcess`, any other fails with `NoProcess`.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
+  Effect.withFiber((fiber) => {
+    const me = selfUnsafe(fiber)
+    const other = recordOf(pid)
+    if (other.isAlive) {
+      Relations.link<ProcessRecord>(me, other)
+      return Effect.void
+    }
+    if (!me.trapExit) return Effect.fail(new NoProcess({ pid }))
+    me.signal(new Signal.Exit(other, ExitReason.noProcess))
+    return Effect.void
+  })
+
+/**
+ * Removes a link. No exit signal of it arrives afterwards, and one that waits in the mailbox is taken out.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
+  Effect.withFiber((fiber) => {
+    const me = selfUnsafe(fiber)
+    const other = recordOf(pid)
+    Relations.unlink<ProcessRecord>(me, other)
+    me.removeSignal((signal) => signal._tag === "Exit" && signal.from === other)
+    return Effect.void
+  })
+
+/**
+ * Watches a process: exactly one `Down` arrives when it ends, with `NoProcess` if it is dead already.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const monitor = (pid: Pid): Effect.Effect<Signal.MonitorRef, never, Self> =>
+  Effect.withFiber((fiber) => Effect.succeed(monitorUnsafe(selfUnsafe(fiber), recordOf(pid))))
+
+/**
+ * Removes a monitor, and its `Down` from the mailbox if it has come already. True if the process was still watched.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const demonitor = (ref: Signal.MonitorRef): Effect.Effect<boolean, never, Self> =>
+  Effect.withFiber((fiber) => {
+    const me = selfUnsafe(fiber)
+    const monitor = ref as Relations.Monitor<ProcessRecord>
+    if (monitor.watcher !== me) return Effect.succeed(true)
+    const watched = Relations.demonitor(monitor)
+    me.removeSignal((signal) => signal._tag === "Down" && signal.monitor === ref)
+    return Effect.succeed(watched)
+  })
+
+/**
+ * Says whether exit signals to this process become messages, and returns what it was before.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const trapExit = (trap: boolean): Effect.Effect<boolean, never, Self> =>
+  Effect.withFiber((fiber) => {
+    const me = selfUnsafe(fiber)
+    const before = me.trapExit
+    me.trapExit = trap
+    return Effect.succeed(before)
+  })
+
+/**
+ * Waits for the death of a process and says why it ended. Works outside of processes, too.
+ *
+ * **Interruption**
+ *
+ * Stops waiting; the process is not touched.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
+  Effect.withFiber((fiber) => {
+    const record = recordOf(pid)
+    if (record.reason !== undefined) return Exit.succeed(record.reason)
+    return Effect.callback<ExitReason.ExitReason>((resume) => {
+      const dead = (reason: ExitReason.ExitReason) =>
+        fiber.currentDispatcher.scheduleTask(() => resume(Exit.succeed(reason)), 0)
+      const observer = { dead }
+      record.observe(observer)
+      return Effect.sync(() => record.unobserve(observer))
+    })
+  })
+
+/**
+ * Whether a process is alive. False from the moment it is dead for its neighbours.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const isAlive = (pid: Pid): Effect.Effect<boolean> => Effect.sync(() => recordOf(pid).isAlive)
+
+/**
+ * Names this process for people: crash reports and listings show it.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const setLabel = (label: string): Effect.Effect<void, never, Self> =>
+  Effect.withFiber((fiber) => {
+    selfUnsafe(fiber).label = label
+    return Effect.void
+  })
+
+/**
+ * The processes above this one, its parent first.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const ancestors: Effect.Effect<ReadonlyArray<Pid>, never, Self> = Effect.withFiber((fiber) => {
+  const found: Array<Pid> = []
+  for (let parent = selfUnsafe(fiber).parent; parent !== undefined; parent = parent.parent) found.push(parent)
+  return Effect.succeed(found)
+})
+
+/**
+ * On whose behalf this effect runs, nearest first: the process that spawned this one, and the callers of that one.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Callers: Context.Reference<ReadonlyArray<Pid>> = Context.Reference<ReadonlyArray<Pid>>(
+  "effect-otp/kernel/Process/Callers",
+  { defaultValue: () => [] }
+)
+
+/**
+ * What is known of a process; `None` if it is dead.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const info = (pid: Pid): Effect.Effect<Option.Option<Info>> => Effect.sync(() => infoUnsafe(recordOf(pid)))
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** The record behind a pid. @internal */
+export const recordOf = (pid: Pid): ProcessRecord => pid as Pid<never> as unknown as ProcessRecord
+
+/** The record of the process this fiber runs in, where the types say there is one. @internal */
+export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
+  Context.getUnsafe(fiber.context, SelfKey) as unknown as ProcessRecord
+
+/** @internal */
+export const monitorUnsafe = (watcher: ProcessRecord, target: ProcessRecord): Signal.MonitorRef => {
+  const made = Relations.monitor<ProcessRecord>(watcher, target)
+  if (!target.isAlive) {
+    Relations.demonitor(made)
+    watcher.signal(new Signal.Down(made, target, ExitReason.noProcess))
+  }
+  return made
+}
+
+/**
+ * The environment of a new process: its starter's, without the span (which would never end), and without the place a
+ * supervisor keeps for the one child it is starting.
+ *
+ * @internal
+ */
+export const environment = (context: Context.Context<never>): Context.Context<never> => {
+  let found = context
+  if (Context.getOrUndefined(found, Tracer.ParentSpan) !== undefined) found = Context.omit(Tracer.ParentSpan)(found)
+  if (Context.get(found, CurrentAdoption) !== undefined) found = Context.add(found, CurrentAdoption, undefined)
+  return found
+}
+
+const spawnUnsafe = <M, A, E, R>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  body: Body<M, A, E, R>,
+  options: SpawnOptions = {}
+): PlainProcess => {
+  const parent = currentUnsafe(fiber)
+  const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
+  let context = environment(fiber.context)
+  if (parent !== undefined) context = Context.add(context, Callers, [parent, ...Context.get(context, Callers)])
+  const record = new PlainProcess(kernel, parent, context)
+  const checked: PlainOptions = options.mailbox === undefined ? options : { ...options, mailbox: bound(options.mailbox) }
+  record.configure(checked)
+  record.run((Effect.isEffect(body) ? body : Effect.suspend(() => body(inboxOf(record)))) as Effect.Effect<A, E>)
+  return record
+}
+
+const inboxOf = <M>(record: PlainProcess): Inbox<M> =>
+  ({
+    pid: record,
+    take: record.receive(() => true),
+    receive: (matches: (message: unknown) => boolean) => record.receive(matches),
+    poll: (matches: (message: unknown) => boolean) => Effect.sync(() => record.poll(matches))
+  }) as unknown as Inbox<M>
+
+const infoUnsafe = (record: ProcessRecord): Option.Option<Info> => {
+  if (record.status === "dead") return Option.none()
+  const relations = record.relations
+  return Option.some({
+    pid: record,
+    name: record.name,
+    label: record.label,
+    status: record.status,
+    parent: record.parent,
+    trapExit: record.trapExit,
+    links: [...(relations?.links ?? [])],
+    monitors: Array.from(relations?.watching ?? [], (monitor) => monitor.pid),
+    monitoredBy: Array.from(relations?.watchers ?? [], (monitor) => monitor.watcher),
+    mailboxLength: record.mailbox.size,
+    messages: record.accounting
+  })
+}

@@ -1,0 +1,602 @@
+/**
+ * The record of one process: who it is, what it holds, whom it is tied to, and how it ends.
+ *
+ * For authors of behaviours: `GenServer`, supervisors and plain processes are kinds of it. Everybody else uses
+ * `Process`.
+ *
+ * A record goes one way: `starting → running → exiting → dead`, and has *ended* once its fiber and its scope have, too.
+ * While it exits its mailbox is closed, its last duties run (`terminate`, finalizers) and it is still alive. A kill skips
+ * to `dead` at once and leaves the fiber to end when it can.
+ *
+ * **Not here**
+ *
+ * Nothing in this module runs a user's code in the caller's step: what must run is handed to the dispatcher of the fiber
+ * it runs on. So a signal is delivered when the function returns, in the order sent, without recursion.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Hash from "effect/Hash"
+import * as Scope from "effect/Scope"
+import * as Telemetry from "../telemetry/Telemetry.ts"
+import { emptyTally, type Accounting, type Fate, type Tally } from "./Accounting.ts"
+import * as CrashReport from "./CrashReport.ts"
+import * as Events from "./Events.ts"
+import * as ExitReason from "./ExitReason.ts"
+import type { KernelState } from "./internal/kernelState.ts"
+import * as Relations from "./internal/relations.ts"
+import { Mailbox, type Bound } from "./Mailbox.ts"
+import * as Pid from "./Pid.ts"
+import * as Signal from "./Signal.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * Where a process is on its way.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Status = "starting" | "running" | "exiting" | "dead"
+
+/**
+ * Why a message could not be delivered.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Refusal = { readonly _tag: "Closed"; readonly reason: ExitReason.ExitReason } | { readonly _tag: "Full" }
+
+/**
+ * What a mailbox holds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Envelope {
+  readonly from: ProcessRecord | undefined
+  /** What a dead letter shows. */
+  readonly content: unknown
+  /** Tells whoever waits that the message will not be handled, and says what became of it. */
+  refuse(why: Refusal): Fate
+}
+
+/**
+ * Looks on while a process ends. The functions must not throw and must not run a user's code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Observer {
+  readonly exiting?: ((reason: ExitReason.ExitReason) => void) | undefined
+  readonly dead?: ((reason: ExitReason.ExitReason) => void) | undefined
+  readonly ended?: (() => void) | undefined
+}
+
+/**
+ * Something that is dropped with the process it belongs to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Belonging {
+  drop(): void
+}
+
+/**
+ * The environment entry that says which process an effect runs in. Its value is a record.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Self extends Context.Service<Self, Pid.Pid>()("effect-otp/kernel/Self") {}
+
+/**
+ * The record of the process this fiber belongs to, if it belongs to one.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined =>
+  Context.getOrUndefined(fiber.context, Self) as ProcessRecord | undefined
+
+interface Waiting {
+  readonly envelope: Envelope
+  readonly admit: () => void
+}
+
+// ---- the record ---------------------------------------------------------------------------------------------------
+
+/**
+ * One process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<ProcessRecord> {
+  declare readonly [Pid.TypeId]: (message: unknown) => void
+  readonly id: number
+  readonly kernel: KernelState<ProcessRecord>
+  readonly parent: ProcessRecord | undefined
+  readonly mailbox = new Mailbox<Envelope>()
+  /** What its fibers run in; `Self` is in it. Emptied when the process has ended. */
+  context: Context.Context<never>
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  status: Status = "starting"
+  ended = false
+  trapExit = false
+  name: string | undefined = undefined
+  label: string | undefined = undefined
+  /** Why it is ending, from the moment it does. */
+  exiting: ExitReason.ExitReason | undefined = undefined
+  /** Why it ended. Written once, at its death. */
+  reason: ExitReason.ExitReason | undefined = undefined
+  /** Whether a signal ended it: then who sent the signal reports the crash. */
+  protected signalled = false
+  /** Who writes its crash report; a supervisor does, with what it decided. */
+  reporter: ((report: CrashReport.CrashReport) => void) | undefined = undefined
+  relations: Relations.Relations<ProcessRecord> | undefined = undefined
+  /** Resumes the owner where it waits for a message. */
+  protected resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
+  protected bound: Bound | undefined = undefined
+  /** Senders waiting for room, under the policy `suspend`. */
+  private waiting: Array<Waiting> | undefined = undefined
+  private observers: Array<Observer> | undefined = undefined
+  private belongings: Set<Belonging> | undefined = undefined
+  protected scope: Scope.Closeable | undefined = undefined
+  private lengthAtClose = 0
+  accepted = 0
+  handled = 0
+  private fates: Tally | undefined = undefined
+
+  constructor(kernel: KernelState<ProcessRecord>, parent: ProcessRecord | undefined, context: Context.Context<never>) {
+    this.kernel = kernel
+    this.parent = parent
+    this.context = context
+    this.id = kernel.nextId()
+    kernel.table.add(this)
+  }
+
+  /** Messages in hand: taken, and not yet done with. */
+  protected get inHandCount(): number {
+    return 0
+  }
+
+  get isAlive(): boolean {
+    return this.status !== "dead"
+  }
+
+  /** Whether messages are still taken in. */
+  get isOpen(): boolean {
+    return this.exiting === undefined
+  }
+
+  get pending(): number {
+    return this.mailbox.size + this.inHandCount + (this.waiting?.length ?? 0)
+  }
+
+  get accounting(): Accounting {
+    const tally = this.tally()
+    return { ...tally, pending: this.pending }
+  }
+
+  toString(): string {
+    return `<0.${this.id}>`
+  }
+
+  toJSON(): unknown {
+    return { _id: "Pid", id: this.id }
+  }
+
+  [Equal.symbol](that: unknown): boolean {
+    return this === that
+  }
+
+  [Hash.symbol](): number {
+    return Hash.number(this.id)
+  }
+
+  // ---- messages ---------------------------------------------------------------------------------------------------
+
+  /**
+   * Adds a message, or says what became of it. Returns false if its sender has to wait for room: then `admit` is called
+   * once there is some, or the message has another fate.
+   */
+  post(envelope: Envelope, admit?: () => void): boolean {
+    this.count()
+    if (envelope.from?.status === "dead") return this.lose(envelope, "dropped")
+    if (this.exiting !== undefined) return this.refuse(envelope, { _tag: "Closed", reason: this.exiting })
+    if (this.bound !== undefined && this.mailbox.size >= this.bound.capacity) return this.overflow(envelope, admit)
+    this.mailbox.push(envelope)
+    this.wake(envelope)
+    return true
+  }
+
+  /** Adds a signal of the kernel: no bound holds it off. */
+  signal(signal: Signal.Signal): void {
+    const envelope = new SignalEnvelope(signal)
+    this.count()
+    if (this.exiting !== undefined) {
+      this.refuse(envelope, { _tag: "Closed", reason: this.exiting })
+      return
+    }
+    this.mailbox.push(envelope)
+    this.wake(envelope)
+  }
+
+  /** Takes a message that has not begun back out of the mailbox; false if it has begun or is not here. */
+  withdraw(envelope: Envelope): boolean {
+    if (!this.mailbox.remove(envelope) && !this.stopWaiting(envelope)) return false
+    this.settle("returned")
+    this.roomMade()
+    return true
+  }
+
+  settle(fate: Fate): void {
+    if (fate === "handled") this.handled++
+    else (this.fates ??= emptyTally())[fate]++
+    // The table of a dead process is summed up already.
+    if (this.status === "dead") this.kernel.retired[fate]++
+  }
+
+  protected wake(_arrived: Envelope): void {
+    const resume = this.resume
+    if (resume === undefined) return
+    this.resume = undefined
+    this.fiber!.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+  }
+
+  /** Lets the next sender in that waits for room. */
+  protected roomMade(): void {
+    const waiting = this.waiting
+    if (waiting === undefined) return
+    while (waiting.length > 0 && this.mailbox.size < this.bound!.capacity) {
+      const next = waiting.shift()!
+      this.mailbox.push(next.envelope)
+      next.admit()
+      this.wake(next.envelope)
+    }
+    if (waiting.length === 0) this.waiting = undefined
+  }
+
+  private stopWaiting(envelope: Envelope): boolean {
+    const at = this.waiting?.findIndex((waiting) => waiting.envelope === envelope) ?? -1
+    if (at < 0) return false
+    this.waiting!.splice(at, 1)
+    if (this.waiting!.length === 0) this.waiting = undefined
+    return true
+  }
+
+  private count(): void {
+    this.accepted++
+    if (this.status === "dead") this.kernel.retired.accepted++
+  }
+
+  private lose(envelope: Envelope, fate: Fate): true {
+    envelope.refuse({ _tag: "Closed", reason: ExitReason.killed })
+    this.settle(fate)
+    return true
+  }
+
+  private refuse(envelope: Envelope, why: Refusal): true {
+    const fate = envelope.refuse(why)
+    this.settle(fate)
+    if (fate === "deadLettered") deadLetter(this, envelope, why)
+    return true
+  }
+
+  private overflow(envelope: Envelope, admit: (() => void) | undefined): boolean {
+    const bound = this.bound!
+    if (bound.policy === "suspend" && admit !== undefined && envelope.from !== this) {
+      ;(this.waiting ??= []).push({ envelope, admit })
+      return false
+    }
+    if (bound.policy === "dropNewest") return this.drop(envelope)
+    if (bound.policy === "dropOldest") {
+      const oldest = this.mailbox.take((held) => !(held instanceof SignalEnvelope))
+      if (oldest === undefined) return this.drop(envelope)
+      this.drop(oldest)
+      this.mailbox.push(envelope)
+      this.wake(envelope)
+      return true
+    }
+    return this.refuse(envelope, { _tag: "Full" })
+  }
+
+  private drop(envelope: Envelope): true {
+    const fate = envelope.refuse({ _tag: "Full" })
+    this.settle(fate === "returned" ? "returned" : "dropped")
+    return true
+  }
+
+  // ---- relations --------------------------------------------------------------------------------------------------
+
+  observe(observer: Observer): void {
+    if (this.ended) {
+      observer.dead?.(this.reason!)
+      observer.ended?.()
+      return
+    }
+    if (this.status === "dead") observer.dead?.(this.reason!)
+    ;(this.observers ??= []).push(observer)
+  }
+
+  /** Takes a signal back out of the mailbox before it was received. */
+  removeSignal(matches: (signal: Signal.Signal) => boolean): boolean {
+    const found = this.mailbox.take((envelope) => envelope instanceof SignalEnvelope && matches(envelope.signal))
+    if (found !== undefined) this.settle("returned")
+    return found !== undefined
+  }
+
+  unobserve(observer: Observer): void {
+    const at = this.observers?.indexOf(observer) ?? -1
+    if (at >= 0) this.observers!.splice(at, 1)
+  }
+
+  own(belonging: Belonging): void {
+    ;(this.belongings ??= new Set()).add(belonging)
+  }
+
+  disown(belonging: Belonging): void {
+    if (this.belongings?.delete(belonging) === true && this.belongings.size === 0) this.belongings = undefined
+  }
+
+  /** The scope of this incarnation, made when first asked for. */
+  scopeUnsafe(): Scope.Closeable {
+    return (this.scope ??= Scope.makeUnsafe())
+  }
+
+  // ---- signals ----------------------------------------------------------------------------------------------------
+
+  /** An exit signal from another process, from itself, or (undefined) from outside. */
+  exitSignal(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
+    // What a killed process still sends is discarded.
+    if (from?.status !== "dead") this.receiveExit(from, reason)
+  }
+
+  protected receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
+    if (this.exiting !== undefined) return
+    if (this.trapExit) return this.signal(new Signal.Exit(from, reason))
+    if (reason._tag === "Normal" && from !== this) return
+    this.signalled = true
+    this.end(reason)
+  }
+
+  /** An orderly end, asked for by the parent. */
+  shutdown(reason: ExitReason.ExitReason): void {
+    if (this.exiting !== undefined) return
+    this.signalled = true
+    this.end(reason)
+  }
+
+  /**
+   * Ends it at once: neighbours see the reason now, its name is free now. Its fiber is interrupted and may take its time
+   * (an uninterruptible region, finalizers); what it still sends is discarded.
+   */
+  kill(reason: ExitReason.ExitReason = ExitReason.killed): void {
+    if (this.status === "dead") return
+    this.close(reason)
+    this.abandonHand(reason)
+    this.die(reason)
+    this.kernel.zombies.add(this)
+    this.interrupt()
+  }
+
+  /** Ends for a reason that came as a signal: a plain process is interrupted, a server terminates first. */
+  protected abstract end(reason: ExitReason.ExitReason): void
+
+  /** Gives up the message in hand because of a kill. */
+  protected abandonHand(_reason: ExitReason.ExitReason): void {}
+
+  /** Interrupts the fiber from a task of its own, so that no code of it runs in the caller's step. */
+  protected interrupt(): void {
+    const fiber = this.fiber
+    if (fiber === undefined || fiber.pollUnsafe() !== undefined) return
+    fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+  }
+
+  // ---- the end ----------------------------------------------------------------------------------------------------
+
+  /** Closes the mailbox: from now on messages are refused with this reason. False if it was closed before. */
+  protected close(reason: ExitReason.ExitReason): boolean {
+    if (this.exiting !== undefined) return false
+    this.exiting = reason
+    this.status = "exiting"
+    this.empty(reason)
+    for (const observer of this.observers ?? []) observer.exiting?.(reason)
+    return true
+  }
+
+  private empty(reason: ExitReason.ExitReason): void {
+    const why: Refusal = { _tag: "Closed", reason }
+    this.lengthAtClose = this.mailbox.size
+    for (const envelope of this.mailbox.clear()) this.refuse(envelope, why)
+    const waiting = this.waiting
+    this.waiting = undefined
+    for (const { envelope, admit } of waiting ?? []) {
+      this.refuse(envelope, why)
+      admit()
+    }
+  }
+
+  /** The fiber has ended and nothing is left to do but finalizers. */
+  protected finish(reason: ExitReason.ExitReason): void {
+    this.close(reason)
+    const exit = exitOf(reason)
+    const scope = this.scope
+    if (scope === undefined || scope.state._tag !== "Open") return this.finished(reason)
+    const closing = Effect.runForkWith(this.context)(Scope.close(scope, exit), { uninterruptible: true })
+    closing.addObserver((closed) => this.finished(closed._tag === "Failure" ? worse(reason, closed.cause) : reason))
+  }
+
+  private finished(reason: ExitReason.ExitReason): void {
+    if (this.scope !== undefined && this.scope.state._tag === "Empty") {
+      this.scope.state = { _tag: "Closed", exit: exitOf(reason) }
+    }
+    this.die(reason)
+    this.ended = true
+    this.kernel.zombies.delete(this)
+    const observers = this.observers
+    this.observers = undefined
+    for (const observer of observers ?? []) observer.ended?.()
+    this.release()
+  }
+
+  /** Lets go of what a pid somebody keeps must not hold. */
+  protected release(): void {
+    this.context = Context.empty()
+    this.fiber = undefined
+    this.scope = undefined
+  }
+
+  /** Not alive; timers dropped; name free; exits to links; downs to monitors. Then everybody else. */
+  private die(reason: ExitReason.ExitReason): void {
+    if (this.status === "dead") return
+    this.kernel.retire(this.tally())
+    this.status = "dead"
+    this.reason = reason
+    this.resume = undefined
+    for (const belonging of this.belongings ?? []) belonging.drop()
+    this.belongings = undefined
+    this.kernel.table.remove(this)
+    this.kernel.releaseName(this)
+    for (const delivery of Relations.exited<ProcessRecord>(this)) {
+      if (delivery._tag === "Exit") delivery.to.receiveExit(this, reason)
+      else delivery.to.signal(new Signal.Down(delivery.monitor, this, reason))
+    }
+    if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.processExit)) this.announce(reason)
+    if (reason._tag === "Crash" && !this.signalled) this.report(reason.cause)
+    for (const observer of this.observers ?? []) observer.dead?.(reason)
+  }
+
+  private announce(reason: ExitReason.ExitReason): void {
+    Telemetry.executeUnsafe(
+      this.kernel.telemetry,
+      Events.processExit,
+      { accepted: this.accepted, handled: this.handled },
+      { pid: this, name: this.name, label: this.label, reason }
+    )
+  }
+
+  private report(cause: Cause.Cause<unknown>): void {
+    const report: CrashReport.CrashReport = {
+      pid: this,
+      name: this.name,
+      label: this.label,
+      ancestors: ancestors(this),
+      ...this.crashDetails,
+      cause,
+      mailboxLength: this.lengthAtClose,
+      decision: undefined
+    }
+    if (this.reporter === undefined) reportCrash(this.kernel, report, this.context)
+    else this.reporter(report)
+  }
+
+  /** What a crash report says of the work it was at. */
+  protected get crashDetails(): { readonly message: unknown; readonly state: unknown } {
+    return { message: undefined, state: undefined }
+  }
+
+  private tally(): Tally {
+    const tally = { ...(this.fates ?? emptyTally()) }
+    tally.accepted = this.accepted
+    tally.handled = this.handled
+    return tally
+  }
+}
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** @internal */
+export class SignalEnvelope implements Envelope {
+  readonly from = undefined
+  readonly signal: Signal.Signal
+  constructor(signal: Signal.Signal) {
+    this.signal = signal
+  }
+  get content(): unknown {
+    return this.signal
+  }
+  refuse(): Fate {
+    return "deadLettered"
+  }
+}
+
+/** A message of a user to a process that takes any. @internal */
+export class MessageEnvelope implements Envelope {
+  readonly content: unknown
+  readonly from: ProcessRecord | undefined
+  constructor(content: unknown, from: ProcessRecord | undefined) {
+    this.content = content
+    this.from = from
+  }
+  refuse(): Fate {
+    return "deadLettered"
+  }
+}
+
+/** Announces a message nobody took. A listener that sends to a dead process causes no further announcement. */
+const deadLetter = (to: ProcessRecord, envelope: Envelope, why: Refusal): void => {
+  const kernel = to.kernel
+  if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, Events.deadLetter)) return
+  kernel.announcing = true
+  Telemetry.executeUnsafe(
+    kernel.telemetry,
+    Events.deadLetter,
+    { count: 1 },
+    { to, name: to.name, label: to.label, from: envelope.from, content: envelope.content, why }
+  )
+  kernel.announcing = false
+}
+
+/** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
+export const reportCrash = (
+  kernel: KernelState<ProcessRecord>,
+  report: CrashReport.CrashReport,
+  context: Context.Context<never>
+): void => {
+  if (Telemetry.isActiveUnsafe(kernel.telemetry, Events.processCrash)) {
+    Telemetry.executeUnsafe(kernel.telemetry, Events.processCrash, { count: 1 }, { report })
+  }
+  const now = monotonicMillis(context)
+  const suppressed = kernel.crashes.admit(CrashReport.subject(report), now)
+  if (suppressed !== undefined) CrashReport.write(report, suppressed, context)
+}
+
+const monotonicMillis = (context: Context.Context<never>): number =>
+  Number(Context.get(context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
+
+/** How people know a process: by label, name or pid. @internal */
+export const displayName = (record: ProcessRecord): string => record.label ?? record.name ?? String(record)
+
+const ancestors = (record: ProcessRecord): ReadonlyArray<string> => {
+  const names: Array<string> = []
+  for (let parent = record.parent; parent !== undefined; parent = parent.parent) names.push(displayName(parent))
+  return names
+}
+
+/** The exit a scope is closed with. @internal */
+export const exitOf = (reason: ExitReason.ExitReason): Exit.Exit<unknown, unknown> => {
+  switch (reason._tag) {
+    case "Normal":
+      return Exit.void
+    case "Crash":
+      return Exit.failCause(reason.cause)
+    default:
+      return Exit.interrupt()
+  }
+}
+
+/** A finalizer that dies is a crash, whatever the process ended with. @internal */
+export const worse = (reason: ExitReason.ExitReason, cause: Cause.Cause<unknown>): ExitReason.ExitReason => {
+  if (!Cause.hasDies(cause)) return reason
+  return ExitReason.crash(reason._tag === "Crash" ? Cause.combine(reason.cause, cause) : cause)
+}

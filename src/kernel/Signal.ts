@@ -1,0 +1,100 @@
+/**
+ * The messages the kernel itself puts into a mailbox.
+ *
+ * A process that traps exits gets an `Exit` for every exit signal but a kill; each monitor yields exactly one `Down`,
+ * or none if it was removed first. Both keep their place among the messages of who sent them.
+ *
+ * **In Erlang/OTP**
+ *
+ * `{'EXIT', From, Reason}` and `{'DOWN', Ref, process, Pid, Reason}`.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import { hasProperty } from "effect/Predicate"
+import type { ExitReason } from "./ExitReason.ts"
+import type { Pid } from "./Pid.ts"
+
+const TypeId = "~effect-otp/kernel/Signal"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * What the kernel sends a process: an exit it traps, or the end of a process it monitors.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Signal = Exit | Down
+
+/**
+ * An exit signal that was trapped. `from` is undefined if nobody in the kernel sent it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Exit {
+  readonly [TypeId] = TypeId
+  readonly _tag = "Exit"
+  readonly from: Pid | undefined
+  readonly reason: ExitReason
+  constructor(from: Pid | undefined, reason: ExitReason) {
+    this.from = from
+    this.reason = reason
+  }
+}
+
+/**
+ * The one message of a monitor: the process is dead. `monitor` is the reference `Process.monitor` gave.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Down {
+  readonly [TypeId] = TypeId
+  readonly _tag = "Down"
+  readonly monitor: MonitorRef
+  readonly pid: Pid
+  readonly reason: ExitReason
+  constructor(monitor: MonitorRef, pid: Pid, reason: ExitReason) {
+    this.monitor = monitor
+    this.pid = pid
+    this.reason = reason
+  }
+}
+
+/**
+ * Names one monitor; compare by identity.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MonitorRef {
+  readonly pid: Pid
+}
+
+// ---- guards -------------------------------------------------------------------------------------------------------
+
+/**
+ * Tells whether a message came from the kernel.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isSignal = (u: unknown): u is Signal => hasProperty(u, TypeId)
+
+/**
+ * Tells whether a message is a trapped exit.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isExit = (u: unknown): u is Exit => u instanceof Exit
+
+/**
+ * Tells whether a message is the end of a monitored process.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isDown = (u: unknown): u is Down => u instanceof Down

@@ -1,0 +1,18 @@
+/**
+ * Processes, and the signals between them.
+ *
+ * @since 0.1.0
+ */
+export * as Accounting from "./Accounting.ts"
+export * as Adoption from "./Adoption.ts"
+export * as CrashReport from "./CrashReport.ts"
+export * as Events from "./Events.ts"
+export * as ExitReason from "./ExitReason.ts"
+export * as Handle from "./Handle.ts"
+export * as Kernel from "./Kernel.ts"
+export * as Mailbox from "./Mailbox.ts"
+export * as Pid from "./Pid.ts"
+export * as Process from "./Process.ts"
+export * as ProcessRecord from "./ProcessRecord.ts"
+export * as Signal from "./Signal.ts"
+export * as Timer from "./Timer.ts"

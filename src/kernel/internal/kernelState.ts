@@ -1,0 +1,57 @@
+/** What the processes of one kernel share. */
+import type * as Telemetry from "../../telemetry/Telemetry.ts"
+import { addTo, emptyTally, type Accounting, type Tally } from "../Accounting.ts"
+import { CrashLimiter } from "../CrashReport.ts"
+import { Deadlines } from "./deadlines.ts"
+import { ProcessTable } from "./processTable.ts"
+
+interface Registered {
+  readonly id: number
+  readonly accounting: Accounting
+  name: string | undefined
+}
+
+/** @internal */
+export class KernelState<P extends Registered> {
+  readonly telemetry: Telemetry.Table
+  readonly table = new ProcessTable<P>()
+  readonly names = new Map<string, P>()
+  /** Killed processes whose fiber has not ended yet. */
+  readonly zombies = new Set<P>()
+  /** What became of the messages of processes that are dead. */
+  readonly retired: Tally = emptyTally()
+  readonly deadlines = new Deadlines()
+  /** Timers of users that are still to fire. */
+  timers = 0
+  /** Answers that came when nobody waited for them any more. */
+  lateReplies = 0
+  /** Set while a dead letter is announced: its listeners cannot cause another. */
+  announcing = false
+  readonly crashes = new CrashLimiter()
+  private lastId = 0
+
+  constructor(telemetry: Telemetry.Table) {
+    this.telemetry = telemetry
+  }
+
+  nextId(): number {
+    return ++this.lastId
+  }
+
+  retire(tally: Tally): void {
+    addTo(this.retired, tally)
+  }
+
+  releaseName(process: P): void {
+    if (process.name !== undefined && this.names.get(process.name) === process) this.names.delete(process.name)
+  }
+
+  get accounting(): Accounting {
+    const total = { ...this.retired, pending: 0 }
+    for (const { accounting } of this.table.values()) {
+      addTo(total, accounting)
+      total.pending += accounting.pending
+    }
+    return total
+  }
+}
