@@ -6,8 +6,9 @@
  *
  * **Guarantees**
  *
- * - At most 10 reports a second for each label (or name, or pid) are written; the next one after that says how many were
- *   left out. The telemetry event `otp.process.crash` is sent for every one.
+ * - At most 10 reports a second are written for each label (or name; processes with neither share one limit for each
+ *   parent); the next one after that says how many were left out. The telemetry event `otp.process.crash` is sent for
+ *   every one.
  *
  * **In Erlang/OTP**
  *
@@ -50,6 +51,7 @@ export interface CrashReport {
 
 const WINDOW_MILLIS = 1000
 const PER_WINDOW = 10
+const MOST_WINDOWS = 1000
 
 interface Window {
   startMillis: number
@@ -57,16 +59,18 @@ interface Window {
   suppressed: number
 }
 
-/** Decides what may be written; keeps one small entry for each label that crashed lately. @internal */
+/** Decides what may be written; keeps one small entry for each kind of process that crashed lately. @internal */
 export class CrashLimiter {
+  /** The one whose second began last comes last. */
   private readonly windows = new Map<string, Window>()
 
   /** How many reports were left out before this one, or undefined if this one is left out, too. */
-  admit(label: string, nowMillis: number): number | undefined {
-    const window = this.windows.get(label)
+  admit(kind: string, nowMillis: number): number | undefined {
+    const window = this.windows.get(kind)
     if (window === undefined || nowMillis - window.startMillis >= WINDOW_MILLIS) {
-      if (this.windows.size > 1000) this.windows.clear()
-      this.windows.set(label, { startMillis: nowMillis, written: 1, suppressed: 0 })
+      this.windows.delete(kind)
+      if (this.windows.size >= MOST_WINDOWS) this.forgetOldest()
+      this.windows.set(kind, { startMillis: nowMillis, written: 1, suppressed: 0 })
       return window?.suppressed ?? 0
     }
     if (window.written < PER_WINDOW) {
@@ -76,10 +80,20 @@ export class CrashLimiter {
     window.suppressed++
     return undefined
   }
+
+  private forgetOldest(): void {
+    for (const kind of this.windows.keys()) {
+      this.windows.delete(kind)
+      return
+    }
+  }
 }
 
 /** Who crashed, in one word. @internal */
 export const subject = (report: CrashReport): string => report.label ?? report.name ?? String(report.pid)
+
+/** What shares a limit: every process without a label or name has another pid. @internal */
+export const kind = (report: CrashReport): string => report.label ?? report.name ?? `below ${report.ancestors[0] ?? ""}`
 
 /** Writes a report to the log of this environment. @internal */
 export const write = (report: CrashReport, suppressed: number, context: Context.Context<never>): void => {

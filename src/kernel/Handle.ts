@@ -54,6 +54,8 @@ export type Waiter = () => void
 export class HandleTarget implements Target<unknown> {
   readonly key: string
   current: ProcessRecord | undefined = undefined
+  /** The run before, while there is none: what is sent to it becomes a dead letter of it. */
+  last: ProcessRecord | undefined = undefined
   /** Why the server is gone for good: nobody will start it again. */
   gone: ExitReason.ExitReason | undefined = undefined
   private waiters: Set<Waiter> | undefined = undefined
@@ -64,16 +66,20 @@ export class HandleTarget implements Target<unknown> {
 
   up(record: ProcessRecord): void {
     this.current = record
+    this.last = undefined
     this.gone = undefined
     this.tell()
   }
 
   /** That run has ended; another may follow. */
   down(record: ProcessRecord): void {
-    if (this.current === record) this.current = undefined
+    if (this.current !== record) return
+    this.current = undefined
+    this.last = record
   }
 
   leave(reason: ExitReason.ExitReason): void {
+    this.last = this.current ?? this.last
     this.current = undefined
     this.gone = reason
     this.tell()

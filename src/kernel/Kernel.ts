@@ -19,9 +19,10 @@ import * as Scheduler from "effect/Scheduler"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import type { Accounting } from "./Accounting.ts"
 import { KernelState } from "./internal/kernelState.ts"
-import { MixedScheduler } from "effect/Scheduler"; const makeRunQueue = () => new MixedScheduler()
+import { makeRunQueue } from "./internal/runQueue.ts"
 import type { Pid } from "./Pid.ts"
 import { displayName, type ProcessRecord } from "./ProcessRecord.ts"
+import { awaitEnd } from "./Shutdown.ts"
 
 const TypeId = "~effect-otp/kernel/Kernel"
 
@@ -155,16 +156,8 @@ export const survivors = (kernel: KernelState<ProcessRecord>): ReadonlyArray<str
 const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const left = [...kernel.table.values(), ...kernel.zombies]
+    if (left.length === 0) return Effect.void
     for (const record of left) record.kill()
-    return Effect.forEach(left, awaitEnd, { discard: true })
+    // Finalizers may have started others meanwhile.
+    return Effect.andThen(Effect.forEach(left, awaitEnd, { discard: true }), killAll(kernel))
   })
-
-const awaitEnd = (record: ProcessRecord): Effect.Effect<void> =>
-  Effect.withFiber((fiber) =>
-    Effect.callback<void>((resume) => {
-      const ended = () => fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
-      const observer = { ended }
-      record.observe(observer)
-      return Effect.sync(() => record.unobserve(observer))
-    })
-  )

@@ -69,7 +69,7 @@ const policies: ReadonlyArray<Policy> = ["suspend", "fail", "dropNewest", "dropO
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** How many taken slots may lie at the front before they are cut off. */
+/** How many empty slots may lie around before they are cleared away. */
 const COMPACT = 1024
 
 /**
@@ -81,6 +81,13 @@ export class Mailbox<A extends object> {
   private items: Array<A | undefined> | undefined = undefined
   private head = 0
   private holes = 0
+  /** How many slots were cut off so far. */
+  private cut = 0
+
+  /** The position behind the newest message: it only grows, and every later message lies at or behind it. */
+  get end(): number {
+    return this.items === undefined ? this.cut : this.cut + this.items.length
+  }
 
   get size(): number {
     return this.items === undefined ? 0 : this.items.length - this.head - this.holes
@@ -107,11 +114,11 @@ export class Mailbox<A extends object> {
     return undefined
   }
 
-  /** Takes the first message that matches, leaving the others in order. */
-  take(matches: (message: A) => boolean): A | undefined {
+  /** Takes the first message that matches, from a position on, leaving the others in order. */
+  take(matches: (message: A) => boolean, from = 0): A | undefined {
     const items = this.items
     if (items === undefined) return undefined
-    for (let i = this.head; i < items.length; i++) {
+    for (let i = Math.max(this.head, from - this.cut); i < items.length; i++) {
       const message = items[i]
       if (message !== undefined && matches(message)) {
         this.removeAt(items, i)
@@ -135,6 +142,7 @@ export class Mailbox<A extends object> {
     const items = this.items
     if (items === undefined) return []
     this.items = undefined
+    this.cut += items.length
     const rest = items.slice(this.head).filter((message) => message !== undefined)
     this.head = 0
     this.holes = 0
@@ -143,13 +151,17 @@ export class Mailbox<A extends object> {
 
   private removeAt(items: Array<A | undefined>, at: number): void {
     items[at] = undefined
-    if (at === this.head) this.head++
-    else this.holes++
+    this.holes++
+    while (this.head < items.length && items[this.head] === undefined) {
+      this.head++
+      this.holes--
+    }
     this.trim(items)
   }
 
   private trim(items: Array<A | undefined>): void {
     if (this.head >= items.length) {
+      this.cut += items.length
       // A small array is kept: the next message needs it again.
       if (items.length > COMPACT) this.items = undefined
       else items.length = 0
@@ -157,7 +169,15 @@ export class Mailbox<A extends object> {
       this.holes = 0
     } else if (this.head >= COMPACT && this.head * 2 >= items.length) {
       items.splice(0, this.head)
+      this.cut += this.head
       this.head = 0
+    } else if (this.holes >= COMPACT && this.holes * 2 >= items.length - this.head) {
+      // Behind a message nobody takes the others come and go. What is left moves towards the end: never out of sight.
+      const rest = items.slice(this.head).filter((message) => message !== undefined)
+      this.cut += items.length - rest.length
+      this.items = rest
+      this.head = 0
+      this.holes = 0
     }
   }
 }

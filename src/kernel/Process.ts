@@ -37,7 +37,7 @@ import * as Relations from "./internal/relations.ts"
 import * as Kernel from "./Kernel.ts"
 import { bound, type Bound } from "./Mailbox.ts"
 import type { Pid } from "./Pid.ts"
-import { currentUnsafe, MessageEnvelope, Self as SelfKey, type ProcessRecord } from "./ProcessRecord.ts"
+import { currentUnsafe, MessageEnvelope, Self as SelfKey, type Envelope, type ProcessRecord } from "./ProcessRecord.ts"
 import * as Signal from "./Signal.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -178,7 +178,9 @@ export const spawnLink = <A, E, R, M = never>(
 ): Effect.Effect<Pid<M>, never, Needs<R> | Self> =>
   Effect.withFiber((fiber) => {
     const record = spawnUnsafe(fiber, body, options)
-    Relations.link<ProcessRecord>(selfUnsafe(fiber), record)
+    const me = selfUnsafe(fiber)
+    if (me.isAlive) Relations.link<ProcessRecord>(me, record)
+    else record.exitSignal(undefined, ExitReason.killed)
     return Effect.succeed(record as Pid<unknown> as Pid<M>)
   })
 
@@ -194,7 +196,7 @@ export const spawnMonitor = <A, E, R, M = never>(
 ): Effect.Effect<{ readonly pid: Pid<M>; readonly monitor: Signal.MonitorRef }, never, Needs<R> | Self> =>
   Effect.withFiber((fiber) => {
     const record = spawnUnsafe(fiber, body, options)
-    const monitor = Relations.monitor<ProcessRecord>(selfUnsafe(fiber), record)
+    const monitor = monitorUnsafe(selfUnsafe(fiber), record)
     return Effect.succeed({ pid: record as Pid<unknown> as Pid<M>, monitor })
   })
 
@@ -222,12 +224,9 @@ export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =
   Effect.withFiber((fiber) => {
     const record = recordOf(pid)
     const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
-    let admitted: (() => void) | undefined = undefined
-    if (record.post(envelope, () => admitted?.())) return Effect.void
-    return Effect.callback<void>((resume) => {
-      admitted = () => fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
-      return Effect.sync(() => record.withdraw(envelope))
-    })
+    if (record.isBounded) return postUnsafe(fiber, record, envelope)
+    record.post(envelope)
+    return Effect.void
   })
 
 /**
@@ -276,6 +275,8 @@ export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
   Effect.withFiber((fiber) => {
     const me = selfUnsafe(fiber)
     const other = recordOf(pid)
+    // What has been killed makes no relations any more: nothing would end them.
+    if (!me.isAlive) return Effect.void
     if (other.isAlive) {
       Relations.link<ProcessRecord>(me, other)
       return Effect.void
@@ -295,8 +296,11 @@ export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
   Effect.withFiber((fiber) => {
     const me = selfUnsafe(fiber)
     const other = recordOf(pid)
-    Relations.unlink<ProcessRecord>(me, other)
-    me.removeSignal((signal) => signal._tag === "Exit" && signal.from === other)
+    if (!Relations.unlink<ProcessRecord>(me, other) && !other.isAlive) {
+      // What the other sent by `exit` while it lived stays.
+      const ends = [other.reason, ExitReason.noProcess]
+      me.removeSignal((signal) => signal._tag === "Exit" && signal.from === other && ends.includes(signal.reason))
+    }
     return Effect.void
   })
 
@@ -424,13 +428,26 @@ export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord 
 
 /** @internal */
 export const monitorUnsafe = (watcher: ProcessRecord, target: ProcessRecord): Signal.MonitorRef => {
-  const made = Relations.monitor<ProcessRecord>(watcher, target)
-  if (!target.isAlive) {
-    Relations.demonitor(made)
-    watcher.signal(new Signal.Down(made, target, ExitReason.noProcess))
-  }
+  if (watcher.isAlive && target.isAlive) return Relations.monitor<ProcessRecord>(watcher, target)
+  const made: Relations.Monitor<ProcessRecord> = { watcher, pid: target }
+  if (watcher.isAlive) watcher.signal(new Signal.Down(made, target, ExitReason.noProcess))
   return made
 }
+
+/** Adds a message to a mailbox that may be full, waiting for room if that is its policy. @internal */
+export const postUnsafe = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  record: ProcessRecord,
+  envelope: Envelope
+): Effect.Effect<void> =>
+  // Posted in the step that waits: between two steps room could be made, and nobody would hear.
+  Effect.callback<void>((resume) => {
+    const admit = () => fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
+    if (record.post(envelope, admit)) return resume(Effect.void)
+    return Effect.sync(() => {
+      record.withdraw(envelope)
+    })
+  })
 
 /**
  * The environment of a new process: its starter's, without the span (which would never end), and without the place a
@@ -450,10 +467,15 @@ const spawnUnsafe = <M, A, E, R>(
   body: Body<M, A, E, R>,
   options: SpawnOptions = {}
 ): PlainProcess => {
-  const parent = currentUnsafe(fiber)
-  const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
+  const kernel = Kernel.currentUnsafe(fiber)
+  const current = currentUnsafe(fiber)
+  const parent = current?.kernel === kernel ? current : undefined
   let context = environment(fiber.context)
-  if (parent !== undefined) context = Context.add(context, Callers, [parent, ...Context.get(context, Callers)])
+  if (parent !== undefined) {
+    // Without the dead: processes that start their successors would hand on a list without end.
+    const callers = Context.get(context, Callers).filter((pid) => recordOf(pid).isAlive)
+    context = Context.add(context, Callers, [parent, ...callers])
+  }
   const record = new PlainProcess(kernel, parent, context)
   const checked: PlainOptions = options.mailbox === undefined ? options : { ...options, mailbox: bound(options.mailbox) }
   record.configure(checked)

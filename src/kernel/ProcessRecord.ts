@@ -22,7 +22,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as Scope from "effect/Scope"
 import * as Telemetry from "../telemetry/Telemetry.ts"
@@ -124,7 +124,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   declare readonly [Pid.TypeId]: (message: unknown) => void
   readonly id: number
   readonly kernel: KernelState<ProcessRecord>
-  readonly parent: ProcessRecord | undefined
+  /** Who spawned it; once it has ended, the nearest above that has not. */
+  parent: ProcessRecord | undefined
   readonly mailbox = new Mailbox<Envelope>()
   /** What its fibers run in; `Self` is in it. Emptied when the process has ended. */
   context: Context.Context<never>
@@ -143,6 +144,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** Who writes its crash report; a supervisor does, with what it decided. */
   reporter: ((report: CrashReport.CrashReport) => void) | undefined = undefined
   relations: Relations.Relations<ProcessRecord> | undefined = undefined
+  /** The call this process waits for in its own turn: an edge of the wait-for graph. */
+  waitingFor: { readonly server: ProcessRecord } | undefined = undefined
   /** Resumes the owner where it waits for a message. */
   protected resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
   protected bound: Bound | undefined = undefined
@@ -176,6 +179,10 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** Whether messages are still taken in. */
   get isOpen(): boolean {
     return this.exiting === undefined
+  }
+
+  get isBounded(): boolean {
+    return this.bound !== undefined
   }
 
   get pending(): number {
@@ -258,10 +265,13 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     const waiting = this.waiting
     if (waiting === undefined) return
     while (waiting.length > 0 && this.mailbox.size < this.bound!.capacity) {
-      const next = waiting.shift()!
-      this.mailbox.push(next.envelope)
-      next.admit()
-      this.wake(next.envelope)
+      const { envelope, admit } = waiting.shift()!
+      if (envelope.from?.status === "dead") this.lose(envelope, "dropped")
+      else {
+        this.mailbox.push(envelope)
+        this.wake(envelope)
+      }
+      admit()
     }
     if (waiting.length === 0) this.waiting = undefined
   }
@@ -331,8 +341,10 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** Takes a signal back out of the mailbox before it was received. */
   removeSignal(matches: (signal: Signal.Signal) => boolean): boolean {
     const found = this.mailbox.take((envelope) => envelope instanceof SignalEnvelope && matches(envelope.signal))
-    if (found !== undefined) this.settle("returned")
-    return found !== undefined
+    if (found === undefined) return false
+    this.settle("returned")
+    this.roomMade()
+    return true
   }
 
   unobserve(observer: Observer): void {
@@ -346,6 +358,11 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
 
   disown(belonging: Belonging): void {
     if (this.belongings?.delete(belonging) === true && this.belongings.size === 0) this.belongings = undefined
+  }
+
+  /** Whether a fiber is the process's own, not one it has forked. */
+  isOwn(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    return fiber === this.fiber
   }
 
   /** The scope of this incarnation, made when first asked for. */
@@ -392,6 +409,15 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** Ends for a reason that came as a signal: a plain process is interrupted, a server terminates first. */
   protected abstract end(reason: ExitReason.ExitReason): void
 
+  /** Takes back a record whose process never ran: nobody has seen it. */
+  discard(): void {
+    this.exiting = this.reason = ExitReason.normal
+    this.status = "dead"
+    this.ended = true
+    this.kernel.table.remove(this)
+    this.release()
+  }
+
   /** Gives up the message in hand because of a kill. */
   protected abandonHand(_reason: ExitReason.ExitReason): void {}
 
@@ -399,6 +425,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   protected interrupt(): void {
     const fiber = this.fiber
     if (fiber === undefined || fiber.pollUnsafe() !== undefined) return
+    // A process that ends itself does nothing more.
+    if (fiber === Fiber.getCurrent()) return fiber.interruptUnsafe()
     fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
   }
 
@@ -440,7 +468,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     if (this.scope !== undefined && this.scope.state._tag === "Empty") {
       this.scope.state = { _tag: "Closed", exit: exitOf(reason) }
     }
-    this.die(reason)
+    if (this.status !== "dead") this.die(reason)
+    else if (reason._tag === "Crash" && reason !== this.reason && Cause.hasDies(reason.cause)) this.report(reason.cause)
     this.ended = true
     this.kernel.zombies.delete(this)
     const observers = this.observers
@@ -454,6 +483,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     this.context = Context.empty()
     this.fiber = undefined
     this.scope = undefined
+    while (this.parent?.ended === true) this.parent = this.parent.parent
   }
 
   /** Not alive; timers dropped; name free; exits to links; downs to monitors. Then everybody else. */
@@ -472,7 +502,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
       else delivery.to.signal(new Signal.Down(delivery.monitor, this, reason))
     }
     if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.processExit)) this.announce(reason)
-    if (reason._tag === "Crash" && !this.signalled) this.report(reason.cause)
+    if (reason._tag === "Crash" && !(this.signalled && reason === this.exiting)) this.report(reason.cause)
     for (const observer of this.observers ?? []) observer.dead?.(reason)
   }
 
@@ -567,7 +597,7 @@ export const reportCrash = (
     Telemetry.executeUnsafe(kernel.telemetry, Events.processCrash, { count: 1 }, { report })
   }
   const now = monotonicMillis(context)
-  const suppressed = kernel.crashes.admit(CrashReport.subject(report), now)
+  const suppressed = kernel.crashes.admit(CrashReport.kind(report), now)
   if (suppressed !== undefined) CrashReport.write(report, suppressed, context)
 }
 

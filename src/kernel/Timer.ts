@@ -134,6 +134,17 @@ export const read = (timer: Timer): Effect.Effect<Option.Option<Duration.Duratio
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
+export {
+  /** @internal */
+  Deadline
+}
+
+/** Arms a deadline by the clock of a fiber. @internal */
+export const armUnsafe = (deadline: Deadline, fiber: Fiber.Fiber<unknown, unknown>, millis: number): void => {
+  const kernel = currentUnsafe(fiber)?.kernel ?? Kernel.currentUnsafe(fiber)
+  kernel.deadlines.arm(deadline, Context.get(fiber.context, Clock.Clock), millis, fiber.context)
+}
+
 interface Options<M> {
   readonly to: Pid<M> | Address<M>
   readonly message: M

@@ -28,6 +28,8 @@ export class KernelState<P extends Registered> {
   /** Set while a dead letter is announced: its listeners cannot cause another. */
   announcing = false
   readonly crashes = new CrashLimiter()
+  /** How deep answers resume callers inside one another right now. */
+  depth = 0
   private lastId = 0
 
   constructor(telemetry: Telemetry.Table) {

@@ -6,7 +6,7 @@ import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as ExitReason from "../ExitReason.ts"
 import type { Bound } from "../Mailbox.ts"
-import { ProcessRecord, Self, worse, type Envelope } from "../ProcessRecord.ts"
+import { ProcessRecord, Self, worse } from "../ProcessRecord.ts"
 
 /** @internal */
 export interface PlainOptions {
@@ -19,8 +19,6 @@ type Matches = (message: unknown) => boolean
 
 /** @internal */
 export class PlainProcess extends ProcessRecord {
-  private awaited: Matches | undefined = undefined
-
   configure(options: PlainOptions): void {
     this.label = options.label
     this.trapExit = options.trapExit ?? false
@@ -46,13 +44,20 @@ export class PlainProcess extends ProcessRecord {
     if (this.close(reason)) this.interrupt()
   }
 
-  protected override wake(arrived: Envelope): void {
-    if (this.awaited === undefined || this.awaited(arrived.content)) super.wake(arrived)
+  /** Whoever waits for a message now waits for ever: it ends as if by interruption. */
+  protected override close(reason: ExitReason.ExitReason): boolean {
+    const closed = super.close(reason)
+    const resume = this.resume
+    if (closed && resume !== undefined) {
+      this.resume = undefined
+      this.fiber!.currentDispatcher.scheduleTask(() => resume(Effect.interrupt), 0)
+    }
+    return closed
   }
 
-  /** Takes the first message that matches, if there is one. */
-  poll(matches: Matches): Option.Option<unknown> {
-    const found = this.mailbox.take((envelope) => matches(envelope.content))
+  /** Takes the first message that matches, from a position on, if there is one. */
+  poll(matches: Matches, from?: number): Option.Option<unknown> {
+    const found = this.mailbox.take((envelope) => matches(envelope.content), from)
     if (found === undefined) return Option.none()
     this.settle("handled")
     this.roomMade()
@@ -61,23 +66,29 @@ export class PlainProcess extends ProcessRecord {
 
   /** Takes the first message that matches, waiting for it if need be. */
   receive(matches: Matches): Effect.Effect<unknown> {
-    return Effect.suspend(() => {
-      const found = this.poll(matches)
-      if (Option.isSome(found)) return Exit.succeed(found.value)
-      if (this.resume !== undefined) return Effect.die(new Error(`Two fibers receive from the inbox of ${String(this)}`))
-      return Effect.flatMap(this.park(matches), () => this.receive(matches))
-    })
+    return Effect.suspend(() => this.look(matches, 0))
   }
 
-  private park(matches: Matches): Effect.Effect<void> {
+  /** Messages before `from` were looked at already. */
+  private look(matches: Matches, from: number): Effect.Effect<unknown> {
+    const found = this.poll(matches, from)
+    if (Option.isSome(found)) return Exit.succeed(found.value)
+    const seen = this.mailbox.end
+    return Effect.flatMap(this.park(seen), () => this.look(matches, seen))
+  }
+
+  private park(seen: number): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
+      // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+      if (this.mailbox.end > seen) return resume(Exit.void)
+      if (this.exiting !== undefined) return resume(Effect.interrupt)
+      if (this.resume !== undefined) return resume(Effect.die(new Error(twoReceivers(this))))
       this.resume = resume
-      this.awaited = matches
       return Effect.sync(() => {
         if (this.resume === resume) this.resume = undefined
-        this.awaited = undefined
       })
     })
   }
-
 }
+
+const twoReceivers = (process: PlainProcess) => `Two fibers receive from the inbox of ${String(process)}`

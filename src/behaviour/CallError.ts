@@ -1,0 +1,79 @@
+/**
+ * Says why a call got no answer.
+ *
+ * The `reason` says what happened, `started` whether the server may have begun the call: after `started: "no"` a retry is
+ * safe. Take reasons apart with `Effect.catchReason("CallError", "Timeout", …)`.
+ *
+ * **In Erlang/OTP**
+ *
+ * The exits of `gen_server:call`: `timeout`, `noproc`, `calling_self`, or the reason the server died of.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as ExitReason from "../kernel/ExitReason.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * What happened to a call.
+ *
+ * - `Timeout`: no answer within its timeout.
+ * - `NoProcess`: the server is down at the moment, or gone.
+ * - `ServerDown`: the server ended before it answered.
+ * - `MailboxFull`: its mailbox refused the call.
+ * - `CallCycle`: the server waits, directly or through others, for who calls; `path` names them all.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reason =
+  | { readonly _tag: "Timeout" }
+  | { readonly _tag: "NoProcess" }
+  | { readonly _tag: "ServerDown"; readonly reason: ExitReason.ExitReason }
+  | { readonly _tag: "MailboxFull" }
+  | { readonly _tag: "CallCycle"; readonly path: ReadonlyArray<string> }
+
+/**
+ * `"no"`: the server never began this call, a retry is safe. `"unknown"`: it may have.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Started = "no" | "unknown"
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * A call that got no answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CallError extends Data.TaggedError("CallError")<{
+  readonly server: string
+  readonly request: string
+  readonly reason: Reason
+  readonly started: Started
+}> {
+  override get message() {
+    const begun = this.started === "no" ? "it was not begun" : "it may have begun"
+    return `${this.server}.${this.request}: ${explain(this.reason)} (${begun})`
+  }
+}
+
+const explain = (reason: Reason): string => {
+  switch (reason._tag) {
+    case "Timeout":
+      return "no answer in time"
+    case "NoProcess":
+      return "the server is not running"
+    case "ServerDown":
+      return `the server ended: ${ExitReason.format(reason.reason).split("\n")[0]}`
+    case "MailboxFull":
+      return "the mailbox of the server is full"
+    case "CallCycle":
+      return `the call would wait for itself: ${reason.path.join(" → ")}`
+  }
+}

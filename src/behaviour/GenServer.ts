@@ -1,0 +1,500 @@
+/**
+ * Servers: processes with a typed protocol, a state, and one message at a time.
+ *
+ * A server is declared as a service class with its protocol, then defined by `init` and a handler for each message. As a
+ * Layer it is the one server of that name, put under a supervisor; by `start` it is one of many.
+ *
+ * **Guarantees**
+ *
+ * - Three outcomes of a handler. Success: the next state. A typed failure that the message declares: the caller gets it,
+ *   the state stays, the server lives. A defect: the server crashes, callers learn it at once, its supervisor decides.
+ * - A call fails with its declared error or `CallError`, which says whether the server may have begun.
+ * - A handler is never interrupted by its caller (a handler of Effect's `RpcServer` is).
+ * - The state is replaced only when a handler has succeeded: a restart never sees a half-written one.
+ * - A client names the server, not one run of it: it stays valid across restarts.
+ *
+ * **In Erlang/OTP**
+ *
+ * `gen_server`. `handle_call` and `handle_cast` are the handlers, `handle_info` is `info`, `handle_continue` is
+ * `continue`. Differences: `terminate` runs on an exit signal whether it is trapped or not; an idle timeout goes to `idle`
+ * and system messages leave it alone.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as ExitReason from "../kernel/ExitReason.ts"
+import * as Handle from "../kernel/Handle.ts"
+import type { Bound } from "../kernel/Mailbox.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import type { Self } from "../kernel/Process.ts"
+import type { Signal } from "../kernel/Signal.ts"
+import type { Timer } from "../kernel/Timer.ts"
+import type { AlreadyStarted } from "../naming/Name.ts"
+import type { CallError } from "./CallError.ts"
+import { CallDefaults as CallDefaultsReference, clientMaker } from "./internal/client.ts"
+import { define, type DefineOptions, type Launch } from "./internal/define.ts"
+import { Initial as InitialResult } from "./internal/next.ts"
+import { stopServer } from "./internal/stop.ts"
+import { makeTraveling } from "./internal/travel.ts"
+import * as Protocol from "./Protocol.ts"
+
+/**
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const DefinitionTypeId = "~effect-otp/behaviour/GenServer/Definition"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * How a call waits.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CallOptions {
+  /** How long to wait for the answer. Default 5 seconds; `"inherit"`: what is left to the call in hand. */
+  readonly timeout?: Duration.Input | "inherit" | undefined
+  /** While the server is down: fail at once (default), or wait for its restart within the timeout. */
+  readonly whenDown?: "fail" | "wait" | undefined
+}
+
+type Method<R> = R extends Protocol.Cast
+  ? (...args: Protocol.Arguments<R, []>) => Effect.Effect<void>
+  : (
+      ...args: Protocol.Arguments<R, [options?: CallOptions]>
+    ) => Effect.Effect<Protocol.Success<R>, Protocol.Error<R> | CallError>
+
+/**
+ * What a server's service gives: a method for each message.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Client<M extends Protocol.Any> = Handle.Handle<M> & {
+  readonly [T in M["_tag"]]: Method<Protocol.ByTag<M, T>>
+}
+
+/**
+ * What happens after a turn, before or after the next message.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NextOptions<out C = never> {
+  /** Runs `continue` with this before anything that waits in the mailbox. */
+  readonly continue?: C
+  /** Runs `idle` if no message comes for so long. Without an `idle` handler the server stops then. */
+  readonly idle?: Duration.Input | undefined
+}
+
+/**
+ * Answers the call and goes on with a new state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reply<out A, out S, out C = never> {
+  readonly _tag: "Reply"
+  readonly value: A
+  readonly state: S
+  readonly options: NextOptions<C> | undefined
+}
+
+/**
+ * Goes on with a new state. A call is answered later, through `context.from`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NoReply<out S, out C = never> {
+  readonly _tag: "NoReply"
+  readonly state: S
+  readonly options: NextOptions<C> | undefined
+}
+
+/**
+ * Ends the server; a call gets no answer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Stop<out S> {
+  readonly _tag: "Stop"
+  readonly reason: ExitReason.ExitReason
+  readonly state: S
+}
+
+/**
+ * Ends the server and answers the call after `terminate`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StopReply<out A, out S> {
+  readonly _tag: "StopReply"
+  readonly reason: ExitReason.ExitReason
+  readonly value: A
+  readonly state: S
+}
+
+/**
+ * What `init` gives if there is more to say than the state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Initial<out S, out C = never> {
+  readonly state: S
+  readonly options: NextOptions<C>
+}
+
+type InfoNext<S, C> = NoReply<S, C> | Stop<S>
+type Next<R, S, C> = R extends Protocol.Cast
+  ? InfoNext<S, C>
+  : Reply<Protocol.Success<R>, S, C> | StopReply<Protocol.Success<R>, S> | InfoNext<S, C>
+
+/**
+ * A one-shot answer that may be given later and from elsewhere. A second one is dropped.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReplyTo<in A, in E> {
+  readonly succeed: (value: A) => Effect.Effect<void>
+  readonly fail: (error: E) => Effect.Effect<void>
+}
+
+/**
+ * What a handler can reach beside its message and its state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HandlerContext<M extends Protocol.Any, R, I> {
+  /** The client of this server. Calling it in a turn is a `CallCycle`; casting to it is fine. */
+  readonly self: Client<M>
+  /** Where the answer goes; undefined for a message without one. */
+  readonly from: R extends Protocol.Cast ? undefined : ReplyTo<Protocol.Success<R>, Protocol.Error<R>>
+  /** Sends this run of the server an info message after a delay. */
+  readonly sendAfter: (delay: Duration.Input, info: I) => Effect.Effect<Timer>
+  /** Sends this run of the server an info message again and again. */
+  readonly sendEvery: (interval: Duration.Input, info: I) => Effect.Effect<Timer>
+  /** Casts to a server at once, from a handler that is no effect. Throws for a payload its Schema rejects. */
+  readonly cast: <T extends Protocol.Any, Tag extends Protocol.CastTags<T>>(
+    to: Handle.Handle<T>,
+    tag: Tag,
+    ...payload: Protocol.Arguments<Protocol.ByTag<T, Tag>, []>
+  ) => void
+}
+
+type Handler<M extends Protocol.Any, R, S, I, C> = (
+  payload: Protocol.Payload<R>,
+  state: S,
+  context: HandlerContext<M, R, I>
+) => Next<R, S, C> | Effect.Effect<Next<R, S, C>, R extends Protocol.Cast ? never : Protocol.Error<R>, unknown>
+
+/**
+ * A handler for each message of a protocol.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Handlers<M extends Protocol.Any, S, I, C> = {
+  readonly [T in M["_tag"]]: Handler<M, Protocol.ByTag<M, T>, S, I, C>
+}
+
+type ServicesOf<H> = {
+  [K in keyof H]: H[K] extends (...args: never) => infer X
+    ? X extends Effect.Effect<infer _A, infer _E, infer R>
+      ? R
+      : never
+    : never
+}[keyof H]
+
+/**
+ * What a server shows of itself in a crash report.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Status<out S> {
+  readonly state: S
+  readonly message: unknown
+}
+
+/**
+ * What makes a server.
+ *
+ * `init` may fail: then the start fails with its error. All handlers run one at a time. The scope of `init` is that of the
+ * run, the scope of a handler that of its message; fibers a handler forks as children end with the message.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown>, S, E, H, I, C, N, RI, RN, RC, RD, RT> {
+  readonly init: (...args: A) => Effect.Effect<S | Initial<S, NoInfer<C>>, E, RI>
+  readonly handlers: H &
+    Handlers<M, S, NoInfer<I>, NoInfer<C>> & { readonly [K in Exclude<keyof H, M["_tag"]>]: never }
+  /** Timers, trapped exits and downs. Without it they are logged as warnings. */
+  readonly info?: (
+    message: I | Signal,
+    state: S,
+    context: HandlerContext<M, Protocol.Cast, I>
+  ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RN>
+  /** What a turn has asked to be done before the next message. */
+  readonly continue?: (
+    token: C,
+    state: S,
+    context: HandlerContext<M, Protocol.Cast, I>
+  ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RC>
+  /** No message came for the idle time a turn has set. */
+  readonly idle?: (
+    state: S,
+    context: HandlerContext<M, Protocol.Cast, I>
+  ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RD>
+  /** Runs when the server ends, with its last good state; not after a kill or a failed `init`. */
+  readonly terminate?: (reason: ExitReason.ExitReason, state: S) => Effect.Effect<void, never, RT>
+  /** A unique name, claimed before `init` runs. */
+  readonly name?: N | undefined
+  /** A bound for the mailbox. Default none. */
+  readonly mailbox?: Bound | undefined
+  /** Whether an orderly shutdown waits for all messages that came before it. Default false. */
+  readonly drain?: boolean | undefined
+  /** What a crash report shows in place of state and message, for example without secrets. */
+  readonly formatStatus?: (status: Status<S>) => Status<unknown>
+}
+
+
+/**
+ * How to run a server: as the one service of that name, or as many of a kind.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Definition<in out Self, M extends Protocol.Any, in A extends ReadonlyArray<unknown>, out E, out R> {
+  readonly [DefinitionTypeId]: Launch
+  /** The Layer of the one server of that name. */
+  readonly layer: (...args: A) => Layer.Layer<Self, E, R>
+  /** Starts one of many. It ends, in good order, when the scope closes. */
+  readonly start: (...args: A) => Effect.Effect<Client<M>, E, R | Scope.Scope>
+}
+
+type Name<A extends ReadonlyArray<unknown>> = string | ((...args: A) => string)
+type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
+type Without<R> = Exclude<R, Scope.Scope | Self>
+
+/**
+ * The service class of a server: its key in the environment, and `define`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClass<
+  Self,
+  Id extends string,
+  M extends Protocol.Any
+> extends Context.ServiceClass<Self, Id, Client<M>> {
+  /** Says how the server starts and what it does with each message. */
+  define<
+    A extends ReadonlyArray<unknown>,
+    S,
+    E,
+    RI,
+    H extends Handlers<M, S, I, C>,
+    I = never,
+    C = never,
+    const N extends Name<A> | undefined = undefined,
+    RN = never,
+    RC = never,
+    RD = never,
+    RT = never
+  >(
+    options: Options<M, A, S, E, H, I, C, N, RI, RN, RC, RD, RT>
+  ): Definition<Self, M, A, E | NameError<N>, Without<RI | ServicesOf<H> | RN | RC | RD | RT>>
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * Declares a server: its service, its name in the environment, and its protocol.
+ *
+ * Throws a `RangeError` for a protocol with two messages of one tag.
+ *
+ * **Example** (Counting)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { Rpc } from "effect/rpc"
+ * import { GenServer } from "effect-otp"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", [
+ *   Rpc.make("get", { success: Schema.Number }),
+ *   GenServer.cast("add", { payload: { by: Schema.Number } })
+ * ]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed(0),
+ *     handlers: {
+ *       get: (_, count) => GenServer.reply(count, count),
+ *       add: ({ by }, count) => GenServer.noReply(count + by)
+ *     }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Counter
+ *   yield* counter.add({ by: 2 })
+ *   return yield* counter.get()
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide(Counter.layer))) // => 2
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Service =
+  <Self>() =>
+  <const Id extends string, const Ms extends ReadonlyArray<Protocol.Any>>(
+    id: Id,
+    protocol: Ms & Protocol.NoStreams<Ms>
+  ): ServiceClass<Self, Id, Ms[number]> => {
+    const key = Context.Service<Self, Client<Ms[number]>>()(id)
+    const makeClient = clientMaker(Protocol.messagesOf(id, protocol))
+    const untyped = (options: DefineOptions) => define({ id, key, makeClient }, options)
+    return Object.assign(key, { define: untyped }) as unknown as ServiceClass<Self, Id, Ms[number]>
+  }
+
+/**
+ * Declares a message without an answer.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const cast = Protocol.cast
+
+/**
+ * Answers the call and goes on with a new state.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const reply = <A, S, C = never>(value: A, state: S, options?: NextOptions<C>): Reply<A, S, C> => ({
+  _tag: "Reply",
+  value,
+  state,
+  options
+})
+
+/**
+ * Goes on with a new state. A call stays open until its `context.from` is used.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const noReply = <S, C = never>(state: S, options?: NextOptions<C>): NoReply<S, C> => ({
+  _tag: "NoReply",
+  state,
+  options
+})
+
+/**
+ * Ends the server. A call in hand fails with `ServerDown`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const stop = <S>(reason: ExitReason.ExitReason, state: S): Stop<S> => ({ _tag: "Stop", reason, state })
+
+/**
+ * Ends the server and answers the call after `terminate`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const stopReply = <A, S>(reason: ExitReason.ExitReason, value: A, state: S): StopReply<A, S> => ({
+  _tag: "StopReply",
+  reason,
+  value,
+  state
+})
+
+/**
+ * The state `init` starts with, and what to do first.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const initial = <S, C = never>(state: S, options: NextOptions<C>): Initial<S, C> =>
+  new InitialResult(state, options) as unknown as Initial<S, C>
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * The run a client points to now; `None` while the server is down.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const pid: <M extends Protocol.Any>(client: Client<M>) => Effect.Effect<Option.Option<Pid>> = Handle.pid
+
+/**
+ * Stops a server when its turn comes, after what was sent before, and waits until it has ended.
+ *
+ * **Details**
+ *
+ * Waits at most `timeout` (default: for ever). On a timeout the request stays: the server will still stop. A supervisor
+ * restarts a permanent server that is stopped this way.
+ *
+ * **Errors**
+ *
+ * - `CallError` with `NoProcess` if the server is down, `ServerDown` if it ended for another reason, `Timeout`, or
+ *   `CallCycle` if a server stops itself in its turn (let the handler answer `GenServer.stop` instead).
+ *
+ * **In Erlang/OTP**
+ *
+ * `gen_server:stop/3`.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const terminate = <M extends Protocol.Any>(
+  client: Client<M>,
+  options?: {
+    readonly reason?: ExitReason.ExitReason | undefined
+    readonly timeout?: Duration.Input | undefined
+  }
+): Effect.Effect<void, CallError> =>
+  stopServer(Handle.targetOf(client), {
+    reason: options?.reason ?? ExitReason.normal,
+    timeout: Duration.fromInputUnsafe(options?.timeout ?? Duration.infinity)
+  })
+
+/**
+ * Makes the value of a Reference go with each message, from the sender's environment to the handler's.
+ *
+ * Spans and log annotations always do. Declare it once, next to the Reference.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const traveling = <A>(reference: Context.Reference<A>): Context.Reference<A> => {
+  makeTraveling(reference)
+  return reference
+}
+
+// ---- services -----------------------------------------------------------------------------------------------------
+
+/**
+ * What calls use that do not say themselves. Default: 5 seconds, and fail at once while the server is down.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const CallDefaults: Context.Reference<CallOptions> = CallDefaultsReference

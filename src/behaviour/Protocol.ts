@@ -1,0 +1,169 @@
+/**
+ * What a server can be asked: a list of `Rpc`s of Effect, plus casts.
+ *
+ * The one module that knows `effect/rpc`. The same `Rpc`s can be served over a network by Effect's own `RpcServer`.
+ *
+ * **Not here**
+ *
+ * An `Rpc` that answers with a stream does not compile as a message of a server.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Schema from "effect/Schema"
+import type * as Types from "effect/Types"
+import * as Rpc from "effect/rpc/Rpc"
+import * as RpcSchema from "effect/rpc/RpcSchema"
+
+declare const CastTypeId: unique symbol
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * Any message of a protocol.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Any = Rpc.Any
+
+/**
+ * A message without an answer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Cast {
+  readonly [CastTypeId]: true
+}
+
+/**
+ * What a handler gets.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Payload<R> = Rpc.Payload<R>
+
+/**
+ * What a caller passes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input<R> = Rpc.PayloadConstructor<R>
+
+/**
+ * What a call answers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Success<R> = Rpc.Success<R>
+
+/**
+ * How a call fails by declaration.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Error<R> = Rpc.Error<R>
+
+/**
+ * The message of a protocol that has this tag.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ByTag<M extends Any, Tag extends string> = Rpc.ExtractTag<M, Tag>
+
+/**
+ * The tags of the casts of a protocol.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CastTags<M extends Any> = M extends Cast ? M["_tag"] : never
+
+/**
+ * `unknown` if no message answers with a stream, otherwise a type nothing has.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type NoStreams<Ms extends ReadonlyArray<Any>> = {
+  readonly [K in keyof Ms]: Rpc.IsStream<Ms[K], Ms[K]["_tag"]> extends true
+    ? "a message of a server cannot answer with a stream"
+    : unknown
+}
+
+/**
+ * The arguments of a method that sends a message: the payload may be left out if there is none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Arguments<R, Options extends ReadonlyArray<unknown>> =
+  Types.EqualsWith<Input<R>, void, true, false> extends true
+    ? [payload?: undefined, ...options: Options]
+    : [payload: Input<R>, ...options: Options]
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/** Marks an `Rpc` as a cast. */
+const IsCast: Context.Reference<boolean> = Context.Reference<boolean>("effect-otp/behaviour/Protocol/IsCast", {
+  defaultValue: () => false
+})
+
+type CastRpc<Tag extends string, P> = Rpc.Rpc<
+  Tag,
+  P extends Schema.Struct.Fields ? Schema.Struct<P> : P extends Schema.Top ? P : never,
+  typeof Schema.Void,
+  typeof Schema.Never
+> &
+  Cast
+
+/**
+ * Declares a message without an answer.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const cast = <
+  const Tag extends string,
+  const P extends Schema.Top | Schema.Struct.Fields = typeof Schema.Void
+>(
+  tag: Tag,
+  options?: { readonly payload?: P }
+): CastRpc<Tag, P> => {
+  const payload = options?.payload
+  const rpc: Rpc.Any = payload === undefined ? Rpc.make(tag) : Rpc.make<Tag, Schema.Top | Schema.Struct.Fields>(tag, { payload })
+  return (rpc as Rpc.Rpc<Tag>).annotate(IsCast, true) as unknown as CastRpc<Tag, P>
+}
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** @internal */
+export interface Message {
+  readonly tag: string
+  readonly isCast: boolean
+  /** Constructs the payload through its Schema; throws for a bad one. */
+  readonly construct: (payload: unknown) => unknown
+}
+
+/** The messages of a protocol. Throws a `RangeError` for a protocol no server can have. @internal */
+export const messagesOf = (id: string, rpcs: ReadonlyArray<Any>): ReadonlyArray<Message> => {
+  const seen = new Set<string>()
+  return (rpcs as ReadonlyArray<Rpc.AnyWithProps>).map((rpc) => {
+    if (seen.has(rpc._tag)) throw new RangeError(`${id}: there are two messages "${rpc._tag}"`)
+    // A client with a method of this name would pass for a promise.
+    if (rpc._tag === "then") throw new RangeError(`${id}: a message cannot be called "then"`)
+    if (RpcSchema.isStreamSchema(rpc.successSchema)) throw new RangeError(`${id}: "${rpc._tag}" answers with a stream`)
+    seen.add(rpc._tag)
+    return { tag: rpc._tag, isCast: Context.get(rpc.annotations, IsCast), construct: constructor(rpc.payloadSchema) }
+  })
+}
+
+const constructor = (schema: Schema.Top): ((payload: unknown) => unknown) =>
+  schema === Schema.Void ? () => undefined : (payload) => schema.make(payload)

@@ -1,0 +1,8 @@
+/**
+ * Processes you fill in.
+ *
+ * @since 0.1.0
+ */
+export * as CallError from "./CallError.ts"
+export * as GenServer from "./GenServer.ts"
+export * as Protocol from "./Protocol.ts"

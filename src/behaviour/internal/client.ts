@@ -1,0 +1,206 @@
+/** The methods of a client: how a call or a cast gets from a fiber into the mailbox of the server it names. */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type { Handle } from "../../kernel/Handle.ts"
+import { TypeId as HandleTypeId, targetOf, type HandleTarget } from "../../kernel/Handle.ts"
+import { currentUnsafe, displayName, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import * as Timer from "../../kernel/Timer.ts"
+import { CallError, type Reason } from "../CallError.ts"
+import type { Message } from "../Protocol.ts"
+import { CallEnvelope, CastEnvelope } from "./envelopes.ts"
+import * as Travel from "./travel.ts"
+
+/** @internal */
+export interface CallOptions {
+  readonly timeout?: Duration.Input | "inherit" | undefined
+  readonly whenDown?: "fail" | "wait" | undefined
+}
+
+/** What calls use where they do not say. @internal */
+export const CallDefaults: Context.Reference<CallOptions> = Context.Reference<CallOptions>(
+  "effect-otp/behaviour/GenServer/CallDefaults",
+  { defaultValue: () => ({}) }
+)
+
+const DEFAULT_TIMEOUT_MILLIS = 5000
+
+const MessagesKey = Symbol("effect-otp/behaviour/messages")
+
+interface Client extends Handle<unknown> {
+  readonly [MessagesKey]: ReadonlyMap<string, Message>
+}
+
+/** Makes the constructor of the clients of one protocol: all share one prototype. @internal */
+export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleTarget) => Handle<unknown>) => {
+  const proto: Record<string | symbol, unknown> = {
+    [MessagesKey]: new Map(messages.map((message) => [message.tag, message]))
+  }
+  for (const message of messages) proto[message.tag] = message.isCast ? castMethod(message) : callMethod(message)
+  return (target) => {
+    const client: Record<string | symbol, unknown> = Object.create(proto)
+    client[HandleTypeId] = target
+    return client as unknown as Client
+  }
+}
+
+const castMethod = (message: Message) =>
+  function (this: Client, payload: unknown): Effect.Effect<void> {
+    return Effect.withFiber((fiber) => {
+      const from = currentUnsafe(fiber)
+      const envelope = new CastEnvelope(message.tag, message.construct(payload), from, Travel.capture(fiber))
+      return post(targetOf(this), envelope, fiber)
+    })
+  }
+
+const post = (
+  target: HandleTarget,
+  envelope: CastEnvelope,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<void> => {
+  const record = target.current ?? target.last
+  if (record === undefined) return Exit.void
+  if (!record.isBounded) {
+    record.post(envelope)
+    return Exit.void
+  }
+  let admitted: (() => void) | undefined = undefined
+  if (record.post(envelope, () => admitted?.())) return Exit.void
+  return Effect.callback<void>((resume) => {
+    admitted = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+    return Effect.sync(() => {
+      record.withdraw(envelope)
+    })
+  })
+}
+
+/** Casts in the step of a handler. @internal */
+export const castUnsafe = (to: Handle<unknown>, tag: string, payload: unknown, from: ProcessRecord): void => {
+  const message = (to as Client)[MessagesKey]?.get(tag)
+  if (message === undefined) throw new RangeError(`${targetOf(to).key} has no cast "${tag}"`)
+  const target = targetOf(to)
+  const record = target.current ?? target.last
+  record?.post(new CastEnvelope(tag, message.construct(payload), from, undefined))
+}
+
+const callMethod = (message: Message) =>
+  function (this: Client, payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> {
+    return Effect.withFiber((fiber) => {
+      const target = targetOf(this)
+      const defaults = Context.get(fiber.context, CallDefaults)
+      const call: Call = {
+        fiber,
+        target,
+        tag: message.tag,
+        payload: message.construct(payload),
+        from: currentUnsafe(fiber),
+        millis: timeoutMillis(options?.timeout ?? defaults.timeout, fiber)
+      }
+      if (target.current !== undefined) return ask(call, target.current)
+      return (options?.whenDown ?? defaults.whenDown) === "wait" && target.gone === undefined
+        ? waitUntilUp(call)
+        : Effect.fail(refusal(call, downReason(target)))
+    })
+  }
+
+interface Call {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly target: HandleTarget
+  readonly tag: string
+  readonly payload: unknown
+  readonly from: ProcessRecord | undefined
+  readonly millis: number
+}
+
+const ask = (call: Call, server: ProcessRecord): Effect.Effect<unknown, unknown> => {
+  const { fiber, from } = call
+  const own = from !== undefined && from.isOwn(fiber)
+  if (own) {
+    const path = cycle(from, server)
+    if (path !== undefined) return Effect.fail(refusal(call, { _tag: "CallCycle", path }))
+  }
+  return Effect.callback<unknown, unknown>((resume) => {
+    const { tag, payload } = call
+    const travel = Travel.capture(fiber)
+    const envelope = new CallEnvelope({ tag, payload, from, travel, server, caller: fiber, resume })
+    if (own) from.waitingFor = envelope
+    if (call.millis !== Infinity) Timer.armUnsafe(envelope, fiber, call.millis)
+    server.post(envelope, admitted)
+    return Effect.sync(() => envelope.leave())
+  })
+}
+
+/** A call that waits for room waits for its answer anyway. */
+const admitted = () => {}
+
+/** The processes from the caller round to itself, if the server waits for the caller already. */
+const cycle = (from: ProcessRecord, server: ProcessRecord): ReadonlyArray<string> | undefined => {
+  const path = [displayName(from)]
+  for (let at: ProcessRecord | undefined = server; at !== undefined; at = at.waitingFor?.server) {
+    path.push(displayName(at))
+    if (at === from) return path
+  }
+  return undefined
+}
+
+const waitUntilUp = (call: Call): Effect.Effect<unknown, unknown> =>
+  Effect.flatMap(
+    Effect.callback<Call & { readonly server: ProcessRecord }, CallError>((resume) => {
+      const { target, fiber } = call
+      const stop = (): number => {
+        const left = deadline.left ?? Infinity
+        deadline.disarm()
+        target.forget(waiter)
+        return left
+      }
+      const settle = (exit: Exit.Exit<Call & { readonly server: ProcessRecord }, CallError>) =>
+        fiber.currentDispatcher.scheduleTask(() => resume(exit), 0)
+      const waiter = () => {
+        const millis = stop()
+        const server = target.current
+        settle(
+          server === undefined ? Exit.fail(refusal(call, downReason(target))) : Exit.succeed({ ...call, millis, server })
+        )
+      }
+      const deadline = new WaitDeadline(() => {
+        stop()
+        settle(Exit.fail(refusal(call, { _tag: "Timeout" })))
+      })
+      if (call.millis !== Infinity) Timer.armUnsafe(deadline, fiber, call.millis)
+      target.wait(waiter)
+      return Effect.sync(stop)
+    }),
+    (up) => ask(up, up.server)
+  )
+
+class WaitDeadline extends Timer.Deadline {
+  private readonly onExpire: () => void
+  constructor(onExpire: () => void) {
+    super()
+    this.onExpire = onExpire
+  }
+  expire(): void {
+    this.onExpire()
+  }
+}
+
+const downReason = (target: HandleTarget): Reason =>
+  target.gone === undefined || target.gone._tag === "Normal"
+    ? { _tag: "NoProcess" }
+    : { _tag: "ServerDown", reason: target.gone }
+
+const refusal = (call: Call, reason: Reason): CallError =>
+  new CallError({ server: call.target.key, request: call.tag, reason, started: "no" })
+
+/** The own limit of a call, or what is left of the one its caller has to keep. */
+const timeoutMillis = (
+  timeout: Duration.Input | "inherit" | undefined,
+  fiber: Fiber.Fiber<unknown, unknown>
+): number => {
+  if (timeout === undefined) return DEFAULT_TIMEOUT_MILLIS
+  if (timeout !== "inherit") return Duration.toMillis(Duration.fromInputUnsafe(timeout))
+  const caller = currentUnsafe(fiber) as { readonly timeLeft?: number | undefined } | undefined
+  return caller?.timeLeft ?? DEFAULT_TIMEOUT_MILLIS
+}

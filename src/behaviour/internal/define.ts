@@ -1,0 +1,109 @@
+/** Makes a runnable definition from the options of a server, without their types. */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { processLayer, targetIn, type Place } from "../../kernel/Adoption.ts"
+import * as ExitReason from "../../kernel/ExitReason.ts"
+import { HandleTarget, type Handle } from "../../kernel/Handle.ts"
+import { bound, type Bound } from "../../kernel/Mailbox.ts"
+import { shutdown } from "../../kernel/Shutdown.ts"
+import { claimUnsafe } from "../../naming/Name.ts"
+import type { ServerProcess, ServerSpec } from "./serverLoop.ts"
+import { startServer } from "./start.ts"
+
+/** The service class a definition belongs to. @internal */
+export interface ServiceParts {
+  readonly id: string
+  readonly key: Context.Key<unknown, unknown>
+  readonly makeClient: (target: HandleTarget) => Handle<unknown>
+}
+
+/** @internal */
+export interface DefineOptions extends Partial<Omit<ServerSpec, "id" | "makeClient" | "handlers">> {
+  readonly init: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
+  readonly handlers: ServerSpec["handlers"]
+  readonly name?: string | ((...args: ReadonlyArray<unknown>) => string) | undefined
+  readonly mailbox?: Bound | undefined
+}
+
+/** How a supervisor starts one of many. @internal */
+export interface Launch {
+  readonly id: string
+  readonly start: (
+    args: ReadonlyArray<unknown>,
+    where: { readonly target: HandleTarget; readonly place: Place | undefined }
+  ) => Effect.Effect<ServerProcess, unknown>
+}
+
+/** @internal */
+export const define = (parts: ServiceParts, options: DefineOptions) => {
+  const launch = makeLaunch(parts, options)
+  const layer = (...args: ReadonlyArray<unknown>): Layer.Layer<unknown, unknown> =>
+    processLayer((place) =>
+      Effect.map(inScope(launch, args, place), (target) => Context.make(parts.key, parts.makeClient(target)))
+    )
+  const start = (...args: ReadonlyArray<unknown>): Effect.Effect<Handle<unknown>, unknown, Scope.Scope> =>
+    Effect.map(inScope(launch, args, undefined), parts.makeClient)
+  return { "~effect-otp/behaviour/GenServer/Definition": launch, layer, start }
+}
+
+const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
+  const spec = specOf(parts, options)
+  return {
+    id: parts.id,
+    start: (args, { target, place }) =>
+      startServer({
+        spec,
+        target,
+        parent: place?.parent,
+        init: Effect.suspend(() => options.init(...args)),
+        place: (record) => {
+          const claimed = claim(record, nameOf(options, args))
+          if (Exit.isSuccess(claimed)) place?.adopt(record)
+          return claimed
+        }
+      })
+  }
+}
+
+const nameOf = (options: DefineOptions, args: ReadonlyArray<unknown>): string | undefined =>
+  typeof options.name === "function" ? options.name(...args) : options.name
+
+const claim = (record: ServerProcess, name: string | undefined): Exit.Exit<void, unknown> =>
+  name === undefined ? Exit.void : claimUnsafe(record.kernel, name, record)
+
+/** Starts a server that ends with the scope, unless a supervisor has a place for it. */
+const inScope = (
+  launch: Launch,
+  args: ReadonlyArray<unknown>,
+  place: Place | undefined
+): Effect.Effect<HandleTarget, unknown, Scope.Scope> => {
+  const target = targetIn(place?.targets, launch.id)
+  if (place !== undefined) return Effect.as(launch.start(args, { target, place }), target)
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(restore(launch.start(args, { target, place })), (record) => {
+      // Nobody will start it again.
+      record.observe({ dead: () => target.leave(ExitReason.normal) })
+      return Effect.as(Effect.addFinalizer(() => shutdown(record, { limit: scopeLimit })), target)
+    })
+  )
+}
+
+/** How long an orderly end may take when a scope closes. */
+const scopeLimit = Duration.seconds(5)
+
+const specOf = (parts: ServiceParts, options: DefineOptions): ServerSpec => ({
+  id: parts.id,
+  makeClient: parts.makeClient,
+  handlers: Object.assign(Object.create(null), options.handlers),
+  info: options.info,
+  continue: options.continue,
+  idle: options.idle,
+  terminate: options.terminate,
+  formatStatus: options.formatStatus,
+  mailbox: options.mailbox === undefined ? undefined : bound(options.mailbox),
+  drain: options.drain ?? false
+})

@@ -1,0 +1,184 @@
+/** The messages in the mailbox of a server. */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Telemetry from "../../telemetry/Telemetry.ts"
+import type { Fate } from "../../kernel/Accounting.ts"
+import * as Events from "../../kernel/Events.ts"
+import * as ExitReason from "../../kernel/ExitReason.ts"
+import { Deadline } from "../../kernel/Timer.ts"
+import type { Envelope, ProcessRecord, Refusal } from "../../kernel/ProcessRecord.ts"
+import { CallError, type Reason, type Started } from "../CallError.ts"
+import type { Travel } from "./travel.ts"
+
+/** @internal */
+export class CastEnvelope implements Envelope {
+  readonly tag: string
+  readonly payload: unknown
+  readonly from: ProcessRecord | undefined
+  readonly travel: Travel | undefined
+
+  constructor(tag: string, payload: unknown, from: ProcessRecord | undefined, travel: Travel | undefined) {
+    this.tag = tag
+    this.payload = payload
+    this.from = from
+    this.travel = travel
+  }
+
+  get content(): unknown {
+    return { _tag: this.tag, payload: this.payload }
+  }
+
+  refuse(): Fate {
+    return "deadLettered"
+  }
+}
+
+/** How many answers may resume their callers inside one another before one has to take its turn with the dispatcher. */
+const MAX_DEPTH = 16
+
+/**
+ * A call: it ends exactly once, with an answer, a typed failure, a `CallError`, or because its caller left.
+ *
+ * @internal
+ */
+export class CallEnvelope extends Deadline implements Envelope {
+  readonly tag: string
+  readonly payload: unknown
+  readonly from: ProcessRecord | undefined
+  readonly travel: Travel | undefined
+  readonly server: ProcessRecord
+  private readonly caller: Fiber.Fiber<unknown, unknown>
+  private resume: ((exit: Effect.Effect<unknown, unknown>) => void) | undefined
+  /** Set when the caller has gone, by interruption or timeout, after the call had begun. */
+  abandoned = false
+  begun = false
+
+  constructor(options: {
+    readonly tag: string
+    readonly payload: unknown
+    readonly from: ProcessRecord | undefined
+    readonly travel: Travel | undefined
+    readonly server: ProcessRecord
+    readonly caller: Fiber.Fiber<unknown, unknown>
+    readonly resume: (exit: Effect.Effect<unknown, unknown>) => void
+  }) {
+    super()
+    this.tag = options.tag
+    this.payload = options.payload
+    this.from = options.from
+    this.travel = options.travel
+    this.server = options.server
+    this.caller = options.caller
+    this.resume = options.resume
+  }
+
+  get content(): unknown {
+    return { _tag: this.tag, payload: this.payload }
+  }
+
+  get isDone(): boolean {
+    return this.resume === undefined
+  }
+
+  /** Gives the caller its answer; false if it has one already or has left. */
+  finish(exit: Exit.Exit<unknown, unknown>): boolean {
+    const resume = this.resume
+    if (resume === undefined) return false
+    this.end()
+    const kernel = this.server.kernel
+    // A chain of answers that resume one another would run out of stack: past a few, take a turn.
+    if (kernel.depth >= MAX_DEPTH) {
+      this.caller.currentDispatcher.scheduleTask(() => resume(exit), 0)
+      return true
+    }
+    kernel.depth++
+    resume(exit)
+    kernel.depth--
+    return true
+  }
+
+  /** Ends the call without an answer from the server. */
+  failWith(reason: Reason): boolean {
+    const started: Started = this.begun ? "unknown" : "no"
+    return !this.isDone && this.later(Exit.fail(this.error(reason, started)))
+  }
+
+  private error(reason: Reason, started: Started): CallError {
+    const server = this.server.label ?? String(this.server)
+    return new CallError({ server, request: this.tag, reason, started })
+  }
+
+  /** From a kernel step: no code of the caller may run in it. */
+  private later(exit: Exit.Exit<unknown, unknown>): true {
+    const resume = this.resume!
+    this.end()
+    this.caller.currentDispatcher.scheduleTask(() => resume(exit), 0)
+    return true
+  }
+
+  /** The caller does not wait any more: a call that has not begun is withdrawn, one that has is abandoned. */
+  leave(): void {
+    if (this.isDone) return
+    this.end()
+    if (this.begun) this.abandoned = true
+    else this.server.withdraw(this)
+  }
+
+  expire(): void {
+    if (this.isDone) return
+    const resume = this.resume!
+    const started: Started = this.begun ? "unknown" : "no"
+    this.leave()
+    resume(Exit.fail(this.error({ _tag: "Timeout" }, started)))
+  }
+
+  refuse(why: Refusal): Fate {
+    this.failWith(refusalReason(this.server, why))
+    return "returned"
+  }
+
+  private end(): void {
+    this.resume = undefined
+    this.disarm()
+    if (this.from !== undefined && this.from.waitingFor === this) this.from.waitingFor = undefined
+  }
+
+  /** An answer that came too late. */
+  countLate(): void {
+    const { kernel } = this.server
+    kernel.lateReplies++
+    if (!Telemetry.isActiveUnsafe(kernel.telemetry, Events.lateReply)) return
+    Telemetry.executeUnsafe(kernel.telemetry, Events.lateReply, { count: 1 }, { pid: this.server, request: this.tag })
+  }
+}
+
+/** A server that was dead already is no process to call; one that is ending says why. */
+const refusalReason = (server: ProcessRecord, why: Refusal): Reason => {
+  if (why._tag === "Full") return { _tag: "MailboxFull" }
+  return server.status === "dead" ? { _tag: "NoProcess" } : { _tag: "ServerDown", reason: why.reason }
+}
+
+/** Asks a server to stop when its turn comes. @internal */
+export class StopEnvelope implements Envelope {
+  readonly from: ProcessRecord | undefined
+  readonly reason: ExitReason.ExitReason
+
+  constructor(reason: ExitReason.ExitReason, from: ProcessRecord | undefined) {
+    this.reason = reason
+    this.from = from
+  }
+
+  get content(): unknown {
+    return { _tag: "Stop", reason: this.reason }
+  }
+
+  refuse(): Fate {
+    return "returned"
+  }
+}
+
+/** The typed failure of a turn, if that is all its cause holds. @internal */
+export const isTypedFailure = (cause: Cause.Cause<unknown>): boolean =>
+  cause.reasons.length > 0 && cause.reasons.every((reason) => reason._tag === "Fail")

@@ -1,0 +1,73 @@
+/** What a handler can reach beside its message and its state. */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Handle } from "../../kernel/Handle.ts"
+import { MessageEnvelope, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import * as Timer from "../../kernel/Timer.ts"
+import { castUnsafe } from "./client.ts"
+import type { CallEnvelope } from "./envelopes.ts"
+
+/** The server a handler runs in. @internal */
+export interface Host extends ProcessRecord {
+  readonly client: unknown
+  replyLater(call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void
+}
+
+/** @internal */
+export class HandlerContext {
+  private readonly host: Host
+  private readonly call: CallEnvelope | undefined
+
+  constructor(host: Host, call: CallEnvelope | undefined) {
+    this.host = host
+    this.call = call
+  }
+
+  get self(): unknown {
+    return this.host.client
+  }
+
+  get from(): ReplyTo | undefined {
+    return this.call === undefined ? undefined : new ReplyTo(this.host, this.call)
+  }
+
+  sendAfter(delay: Duration.Input, info: unknown): Effect.Effect<Timer.Timer> {
+    return Effect.withFiber((fiber) => {
+      const { host } = this
+      const make = () => new MessageEnvelope(info, undefined)
+      return Effect.succeed(Timer.startEnvelopeUnsafe(fiber, { to: host, make, delay, every: false }))
+    })
+  }
+
+  sendEvery(interval: Duration.Input, info: unknown): Effect.Effect<Timer.Timer> {
+    return Timer.sendEvery(this.host, info, interval)
+  }
+
+  cast(to: Handle<unknown>, tag: string, payload: unknown): void {
+    castUnsafe(to, tag, payload, this.host)
+  }
+}
+
+/** A one-shot answer that may be given later and from elsewhere. @internal */
+export class ReplyTo {
+  private readonly host: Host
+  private readonly call: CallEnvelope
+
+  constructor(host: Host, call: CallEnvelope) {
+    this.host = host
+    this.call = call
+  }
+
+  succeed(value: unknown): Effect.Effect<void> {
+    return this.give(Exit.succeed(value))
+  }
+
+  fail(error: unknown): Effect.Effect<void> {
+    return this.give(Exit.fail(error))
+  }
+
+  private give(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.sync(() => this.host.replyLater(this.call, exit))
+  }
+}

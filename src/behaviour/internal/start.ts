@@ -1,0 +1,79 @@
+/** Starts servers: claims the name, runs `init`, and answers when it is through. */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as ExitReason from "../../kernel/ExitReason.ts"
+import type { HandleTarget } from "../../kernel/Handle.ts"
+import * as Kernel from "../../kernel/Kernel.ts"
+import { environment } from "../../kernel/Process.ts"
+import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { killAndAwait } from "../../kernel/Shutdown.ts"
+import { ServerProcess, type ServerSpec } from "./serverLoop.ts"
+
+/** @internal */
+export interface StartOptions {
+  readonly spec: ServerSpec
+  readonly init: Effect.Effect<unknown, unknown>
+  readonly target: HandleTarget
+  /** Undefined: the process of the starting fiber, if there is one. */
+  readonly parent: ProcessRecord | undefined
+  /** Puts the process where it belongs before its `init` runs; an effect if it cannot. */
+  readonly place: (record: ServerProcess) => Exit.Exit<void, unknown>
+}
+
+/**
+ * Starts a server and waits for its `init`.
+ *
+ * If `init` fails, dies or is interrupted, the process is dead, its scope closed and its name free before this returns.
+ *
+ * @internal
+ */
+export const startServer = (options: StartOptions): Effect.Effect<ServerProcess, unknown> =>
+  Effect.withFiber((fiber) => {
+    const parent = options.parent ?? currentUnsafe(fiber)
+    const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
+    const context = environment(fiber.context)
+    const record = new ServerProcess({ spec: options.spec, target: options.target, kernel, parent, context })
+    const placed = options.place(record)
+    if (placed._tag === "Failure") {
+      record.discard()
+      return Effect.failCause(placed.cause)
+    }
+    record.run(options.init)
+    return record.started ? Exit.succeed(record) : initResult(record, fiber)
+  })
+
+const initResult = (
+  record: ServerProcess,
+  fiber: Fiber.Fiber<unknown, unknown>
+): Effect.Effect<ServerProcess, unknown> =>
+  record.ended
+    ? failure(record)
+    : Effect.callback((resume) => {
+        const answer = (result: () => Effect.Effect<ServerProcess, unknown>) =>
+          fiber.currentDispatcher.scheduleTask(() => resume(Effect.suspend(result)), 0)
+        const observer = { ended: () => answer(() => failure(record)) }
+        record.observe(observer)
+        record.onStarted = () => {
+          record.unobserve(observer)
+          answer(() => Exit.succeed(record))
+        }
+        // Interrupted: nobody will know of this server, so it must not be there.
+        return Effect.suspend(() => {
+          record.unobserve(observer)
+          record.onStarted = undefined
+          return killAndAwait(record)
+        })
+      })
+
+const failure = (record: ServerProcess): Effect.Effect<never, unknown> => {
+  if (record.initFailure !== undefined) return Effect.failCause(record.initFailure)
+  const why = ExitReason.format(record.reason ?? ExitReason.killed)
+  return Effect.failCause(Cause.die(new Error(`${record.spec.id} ended before its init was through: ${why}`)))
+}
+
+/** The environment a definition keeps for many servers: flattened once, since each read of a deep one costs. @internal */
+export const captured = (context: Context.Context<never>): Context.Context<never> =>
+  Context.makeUnsafe(environment(context).mapUnsafe)

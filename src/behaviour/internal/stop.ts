@@ -1,0 +1,40 @@
+/** Stops a server from outside, when its turn comes. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Option from "effect/Option"
+import * as ExitReason from "../../kernel/ExitReason.ts"
+import type { HandleTarget } from "../../kernel/Handle.ts"
+import { currentUnsafe, displayName, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { awaitEnd } from "../../kernel/Shutdown.ts"
+import { CallError, type Reason } from "../CallError.ts"
+import { StopEnvelope } from "./envelopes.ts"
+
+/** @internal */
+export const stopServer = (
+  target: HandleTarget,
+  options: { readonly reason: ExitReason.ExitReason; readonly timeout: Duration.Duration }
+): Effect.Effect<void, CallError> =>
+  Effect.withFiber((fiber) => {
+    const server = target.current
+    if (server === undefined) return Effect.fail(failure(target, { _tag: "NoProcess" }, "no"))
+    const from = currentUnsafe(fiber)
+    if (from === server && server.isOwn(fiber)) {
+      const path = [displayName(server), displayName(server)]
+      return Effect.fail(failure(target, { _tag: "CallCycle", path }, "no"))
+    }
+    server.post(new StopEnvelope(options.reason, from), () => {})
+    return Effect.flatMap(Effect.timeoutOption(awaitEnd(server), options.timeout), (ended) =>
+      Option.isNone(ended)
+        ? Effect.fail(failure(target, { _tag: "Timeout" }, "unknown"))
+        : check(target, server, options.reason)
+    )
+  })
+
+const check = (target: HandleTarget, server: ProcessRecord, wanted: ExitReason.ExitReason) => {
+  const reason = server.reason ?? ExitReason.normal
+  return Equal.equals(reason, wanted) ? Effect.void : Effect.fail(failure(target, { _tag: "ServerDown", reason }, "unknown"))
+}
+
+const failure = (target: HandleTarget, reason: Reason, started: "no" | "unknown"): CallError =>
+  new CallError({ server: target.key, request: "terminate", reason, started })

@@ -1,0 +1,38 @@
+/** What of the sender's environment goes with a message: its span, its log annotations, and References made to travel. */
+import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+import * as References from "effect/References"
+import * as Tracer from "effect/Tracer"
+
+/** @internal */
+export type Travel = ReadonlyArray<readonly [key: Context.Key<never, unknown>, value: unknown]>
+
+/** References a user has made to travel; declared once, at the top of a module, like the References themselves. */
+const traveling: Array<Context.Reference<unknown>> = []
+
+/** @internal */
+export const makeTraveling = <A>(reference: Context.Reference<A>): void => {
+  const known = reference as unknown as Context.Reference<unknown>
+  if (!traveling.includes(known)) traveling.push(known)
+}
+
+/** Undefined if nothing travels, which is the rule. @internal */
+export const capture = (fiber: Fiber.Fiber<unknown, unknown>): Travel | undefined => {
+  const annotations = Context.getOrUndefined(fiber.context, References.CurrentLogAnnotations)
+  if (fiber.cache.span === undefined && annotations === undefined && traveling.length === 0) return undefined
+  const travel: Array<readonly [Context.Key<never, unknown>, unknown]> = []
+  const add = <I, A>(key: Context.Key<I, A>, value: A | undefined) => {
+    if (value !== undefined) travel.push([key as unknown as Context.Key<never, unknown>, value])
+  }
+  add(Tracer.ParentSpan, fiber.cache.span)
+  add(References.CurrentLogAnnotations, annotations)
+  for (const reference of traveling) add(reference, Context.getOrUndefined(fiber.context, reference))
+  return travel
+}
+
+/** @internal */
+export const apply = (context: Context.Context<never>, travel: Travel): Context.Context<never> => {
+  let found = context
+  for (const [key, value] of travel) found = Context.add(found, key, value)
+  return found
+}

@@ -1,0 +1,139 @@
+/**
+ * Ends a process in good order, within a limit.
+ *
+ * The process is asked to end; at the limit it is killed. Its end is complete when its fiber and its scope have ended,
+ * too. What has not ended a second limit later is left behind as a zombie.
+ *
+ * **In Erlang/OTP**
+ *
+ * The shutdown protocol of a supervisor: `exit(Pid, shutdown)`, wait, `exit(Pid, kill)`.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as ExitReason from "./ExitReason.ts"
+import type { Pid } from "./Pid.ts"
+import type { ProcessRecord } from "./ProcessRecord.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * How long an orderly end may take: a duration, `"brutalKill"` to kill at once, or `"infinity"` to wait for ever.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Limit = Duration.Input | "brutalKill" | "infinity"
+
+/**
+ * How a process ended that was asked to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ended {
+  readonly reason: ExitReason.ExitReason
+  /** Whether its fiber or its scope has still not ended. */
+  readonly zombie: boolean
+}
+
+/** How long a killed process may take to leave its last uninterruptible region where nothing else says so. */
+const defaultLimit = Duration.seconds(5)
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * Ends a process and waits for it. Default limit: 5 seconds.
+ *
+ * **Interruption**
+ *
+ * Stops waiting. The process ends all the same, but is not killed.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const shutdown = (
+  pid: Pid,
+  options?: { readonly limit?: Limit | undefined; readonly reason?: ExitReason.ExitReason | undefined }
+): Effect.Effect<Ended> => {
+  const record = pid as unknown as ProcessRecord
+  const limit = parse(options?.limit ?? defaultLimit)
+  return Effect.suspend(() => {
+    const asked = limit.orderly === undefined ? Effect.void : orderly(record, limit.orderly, options?.reason)
+    return Effect.flatMap(Effect.andThen(asked, killWithin(record, limit.release)), () => Effect.sync(() => endOf(record)))
+  })
+}
+
+/**
+ * Waits until the fiber and the scope of a process have ended.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const awaitEnd = (pid: Pid): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const record = pid as unknown as ProcessRecord
+    if (record.ended) return Exit.void
+    return Effect.callback<void>((resume) => {
+      const observer = { ended: () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0) }
+      record.observe(observer)
+      return Effect.sync(() => record.unobserve(observer))
+    })
+  })
+
+/**
+ * Kills a process and waits until its fiber and its scope have ended, without a limit.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const killAndAwait = (pid: Pid): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    ;(pid as unknown as ProcessRecord).kill()
+    return awaitEnd(pid)
+  })
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+interface Parsed {
+  /** Undefined: no orderly end. */
+  readonly orderly: Duration.Duration | undefined
+  /** How long a kill may take. */
+  readonly release: Duration.Duration
+}
+
+/** @internal */
+export const parse = (limit: Limit): Parsed => {
+  if (limit === "brutalKill") return { orderly: undefined, release: defaultLimit }
+  const orderly = limit === "infinity" ? Duration.infinity : Duration.fromInputUnsafe(limit)
+  return { orderly, release: orderly }
+}
+
+const orderly = (
+  record: ProcessRecord,
+  limit: Duration.Duration,
+  reason: ExitReason.ExitReason = ExitReason.shutdown()
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    record.shutdown(reason)
+    return endWithin(record, limit)
+  })
+
+const killWithin = (record: ProcessRecord, limit: Duration.Duration): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (record.ended) return Effect.void
+    record.kill()
+    return endWithin(record, limit)
+  })
+
+/** @internal */
+export const endWithin = (record: ProcessRecord, limit: Duration.Duration): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (record.ended) return Effect.void
+    return Duration.isFinite(limit) ? Effect.asVoid(Effect.timeoutOption(awaitEnd(record), limit)) : awaitEnd(record)
+  })
+
+const endOf = (record: ProcessRecord): Ended => ({ reason: record.reason ?? ExitReason.killed, zombie: !record.ended })
