@@ -3,4 +3,30 @@
  *
  * @since 0.1.0
  */
-export {}
+
+// telemetry: what happened
+export * as Telemetry from "./telemetry/Telemetry.ts"
+
+// kernel: processes, and the signals between them
+export * as Accounting from "./kernel/Accounting.ts"
+export * as Adoption from "./kernel/Adoption.ts"
+export * as CrashReport from "./kernel/CrashReport.ts"
+export * as Events from "./kernel/Events.ts"
+export * as ExitReason from "./kernel/ExitReason.ts"
+export * as Handle from "./kernel/Handle.ts"
+export * as Kernel from "./kernel/Kernel.ts"
+export * as Mailbox from "./kernel/Mailbox.ts"
+export * as Pid from "./kernel/Pid.ts"
+export * as Process from "./kernel/Process.ts"
+export * as ProcessRecord from "./kernel/ProcessRecord.ts"
+export * as Shutdown from "./kernel/Shutdown.ts"
+export * as Signal from "./kernel/Signal.ts"
+export * as Timer from "./kernel/Timer.ts"
+
+// naming: finding a process by name or by group
+export * as Name from "./naming/Name.ts"
+
+// behaviour: processes you fill in
+export * as CallError from "./behaviour/CallError.ts"
+export * as GenServer from "./behaviour/GenServer.ts"
+export * as Protocol from "./behaviour/Protocol.ts"

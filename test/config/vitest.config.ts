@@ -1,18 +1,21 @@
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
 // `source` makes the public name `effect-otp` mean the files in src/: tests never need a build.
 const conditions = ["source", "module", "node", "development|production"]
+const deep = process.env["OTP_DEEP"] === "1"
+const report = process.env["TEST_REPORT"]
 
 export default defineConfig({
-  root: new URL("../..", import.meta.url).pathname,
+  root: fileURLToPath(new URL("../..", import.meta.url)),
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
-    // A process each keeps `--expose-gc`-like flags, crashes and process-wide handlers of one file away from the others.
+    // Processes and not threads: what one file does to signals, memory or `process` stays away from the others.
     pool: "forks",
-    maxWorkers: 2,
-    testTimeout: process.env["OTP_DEEP"] === "1" ? 120_000 : 10_000,
-    retry: 0
+    testTimeout: deep ? 300_000 : 10_000,
+    retry: 0,
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]]
   }
 })

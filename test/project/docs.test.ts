@@ -1,0 +1,81 @@
+import { assert, describe, it } from "@effect/vitest"
+import { spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { afterAll, beforeAll } from "vitest"
+import { type Fence, fences, fencesOf, moduleOf } from "./fences.ts"
+import { root } from "./sources.ts"
+
+const nameOf = (fence: Fence) => `${fence.file.replaceAll(/[^\w]/g, "_")}_${fence.line}.ts`
+
+describe("runnable examples", () => {
+  const all = fences()
+  // Inside the repository, so that `effect-otp` resolves to it; one folder a run, so that runs do not meet.
+  const folder = path.join(root, ".data", `examples-${process.pid}`)
+
+  beforeAll(() => {
+    fs.mkdirSync(folder, { recursive: true })
+    for (const fence of all) fs.writeFileSync(path.join(folder, nameOf(fence)), moduleOf(fence))
+    const tsconfig = {
+      extends: "../../tsconfig.json",
+      compilerOptions: { noUnusedLocals: false, plugins: [] },
+      include: ["*.ts"]
+    }
+    fs.writeFileSync(path.join(folder, "tsconfig.json"), JSON.stringify(tsconfig))
+  })
+  afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+  it("type-check", { timeout: 120_000 }, () => {
+    const pages = new Map(all.map((fence) => [nameOf(fence), fence.file]))
+    const errors = errorsOf(folder).map((line) =>
+      line.replace(/^\S*?(\w+\.ts)(?=\()/, (_, name) => pages.get(name) ?? name)
+    )
+    assert.deepStrictEqual(errors, [])
+  })
+
+  it.each(all.map((fence) => [`${fence.file}:${fence.line}`, fence] as const))("%s runs", async (_, fence) => {
+    await import(path.join(folder, nameOf(fence)))
+  })
+})
+
+/** What the compiler says of the examples. */
+function errorsOf(folder: string): ReadonlyArray<string> {
+  const tsc = path.join(root, "node_modules/.bin/tsc")
+  const { status, stdout } = spawnSync(tsc, ["-p", folder, "--pretty", "false"], { encoding: "utf8" })
+  return status === 0 ? [] : stdout.trim().split("\n")
+}
+
+describe("the runner itself", () => {
+  const page = (...code: ReadonlyArray<string>) =>
+    ["# A page", "```ts import.meta.vitest", ...code, "```", ""].join("\n")
+  const only = (text: string) => fencesOf("page.md", text).map(moduleOf)
+
+  it("keeps lines where the page has them", () => {
+    assert.deepStrictEqual(only(page("const a = 1"))[0]?.split("\n")[2], "const a = 1")
+  })
+
+  it("compares an expression with what follows it, over several lines too", () => {
+    const [code] = only(page("const a = {", "}", "f(", "  a", ") // => 1", "a.b", "// => { c: 2 }"))
+    assert.include(code, ";__equal(f(\n  a\n),  1)\n;__equal(a.b, \n{ c: 2 })")
+  })
+
+  it("takes fences out of doc comments, and only marked ones", () => {
+    const text = [
+      "/**",
+      " * ```ts import.meta.vitest",
+      " * f() // => 1",
+      " * ```",
+      " *",
+      " * ```ts",
+      " * g()",
+      " * ```",
+      " */"
+    ]
+    assert.deepStrictEqual(fencesOf("a.ts", text.join("\n")), [{ file: "a.ts", line: 3, code: "f() // => 1" }])
+  })
+
+  it("rejects an expectation that follows no expression, and a fence that does not end", () => {
+    assert.throws(() => only(page("const a = 1 // => 1")), /follows no expression/)
+    assert.throws(() => fencesOf("a.md", "```ts import.meta.vitest\n1"), /not closed/)
+  })
+})

@@ -1,0 +1,55 @@
+/** Runnable examples: the fences marked `ts import.meta.vitest` of Markdown pages and of doc comments in `src/`. */
+import { parseSync } from "vite"
+import { files, read } from "./sources.ts"
+
+export interface Fence {
+  readonly file: string
+  /** Line of the fence's first line of code, from 1. */
+  readonly line: number
+  readonly code: string
+}
+
+const open = /^(\s*(?:\* )?)```ts import\.meta\.vitest\s*$/
+
+export const fencesOf = (file: string, text: string): ReadonlyArray<Fence> => {
+  const lines = text.split("\n")
+  return lines.flatMap((line, index) => {
+    const margin = open.exec(line)?.[1]
+    if (margin === undefined) return []
+    const end = lines.findIndex((other, at) => at > index && other.trimEnd() === `${margin}\`\`\``)
+    if (end < 0) throw new Error(`${file}:${index + 1}: this fence is not closed`)
+    const code = lines.slice(index + 1, end).map((inside) => inside.slice(margin.length))
+    return [{ file, line: index + 2, code: code.join("\n") }]
+  })
+}
+
+const prelude = [
+  `import { assert as __assert } from "@effect/vitest"`,
+  `import { Equal as __Equal } from "effect"`,
+  `const __equal = (a: unknown, b: unknown) => { if (!__Equal.equals(a, b)) __assert.deepStrictEqual(a, b) }`,
+  `export {}`
+].join(";")
+
+/**
+ * The fence as a module. An expression followed by `// => expected`, on its last line or on the next, is compared with
+ * it. Lines stay where they are in the page, so that whatever is said of the module's lines is true of the page's.
+ */
+export const moduleOf = ({ code, file, line }: Fence): string => {
+  const { program, comments, errors } = parseSync("fence.ts", code, { lang: "ts" })
+  if (errors.length > 0) throw new Error(`${file}:${line}: ${errors.map((error) => error.message).join("; ")}`)
+  const compared = comments.reduceRight((text, comment) => {
+    const expected = /^ => ?(.+)$/.exec(comment.value)?.[1]
+    if (expected === undefined) return text
+    const statement = program.body.findLast(({ end }) => end <= comment.start)
+    const gap = statement === undefined ? undefined : code.slice(statement.end, comment.start)
+    if (statement?.type !== "ExpressionStatement" || gap === undefined || !/^[^\S\n]*\n?[^\S\n]*$/.test(gap)) {
+      throw new Error(`${file}:${line}: "// =>${expected}" follows no expression`)
+    }
+    const { start, end } = statement.expression
+    return `${text.slice(0, start)};__equal(${text.slice(start, end)}, ${gap}${expected})${text.slice(comment.end)}`
+  }, code)
+  return `${prelude}${"\n".repeat(line - 1)}${compared}\n`
+}
+
+export const fences = (): ReadonlyArray<Fence> =>
+  ["README.md", ...files("docs", ".md"), ...files("src", ".ts")].flatMap((file) => fencesOf(file, read(file)))

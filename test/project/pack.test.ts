@@ -1,0 +1,76 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { afterAll, beforeAll } from "vitest"
+import { copyTo, run, temporary } from "./package.ts"
+import { files, root } from "./sources.ts"
+
+const link = (app: string, name: string) => {
+  const to = path.join(app, "node_modules", name)
+  fs.mkdirSync(path.dirname(to), { recursive: true })
+  fs.symlinkSync(path.join(root, "node_modules", name), to)
+}
+
+const layers = new Set(files("src", "index.ts").map((file) => path.dirname(path.relative("src", file))))
+layers.delete(".")
+
+const paths = ["effect-otp", "effect-otp/kernel/Pid", ...[...layers].map((layer) => `effect-otp/${layer}`)]
+
+const main = `
+import { Effect } from "effect"
+${paths.map((from, index) => `import * as M${index} from "${from}"`).join("\n")}
+import { ExitReason } from "effect-otp"
+
+export const modules: ReadonlyArray<object> = [${paths.map((_, index) => `M${index}`).join(", ")}]
+// @ts-expect-error a type of the package is a type here, not any
+export const wrong: string = ExitReason.normal
+
+const expected: boolean = ExitReason.isExpected(ExitReason.normal)
+console.log(await Effect.runPromise(Effect.succeed(expected)), modules.every((one) => Object.keys(one).length > 0))
+`
+
+describe("the packed package, in an empty Effect app", () => {
+  const work = temporary()
+  const build = path.join(work, "build")
+  const app = path.join(work, "app")
+
+  beforeAll(() => {
+    fs.mkdirSync(build)
+    fs.mkdirSync(path.join(app, "src"), { recursive: true })
+    copyTo(build)
+    run(build, "npm", "pack", "--silent", "--pack-destination", work)
+    const manifest = { name: "app", private: true, type: "module" }
+    fs.writeFileSync(path.join(app, "package.json"), JSON.stringify(manifest))
+    // Peers are linked below instead of being installed, so that nothing is asked of the network.
+    run(app, "npm", "install", "--offline", "--legacy-peer-deps", "--no-audit", path.join(work, "effect-otp-0.1.0.tgz"))
+    for (const name of ["effect", "@types/node", "@effect/platform-node"]) link(app, name)
+    const compilerOptions = {
+      target: "ES2024",
+      lib: ["ESNext", "DOM"],
+      module: "NodeNext",
+      types: ["node"],
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      outDir: "out",
+      rootDir: "src"
+    }
+    fs.writeFileSync(path.join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["src"] }))
+    fs.writeFileSync(path.join(app, "src/main.ts"), main)
+  }, 120_000)
+  afterAll(() => fs.rmSync(work, { recursive: true, force: true }))
+
+  it("type-checks, declarations included, and runs", { timeout: 120_000 }, () => {
+    run(app, "tsc", "-p", ".")
+    assert.strictEqual(run(app, "node", "out/main.js"), "true true\n")
+  })
+
+  it("holds what it should and no more", () => {
+    const packed = fs.readdirSync(path.join(app, "node_modules/effect-otp")).toSorted()
+    assert.deepStrictEqual(packed, ["LICENSE", "README.md", "dist", "package.json", "src"])
+  })
+
+  it.each(["effect-otp/kernel/internal/pump", "effect-otp/index", "effect-otp/kernel/index"])("closes %s", (name) => {
+    const code = `import("${name}").then(() => "open", (error) => error.code).then(console.log)`
+    assert.strictEqual(run(app, "node", "--input-type=module", "--eval", code), "ERR_PACKAGE_PATH_NOT_EXPORTED\n")
+  })
+})

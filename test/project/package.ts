@@ -1,0 +1,28 @@
+/** The package as its users get it: built and packed from a copy of the sources, so that runs do not meet in `dist/`. */
+import { spawnSync } from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { root } from "./sources.ts"
+
+const bin = path.join(root, "node_modules/.bin")
+
+/** Runs a tool of the repository, with its Node; fails with whatever the tool said. */
+export const run = (cwd: string, command: string, ...args: ReadonlyArray<string>): string => {
+  const env = { ...process.env, PATH: `${bin}${path.delimiter}${process.env["PATH"] ?? ""}`, NODE_OPTIONS: "" }
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env, encoding: "utf8" })
+  if (error !== undefined) throw error
+  if (status !== 0) throw new Error([`${command} ${args.join(" ")}`, stdout, stderr].join("\n"))
+  return stdout
+}
+
+/** An empty folder outside the repository. */
+export const temporary = (): string => fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), "effect-otp-"))
+
+/** Puts a copy of what the package is made of into `folder`. */
+export const copyTo = (folder: string): void => {
+  for (const name of ["package.json", "tsconfig.json", "README.md", "LICENSE", "src"]) {
+    fs.cpSync(path.join(root, name), path.join(folder, name), { recursive: true })
+  }
+  fs.symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"))
+}

@@ -1,0 +1,120 @@
+/** The architecture's rules, as functions from a parsed file to what it breaks, so that they can be tested themselves. */
+import * as path from "node:path"
+import { Visitor } from "vite"
+import { layerOf, place, ranks, type Source } from "./sources.ts"
+
+export type Rule = (source: Source) => ReadonlyArray<string>
+
+const local = (source: Source) =>
+  source.imports
+    .filter(({ from }) => from.startsWith("."))
+    .map(({ from, at }) => ({ to: path.posix.join(path.posix.dirname(source.file), from), at }))
+
+const isBarrel = (file: string): boolean => file.endsWith("/index.ts")
+
+/** 1. Own folder or a lower rank; never sideways. */
+export const direction: Rule = (source) => {
+  const layer = layerOf(source.file)
+  if (layer === undefined) return []
+  const rank = ranks[layer]
+  if (rank === undefined) return [`${source.file}: folder ${layer} has no rank`]
+  return local(source).flatMap(({ to, at }) => {
+    const target = layerOf(to)
+    if (target === layer) return []
+    return target !== undefined && (ranks[target] ?? Infinity) < rank
+      ? []
+      : [`${place(source, at)}: ${layer} may not import ${to}`]
+  })
+}
+
+/** 2. `X/internal/*` is imported only from `X/`. */
+export const internals: Rule = (source) =>
+  local(source).flatMap(({ to, at }) =>
+    to.includes("/internal/") && layerOf(to) !== layerOf(source.file)
+      ? [`${place(source, at)}: ${to} is internal to ${layerOf(to)}`]
+      : []
+  )
+
+/** 3. Files, never barrels; no package but Effect's own. */
+export const paths: Rule = (source) =>
+  isBarrel(source.file)
+    ? []
+    : source.imports.flatMap(({ from, at }) => {
+        const fine = /^(\.\.?\/.*(?<!\/index)\.ts|effect\/.+|@effect\/platform-node\/.+|node:.+)$/.test(from)
+        return fine ? [] : [`${place(source, at)}: import the file, not ${from}`]
+      })
+
+const areas: ReadonlyArray<readonly [area: RegExp, layers: ReadonlyArray<string>]> = [
+  [/^effect\/rpc\//, ["behaviour", "cluster"]],
+  [/^effect\/http(-api)?\//, ["observer"]],
+  [/^effect\/(cluster|sql)\//, ["cluster", "storage"]],
+  [/^(effect\/(process|workers)\/|node:)/, ["port", "node"]],
+  [/^@effect\/platform-node\//, ["port", "node"]],
+  [/^effect\/testing\//, ["testing"]]
+]
+
+/** 5. Areas outside are met by the layer that answers for them. */
+export const outside: Rule = (source) =>
+  source.imports.flatMap(({ from, at }) =>
+    areas.flatMap(([area, layers]) =>
+      area.test(from) && !layers.includes(layerOf(source.file) ?? "")
+        ? [`${place(source, at)}: ${from} belongs to ${layers.join(" and ")}`]
+        : []
+    )
+  )
+
+const timers = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]
+const clocks = ["Date.now", "Math.random", "performance.now", "process.hrtime"]
+
+/** 6. Time, chance, output and failure go through Effect, but where foreign code is guarded against. */
+export const host: Rule = (source) => {
+  if (/^src\/(telemetry|kernel\/internal|node)\//.test(source.file)) return []
+  const found: Array<string> = []
+  const report = (node: { readonly start: number }, what: string) => {
+    found.push(`${place(source, node.start)}: no ${what} here`)
+  }
+  const asynchronous = (node: { readonly start: number; readonly async: boolean }) => {
+    if (node.async) report(node, "async")
+  }
+  new Visitor({
+    FunctionDeclaration: asynchronous,
+    FunctionExpression: asynchronous,
+    ArrowFunctionExpression: asynchronous,
+    AwaitExpression: (node) => report(node, "await"),
+    TryStatement: (node) => report(node, "try"),
+    ThrowStatement: (node) => {
+      const thrown = node.argument.type === "NewExpression" ? node.argument.callee : undefined
+      const allowed = thrown?.type === "Identifier" && thrown.name === "RangeError"
+      if (!allowed) report(node, "throw but of a RangeError")
+    },
+    NewExpression: (node) => {
+      if (node.callee.type === "Identifier" && node.callee.name === "Date") report(node, "new Date")
+    },
+    CallExpression: (node) => {
+      if (node.callee.type === "Identifier" && timers.includes(node.callee.name)) report(node, node.callee.name)
+    },
+    MemberExpression: (node) => {
+      if (node.object.type !== "Identifier" || node.property.type !== "Identifier") return
+      const name = `${node.object.name}.${node.property.name}`
+      if (clocks.includes(name) || name.startsWith("console.") || name.startsWith("globalThis.")) report(node, name)
+    }
+  }).visit(source.program)
+  return found
+}
+
+/** 7. A service's key is written once: nobody rebuilds a tag by its string. */
+export const keys = (all: ReadonlyArray<Source>): ReadonlyArray<string> => {
+  const owners = new Map<string, string>()
+  const found: Array<string> = []
+  for (const source of all) {
+    new Visitor({
+      Literal: (node) => {
+        if (typeof node.value !== "string" || !/^~?effect-otp\//.test(node.value)) return
+        const owner = owners.get(node.value)
+        if (owner !== undefined) found.push(`${place(source, node.start)}: ${node.value} is a key of ${owner}`)
+        owners.set(node.value, place(source, node.start))
+      }
+    }).visit(source.program)
+  }
+  return found
+}
