@@ -1,0 +1,497 @@
+/**
+ * Runs fibers in a random order that a seed decides: one seed is one interleaving, again and again.
+ *
+ * Which task runs next, and where a fiber is preempted, is drawn at random. Together with a `TestClock` and a seeded
+ * `Random` nothing is left to chance, so that a failing seed replays the failure. `explore` runs an effect for many
+ * seeds and names the first that fails; `runSeed` replays one.
+ *
+ * **Guarantees**
+ *
+ * - Replay: the same effect with the same seed takes the same steps in the same order.
+ * - Preemption: a fiber may lose its turn between any two operations, as under any scheduler; the order of tasks that are
+ *   ready together is not kept, not even of those from one fiber.
+ * - End: a run in which nobody can go on, or which never ends, fails with `Stuck`.
+ *
+ * **Not here**
+ *
+ * Order of what comes from outside: real timers, I/O, `Date.now`, `Math.random`.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Random from "effect/Random"
+import * as Schema from "effect/Schema"
+import * as Scheduler from "effect/Scheduler"
+import * as TestClock from "effect/testing/TestClock"
+
+const TypeId = "~effect-otp/testing/SeededScheduler"
+
+// -----------------------------------------------------------------------------
+// models
+// -----------------------------------------------------------------------------
+
+/**
+ * A scheduler whose order is decided by its seed and by what was scheduled on it before.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SeededScheduler extends Scheduler.Scheduler {
+  readonly [TypeId]: typeof TypeId
+  readonly seed: number
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The probability that a fiber loses its turn between two operations. From 0 to below 1, default 0.2. */
+  readonly preemption?: number | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface RunOptions extends Options {
+  /** How many tasks one run may take before it counts as endless. Default 1,000,000. */
+  readonly maxTasks?: number | undefined
+  /**
+   * How many macrotask turns the queue may stay empty before the run counts as stuck. Default 3: enough for promises that
+   * are resolved. A run that waits for real I/O needs more, and has no order to replay.
+   */
+  readonly idleTurns?: number | undefined
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface ExploreOptions extends RunOptions {
+  /** The seeds: 0 up to a count, or these. Default 100. */
+  readonly seeds?: number | Iterable<number> | undefined
+}
+
+// -----------------------------------------------------------------------------
+// errors
+// -----------------------------------------------------------------------------
+
+/**
+ * A run cannot end: `deadlock` when nothing is ready and nobody sleeps, `asleep` when `sleeping` fibers wait for a time
+ * that nobody adjusts the clock to, `endless` when it has run as many tasks as it may.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Stuck extends Schema.TaggedError<Stuck>("effect-otp/testing/SeededScheduler/Stuck")("Stuck", {
+  reason: Schema.Literals(["deadlock", "asleep", "endless"]),
+  sleeping: Schema.Finite,
+  tasks: Schema.Finite
+}) {
+  override get message() {
+    switch (this.reason) {
+      case "deadlock":
+        return `Nothing is ready after ${this.tasks} tasks, and the effect has not ended: it waits for what nobody does`
+      case "asleep":
+        return `Nothing is ready after ${this.tasks} tasks but ${this.sleeping} sleeping fibers: nobody adjusts the clock`
+      case "endless":
+        return `The effect has not ended after ${this.tasks} tasks`
+    }
+  }
+}
+
+/**
+ * The run of one seed failed: `failure` is its whole cause.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SeedFailed extends Data.TaggedError("SeedFailed")<{
+  readonly seed: number
+  readonly failure: Cause.Cause<unknown>
+  readonly cause: unknown
+}> {
+  override get message() {
+    return `Seed ${this.seed} fails (replay it with runSeed): ${Cause.pretty(this.failure)}`
+  }
+}
+
+// -----------------------------------------------------------------------------
+// constructors
+// -----------------------------------------------------------------------------
+
+/**
+ * Makes a scheduler of a seed.
+ *
+ * **When to use**
+ *
+ * Use with `Effect.provideService(Scheduler.Scheduler, …)` when real time is wanted; otherwise use {@link layer} or
+ * {@link runSeed}, which bring a clock that knows this scheduler.
+ *
+ * **Details**
+ *
+ * The dispatcher knows one priority: tasks of priority `Infinity` run when no other is ready.
+ *
+ * **Errors**
+ *
+ * A seed that is no safe integer, or a probability that is not from 0 to below 1, is a `RangeError`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (seed: number, options?: Options): SeededScheduler => new SeededSchedulerImpl(seed, options)
+
+// -----------------------------------------------------------------------------
+// operations
+// -----------------------------------------------------------------------------
+
+/**
+ * Waits until no other task is ready, and promises that are resolved have gone on.
+ *
+ * **Gotchas**
+ *
+ * On another scheduler it is a yield behind the tasks of the same fiber.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const settle: Effect.Effect<void> = Effect.yieldNowWith(Number.POSITIVE_INFINITY)
+
+/**
+ * Moves the test clock when everything that is due has happened, and waits for what that brings about.
+ *
+ * **Details**
+ *
+ * `TestClock.adjust` alone may run before a fiber has reached its sleep, which then begins too late.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
+  Effect.andThen(Effect.andThen(settle, TestClock.adjust(duration)), settle)
+
+/**
+ * Runs an effect in the world of one seed: a fresh seeded scheduler, a fresh `TestClock`, a seeded `Random`.
+ *
+ * **Details**
+ *
+ * When the effect has ended, what it left behind goes on until nothing is ready (at most 10,000 tasks), and is then
+ * dropped.
+ *
+ * **Errors**
+ *
+ * - `Stuck` when the effect cannot end. It is interrupted first, so that its finalizers run.
+ *
+ * **Interruption**
+ *
+ * Interrupts the effect and waits for its end.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const runSeed = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  seed: number,
+  options?: RunOptions
+): Effect.Effect<A, E | Stuck, R> => Effect.flatten(runExit(effect, seed, options))
+
+/**
+ * Runs an effect once for each seed, and gives the results in the order of the seeds.
+ *
+ * **Errors**
+ *
+ * - `SeedFailed` for the first seed whose run fails, dies, is interrupted or is stuck.
+ *
+ * **Example** (Finding a lost update)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Ref } from "effect"
+ * import { SeededScheduler } from "effect-otp/testing"
+ *
+ * const program = Effect.gen(function*() {
+ *   const count = yield* Ref.make(0)
+ *   const increment = Effect.flatMap(Ref.get(count), (n) => Ref.set(count, n + 1))
+ *   yield* Effect.all([increment, increment, increment], { concurrency: "unbounded" })
+ *   return yield* Ref.get(count)
+ * })
+ *
+ * const results = await Effect.runPromise(SeededScheduler.explore(program, { seeds: 200 }))
+ * await Effect.runPromise(program) // => 3
+ * results.every((count) => count === 3) // => false
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const explore = <A, E, R>(
+  effect: Effect.Effect<A, E, R> | ((seed: number) => Effect.Effect<A, E, R>),
+  options?: ExploreOptions
+): Effect.Effect<ReadonlyArray<A>, SeedFailed, R> =>
+  Effect.forEach(seedsOf(options), (seed) =>
+    Effect.flatMap(
+      runExit(Effect.isEffect(effect) ? effect : Effect.suspend(() => effect(seed)), seed, options),
+      (exit) =>
+        Exit.isSuccess(exit)
+          ? Effect.succeed(exit.value)
+          : Effect.fail(new SeedFailed({ seed, failure: exit.cause, cause: Cause.squash(exit.cause) }))
+    )
+  )
+
+// -----------------------------------------------------------------------------
+// layers
+// -----------------------------------------------------------------------------
+
+/**
+ * Provides the world of a seed: its scheduler, a fresh `TestClock` on it, and a `Random` of the same seed.
+ *
+ * **Gotchas**
+ *
+ * Nobody watches for a deadlock: {@link runSeed} does.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (seed: number, options?: Options): Layer.Layer<never> =>
+  Layer.suspend(() => world(new SeededSchedulerImpl(seed, options), makeWaiting()))
+
+// -----------------------------------------------------------------------------
+// internals
+// -----------------------------------------------------------------------------
+
+type Task = () => void
+
+// So many tasks a macrotask: a run that never ends leaves the host able to interrupt it.
+const tasksPerTurn = 4_096
+const closingTasks = 10_000
+
+const { setImmediate: macrotask } = new Scheduler.MixedScheduler()
+
+/** Mulberry32: numbers from 0 to below 1. */
+const numbers = (seed: number): (() => number) => {
+  let state = (seed ^ Math.floor(seed / 4_294_967_296)) | 0
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let hash = Math.imul(state ^ (state >>> 15), 1 | state)
+    hash = (hash + Math.imul(hash ^ (hash >>> 7), 61 | hash)) ^ hash
+    return ((hash ^ (hash >>> 14)) >>> 0) / 4_294_967_296
+  }
+}
+
+class SeededSchedulerImpl implements SeededScheduler, Scheduler.SchedulerDispatcher {
+  readonly [TypeId] = TypeId
+  readonly executionMode = "async"
+  readonly seed: number
+  /** Tasks run so far, and how many it may run. */
+  tasks = 0
+  limit = Number.POSITIVE_INFINITY
+  private readonly preemption: number
+  private readonly random: () => number
+  private ready: Array<Task> = []
+  private settling: Array<Task> = []
+  private scheduled = false
+
+  constructor(seed: number, options: Options | undefined) {
+    const preemption = options?.preemption ?? 0.2
+    if (!Number.isSafeInteger(seed)) throw new RangeError(`A seed is a safe integer, and not ${seed}`)
+    if (!(preemption >= 0 && preemption < 1)) {
+      throw new RangeError(`A probability of preemption is from 0 to below 1, and not ${preemption}`)
+    }
+    this.seed = seed
+    this.preemption = preemption
+    this.random = numbers(seed)
+  }
+
+  get isEmpty(): boolean {
+    return this.ready.length === 0 && this.settling.length === 0
+  }
+
+  get isExhausted(): boolean {
+    return this.tasks >= this.limit
+  }
+
+  makeDispatcher(): Scheduler.SchedulerDispatcher {
+    return this
+  }
+
+  shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    // Never before the first operation of a turn: Effect does not expect it. A fiber that is interrupted before it began
+    // and preempted there would begin after all, its interruption forgotten.
+    if (fiber.currentOpCount <= 1) return false
+    return this.random() < this.preemption || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
+  }
+
+  scheduleTask(task: Task, priority: number): void {
+    const queue = priority === Number.POSITIVE_INFINITY ? this.settling : this.ready
+    queue.push(task)
+    this.schedule()
+  }
+
+  flush(): void {
+    while (!this.isEmpty && !this.isExhausted) {
+      this.wakeSettling()
+      this.runTask()
+    }
+  }
+
+  allow(tasks: number): void {
+    this.limit = this.tasks + tasks
+    this.schedule()
+  }
+
+  /** Drops all tasks, and those to come. */
+  halt(): void {
+    this.limit = 0
+    this.ready = []
+    this.settling = []
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.isEmpty || this.isExhausted) return
+    this.scheduled = true
+    macrotask(this.turn)
+  }
+
+  private readonly turn = (): void => {
+    // Only now: between two turns promises have gone on, and may have made tasks ready.
+    this.wakeSettling()
+    let left = tasksPerTurn
+    try {
+      while (this.ready.length > 0 && !this.isExhausted && left-- > 0) this.runTask()
+    } finally {
+      this.scheduled = false
+      this.schedule()
+    }
+  }
+
+  private wakeSettling(): void {
+    if (this.ready.length === 0 && this.settling.length > 0) this.ready.push(this.settling.shift()!)
+  }
+
+  private runTask(): void {
+    const index = Math.floor(this.random() * this.ready.length)
+    const task = this.ready[index]!
+    const last = this.ready.pop()!
+    if (last !== task) this.ready[index] = last
+    this.tasks++
+    task()
+  }
+}
+
+/** How many fibers of a run sleep: on its test clock, and on the live clock. */
+interface Waiting {
+  sleeping: number
+  live: number
+}
+
+const makeWaiting = (): Waiting => ({ sleeping: 0, live: 0 })
+
+const world = (scheduler: SeededSchedulerImpl, waiting: Waiting): Layer.Layer<never> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const outer = yield* Clock.Clock
+      const live = isTestClock(outer) ? yield* outer.withLive(Clock.Clock) : outer
+      // Its warnings come after real time: without a limit they never come.
+      const built = yield* Layer.build(TestClock.layer({ warningDelay: Duration.infinity })).pipe(
+        Effect.provideService(Clock.Clock, counted(live, waiting, "live")),
+        Effect.provideService(Scheduler.Scheduler, scheduler)
+      )
+      const random = yield* Random.withSeed(Random.Random, scheduler.seed)
+      return Context.make(Scheduler.Scheduler, Context.get(built, Scheduler.Scheduler)).pipe(
+        Context.add(Clock.Clock, counted(Context.get(built, Clock.Clock), waiting, "sleeping")),
+        Context.add(Random.Random, random)
+      )
+    })
+  )
+
+const isTestClock = (clock: Clock.Clock): clock is TestClock.TestClock => Predicate.hasProperty(clock, "withLive")
+
+const counted = (clock: Clock.Clock, waiting: Waiting, kind: keyof Waiting): Clock.Clock =>
+  Object.assign(Object.create(clock) as Clock.Clock, {
+    sleep: (duration: Duration.Duration) =>
+      Duration.isFinite(duration)
+        ? Effect.acquireUseRelease(
+            Effect.sync(() => waiting[kind]++),
+            () => clock.sleep(duration),
+            () => Effect.sync(() => waiting[kind]--)
+          )
+        : clock.sleep(duration)
+  })
+
+const seedsOf = (options: ExploreOptions | undefined): Iterable<number> => {
+  const seeds = options?.seeds ?? 100
+  return typeof seeds === "number" ? Array.from({ length: seeds }, (_, seed) => seed) : seeds
+}
+
+/** The exit as a value, so that the interruption of who runs it cannot be taken for the effect's own. */
+const runExit = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  seed: number,
+  options: RunOptions | undefined
+): Effect.Effect<Exit.Exit<A, E | Stuck>, never, R> =>
+  Effect.contextWith((context: Context.Context<R>) =>
+    Effect.callback<Exit.Exit<A, E | Stuck>>((resume) => {
+      const scheduler = new SeededSchedulerImpl(seed, options)
+      const waiting = makeWaiting()
+      scheduler.allow(options?.maxTasks ?? 1_000_000)
+      const main = Effect.runForkWith(context)(Effect.provide(effect, world(scheduler, waiting)), { scheduler })
+      let done = (exit: Exit.Exit<A, E | Stuck>): void => resume(Effect.succeed(exit))
+      watch({ main, scheduler, waiting, idleTurns: options?.idleTurns ?? 3 }, (exit) => done(exit))
+      return Effect.callback<void>((resume) => {
+        done = () => resume(Effect.void)
+        main.interruptUnsafe()
+      })
+    })
+  )
+
+interface Run<A, E> {
+  readonly main: Fiber.Fiber<A, E>
+  readonly scheduler: SeededSchedulerImpl
+  readonly waiting: Waiting
+  readonly idleTurns: number
+}
+
+/** Looks at a run between the turns of its scheduler until it has ended, and ends it when it is stuck. */
+const watch = <A, E>(run: Run<A, E>, done: (exit: Exit.Exit<A, E | Stuck>) => void): void => {
+  const { main, scheduler, waiting } = run
+  let stuck: Stuck | undefined
+  let closing = false
+  let idleTurns = 0
+  const look = (): void => {
+    const exit = main.pollUnsafe()
+    idleTurns = scheduler.isEmpty && waiting.live === 0 ? idleTurns + 1 : 0
+    const over = scheduler.isExhausted || idleTurns > run.idleTurns
+    if (closing && (over || (exit !== undefined && scheduler.isEmpty))) {
+      scheduler.halt()
+      return done(stuck === undefined ? exit! : Exit.fail(stuck))
+    }
+    if (!closing && (over || exit !== undefined)) {
+      closing = true
+      if (exit === undefined) {
+        stuck = whyStuck(run)
+        main.interruptUnsafe()
+      }
+      scheduler.allow(closingTasks)
+      idleTurns = 0
+    }
+    macrotask(look)
+  }
+  look()
+}
+
+const whyStuck = <A, E>({ scheduler, waiting }: Run<A, E>): Stuck =>
+  new Stuck({
+    reason: scheduler.isExhausted ? "endless" : waiting.sleeping > 0 ? "asleep" : "deadlock",
+    sleeping: waiting.sleeping,
+    tasks: scheduler.tasks
+  })
