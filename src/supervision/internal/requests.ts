@@ -1,0 +1,77 @@
+/**
+ * `terminateChild` and `restartChild`: what people ask of a running supervisor. Nothing here counts as a failure or
+ * makes the supervisor shut down by itself.
+ *
+ * A request for a child that is just stopping waits for the end of it and is then looked at, as it would wait in the
+ * mailbox of OTP's supervisor. A resource cannot be asked for: later siblings would be left with a dead one.
+ */
+import { type Request, type Status } from "./child.ts"
+import { isRestarting, joinRound, leaveRound } from "./rounds.ts"
+import { childAt, emit, refuseStart, reply, setStatus, start, stop, type Turn } from "./turn.ts"
+
+export const handleRequest = <X>(turn: Turn<X>, request: Request): void => {
+  if (turn.phase._tag === "Booting") {
+    turn.phase = { ...turn.phase, requests: [...turn.phase.requests, request] }
+    return
+  }
+  if (turn.phase._tag !== "Running") return reply(turn, request.request, { _tag: "SupervisorStopping" })
+  const index = turn.children.findIndex(
+    ({ member, status }) => member.id === request.id && member.kind === "child" && status._tag !== "Dropped"
+  )
+  if (index === -1) return reply(turn, request.request, { _tag: "ChildNotFound" })
+  return request._tag === "TerminateRequested" ? terminate(turn, index, request) : restart(turn, index, request)
+}
+
+const terminate = <X>(turn: Turn<X>, index: number, request: Request): void => {
+  leaveRound(turn, index)
+  const { status } = childAt(turn, index)
+  switch (status._tag) {
+    case "Starting":
+      refuseStart(turn, index, { _tag: "StartInterrupted" })
+      return stop(turn, index, [request])
+    case "Up":
+      return stop(turn, index, [request])
+    case "Stopping":
+      return setStatus(turn, index, { _tag: "Stopping", requests: [...status.requests, request] })
+    case "Zombie":
+    case "Down":
+    case "Dropped":
+      return reply(turn, request.request, { _tag: "Done" })
+  }
+}
+
+const restart = <X>(turn: Turn<X>, index: number, request: Request): void => {
+  if (isRestarting(turn, index)) return reply(turn, request.request, { _tag: "ChildRestarting" })
+  const { status } = childAt(turn, index)
+  switch (status._tag) {
+    case "Starting":
+      return reply(turn, request.request, { _tag: "ChildRestarting" })
+    case "Up":
+      return reply(turn, request.request, { _tag: "ChildRunning" })
+    case "Stopping":
+      return setStatus(turn, index, { _tag: "Stopping", requests: [...status.requests, request] })
+    case "Zombie":
+      return reply(turn, request.request, { _tag: "StartFailed", exit: status.exit })
+    case "Dropped":
+      return reply(turn, request.request, { _tag: "ChildNotFound" })
+    case "Down":
+      if (joinRound(turn, index)) return reply(turn, request.request, { _tag: "ChildRestarting" })
+      return start(turn, index, request.request)
+  }
+}
+
+/** A child has stopped, or is past waiting for: it rests as it is told, and whoever waited for that is served. */
+export const rest = <X>(turn: Turn<X>, index: number, resting: Status<X>): void => {
+  const { status } = childAt(turn, index)
+  const requests = status._tag === "Stopping" ? status.requests : []
+  setStatus(turn, index, resting)
+  if (resting._tag === "Dropped") {
+    leaveRound(turn, index)
+    emit(turn, { _tag: "Forget", child: index })
+  }
+  // Those asking for the end have it, even if a group takes the child up again; the others are served in turn.
+  const asked = requests.findIndex(({ _tag }) => _tag === "RestartRequested")
+  const ended = asked === -1 ? requests.length : asked
+  for (const { request } of requests.slice(0, ended)) reply(turn, request, { _tag: "Done" })
+  for (const request of requests.slice(ended)) handleRequest(turn, request)
+}

@@ -1,0 +1,155 @@
+/**
+ * Rounds: what one failure makes stop, wait and start again.
+ *
+ * A round moves through these steps, each only when the one before is done: its members that run are stopped in
+ * reverse order and released; the schedule has spoken; the delay passes; the members start in order, one at a time. A
+ * member that is up again leaves its round, so "member of a round" and "will be restarted" are the same thing:
+ *
+ * - a member that is `Up` is still to be stopped, and if it ends by itself before, that counts for nothing;
+ * - a member that is `Starting` was started by its round;
+ * - no child is a member of two rounds.
+ *
+ * A *group* round (a group strategy, or a resource failed) looks at everything from its first member on: while any of
+ * it still stops, it starts nothing. A single round minds only its own child.
+ */
+import { isTemporary } from "./child.ts"
+import { end } from "./ending.ts"
+import { record } from "./intensity.ts"
+import {
+  childAt,
+  emit,
+  lastIndex,
+  type Options,
+  refuseStart,
+  type Round,
+  start,
+  type State,
+  stop,
+  type Turn,
+  type Wait
+} from "./turn.ts"
+
+// ---- accessors ----------------------------------------------------------------------------------------------------
+
+/** What can be asked of a turn and of a state alike. */
+type View<X> = Pick<State<X>, "children" | "phase">
+
+const roundsOf = <X>({ phase }: View<X>): ReadonlyArray<Round<X>> => (phase._tag === "Running" ? phase.rounds : [])
+
+const setRounds = <X>(turn: Turn<X>, rounds: ReadonlyArray<Round<X>>): void => {
+  if (turn.phase._tag === "Running") turn.phase = { _tag: "Running", rounds }
+}
+
+export const findRound = <X>(turn: Turn<X>, number: number): Round<X> | undefined =>
+  roundsOf(turn).find(({ round }) => round === number)
+
+export const setWait = <X>(turn: Turn<X>, number: number, wait: Wait): void =>
+  setRounds(
+    turn,
+    roundsOf(turn).map((round) => (round.round === number ? { ...round, wait } : round))
+  )
+
+/** Whether a round is going to deal with this child, be it only to stop it. */
+export const isMember = (view: View<unknown>, index: number): boolean =>
+  roundsOf(view).some(({ members }) => members.includes(index))
+
+/** Whether a round is going to start this child again. */
+export const isRestarting = (view: View<unknown>, index: number): boolean =>
+  isMember(view, index) && !isTemporary(view.children[index]!)
+
+const isGroup = (options: Options, child: number): boolean =>
+  options.strategy !== "oneForOne" || options.members[child]?.kind === "resource"
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/** A child has failed by itself: counts it, and begins a round, or the end. */
+export const failed = <X>(turn: Turn<X>, index: number, exit: X): void => {
+  if (turn.phase._tag !== "Running") return
+  if (turn.window !== undefined) {
+    const [window, exceeded] = record(turn.window, turn.nowMillis)
+    turn.window = window
+    const attempts = window.entries.length
+    if (exceeded) return end(turn, { _tag: "RestartLimit", child: index, exit, attempts, policy: "intensity" })
+  }
+  const members = isGroup(turn.options, index) ? gather(turn, index) : [index]
+  for (const member of members) leaveRound(turn, member)
+  for (const member of members.toReversed()) {
+    if (childAt(turn, member).status._tag !== "Starting") continue
+    refuseStart(turn, member, { _tag: "ChildRestarting" })
+    stop(turn, member)
+  }
+  const round = ++turn.lastRound
+  const from = turn.options.strategy === "oneForAll" ? 0 : members[0]!
+  setRounds(turn, [...roundsOf(turn), { round, child: index, exit, from, members, wait: { _tag: "Asked" } }])
+  emit(turn, { _tag: "AskSchedule", round, child: index, incarnation: childAt(turn, index).incarnation, exit })
+}
+
+/**
+ * The members of a group round: the children its strategy names, and those of every round it meets. Under a group
+ * strategy a child that is down comes back with its group; after the end of a resource it stays as it was.
+ */
+const gather = <X>(turn: Turn<X>, index: number): ReadonlyArray<number> => {
+  const { strategy } = turn.options
+  const from = strategy === "oneForAll" ? 0 : index
+  const met = roundsOf(turn).filter(({ members }) => members.some((member) => member >= from))
+  return turn.children.flatMap(({ status }, other) => {
+    if (status._tag === "Dropped") return []
+    const named = other >= from && (strategy !== "oneForOne" || status._tag === "Up" || status._tag === "Starting")
+    return named || other === index || met.some(({ members }) => members.includes(other)) ? [other] : []
+  })
+}
+
+/** Takes a child out of the round it is in, if any; the last to leave ends the round. */
+export const leaveRound = <X>(turn: Turn<X>, index: number): void => {
+  const left = roundsOf(turn).find(({ members }) => members.includes(index))
+  if (left === undefined) return
+  const members = left.members.filter((member) => member !== index)
+  if (members.length === 0 && left.wait._tag === "Sleeping") emit(turn, { _tag: "CancelSleep", round: left.round })
+  setRounds(
+    turn,
+    roundsOf(turn).flatMap((round) => (round !== left ? [round] : members.length > 0 ? [{ ...round, members }] : []))
+  )
+}
+
+/** Lets a child that is down come back with the group around it; false if there is none at work. */
+export const joinRound = <X>(turn: Turn<X>, index: number): boolean => {
+  const group = roundsOf(turn).find(({ child, from }) => isGroup(turn.options, child) && from <= index)
+  if (group === undefined) return false
+  const members = [...group.members, index].toSorted((a, b) => a - b)
+  setRounds(
+    turn,
+    roundsOf(turn).map((round) => (round === group ? { ...round, members } : round))
+  )
+  return true
+}
+
+/** Takes whatever step each round is ready for. */
+export const advanceRounds = <X>(turn: Turn<X>): void => {
+  for (const round of roundsOf(turn)) advance(turn, round)
+}
+
+const advance = <X>(turn: Turn<X>, round: Round<X>): void => {
+  const last = lastInTheWay(turn, round)
+  const blocker = last === -1 ? undefined : childAt(turn, last).status
+  if (blocker?._tag === "Up") return stop(turn, last)
+  if (blocker !== undefined && blocker._tag !== "Zombie") return
+  if (!delayPassed(turn, round)) return
+  if (blocker !== undefined) return stop(turn, last)
+  return start(turn, round.members[0]!)
+}
+
+/** The last child that keeps this round from starting its next member. */
+const lastInTheWay = <X>(turn: Turn<X>, { child, members }: Round<X>): number => {
+  const group = isGroup(turn.options, child)
+  return lastIndex(turn, ({ status }, index) =>
+    members.includes(index) ? status._tag !== "Down" : group && index > members[0]! && status._tag === "Stopping"
+  )
+}
+
+const delayPassed = <X>(turn: Turn<X>, { round, wait }: Round<X>): boolean => {
+  if (wait._tag !== "Granted") return wait._tag === "Over"
+  const over = !(wait.millis > 0)
+  setWait(turn, round, { _tag: over ? "Over" : "Sleeping" })
+  if (!over) emit(turn, { _tag: "Sleep", round, millis: wait.millis })
+  return over
+}

@@ -1,0 +1,80 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Limit, make, record } from "../../../src/supervision/internal/intensity.ts"
+import { forAll } from "../../fixtures/property.ts"
+
+/** Which of these failures exceed the limit. */
+const verdicts = (limit: Limit, times: ReadonlyArray<number>): ReadonlyArray<boolean> => {
+  let window = make(limit)
+  return times.map((now) => {
+    const [next, exceeded] = record(window, now)
+    window = next
+    return exceeded
+  })
+}
+
+describe("intensity", () => {
+  const cases: ReadonlyArray<
+    readonly [title: string, limit: Limit, times: ReadonlyArray<number>, exceeded: ReadonlyArray<boolean>]
+  > = [
+    ["#153 intensity 2: the third failure exceeds", { max: 2, withinMillis: 5000 }, [0, 1, 2], [false, false, true]],
+    [
+      "#164 1 in 1 s: failures 2,100 ms apart never exceed",
+      { max: 1, withinMillis: 1000 },
+      [0, 2100, 4200, 6300],
+      [false, false, false, false]
+    ],
+    ["#324 1 in 1 s: failures 1,900 ms apart do not exceed", { max: 1, withinMillis: 1000 }, [0, 1900], [false, false]],
+    ["#324 1 in 1 s: failures 1,150 ms apart do not exceed", { max: 1, withinMillis: 1000 }, [0, 1150], [false, false]],
+    ["#324 an entry exactly the window old counts", { max: 1, withinMillis: 1000 }, [500, 1500], [false, true]],
+    ["#324 an entry a millisecond older does not", { max: 1, withinMillis: 1000 }, [500, 1501], [false, false]],
+    [
+      "#325 3 in 5 s: a crash and 3 failed starts exceed at the last",
+      { max: 3, withinMillis: 5000 },
+      [7, 7, 7, 7],
+      [false, false, false, true]
+    ],
+    ["#326 1 in 5 s: two entries exceed", { max: 1, withinMillis: 5000 }, [0, 0], [false, true]],
+    ["max 0: the first failure exceeds", { max: 0, withinMillis: 5000 }, [0], [true]],
+    ["an endless window forgets nothing", { max: 1, withinMillis: Infinity }, [0, 1e12], [false, true]],
+    ["the window slides", { max: 2, withinMillis: 10 }, [0, 6, 12, 18, 20], [false, false, false, false, true]]
+  ]
+  for (const [title, limit, times, exceeded] of cases) {
+    it(title, () => assert.deepStrictEqual(verdicts(limit, times), exceeded))
+  }
+
+  it("agrees with counting every failure ever made", () =>
+    forAll(({ int, size }) => {
+      const limit = { max: int(5), withinMillis: 1 + int(50) }
+      let now = 0
+      const times = Array.from({ length: size }, () => (now += int(20)))
+      const expected = times.map(
+        (at, index) => times.slice(0, index + 1).filter((t) => at - t <= limit.withinMillis).length > limit.max
+      )
+      assert.deepStrictEqual(verdicts(limit, times), expected)
+    }))
+
+  it("keeps only what is inside the window, and changes no window it was given", () =>
+    forAll(({ int, size }) => {
+      let window = make({ max: 3, withinMillis: 10 })
+      let now = 0
+      for (let step = 0; step < size; step++) {
+        now += int(8)
+        const before = [...window.entries]
+        const [next] = record(window, now)
+        assert.deepStrictEqual(window.entries, before)
+        assert.isTrue(next.entries.every((at) => now - at <= 10))
+        window = next
+      }
+    }))
+
+  for (const max of [-1, 1.5, NaN, Infinity]) {
+    it(`refuses max ${max}`, () => {
+      assert.throws(() => make({ max, withinMillis: 1 }), RangeError, String(max))
+    })
+  }
+  for (const withinMillis of [0, -1, NaN]) {
+    it(`refuses a window of ${withinMillis} ms`, () => {
+      assert.throws(() => make({ max: 1, withinMillis }), RangeError, String(withinMillis))
+    })
+  }
+})
