@@ -464,7 +464,7 @@ export const isActiveUnsafe = (table: Table, event: Event.Any): boolean => table
  * **Example** (Measuring a query)
  *
  * ```ts import.meta.vitest
- * import { Effect, Exit } from "effect"
+ * import { Effect } from "effect"
  * import { Telemetry } from "effect-otp"
  *
  * const query = Telemetry.spanEvents<{ table: string }>("shop.query")
@@ -473,11 +473,10 @@ export const isActiveUnsafe = (table: Table, event: Event.Any): boolean => table
  *   const emitted = yield* Telemetry.collect([query.start, query.stop, query.exception])
  *   yield* Telemetry.span(query, Effect.succeed(3), { table: "items" })
  *   yield* Effect.exit(Telemetry.span(query, Effect.fail("locked"), { table: "items" }))
- *   return (yield* emitted).map(({ event }) => event.name)
+ *   return (yield* emitted).map(({ event }) => event.name.slice("shop.query.".length))
  * })
  *
- * await Effect.runPromise(Effect.scoped(program))
- * // => ["shop.query.start", "shop.query.stop", "shop.query.start", "shop.query.exception"]
+ * await Effect.runPromise(Effect.scoped(program)) // => ["start", "stop", "start", "exception"]
  * ```
  *
  * **In Erlang/OTP**

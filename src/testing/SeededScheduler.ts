@@ -217,7 +217,7 @@ export const runSeed = <A, E, R>(
  *
  * ```ts import.meta.vitest
  * import { Effect, Ref } from "effect"
- * import { SeededScheduler } from "effect-otp/testing"
+ * import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
  *
  * const program = Effect.gen(function*() {
  *   const count = yield* Ref.make(0)
@@ -363,15 +363,14 @@ class SeededSchedulerImpl implements SeededScheduler, Scheduler.SchedulerDispatc
   }
 
   private readonly turn = (): void => {
+    this.scheduled = !this.isEmpty && !this.isExhausted
+    if (!this.scheduled) return
+    // Before the tasks: one that throws loses none of the others.
+    macrotask(this.turn)
     // Only now: between two turns promises have gone on, and may have made tasks ready.
     this.wakeSettling()
     let left = tasksPerTurn
-    try {
-      while (this.ready.length > 0 && !this.isExhausted && left-- > 0) this.runTask()
-    } finally {
-      this.scheduled = false
-      this.schedule()
-    }
+    while (this.ready.length > 0 && !this.isExhausted && left-- > 0) this.runTask()
   }
 
   private wakeSettling(): void {

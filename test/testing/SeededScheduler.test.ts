@@ -238,6 +238,25 @@ describe("preemption", () => {
     dispatcher.flush()
     assert.deepStrictEqual(ran.slice(3), ["c"])
   })
+
+  it("a task that throws in a turn of the host loses none", () => {
+    const host: Array<() => void> = []
+    vi.stubGlobal("setImmediate", (turn: () => void) => host.push(turn))
+    const dispatcher = SeededScheduler.make(1).makeDispatcher()
+    let ran = 0
+    dispatcher.scheduleTask(() => {
+      dispatcher.scheduleTask(() => void ran++, 0)
+      throw new Error("broken task")
+    }, 0)
+    assert.throws(() => host.shift()!(), "broken task")
+    assert.strictEqual(ran, 0)
+    while (host.length > 0) host.shift()!()
+    assert.strictEqual(ran, 1)
+    dispatcher.scheduleTask(() => void ran++, 0)
+    host.shift()!()
+    assert.strictEqual(ran, 2)
+    vi.unstubAllGlobals()
+  })
 })
 
 describe("settle and adjust", () => {
