@@ -81,10 +81,4 @@ export const addTo = (total: Tally, tally: Tally): void => {
  */
 export const missing = (self: Accounting): number =>
   self.accepted -
-  (self.handled +
-    self.failed +
-    self.returned +
-    self.abandoned +
-    self.dropped +
-    self.deadLettered +
-    self.pending)
+  (self.handled + self.failed + self.returned + self.abandoned + self.dropped + self.deadLettered + self.pending)

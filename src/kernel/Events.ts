@@ -60,7 +60,6 @@ export const deadLetter = Telemetry.event<
  * @category models
  * @since 0.1.0
  */
-export const lateReply = Telemetry.event<
-  { readonly count: number },
-  { readonly pid: Pid; readonly request: string }
->("otp.message.late_reply")
+export const lateReply = Telemetry.event<{ readonly count: number }, { readonly pid: Pid; readonly request: string }>(
+  "otp.message.late_reply"
+)

@@ -78,16 +78,19 @@ export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>("effe
 // ---- layers -------------------------------------------------------------------------------------------------------
 
 /**
- * A kernel of its own. When its scope closes, what still lives in it is killed and waited for.
+ * A kernel of its own: another one each time the layer is provided. When its scope closes, what still lives in it is
+ * killed and waited for.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<never> = Layer.effect(
-  Kernel,
-  Effect.acquireRelease(
-    Effect.map(Telemetry.Telemetry, (table): Kernel => new KernelImpl(table)),
-    (kernel) => killAll((kernel as KernelImpl).state)
+export const layer: Layer.Layer<never> = Layer.fresh(
+  Layer.effect(
+    Kernel,
+    Effect.acquireRelease(
+      Effect.map(Telemetry.Telemetry, (table): Kernel => new KernelImpl(table)),
+      (kernel) => killAll(stateOf(kernel))
+    )
   )
 )
 
@@ -147,7 +150,10 @@ export const processes: Effect.Effect<ReadonlyArray<Pid>> = Effect.withFiber((fi
 
 /** @internal */
 export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): KernelState<ProcessRecord> =>
-  (Context.get(fiber.context, Kernel) as KernelImpl).state
+  stateOf(Context.get(fiber.context, Kernel))
+
+/** @internal */
+export const stateOf = (kernel: Kernel): KernelState<ProcessRecord> => (kernel as KernelImpl).state
 
 /** What still lives, for a message to people. @internal */
 export const survivors = (kernel: KernelState<ProcessRecord>): ReadonlyArray<string> =>

@@ -27,7 +27,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { Refinement } from "effect/Predicate"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { Accounting } from "./Accounting.ts"
 import { CurrentAdoption } from "./Adoption.ts"
@@ -181,7 +181,7 @@ export const spawnLink = <A, E, R, M = never>(
     const me = selfUnsafe(fiber)
     if (me.isAlive) Relations.link<ProcessRecord>(me, record)
     else record.exitSignal(undefined, ExitReason.killed)
-    return Effect.succeed(record as Pid<unknown> as Pid<M>)
+    return Effect.succeed(record)
   })
 
 /**
@@ -197,7 +197,7 @@ export const spawnMonitor = <A, E, R, M = never>(
   Effect.withFiber((fiber) => {
     const record = spawnUnsafe(fiber, body, options)
     const monitor = monitorUnsafe(selfUnsafe(fiber), record)
-    return Effect.succeed({ pid: record as Pid<unknown> as Pid<M>, monitor })
+    return Effect.succeed({ pid: record, monitor })
   })
 
 // ---- operations ---------------------------------------------------------------------------------------------------
@@ -420,18 +420,27 @@ export const info = (pid: Pid): Effect.Effect<Option.Option<Info>> => Effect.syn
 // ---- internals ----------------------------------------------------------------------------------------------------
 
 /** The record behind a pid. @internal */
-export const recordOf = (pid: Pid): ProcessRecord => pid as Pid<never> as unknown as ProcessRecord
+export const recordOf = (pid: Pid): ProcessRecord => pid as unknown as ProcessRecord
 
 /** The record of the process this fiber runs in, where the types say there is one. @internal */
 export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
   Context.getUnsafe(fiber.context, SelfKey) as unknown as ProcessRecord
 
 /** @internal */
-export const monitorUnsafe = (watcher: ProcessRecord, target: ProcessRecord): Signal.MonitorRef => {
-  if (watcher.isAlive && target.isAlive) return Relations.monitor<ProcessRecord>(watcher, target)
-  const made: Relations.Monitor<ProcessRecord> = { watcher, pid: target }
+export const monitorUnsafe = (watcher: ProcessRecord, target: ProcessRecord, name?: string): Signal.MonitorRef => {
+  if (watcher.isAlive && target.isAlive) return Relations.monitor<ProcessRecord>(watcher, target, name)
+  const made: Relations.Monitor<ProcessRecord> = { watcher, pid: target, name }
   if (watcher.isAlive) watcher.signal(new Signal.Down(made, target, ExitReason.noProcess))
   return made
+}
+
+/** A process that never was, for what is done to a name nobody has. @internal */
+export const nobodyUnsafe = (kernel: ProcessRecord["kernel"], name: string): ProcessRecord => {
+  const record = new PlainProcess(kernel, undefined, Context.empty())
+  record.discard()
+  record.exiting = record.reason = ExitReason.noProcess
+  record.name = name
+  return record
 }
 
 /** Adds a message to a mailbox that may be full, waiting for room if that is its policy. @internal */
@@ -467,9 +476,23 @@ const spawnUnsafe = <M, A, E, R>(
   body: Body<M, A, E, R>,
   options: SpawnOptions = {}
 ): PlainProcess => {
-  const kernel = Kernel.currentUnsafe(fiber)
+  const record = makePlain(fiber, parentOf(fiber), options)
+  record.run((Effect.isEffect(body) ? body : Effect.suspend(() => body(inboxOf(record)))) as Effect.Effect<A, E>)
+  return record
+}
+
+/** Where a kernel of its own was provided inside a process, that process is a stranger to it. */
+const parentOf = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined => {
   const current = currentUnsafe(fiber)
-  const parent = current?.kernel === kernel ? current : undefined
+  return current?.kernel === Kernel.currentUnsafe(fiber) ? current : undefined
+}
+
+const makePlain = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  parent: ProcessRecord | undefined,
+  options: SpawnOptions
+): PlainProcess => {
+  const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
   let context = environment(fiber.context)
   if (parent !== undefined) {
     // Without the dead: processes that start their successors would hand on a list without end.
@@ -477,9 +500,24 @@ const spawnUnsafe = <M, A, E, R>(
     context = Context.add(context, Callers, [parent, ...callers])
   }
   const record = new PlainProcess(kernel, parent, context)
-  const checked: PlainOptions = options.mailbox === undefined ? options : { ...options, mailbox: bound(options.mailbox) }
+  const checked: PlainOptions =
+    options.mailbox === undefined ? options : { ...options, mailbox: bound(options.mailbox) }
   record.configure(checked)
-  record.run((Effect.isEffect(body) ? body : Effect.suspend(() => body(inboxOf(record)))) as Effect.Effect<A, E>)
+  return record
+}
+
+/** Starts a process in a place: `adopt` sees it before its body runs. @internal */
+export const spawnIn = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  body: Effect.Effect<unknown, unknown>,
+  options: SpawnOptions & {
+    readonly parent: ProcessRecord | undefined
+    readonly adopt: (record: ProcessRecord) => void
+  }
+): ProcessRecord => {
+  const record = makePlain(fiber, options.parent ?? parentOf(fiber), options)
+  options.adopt(record)
+  record.run(body)
   return record
 }
 

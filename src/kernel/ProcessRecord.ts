@@ -17,7 +17,6 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -25,11 +24,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as Scope from "effect/Scope"
-import * as Telemetry from "../telemetry/Telemetry.ts"
 import { emptyTally, type Accounting, type Fate, type Tally } from "./Accounting.ts"
-import * as CrashReport from "./CrashReport.ts"
-import * as Events from "./Events.ts"
+import type { CrashReport } from "./CrashReport.ts"
 import * as ExitReason from "./ExitReason.ts"
+import { ancestors, deadLetter, death as announceDeath, displayName, reportCrash } from "./internal/announce.ts"
 import type { KernelState } from "./internal/kernelState.ts"
 import * as Relations from "./internal/relations.ts"
 import { Mailbox, type Bound } from "./Mailbox.ts"
@@ -121,7 +119,6 @@ interface Waiting {
  * @since 0.1.0
  */
 export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<ProcessRecord> {
-  declare readonly [Pid.TypeId]: (message: unknown) => void
   readonly id: number
   readonly kernel: KernelState<ProcessRecord>
   /** Who spawned it; once it has ended, the nearest above that has not. */
@@ -142,7 +139,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** Whether a signal ended it: then who sent the signal reports the crash. */
   protected signalled = false
   /** Who writes its crash report; a supervisor does, with what it decided. */
-  reporter: ((report: CrashReport.CrashReport) => void) | undefined = undefined
+  reporter: ((report: CrashReport) => void) | undefined = undefined
   relations: Relations.Relations<ProcessRecord> | undefined = undefined
   /** The call this process waits for in its own turn: an edge of the wait-for graph. */
   waitingFor: { readonly server: ProcessRecord } | undefined = undefined
@@ -165,6 +162,10 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     this.context = context
     this.id = kernel.nextId()
     kernel.table.add(this)
+  }
+
+  get [Pid.TypeId](): (message: unknown) => void {
+    return accepts
   }
 
   /** Messages in hand: taken, and not yet done with. */
@@ -501,22 +502,13 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
       if (delivery._tag === "Exit") delivery.to.receiveExit(this, reason)
       else delivery.to.signal(new Signal.Down(delivery.monitor, this, reason))
     }
-    if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.processExit)) this.announce(reason)
+    announceDeath(this, reason)
     if (reason._tag === "Crash" && !(this.signalled && reason === this.exiting)) this.report(reason.cause)
     for (const observer of this.observers ?? []) observer.dead?.(reason)
   }
 
-  private announce(reason: ExitReason.ExitReason): void {
-    Telemetry.executeUnsafe(
-      this.kernel.telemetry,
-      Events.processExit,
-      { accepted: this.accepted, handled: this.handled },
-      { pid: this, name: this.name, label: this.label, reason }
-    )
-  }
-
   private report(cause: Cause.Cause<unknown>): void {
-    const report: CrashReport.CrashReport = {
+    const report: CrashReport = {
       pid: this,
       name: this.name,
       label: this.label,
@@ -544,6 +536,9 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+/** Never called: it carries the type of the messages. */
+const accepts = (): void => {}
 
 /** @internal */
 export class SignalEnvelope implements Envelope {
@@ -573,57 +568,16 @@ export class MessageEnvelope implements Envelope {
   }
 }
 
-/** Announces a message nobody took. A listener that sends to a dead process causes no further announcement. */
-const deadLetter = (to: ProcessRecord, envelope: Envelope, why: Refusal): void => {
-  const kernel = to.kernel
-  if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, Events.deadLetter)) return
-  kernel.announcing = true
-  Telemetry.executeUnsafe(
-    kernel.telemetry,
-    Events.deadLetter,
-    { count: 1 },
-    { to, name: to.name, label: to.label, from: envelope.from, content: envelope.content, why }
-  )
-  kernel.announcing = false
-}
-
-/** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
-export const reportCrash = (
-  kernel: KernelState<ProcessRecord>,
-  report: CrashReport.CrashReport,
-  context: Context.Context<never>
-): void => {
-  if (Telemetry.isActiveUnsafe(kernel.telemetry, Events.processCrash)) {
-    Telemetry.executeUnsafe(kernel.telemetry, Events.processCrash, { count: 1 }, { report })
-  }
-  const now = monotonicMillis(context)
-  const suppressed = kernel.crashes.admit(CrashReport.kind(report), now)
-  if (suppressed !== undefined) CrashReport.write(report, suppressed, context)
-}
-
-const monotonicMillis = (context: Context.Context<never>): number =>
-  Number(Context.get(context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
-
-/** How people know a process: by label, name or pid. @internal */
-export const displayName = (record: ProcessRecord): string => record.label ?? record.name ?? String(record)
-
-const ancestors = (record: ProcessRecord): ReadonlyArray<string> => {
-  const names: Array<string> = []
-  for (let parent = record.parent; parent !== undefined; parent = parent.parent) names.push(displayName(parent))
-  return names
+export {
+  /** How people know a process: by label, name or pid. @internal */
+  displayName,
+  /** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
+  reportCrash
 }
 
 /** The exit a scope is closed with. @internal */
-export const exitOf = (reason: ExitReason.ExitReason): Exit.Exit<unknown, unknown> => {
-  switch (reason._tag) {
-    case "Normal":
-      return Exit.void
-    case "Crash":
-      return Exit.failCause(reason.cause)
-    default:
-      return Exit.interrupt()
-  }
-}
+export const exitOf = (reason: ExitReason.ExitReason): Exit.Exit<unknown, unknown> =>
+  reason._tag === "Normal" ? Exit.void : reason._tag === "Crash" ? Exit.failCause(reason.cause) : Exit.interrupt()
 
 /** A finalizer that dies is a crash, whatever the process ended with. @internal */
 export const worse = (reason: ExitReason.ExitReason, cause: Cause.Cause<unknown>): ExitReason.ExitReason => {

@@ -63,7 +63,9 @@ export const shutdown = (
   const limit = parse(options?.limit ?? defaultLimit)
   return Effect.suspend(() => {
     const asked = limit.orderly === undefined ? Effect.void : orderly(record, limit.orderly, options?.reason)
-    return Effect.flatMap(Effect.andThen(asked, killWithin(record, limit.release)), () => Effect.sync(() => endOf(record)))
+    return Effect.flatMap(Effect.andThen(asked, killWithin(record, limit.release)), () =>
+      Effect.sync(() => endOf(record))
+    )
   })
 }
 

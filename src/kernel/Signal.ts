@@ -45,7 +45,8 @@ export class Exit {
 }
 
 /**
- * The one message of a monitor: the process is dead. `monitor` is the reference `Process.monitor` gave.
+ * The one message of a monitor: the process is dead. `monitor` is the reference `Process.monitor` gave; `name` is the
+ * name it was made by, undefined if it was made by pid.
  *
  * @category models
  * @since 0.1.0
@@ -55,10 +56,12 @@ export class Down {
   readonly _tag = "Down"
   readonly monitor: MonitorRef
   readonly pid: Pid
+  readonly name: string | undefined
   readonly reason: ExitReason
   constructor(monitor: MonitorRef, pid: Pid, reason: ExitReason) {
     this.monitor = monitor
     this.pid = pid
+    this.name = monitor.name
     this.reason = reason
   }
 }
@@ -71,6 +74,8 @@ export class Down {
  */
 export interface MonitorRef {
   readonly pid: Pid
+  /** The name it was made by, if it was. */
+  readonly name: string | undefined
 }
 
 // ---- guards -------------------------------------------------------------------------------------------------------

@@ -43,13 +43,13 @@ export interface Timer {
 }
 
 /**
- * Something that stands for a process and is looked up when it is used.
+ * Something that stands for a process and is looked up, in the kernel of who uses it, when it is used.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Address<in M> {
-  readonly resolve: (message: M) => Pid<M> | undefined
+  readonly resolve: (kernel: Kernel.Kernel) => Pid<M> | undefined
 }
 
 // ---- constructors -------------------------------------------------------------------------------------------------
@@ -60,6 +60,7 @@ export interface Address<in M> {
  * **Details**
  *
  * A delay of zero still goes through the queue. To an address nobody answers to when the timer fires, nothing is sent.
+ * With a negative delay the effect dies with a `RangeError`.
  *
  * **Example** (Sending a message later)
  *
@@ -102,11 +103,7 @@ export const sendEvery = <M>(
   message: NoInfer<M>,
   interval: Duration.Input
 ): Effect.Effect<Timer> =>
-  Effect.withFiber((fiber) =>
-    Duration.toMillis(Duration.fromInputUnsafe(interval)) > 0
-      ? Effect.succeed(startUnsafe(fiber, { to, message, delay: interval, every: true }))
-      : Effect.die(new RangeError(`The interval of a timer must be longer than zero, got ${String(interval)}`))
-  )
+  Effect.withFiber((fiber) => Effect.succeed(startUnsafe(fiber, { to, message, delay: interval, every: true })))
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -157,7 +154,8 @@ export const startUnsafe = <M>(fiber: Fiber.Fiber<unknown, unknown>, options: Op
   const { to, message, delay, every } = options
   const make = (): Envelope => new MessageEnvelope(message, undefined)
   if (isPid(to)) return startEnvelopeUnsafe(fiber, { to: to as unknown as ProcessRecord, make, delay, every })
-  const resolve = () => to.resolve(message) as ProcessRecord | undefined
+  const kernel = Context.get(fiber.context, Kernel.Kernel)
+  const resolve = () => to.resolve(kernel) as ProcessRecord | undefined
   return new MessageTimer(fiber, { resolve, make, delay, every })
 }
 
@@ -192,26 +190,29 @@ class MessageTimer extends Deadline implements Timer, Belonging {
   readonly [TypeId] = TypeId
   private readonly kernel: KernelState<ProcessRecord>
   private readonly options: MessageTimerOptions
-  private readonly context: Context.Context<never>
+  private readonly clock: Clock.Clock
+  private readonly millis: number
 
   constructor(fiber: Fiber.Fiber<unknown, unknown>, options: MessageTimerOptions) {
     super()
-    this.kernel = options.owner?.kernel ?? currentUnsafe(fiber)?.kernel ?? Kernel.currentUnsafe(fiber)
+    const { owner } = options
+    this.millis = millisOf(options.delay, options.every)
+    this.kernel = owner?.kernel ?? Kernel.currentUnsafe(fiber)
     this.options = options
-    this.context = fiber.context
-    if (options.owner !== undefined && !options.owner.isAlive) return
-    options.owner?.own(this)
+    this.clock = Context.get(fiber.context, Clock.Clock)
+    if (owner !== undefined && !owner.isAlive) return
+    owner?.own(this)
     this.kernel.timers++
-    this.arm()
+    this.arm(fiber.context)
   }
 
-  private arm(): void {
-    const millis = Duration.toMillis(Duration.fromInputUnsafe(this.options.delay))
-    this.kernel.deadlines.arm(this, Context.get(this.context, Clock.Clock), millis, this.context)
+  private arm(context: Context.Context<never>): void {
+    this.kernel.deadlines.arm(this, this.clock, this.millis, context)
   }
 
   expire(): void {
-    if (this.options.every) this.arm()
+    // Who rings it is awake: no environment is needed to wake it.
+    if (this.options.every) this.arm(Context.empty())
     else this.end()
     this.options.resolve()?.post(this.options.make())
   }
@@ -226,4 +227,11 @@ class MessageTimer extends Deadline implements Timer, Belonging {
     this.kernel.timers--
     this.options.owner?.disown(this)
   }
+}
+
+const millisOf = (delay: Duration.Input, every: boolean): number => {
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(delay))
+  if (every && millis <= 0) throw new RangeError(`The interval of a timer must be longer than zero, got ${millis} ms`)
+  if (millis < 0) throw new RangeError(`The delay of a timer must not be negative, got ${millis} ms`)
+  return millis
 }

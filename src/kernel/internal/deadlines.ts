@@ -1,12 +1,17 @@
 /**
- * Deadlines of one clock and one duration: an intrusive list in the order they fall due, with one sleeping fiber for
- * the head. Arming and disarming are a few pointer writes, where `Effect.timeout` would cost a fiber and a timer each.
+ * Deadlines. Those of one clock and one duration are an intrusive list in the order they fall due; the lists of one
+ * clock are in a heap by what falls due first, with one sleeping fiber for all. Arming and disarming are a few pointer
+ * writes, where `Effect.timeout` would cost a fiber and a timer each.
  */
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Logger from "effect/Logger"
+import * as Scheduler from "effect/Scheduler"
+import { DueHeap, type Entry } from "./dueHeap.ts"
 
 /** @internal */
 export abstract class Deadline {
@@ -14,7 +19,7 @@ export abstract class Deadline {
   due = 0
   previous: Deadline | undefined = undefined
   next: Deadline | undefined = undefined
-  /** Runs when the time is up, unless disarmed before. Must not throw. */
+  /** Runs when the time is up, unless disarmed before. */
   abstract expire(): void
 
   disarm(): void {
@@ -23,63 +28,62 @@ export abstract class Deadline {
 
   /** Milliseconds left, or undefined if it is not armed. */
   get left(): number | undefined {
-    return this.list === undefined ? undefined : Math.max(0, this.due - this.list.now())
+    return this.list === undefined ? undefined : Math.max(0, this.due - this.list.queue.now())
   }
 }
 
 /** @internal */
 export class Deadlines {
-  private readonly lists = new Map<Clock.Clock, Map<number, DeadlineList>>()
+  private readonly queues = new Map<Clock.Clock, DeadlineQueue>()
   private last: DeadlineList | undefined = undefined
 
   arm(deadline: Deadline, clock: Clock.Clock, millis: number, context: Context.Context<never>): void {
     const last = this.last
     const list =
-      last !== undefined && last.clock === clock && last.millis === millis ? last : this.listOf(clock, millis)
+      last !== undefined && last.queue.clock === clock && last.millis === millis ? last : this.listOf(clock, millis)
     list.add(deadline, context)
   }
 
-  private listOf(clock: Clock.Clock, millis: number): DeadlineList {
-    let byMillis = this.lists.get(clock)
-    if (byMillis === undefined) this.lists.set(clock, (byMillis = new Map()))
-    let list = byMillis.get(millis)
-    if (list === undefined) byMillis.set(millis, (list = new DeadlineList(this, clock, millis)))
-    this.last = list
-    return list
+  /** How many lists there are; none is kept for long without a deadline. */
+  get size(): number {
+    let size = 0
+    for (const queue of this.queues.values()) size += queue.lists.size
+    return size
   }
 
-  forget(list: DeadlineList): void {
+  private listOf(clock: Clock.Clock, millis: number): DeadlineList {
+    let queue = this.queues.get(clock)
+    if (queue === undefined) this.queues.set(clock, (queue = new DeadlineQueue(this, clock)))
+    return (this.last = queue.listOf(millis))
+  }
+
+  forgetList(list: DeadlineList): void {
     if (this.last === list) this.last = undefined
-    const byMillis = this.lists.get(list.clock)
-    if (byMillis === undefined || byMillis.get(list.millis) !== list) return
-    byMillis.delete(list.millis)
-    if (byMillis.size === 0) this.lists.delete(list.clock)
+  }
+
+  forget(queue: DeadlineQueue): void {
+    this.queues.delete(queue.clock)
   }
 }
 
-/** @internal */
-export class DeadlineList {
-  private readonly owner: Deadlines
-  readonly clock: Clock.Clock
+/** The deadlines of one duration. `due` is never later than when its first falls due. @internal */
+export class DeadlineList implements Entry {
+  readonly queue: DeadlineQueue
   readonly millis: number
-  private head: Deadline | undefined = undefined
+  due = 0
+  place = -1
+  head: Deadline | undefined = undefined
   private tail: Deadline | undefined = undefined
-  private sleeper: Fiber.Fiber<void> | undefined = undefined
-  private retiring = false
+  retiring = false
 
-  constructor(owner: Deadlines, clock: Clock.Clock, millis: number) {
-    this.owner = owner
-    this.clock = clock
+  constructor(queue: DeadlineQueue, millis: number) {
+    this.queue = queue
     this.millis = millis
-  }
-
-  now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1_000_000
   }
 
   add(deadline: Deadline, context: Context.Context<never>): void {
     deadline.list = this
-    deadline.due = this.now() + this.millis
+    deadline.due = this.queue.now() + this.millis
     const tail = this.tail
     if (tail === undefined) this.head = deadline
     else {
@@ -87,7 +91,7 @@ export class DeadlineList {
       deadline.previous = tail
     }
     this.tail = deadline
-    if (this.sleeper === undefined) this.sleep(context)
+    if (this.place < 0) this.queue.add(this, context)
   }
 
   remove(deadline: Deadline): void {
@@ -97,29 +101,89 @@ export class DeadlineList {
     if (next === undefined) this.tail = previous
     else next.previous = previous
     deadline.list = deadline.previous = deadline.next = undefined
-    if (this.head === undefined && !this.retiring) this.retire()
+    if (this.head === undefined && !this.retiring) this.queue.retire(this)
+  }
+}
+
+/** How many deadlines expire before other fibers get a turn. */
+const BATCH = 1024
+
+/** @internal */
+export class DeadlineQueue {
+  private readonly owner: Deadlines
+  readonly clock: Clock.Clock
+  readonly lists = new Map<number, DeadlineList>()
+  private readonly heap = new DueHeap<DeadlineList>()
+  private sleeper: Fiber.Fiber<void> | undefined = undefined
+  /** Until when the sleeper sleeps; while it is awake it looks at the heap again before it sleeps. */
+  private until = -Infinity
+
+  constructor(owner: Deadlines, clock: Clock.Clock) {
+    this.owner = owner
+    this.clock = clock
   }
 
-  private sleep(context: Context.Context<never>): void {
-    this.sleeper = Effect.runForkWith(context)(this.watch)
+  now(): number {
+    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1_000_000
+  }
+
+  listOf(millis: number): DeadlineList {
+    let list = this.lists.get(millis)
+    if (list === undefined) this.lists.set(millis, (list = new DeadlineList(this, millis)))
+    return list
+  }
+
+  add(list: DeadlineList, context: Context.Context<never>): void {
+    list.due = list.head!.due
+    this.heap.add(list)
+    if (this.sleeper === undefined) this.sleeper = this.start(environment(context))
+    else if (list.due < this.until) {
+      const { sleeper } = this
+      this.sleeper = this.start(sleeper.context)
+      sleeper.interruptUnsafe()
+    }
+  }
+
+  /** It begins in a task of its own: nothing expires in the step that arms it. */
+  private start(context: Context.Context<never>): Fiber.Fiber<void> {
+    this.until = -Infinity
+    return Effect.runForkWith(context)(Effect.andThen(Effect.yieldNow, this.watch))
   }
 
   private readonly watch: Effect.Effect<void> = Effect.suspend(() => {
-    const head = this.head
-    if (head === undefined) return this.rest()
-    const left = head.due - this.now()
+    this.until = -Infinity
+    const now = this.now()
+    const failures = this.expire(now)
+    if (failures.length > 0) return Effect.andThen(report(failures), this.watch)
+    const first = this.heap.first
+    if (first === undefined) return this.rest()
+    if (first.due <= now) return Effect.andThen(Effect.yieldNow, this.watch)
+    this.until = first.due
     // A timer of the host may ring a fraction of a millisecond early.
-    if (left > 0) return Effect.flatMap(this.clock.sleep(Duration.millis(Math.ceil(left))), () => this.watch)
-    this.expireDue()
-    return this.watch
+    return Effect.flatMap(this.clock.sleep(Duration.millis(Math.ceil(first.due - now))), () => this.watch)
   })
 
-  private expireDue(): void {
-    const now = this.now()
-    for (let head = this.head; head !== undefined && head.due <= now; head = this.head) {
-      this.remove(head)
-      head.expire()
+  /** Across all lists in the order they fall due; gives back what was thrown. */
+  private expire(now: number): Array<unknown> {
+    const failures: Array<unknown> = []
+    for (let i = 0; i < BATCH; i++) {
+      const list = this.heap.first
+      if (list === undefined || list.due > now) break
+      const { head } = list
+      if (head === undefined) this.drop(list)
+      else if (head.due > list.due) {
+        list.due = head.due
+        this.heap.delayed(list)
+      } else {
+        list.remove(head)
+        try {
+          head.expire()
+        } catch (failure) {
+          failures.push(failure)
+        }
+      }
     }
+    return failures
   }
 
   private rest(): Effect.Effect<void> {
@@ -128,20 +192,37 @@ export class DeadlineList {
     return Effect.void
   }
 
+  private drop(list: DeadlineList): void {
+    this.heap.remove(list)
+    this.lists.delete(list.millis)
+    this.owner.forgetList(list)
+  }
+
   /**
    * An empty list must not hold a timer (it would keep Node alive), and a list that is empty for a moment must not pay
    * for ending and starting its sleeper: look again after the current run of tasks.
    */
-  private retire(): void {
-    const sleeper = this.sleeper
-    if (sleeper === undefined) return
-    this.retiring = true
-    sleeper.currentDispatcher.scheduleTask(() => {
-      this.retiring = false
-      if (this.head !== undefined || this.sleeper !== sleeper) return
-      this.sleeper = undefined
-      this.owner.forget(this)
+  retire(list: DeadlineList): void {
+    list.retiring = true
+    this.sleeper!.currentDispatcher.scheduleTask(() => {
+      list.retiring = false
+      if (list.head !== undefined || list.place < 0) return
+      this.drop(list)
+      const { sleeper } = this
+      if (this.heap.first !== undefined || sleeper === undefined) return
+      this.rest()
       sleeper.interruptUnsafe()
     }, 0)
   }
 }
+
+/** All the sleeper needs of who armed the first deadline: the rest would be held for as long as it sleeps. */
+const environment = (context: Context.Context<never>): Context.Context<never> =>
+  Context.add(
+    Context.make(Scheduler.Scheduler, Context.get(context, Scheduler.Scheduler)),
+    Logger.CurrentLoggers,
+    Context.get(context, Logger.CurrentLoggers)
+  )
+
+const report = (failures: ReadonlyArray<unknown>): Effect.Effect<void> =>
+  Effect.forEach(failures, (failure) => Effect.logError("A timer failed", Cause.die(failure)), { discard: true })

@@ -29,9 +29,14 @@ export class PlainProcess extends ProcessRecord {
   run(body: Effect.Effect<unknown, unknown>): void {
     this.context = Context.add(Context.add(this.context, Self, this), Scope.Scope, this.scopeUnsafe())
     this.status = "running"
-    const fiber = Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, body))
+    const fiber = Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, () => this.begin(body)))
     this.fiber = fiber
     fiber.addObserver((exit) => this.bodyEnded(exit))
+  }
+
+  /** A signal may have come before the first step, and its interruption be on its way. */
+  private begin(body: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> {
+    return this.exiting === undefined ? body : Effect.interrupt
   }
 
   private bodyEnded(exit: Exit.Exit<unknown, unknown>): void {

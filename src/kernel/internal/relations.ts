@@ -23,6 +23,8 @@ export interface Relations<N> {
 export interface Monitor<N> {
   readonly watcher: N
   readonly pid: N
+  /** The name it was made by. */
+  readonly name: string | undefined
 }
 
 /** What the end of a node makes the kernel send. Exits come before downs. @internal */
@@ -47,8 +49,8 @@ export const unlink = <N extends Node<N>>(a: N, b: N): boolean => {
 }
 
 /** @internal */
-export const monitor = <N extends Node<N>>(watcher: N, pid: N): Monitor<N> => {
-  const made: Monitor<N> = { watcher, pid }
+export const monitor = <N extends Node<N>>(watcher: N, pid: N, name?: string): Monitor<N> => {
+  const made: Monitor<N> = { watcher, pid, name }
   if (watcher !== pid) {
     relationsOf(pid).watchers.add(made)
     relationsOf(watcher).watching.add(made)
