@@ -1,4 +1,5 @@
 /** The methods of a client: how a call or a cast gets from a fiber into the mailbox of the server it names. */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -98,10 +99,8 @@ const callMethod = (message: Message) =>
         from: currentUnsafe(fiber),
         millis: timeoutMillis(options?.timeout ?? defaults.timeout, fiber)
       }
-      if (target.current !== undefined) return ask(call, target.current)
-      return (options?.whenDown ?? defaults.whenDown) === "wait" && target.gone === undefined
-        ? waitUntilUp(call)
-        : Effect.fail(refusal(call, downReason(target)))
+      if ((options?.whenDown ?? defaults.whenDown) === "wait") return askPatiently(call)
+      return target.current === undefined ? Effect.fail(refusal(call, downReason(target))) : ask(call, target.current)
     })
   }
 
@@ -144,6 +143,26 @@ const cycle = (from: ProcessRecord, server: ProcessRecord): ReadonlyArray<string
   }
   return undefined
 }
+
+/** Asks again as long as the server ends before it begins the call, within the one timeout. */
+const askPatiently = (call: Call): Effect.Effect<unknown, unknown> => {
+  const clock = Context.get(call.fiber.context, Clock.Clock)
+  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+  const limit = now() + call.millis
+  const attempt: Effect.Effect<unknown, unknown> = Effect.suspend(() => {
+    const { target } = call
+    const rest = { ...call, millis: limit - now() }
+    if (target.gone !== undefined) return Effect.fail(refusal(call, downReason(target)))
+    const asked = target.current === undefined ? waitUntilUp(rest) : ask(rest, target.current)
+    return Effect.catch(asked, (error) => (endedUnbegun(error) ? attempt : Effect.fail(error)))
+  })
+  return attempt
+}
+
+const endedUnbegun = (error: unknown): boolean =>
+  error instanceof CallError &&
+  error.started === "no" &&
+  (error.reason._tag === "ServerDown" || error.reason._tag === "NoProcess")
 
 const waitUntilUp = (call: Call): Effect.Effect<unknown, unknown> =>
   Effect.flatMap(

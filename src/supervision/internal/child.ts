@@ -8,8 +8,14 @@ import type { Restart } from "../RestartPolicy.ts"
  * it provides, so it is always restarted, and always together with them.
  */
 export type Member =
-  | { readonly kind: "child"; readonly id: string; readonly restart: Restart; readonly significant: boolean }
-  | { readonly kind: "resource"; readonly id: string }
+  | (MemberBase & { readonly kind: "child"; readonly restart: Restart; readonly significant: boolean })
+  | (MemberBase & { readonly kind: "resource" })
+
+interface MemberBase {
+  readonly id: string
+  /** Whether its failures count for the intensity. Default true. */
+  readonly counted?: boolean | undefined
+}
 
 /** A call on the running supervisor that is still owed its one reply. */
 export type Request =

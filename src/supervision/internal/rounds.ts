@@ -65,7 +65,7 @@ const isGroup = (options: Options, child: number): boolean =>
 /** A child has failed by itself: counts it, and begins a round, or the end. */
 export const failed = <X>(turn: Turn<X>, index: number, exit: X): void => {
   if (turn.phase._tag !== "Running") return
-  if (turn.window !== undefined) {
+  if (turn.window !== undefined && childAt(turn, index).member.counted !== false) {
     const [window, exceeded] = record(turn.window, turn.nowMillis)
     turn.window = window
     const attempts = window.entries.length

@@ -22,7 +22,8 @@
  * - `Reply(request, result)`: the answer to a `TerminateRequested` or `RestartRequested`; each gets exactly one.
  * - `Forget(child)`: a temporary child has ended; it is never spoken of again.
  * - `BootSucceeded`: all children are up. At most once, and never after a failed or stopped boot.
- * - `End(reason)`: nothing runs any more and nothing will; the last action of all. A zombie may be left, see below.
+ * - `End(reason)`: nothing runs any more and nothing will. Only requests are still answered after it. A zombie may be
+ *   left, see below.
  *
  * Answers that crossed with a decision (an old incarnation, a round that was absorbed, a `ChildStarted` after its
  * `StopChild`) change nothing, so the shell need not filter them.

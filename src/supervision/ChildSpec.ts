@@ -1,0 +1,219 @@
+/**
+ * Says what a supervisor starts and how it treats it.
+ *
+ * A `child` is a Layer that starts one process, a `worker` an effect run as a process, a `resource` a plain service that
+ * later siblings need. What a child provides is a handle that outlives its restarts; what a resource provides does not,
+ * so it never leaves the supervisor.
+ *
+ * **In Erlang/OTP**
+ *
+ * The child specification of `supervisor`. OTP has no resources: there a pool is a process, too.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import type { Handle } from "../kernel/Handle.ts"
+import type { Self } from "../kernel/Process.ts"
+import type { Limit } from "../kernel/Shutdown.ts"
+import { workerLayer } from "./internal/worker.ts"
+import type { ChildExit, Restart } from "./RestartPolicy.ts"
+
+const TypeId = "~effect-otp/supervision/ChildSpec"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * A Schedule over the endings of a child, or (as in `Effect.retry`) a function that gets a typing helper:
+ * `($) => $(Schedule.spaced("1 second")).pipe(Schedule.while(({ input }) => input.reason._tag === "Crash"))`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RestartSchedule<E, R> =
+  | Schedule.Schedule<unknown, ChildExit<NoInfer<E>>, never, R>
+  | ((
+      $: <O, SE, SR>(
+        schedule: Schedule.Schedule<O, NoInfer<ChildExit<E>>, SE, SR>
+      ) => Schedule.Schedule<O, ChildExit<E>, SE, SR>
+    ) => Schedule.Schedule<unknown, ChildExit<NoInfer<E>>, never, R>)
+
+/**
+ * How a supervisor treats a child. `E` is how its start can fail.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChildOptions<E, R = never> {
+  /** Unique among its siblings. Default: the key of its service where it is known, else its place in the list. */
+  readonly id?: string | undefined
+  /** Which endings are followed by a restart. Default `"permanent"`. */
+  readonly restart?: Restart | undefined
+  /** Delay and giving up for this child, in place of the supervisor's schedule. */
+  readonly schedule?: RestartSchedule<E, R> | undefined
+  /** The schedule begins anew once the child has been up this long. Default: the window of the intensity, 5 seconds. */
+  readonly resetAfter?: Duration.Input | undefined
+  /** How long an orderly end may take before the kill. Default 5 seconds, without limit for a supervisor. */
+  readonly shutdown?: Limit | undefined
+  /** Whether its end for good can end the supervisor; see `autoShutdown`. Default false. */
+  readonly significant?: boolean | undefined
+}
+
+/**
+ * How a supervisor treats a resource.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ResourceOptions<E, S, R = never, RW = never> extends Omit<
+  ChildOptions<E, R>,
+  "restart" | "significant"
+> {
+  /** Ends when the resource is no longer good: then it and every later sibling start anew. */
+  readonly watch?: ((service: S) => Effect.Effect<unknown, unknown, RW>) | undefined
+}
+
+/**
+ * Keys of services that are handles: only these may leave a supervisor, since anything else would be stale after a
+ * restart.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Stable {
+  readonly Service: Handle<never> | Handle<unknown> | HandleOfAny
+}
+
+/** A handle of any protocol; handles are invariant in theirs. */
+type HandleOfAny = { readonly [K in keyof Handle<never>]: { readonly key: string } }
+
+/**
+ * A process in the care of a supervisor. `ROut` is what it provides, `E` how its start fails, `RIn` what it needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChildSpec<out ROut, out E, out RIn> {
+  readonly [TypeId]: { readonly _ROut: ROut; readonly _E: E; readonly _RIn: RIn }
+  readonly kind: "child"
+}
+
+/**
+ * A plain service in the care of a supervisor: given to later siblings, rebuilt with them, never exported.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ResourceSpec<out ROut, out E, out RIn> {
+  readonly [TypeId]: { readonly _ROut: ROut; readonly _E: E; readonly _RIn: RIn }
+  readonly kind: "resource"
+}
+
+/**
+ * Whatever a supervisor can start.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Any = ChildSpec<unknown, unknown, unknown> | ResourceSpec<unknown, unknown, unknown>
+
+/**
+ * What a child provides to later siblings.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Provides<C> = C extends { readonly [TypeId]: { readonly _ROut: infer A } } ? A : never
+
+/**
+ * What a child provides to the world outside.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Exports<C> = C extends ChildSpec<infer A, unknown, unknown> ? A : never
+
+/**
+ * How the start of a child can fail.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Fails<C> = C extends { readonly [TypeId]: { readonly _E: infer E } } ? E : never
+
+type Needs<C> = C extends { readonly [TypeId]: { readonly _RIn: infer R } } ? R : never
+
+/**
+ * What a list of children needs from outside: each child has what earlier siblings provide. A list whose order is not
+ * known to the compiler needs everything.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Requirements<Cs, Have = never, Out = never> = Cs extends readonly [infer H, ...infer T]
+  ? Requirements<T, Have | Provides<H>, Out | Exclude<Needs<H>, Have>>
+  : Cs extends readonly []
+    ? Out
+    : Out | Exclude<Needs<Cs extends ReadonlyArray<infer X> ? X : never>, Have>
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * A child: a Layer that starts one process, such as the Layer of a server or of another supervisor.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const child = <ROut extends Stable, E, RIn, R = never>(
+  layer: Layer.Layer<ROut, E, RIn>,
+  options?: ChildOptions<E, R>
+): ChildSpec<ROut, E, RIn | NoInfer<R>> => spec({ kind: "child", layer, options: options ?? {} })
+
+/**
+ * An effect run as a process. It may end well, fail or die; its restart type says what follows.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const worker = <A, E, R, RS = never>(
+  id: string,
+  run: Effect.Effect<A, E, R>,
+  options?: ChildOptions<E, RS>
+): ChildSpec<never, never, Exclude<R, Scope.Scope | Self> | NoInfer<RS>> =>
+  spec({ kind: "child", layer: workerLayer(id, run), options: { id, ...options } })
+
+/**
+ * A plain service (a pool, a client) that later siblings need. It is rebuilt together with them.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const resource = <I, S, E, RIn, R = never, RW = never>(
+  key: Context.Key<I, S>,
+  layer: Layer.Layer<I, E, RIn>,
+  options?: ResourceOptions<E, S, R, RW>
+): ResourceSpec<I, E, RIn | NoInfer<RW> | NoInfer<R>> =>
+  spec({ kind: "resource", layer, key, options: { id: key.key, ...options } })
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** A specification without its types. @internal */
+export interface Untyped {
+  readonly kind: "child" | "resource"
+  readonly layer: Layer.Layer<never, unknown>
+  readonly options: ChildOptions<unknown> & {
+    readonly watch?: ((service: unknown) => Effect.Effect<unknown, unknown>) | undefined
+  }
+  /** The service a resource provides. */
+  readonly key: Context.Key<unknown, unknown> | undefined
+}
+
+const spec = (options: object): never => ({ [TypeId]: undefined, key: undefined, ...options }) as never
+
+/** @internal */
+export const untyped = (specs: ReadonlyArray<Any>): ReadonlyArray<Untyped> => specs as unknown as ReadonlyArray<Untyped>

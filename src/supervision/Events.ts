@@ -1,0 +1,63 @@
+/**
+ * The telemetry events of supervisors.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import type { ExitReason } from "../kernel/ExitReason.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import * as Telemetry from "../telemetry/Telemetry.ts"
+
+interface Child {
+  readonly supervisor: string
+  readonly child: string
+  readonly incarnation: number
+  /** Undefined for a resource. */
+  readonly pid: Pid | undefined
+}
+
+/**
+ * A child is up. Measurement: how long its start took, in milliseconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const childStart = Telemetry.event<{ readonly durationMillis: number }, Child>("otp.supervisor.child.start")
+
+/**
+ * A child ended by itself. Measurement: how long it was up, in milliseconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const childExit = Telemetry.event<
+  { readonly uptimeMillis: number },
+  Child & { readonly reason: ExitReason | { readonly _tag: "StartFailed" } }
+>("otp.supervisor.child.exit")
+
+/**
+ * A child will be started again. Measurement: the delay before it, in milliseconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const childRestart = Telemetry.event<{ readonly delayMillis: number }, Child>("otp.supervisor.child.restart")
+
+/**
+ * A child did not end within its limit and a second one after the kill; it is left behind. Measurement: 1.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const childZombie = Telemetry.event<{ readonly count: number }, Child>("otp.supervisor.child.zombie")
+
+/**
+ * A supervisor gave up. Measurement: how many failures were counted, the last one included.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const limit = Telemetry.event<
+  { readonly attempts: number },
+  { readonly supervisor: string; readonly child: string; readonly policy: "intensity" | "schedule" }
+>("otp.supervisor.limit")

@@ -1,0 +1,32 @@
+/**
+ * Says why a supervisor gave up.
+ *
+ * It is the detail of the `Shutdown` the supervisor ends with.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type { ExitReason } from "../kernel/ExitReason.ts"
+import { format } from "../kernel/ExitReason.ts"
+import type { StartFailed } from "./RestartPolicy.ts"
+
+/**
+ * A child failed more often than its supervisor allows. `attempts` counts the failures, the last one included; `policy`
+ * names what had enough: the `intensity` of the supervisor or the `schedule` of the child.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class RestartLimit extends Data.TaggedClass("RestartLimit")<{
+  readonly supervisor: string
+  readonly child: string
+  readonly reason: ExitReason | StartFailed<unknown>
+  readonly attempts: number
+  readonly policy: "intensity" | "schedule"
+}> {
+  override toString(): string {
+    const why = this.reason._tag === "StartFailed" ? `start failed: ${String(this.reason.error)}` : format(this.reason)
+    return `${this.supervisor} gave up on ${this.child} after ${this.attempts} failures (${this.policy}): ${why}`
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * Supervisors: typed Layers that start processes in order, watch them, and start them again when they fail.
+ *
+ * A supervisor is declared as a service class with its strategy and an ordered list of children. Its Layer starts the
+ * children one after the other; a child may need what an earlier sibling provides, and a wrong order does not compile.
+ * What comes out are handles, which stay valid across restarts.
+ *
+ * **Guarantees**
+ *
+ * - Children start in order and stop in reverse order, each within its own `shutdown` time, then killed. A failed start
+ *   stops what runs already and fails the Layer with the child's typed error.
+ * - A restart begins only after the dead process and its scope have ended.
+ * - The supervisor answers, and can be stopped, while a child's `init` runs or a restart delay passes.
+ * - A supervisor that gives up stops its children and ends with `Shutdown(RestartLimit)`: the next supervisor up decides.
+ *   At the root that is `TreeFailed` for an application, else a fatal log line; never silence.
+ *
+ * **Not here**
+ *
+ * Children are not added at run time: a static supervisor that grew would make its type a lie. See `DynamicSupervisor`.
+ *
+ * **In Erlang/OTP**
+ *
+ * `supervisor`. Differences: restarts can have delays; a stop interrupts a running start; a stopped child is started
+ * again only after it has released what it held; the restart window is exact.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import type * as Schedule from "effect/Schedule"
+import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import { untyped, type Any, type Exports, type Fails, type Requirements } from "./ChildSpec.ts"
+import { supervisorLayer } from "./internal/launch.ts"
+import { specOf } from "./internal/options.ts"
+import type { Result } from "./internal/strategy.ts"
+import type { SupervisorProcess } from "./internal/supervisorProcess.ts"
+import type { ChildExit } from "./RestartPolicy.ts"
+
+export { child, resource, worker } from "./ChildSpec.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * Which siblings are restarted with a child that failed: none, all, or those after it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Strategy = "oneForOne" | "oneForAll" | "restForOne"
+
+/**
+ * What makes a supervisor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<Cs> {
+  readonly strategy: Strategy
+  /** Delay and giving up, for each child by itself. Default: restart at once. */
+  readonly schedule?: Schedule.Schedule<unknown, ChildExit<unknown>> | undefined
+  /**
+   * One counter for the whole supervisor: it gives up at the first failure above `max` within any such window. Default 3
+   * in 5 seconds. Failures of children with a schedule are counted only if an intensity is given.
+   */
+  readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
+  /** Whether the end for good of one, or of the last, significant child ends the supervisor. Default `"never"`. */
+  readonly autoShutdown?: "never" | "anySignificant" | "allSignificant" | undefined
+  readonly children: Cs
+}
+
+/**
+ * A child as its supervisor sees it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChildInfo {
+  readonly id: string
+  readonly kind: "child" | "resource"
+  readonly state: "starting" | "running" | "restarting" | "stopping" | "stopped"
+  /** Its process, if it runs and is no resource. */
+  readonly pid: Pid | undefined
+  /** How often it has been started again. */
+  readonly restarts: number
+}
+
+/**
+ * What a supervisor's service gives. Its methods work while children start, stop and restart.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SupervisorHandle extends Handle<never> {
+  /** The children in start order. Empty while the supervisor itself is down. */
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  /** Starts a child that is stopped, and waits until it is up. */
+  readonly restartChild: (
+    id: string
+  ) => Effect.Effect<void, ChildNotFound | ChildRunning | ChildRestarting | StartFailed | SupervisorDown>
+  /** Stops a child, or cancels its restart, and waits until it has ended. It stays stopped until it is started again. */
+  readonly terminateChild: (id: string) => Effect.Effect<void, ChildNotFound | SupervisorDown>
+}
+
+/**
+ * The service class of a supervisor: its key, and the Layer of its tree.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClass<Self, Id extends string, Cs extends ReadonlyArray<Any>> extends Context.ServiceClass<
+  Self,
+  Id,
+  SupervisorHandle
+> {
+  /** Starts the tree; gives the supervisor's handle and those of its children. */
+  readonly layer: Layer.Layer<Self | Exports<Cs[number]>, Fails<Cs[number]>, Requirements<Cs>>
+}
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * The supervisor has no child of this id (any more).
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ChildNotFound extends Data.TaggedError("ChildNotFound")<{ readonly id: string }> {
+  override get message() {
+    return `There is no child "${this.id}"`
+  }
+}
+
+/**
+ * The child runs already.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ChildRunning extends Data.TaggedError("ChildRunning")<{ readonly id: string }> {
+  override get message() {
+    return `Child "${this.id}" runs already`
+  }
+}
+
+/**
+ * The child is being restarted already.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ChildRestarting extends Data.TaggedError("ChildRestarting")<{ readonly id: string }> {
+  override get message() {
+    return `Child "${this.id}" is being restarted already`
+  }
+}
+
+/**
+ * The child did not come up: `error` is its typed failure, or what it died of.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StartFailed extends Data.TaggedError("StartFailed")<{ readonly id: string; readonly error: unknown }> {
+  override get message() {
+    return `Child "${this.id}" did not start: ${String(this.error)}`
+  }
+}
+
+/**
+ * The supervisor is down, or ended before it answered.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SupervisorDown extends Data.TaggedError("SupervisorDown")<{ readonly supervisor: string }> {
+  override get message() {
+    return `${this.supervisor} is not running`
+  }
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * Declares a supervisor: its service, its name in the environment, and its children in start order.
+ *
+ * Throws a `RangeError` for options no supervisor can work with: an id used twice, an intensity that is no number, a
+ * significant child where nothing is to be shut down.
+ *
+ * **Example** (Restarting a worker)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Supervisor } from "effect-otp"
+ *
+ * let runs = 0
+ * const recovered = Deferred.makeUnsafe<string>()
+ *
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [
+ *     Supervisor.worker("fragile", Effect.suspend(() =>
+ *       ++runs < 3 ? Effect.die("not yet") : Deferred.succeed(recovered, `up in run ${runs}`)
+ *     ), { restart: "transient" })
+ *   ]
+ * }) {}
+ *
+ * await Effect.runPromise(Deferred.await(recovered).pipe(Effect.provide(App.layer))) // => "up in run 3"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Service =
+  <Self>() =>
+  <const Id extends string, const Cs extends ReadonlyArray<Any>>(
+    id: Id,
+    options: Options<Cs>
+  ): ServiceClass<Self, Id, Cs> => {
+    const key = Context.Service<Self, SupervisorHandle>()(id)
+    const children = untyped(options.children)
+    const spec = specOf(id, { ...options, children })
+    const handle = (target: HandleTarget) => Context.make(key as unknown as Context.Key<never, SupervisorHandle>, makeHandle(target))
+    return Object.assign(key, { layer: supervisorLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, Cs>
+  }
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+const makeHandle = (target: HandleTarget): SupervisorHandle => ({
+  [HandleTypeId]: target,
+  whichChildren: Effect.sync(() => currentOf(target)?.view.map(({ record, ...child }) => ({ ...child, pid: record })) ?? []),
+  restartChild: (id) =>
+    Effect.flatMap(ask(target, "RestartRequested", id), (result) => startAnswer(id, result)),
+  terminateChild: (id) => Effect.asVoid(ask(target, "TerminateRequested", id))
+})
+
+const currentOf = (target: HandleTarget): SupervisorProcess | undefined =>
+  target.current as SupervisorProcess | undefined
+
+type Answer = Exclude<Result<Ending>, { readonly _tag: "ChildNotFound" | "SupervisorStopping" }>
+type Ending = { readonly reason: ChildExit<unknown>["reason"] }
+
+const startAnswer = (id: string, result: Answer): Exit.Exit<void, ChildRunning | ChildRestarting | StartFailed> => {
+  switch (result._tag) {
+    case "ChildRunning":
+      return Exit.fail(new ChildRunning({ id }))
+    case "ChildRestarting":
+      return Exit.fail(new ChildRestarting({ id }))
+    case "StartFailed":
+      return Exit.fail(new StartFailed({ id, error: errorOf(result.exit.reason) }))
+    case "StartInterrupted":
+      return Exit.fail(new StartFailed({ id, error: new Error("it was told to stop meanwhile") }))
+    case "Done":
+      return Exit.void
+  }
+}
+
+const errorOf = (reason: Ending["reason"]): unknown => (reason._tag === "StartFailed" ? reason.error : reason)
+
+const ask = (
+  target: HandleTarget,
+  tag: "TerminateRequested" | "RestartRequested",
+  id: string
+): Effect.Effect<Answer, ChildNotFound | SupervisorDown> =>
+  Effect.withFiber((fiber) => {
+    const supervisor = currentOf(target)
+    const down = Exit.fail(new SupervisorDown({ supervisor: target.key }))
+    if (supervisor === undefined) return down
+    return Effect.callback((resume) => {
+      supervisor.request(tag, id, (result) => {
+        const exit = answerOf(result, id, down)
+        fiber.currentDispatcher.scheduleTask(() => resume(exit), 0)
+      })
+    })
+  })
+
+const answerOf = (
+  result: Result<Ending>,
+  id: string,
+  down: Exit.Exit<never, SupervisorDown>
+): Exit.Exit<Answer, ChildNotFound | SupervisorDown> => {
+  if (result._tag === "ChildNotFound") return Exit.fail(new ChildNotFound({ id }))
+  return result._tag === "SupervisorStopping" ? down : Exit.succeed(result)
+}

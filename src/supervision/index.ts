@@ -1,0 +1,11 @@
+/**
+ * Who restarts whom, how often, in what order.
+ *
+ * @since 0.1.0
+ */
+export * as ChildSpec from "./ChildSpec.ts"
+export * as Events from "./Events.ts"
+export * as RestartLimit from "./RestartLimit.ts"
+export * as RestartPolicy from "./RestartPolicy.ts"
+export * as Supervisor from "./Supervisor.ts"
+export * as TreeWatch from "./TreeWatch.ts"

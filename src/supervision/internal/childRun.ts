@@ -1,0 +1,227 @@
+/**
+ * One run of one child: builds its Layer, knows the process that came of it, watches it end, and releases it.
+ *
+ * Runs nothing in the supervisor's step: each part is a fiber of its own that reports when it is through.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { CurrentAdoption, type Place, type Targets } from "../../kernel/Adoption.ts"
+import * as ExitReason from "../../kernel/ExitReason.ts"
+import { exitOf, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { endWithin, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
+import type { Untyped } from "../ChildSpec.ts"
+import type { StartFailed } from "../RestartPolicy.ts"
+
+/** Why a child is not running: what the decision core passes on without a look. @internal */
+export interface Ending {
+  readonly reason: ExitReason.ExitReason | StartFailed<unknown>
+  /** How the start failed, for the one who waits for it. */
+  readonly cause?: Cause.Cause<unknown>
+}
+
+/** A process that is dead, or a resource that is no good, still holds what the next one needs. @internal */
+export class ReleaseTimeout extends Data.TaggedError("ReleaseTimeout")<{ readonly child: string }> {
+  override get message() {
+    return `${this.child} has not ended within its shutdown limit and as long again after it was killed`
+  }
+}
+
+/** Where the child reports to. Called from fibers of its own, never inside a decision. @internal */
+export interface Reports {
+  readonly started: (context: Context.Context<never>) => void
+  readonly startFailed: (ending: Ending) => void
+  readonly exited: (reason: ExitReason.ExitReason) => void
+  /** Its fiber and scope have ended. May come after `overdue`. */
+  readonly released: () => void
+  readonly overdue: (ending: Ending) => void
+}
+
+/** @internal */
+export interface ChildRunOptions {
+  readonly id: string
+  readonly spec: Untyped
+  readonly parent: ProcessRecord
+  readonly targets: Targets
+  /** The environment of its Layer. */
+  readonly context: Context.Context<never>
+  /** Throws if this process cannot be a child of this supervisor. */
+  readonly check: (record: ProcessRecord) => void
+  readonly defaultLimit: (record: ProcessRecord | undefined) => Limit
+  readonly reports: Reports
+}
+
+/** @internal */
+export class ChildRun {
+  private readonly options: ChildRunOptions
+  private readonly scope = Scope.makeUnsafe()
+  private fiber: Fiber.Fiber<Context.Context<never>, unknown> | undefined = undefined
+  private watcher: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** Told to stop, or ended by itself: from now on it is only released. */
+  private stopping = false
+  private releasing = false
+  private released = false
+  private readonly done = Latch.makeUnsafe()
+  /** The Layer that took the place. */
+  layer: object | undefined = undefined
+  record: ProcessRecord | undefined = undefined
+
+  constructor(options: ChildRunOptions) {
+    this.options = options
+  }
+
+  // ---- start ------------------------------------------------------------------------------------------------------
+
+  start(): void {
+    const { context, spec } = this.options
+    const place: Place = {
+      parent: this.options.parent,
+      targets: this.options.targets,
+      take: (layer) => {
+        if (this.layer !== undefined) return false
+        this.layer = layer
+        return true
+      },
+      adopt: (record) => {
+        this.record = record
+      }
+    }
+    const inPlace = spec.kind === "child" ? Context.add(context, CurrentAdoption, place) : context
+    const build = Effect.suspend(() =>
+      Layer.buildWithMemoMap(spec.layer, Layer.CurrentMemoMap.forkOrCreate(inPlace), this.scope)
+    )
+    // A task of its own: the supervisor is in the middle of a decision.
+    const fiber = Effect.runForkWith(inPlace)(Effect.andThen(Effect.yieldNow, Effect.tap(build, () => this.verify())))
+    this.fiber = fiber
+    fiber.addObserver((exit) => this.built(exit))
+  }
+
+  /** A child must have started its one process by now. */
+  private verify(): Effect.Effect<void> {
+    const { spec, check, id } = this.options
+    if (spec.kind === "resource") return Effect.void
+    if (this.record === undefined) return Effect.die(new Error(noProcess(id)))
+    const record = this.record
+    return Effect.sync(() => check(record))
+  }
+
+  private built(exit: Exit.Exit<Context.Context<never>, unknown>): void {
+    this.fiber = undefined
+    // Told to stop meanwhile: what was built is released, whatever it is.
+    if (this.stopping) return this.release(exit)
+    if (exit._tag === "Success") return this.started(exit.value)
+    this.release(exit, () => this.options.reports.startFailed(startEnding(exit.cause)))
+  }
+
+  private started(context: Context.Context<never>): void {
+    this.options.reports.started(context)
+    const { spec } = this.options
+    this.record?.observe({ exiting: () => this.limitEnd(), dead: (reason) => this.exited(reason) })
+    if (spec.key === undefined || spec.options.watch === undefined) return
+    const service = Context.getUnsafe(context, spec.key)
+    const watch = spec.options.watch
+    const watcher = this.run(Effect.suspend(() => watch(service)))
+    this.watcher = watcher
+    watcher.addObserver((exit) => this.exited(ExitReason.fromExit(exit)))
+  }
+
+  /** It is ending by itself. What it has left to do has its limit, too; then its end is made known without it. */
+  private limitEnd(): void {
+    const record = this.record!
+    if (this.stopping) return
+    this.run(
+      Effect.flatMap(endWithin(record, parse(this.limit).release), () =>
+        Effect.sync(() => {
+          if (!this.stopping) record.kill(record.exiting)
+        })
+      )
+    )
+  }
+
+  /** It ended by itself, or somebody else killed it: the supervisor learns it, and it is released without being asked. */
+  private exited(reason: ExitReason.ExitReason): void {
+    if (this.stopping) return
+    this.stopping = true
+    this.options.reports.exited(reason)
+    this.release(exitOf(reason))
+    this.expect(1)
+  }
+
+  // ---- stop -------------------------------------------------------------------------------------------------------
+
+  /** Stops it, or waits again for a zombie to end. */
+  stop(): void {
+    if (this.stopping) return this.expect(1)
+    this.stopping = true
+    const fiber = this.fiber
+    if (fiber === undefined) this.release(Exit.interrupt())
+    else fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+    // An orderly end, and a kill.
+    this.expect(2)
+  }
+
+  /** Ends everything at once and waits for it: the supervisor was killed. */
+  readonly kill: Effect.Effect<void> = Effect.suspend(() => {
+    this.stopping = true
+    this.watcher?.interruptUnsafe()
+    this.fiber?.interruptUnsafe()
+    this.record?.kill()
+    if (this.fiber === undefined) this.release(Exit.interrupt())
+    return this.done.await
+  })
+
+  private get limit(): Limit {
+    return this.options.spec.options.shutdown ?? this.options.defaultLimit(this.record)
+  }
+
+  /** Ends the process, then the scope its Layer was built in: what only this child needs goes last. */
+  private release(exit: Exit.Exit<unknown, unknown>, then: () => void = this.options.reports.released): void {
+    if (this.releasing) return
+    this.releasing = true
+    const { record, watcher } = this
+    const ended =
+      record === undefined
+        ? Effect.void
+        : Effect.andThen(shutdown(record, { limit: this.limit }), endWithin(record, Duration.infinity))
+    const unwatched = watcher === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(watcher))
+    const all = Effect.andThen(Effect.andThen(unwatched, ended), Scope.close(this.scope, exit))
+    this.run(all).addObserver(() => {
+      this.released = true
+      this.done.openUnsafe()
+      then()
+    })
+  }
+
+  /** Reports it overdue if it is not released so many limits from now. */
+  private expect(limits: number): void {
+    const { id, reports } = this.options
+    const limit = parse(this.limit).release
+    if (!Duration.isFinite(limit)) return
+    const overdue = Effect.sync(() => {
+      if (!this.released) reports.overdue({ reason: ExitReason.defect(new ReleaseTimeout({ child: id })) })
+    })
+    const waiting = Effect.timeoutOption(this.done.await, Duration.times(limit, limits))
+    this.run(Effect.andThen(waiting, overdue))
+  }
+
+  private run<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
+    return Effect.runForkWith(this.options.context)(effect)
+  }
+}
+
+const startEnding = (cause: Cause.Cause<unknown>): Ending => {
+  const failure = cause.reasons.find((reason) => reason._tag === "Fail")
+  const onlyFails = failure !== undefined && cause.reasons.every((reason) => reason._tag === "Fail")
+  return { cause, reason: onlyFails ? { _tag: "StartFailed", error: failure.error } : ExitReason.crash(cause) }
+}
+
+const noProcess = (id: string): string =>
+  `The Layer of child "${id}" started no process. Either it is no server, worker or supervisor (make it a ` +
+  `Supervisor.resource), or it was built before because it is provided elsewhere, too (provide the supervisor instead)`
