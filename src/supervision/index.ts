@@ -4,8 +4,9 @@
  * @since 0.1.0
  */
 export * as ChildSpec from "./ChildSpec.ts"
-export * as Events from "./Events.ts"
+
 export * as RestartLimit from "./RestartLimit.ts"
 export * as RestartPolicy from "./RestartPolicy.ts"
 export * as Supervisor from "./Supervisor.ts"
+export * as SupervisorEvents from "./SupervisorEvents.ts"
 export * as TreeWatch from "./TreeWatch.ts"

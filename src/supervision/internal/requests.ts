@@ -6,7 +6,7 @@
  * mailbox of OTP's supervisor. A resource cannot be asked for: later siblings would be left with a dead one.
  */
 import { type Request, type Status } from "./child.ts"
-import { isRestarting, joinRound, leaveRound } from "./rounds.ts"
+import { isRestarting, joinRound, leaveRound, resourceRound, strategyRound } from "./rounds.ts"
 import { childAt, emit, refuseStart, reply, setStatus, start, stop, type Turn } from "./turn.ts"
 
 export const handleRequest = <X>(turn: Turn<X>, request: Request): void => {
@@ -54,9 +54,12 @@ const restart = <X>(turn: Turn<X>, index: number, request: Request): void => {
       return reply(turn, request.request, { _tag: "StartFailed", exit: status.exit })
     case "Dropped":
       return reply(turn, request.request, { _tag: "ChildNotFound" })
-    case "Down":
-      if (joinRound(turn, index)) return reply(turn, request.request, { _tag: "ChildRestarting" })
-      return start(turn, index, request.request)
+    case "Down": {
+      const round = resourceRound(turn, index) ?? strategyRound(turn, index)
+      if (round === undefined) return start(turn, index, request.request)
+      joinRound(turn, index, round)
+      return reply(turn, request.request, { _tag: "ChildRestarting" })
+    }
   }
 }
 

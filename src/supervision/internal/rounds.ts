@@ -19,7 +19,6 @@ import {
   childAt,
   emit,
   lastIndex,
-  type Options,
   refuseStart,
   type Round,
   start,
@@ -57,8 +56,15 @@ export const isMember = (view: View<unknown>, index: number): boolean =>
 export const isRestarting = (view: View<unknown>, index: number): boolean =>
   isMember(view, index) && !isTemporary(view.children[index]!)
 
-const isGroup = (options: Options, child: number): boolean =>
-  options.strategy !== "oneForOne" || options.members[child]?.kind === "resource"
+/** The round that brings back an earlier resource, which this child must not be started without. */
+export const resourceRound = <X>(turn: Turn<X>, index: number): Round<X> | undefined =>
+  roundsOf(turn).find(({ members }) => members.some((member) => member < index && isResource(turn, member)))
+
+/** The round under a group strategy that this child belongs to, member or not. */
+export const strategyRound = <X>(turn: Turn<X>, index: number): Round<X> | undefined =>
+  turn.options.strategy === "oneForOne" ? undefined : roundsOf(turn).find(({ from }) => from <= index)
+
+const isResource = <X>(turn: Turn<X>, index: number): boolean => childAt(turn, index).member.kind === "resource"
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -71,7 +77,9 @@ export const failed = <X>(turn: Turn<X>, index: number, exit: X): void => {
     const attempts = window.entries.length
     if (exceeded) return end(turn, { _tag: "RestartLimit", child: index, exit, attempts, policy: "intensity" })
   }
-  const members = isGroup(turn.options, index) ? gather(turn, index) : [index]
+  const from = firstNamed(turn, index)
+  const members = gather(turn, index, from)
+  const group = from !== Infinity || members.length > 1
   for (const member of members) leaveRound(turn, member)
   for (const member of members.toReversed()) {
     if (childAt(turn, member).status._tag !== "Starting") continue
@@ -79,23 +87,40 @@ export const failed = <X>(turn: Turn<X>, index: number, exit: X): void => {
     stop(turn, member)
   }
   const round = ++turn.lastRound
-  const from = turn.options.strategy === "oneForAll" ? 0 : members[0]!
-  setRounds(turn, [...roundsOf(turn), { round, child: index, exit, from, members, wait: { _tag: "Asked" } }])
+  const opened: Round<X> = {
+    round,
+    child: index,
+    exit,
+    group,
+    from: Math.min(from, members[0]!),
+    members,
+    wait: { _tag: "Asked" }
+  }
+  setRounds(turn, [...roundsOf(turn), opened])
   emit(turn, { _tag: "AskSchedule", round, child: index, incarnation: childAt(turn, index).incarnation, exit })
 }
 
-/**
- * The members of a group round: the children its strategy names, and those of every round it meets. Under a group
- * strategy a child that is down comes back with its group; after the end of a resource it stays as it was.
- */
-const gather = <X>(turn: Turn<X>, index: number): ReadonlyArray<number> => {
+/** The first child that is to restart because this one failed; infinity if it is this one alone. */
+const firstNamed = <X>(turn: Turn<X>, index: number): number => {
   const { strategy } = turn.options
-  const from = strategy === "oneForAll" ? 0 : index
-  const met = roundsOf(turn).filter(({ members }) => members.some((member) => member >= from))
+  if (strategy === "oneForAll") return 0
+  return strategy === "restForOne" || isResource(turn, index) ? index : Infinity
+}
+
+/**
+ * The members of a new round: the failed child, the named ones, and those of every round it meets. Under a group
+ * strategy a child that is down comes back with its group; after the end of a resource it stays as it was. A child that
+ * fails while it waits for a resource takes that whole round along.
+ */
+const gather = <X>(turn: Turn<X>, index: number, from: number): ReadonlyArray<number> => {
+  const awaited = resourceRound(turn, index)
+  const met = roundsOf(turn).filter((round) => round === awaited || round.members.some((member) => member >= from))
+  const joins = new Set([index, ...met.flatMap(({ members }) => members)])
   return turn.children.flatMap(({ status }, other) => {
     if (status._tag === "Dropped") return []
-    const named = other >= from && (strategy !== "oneForOne" || status._tag === "Up" || status._tag === "Starting")
-    return named || other === index || met.some(({ members }) => members.includes(other)) ? [other] : []
+    const active = status._tag === "Up" || status._tag === "Starting"
+    const named = other >= from && (active || turn.options.strategy !== "oneForOne")
+    return named || joins.has(other) ? [other] : []
   })
 }
 
@@ -111,16 +136,13 @@ export const leaveRound = <X>(turn: Turn<X>, index: number): void => {
   )
 }
 
-/** Lets a child that is down come back with the group around it; false if there is none at work. */
-export const joinRound = <X>(turn: Turn<X>, index: number): boolean => {
-  const group = roundsOf(turn).find(({ child, from }) => isGroup(turn.options, child) && from <= index)
-  if (group === undefined) return false
-  const members = [...group.members, index].toSorted((a, b) => a - b)
+/** Lets a child come back with a round that is at work around it. */
+export const joinRound = <X>(turn: Turn<X>, index: number, joined: Round<X>): void => {
+  const members = [...joined.members, index].toSorted((a, b) => a - b)
   setRounds(
     turn,
-    roundsOf(turn).map((round) => (round === group ? { ...round, members } : round))
+    roundsOf(turn).map((round) => (round === joined ? { ...round, members } : round))
   )
-  return true
 }
 
 /** Takes whatever step each round is ready for. */
@@ -139,12 +161,10 @@ const advance = <X>(turn: Turn<X>, round: Round<X>): void => {
 }
 
 /** The last child that keeps this round from starting its next member. */
-const lastInTheWay = <X>(turn: Turn<X>, { child, members }: Round<X>): number => {
-  const group = isGroup(turn.options, child)
-  return lastIndex(turn, ({ status }, index) =>
+const lastInTheWay = <X>(turn: Turn<X>, { group, members }: Round<X>): number =>
+  lastIndex(turn, ({ status }, index) =>
     members.includes(index) ? status._tag !== "Down" : group && index > members[0]! && status._tag === "Stopping"
   )
-}
 
 const delayPassed = <X>(turn: Turn<X>, { round, wait }: Round<X>): boolean => {
   if (wait._tag !== "Granted") return wait._tag === "Over"

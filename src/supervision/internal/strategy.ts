@@ -55,7 +55,17 @@ import { isSignificant, isTemporary, type Member, restartOf, shouldRestart } fro
 import { advanceEnding, end } from "./ending.ts"
 import { make } from "./intensity.ts"
 import { handleRequest, rest } from "./requests.ts"
-import { advanceRounds, failed, findRound, isMember, isRestarting, leaveRound, setWait } from "./rounds.ts"
+import {
+  advanceRounds,
+  failed,
+  findRound,
+  isMember,
+  isRestarting,
+  joinRound,
+  leaveRound,
+  resourceRound,
+  setWait
+} from "./rounds.ts"
 import {
   type Action,
   childAt,
@@ -199,7 +209,11 @@ const exited = <X>(turn: Turn<X>, early: EarlyExit<X>): void => {
 /** Draws the conclusion from the end of a child: a restart, the end of the supervisor, or none. */
 const conclude = <X>(turn: Turn<X>, { child, expected, exit }: EarlyExit<X>): void => {
   if (turn.phase._tag !== "Running" || isMember(turn, child)) return
-  if (shouldRestart(restartOf(childAt(turn, child).member), expected)) return failed(turn, child, exit)
+  if (shouldRestart(restartOf(childAt(turn, child).member), expected)) {
+    // Only after the boot: it was dead already when a resource's round looked for those it had to stop.
+    const round = resourceRound(turn, child)
+    return round === undefined ? failed(turn, child, exit) : joinRound(turn, child, round)
+  }
   if (shutsDown(turn, child)) end(turn, { _tag: "AutoShutdown", child })
 }
 

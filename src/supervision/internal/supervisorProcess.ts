@@ -27,7 +27,7 @@ import { ProcessRecord, reportCrash, Self, type Envelope } from "../../kernel/Pr
 import type { Limit } from "../../kernel/Shutdown.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import type { Untyped } from "../ChildSpec.ts"
-import * as Events from "../Events.ts"
+import * as Events from "../SupervisorEvents.ts"
 import { RestartLimit } from "../RestartLimit.ts"
 import { TreeWatch, type TreeEnd } from "../TreeWatch.ts"
 import { ChildRun, type Ending } from "./childRun.ts"

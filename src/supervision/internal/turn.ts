@@ -86,6 +86,8 @@ export interface Round<X> {
   /** The child whose failure began it. */
   readonly child: number
   readonly exit: X
+  /** Whether it minds everything from its first member on, not its own child alone. */
+  readonly group: boolean
   /** The first child it may concern. */
   readonly from: number
   /** Those that are not yet up again, in start order; never empty. */
