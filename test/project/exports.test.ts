@@ -1,10 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as path from "node:path"
-import { files, layerOf, parse, ranks, read, type Source, sources } from "./sources.ts"
-
-interface Manifest {
-  readonly exports: Readonly<Record<string, null | string | Readonly<Record<string, string>>>>
-}
+import { files, layerOf, type Manifest, parse, ranks, read, type Source, sources } from "./sources.ts"
 
 /** What a barrel exports as a namespace: `export * as Pid from "./Pid.ts"` is `Pid from ./Pid.ts`. */
 const namespaces = (source: Source): ReadonlyArray<string> =>

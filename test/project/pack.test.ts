@@ -3,7 +3,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { copyTo, run, temporary } from "./package.ts"
-import { files, root } from "./sources.ts"
+import { files, type Manifest, root } from "./sources.ts"
 
 const link = (app: string, name: string) => {
   const to = path.join(app, "node_modules", name)
@@ -62,6 +62,22 @@ describe("the packed package, in an empty Effect app", () => {
   it("type-checks, declarations included, and runs", { timeout: 120_000 }, () => {
     run(app, "tsc", "-p", ".")
     assert.strictEqual(run(app, "node", "out/main.js"), "true true\n")
+  })
+
+  it("holds every file that its exports name", () => {
+    const installed = path.join(app, "node_modules/effect-otp")
+    const manifest = JSON.parse(fs.readFileSync(path.join(installed, "package.json"), "utf8")) as Manifest
+    const named = Object.values(manifest.exports).flatMap((entry) =>
+      // A folder still to be written has its lines in the manifest already.
+      entry === null || typeof entry === "string" || !fs.existsSync(path.join(root, entry["source"] ?? ""))
+        ? []
+        : Object.values(entry)
+    )
+    assert.isAbove(named.length, 3)
+    assert.deepStrictEqual(
+      named.filter((file) => !fs.existsSync(path.join(installed, file))),
+      []
+    )
   })
 
   it("holds what it should and no more", () => {

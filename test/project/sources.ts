@@ -18,6 +18,11 @@ export const files = (folder: string, ...extensions: ReadonlyArray<string>): Rea
 
 export const read = (file: string): string => fs.readFileSync(path.join(root, file), "utf8")
 
+/** What the checks read of package.json. */
+export interface Manifest {
+  readonly exports: Readonly<Record<string, null | string | Readonly<Record<string, string>>>>
+}
+
 type Parsed = ReturnType<typeof parseSync>
 
 export interface Source {
