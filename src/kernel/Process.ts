@@ -492,6 +492,9 @@ const makePlain = (
   parent: ProcessRecord | undefined,
   options: SpawnOptions
 ): PlainProcess => {
+  // First of all: a wrong bound must not leave half a process behind.
+  const checked: PlainOptions =
+    options.mailbox === undefined ? options : { ...options, mailbox: bound(options.mailbox) }
   const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
   let context = environment(fiber.context)
   if (parent !== undefined) {
@@ -500,8 +503,6 @@ const makePlain = (
     context = Context.add(context, Callers, [parent, ...callers])
   }
   const record = new PlainProcess(kernel, parent, context)
-  const checked: PlainOptions =
-    options.mailbox === undefined ? options : { ...options, mailbox: bound(options.mailbox) }
   record.configure(checked)
   return record
 }

@@ -1,0 +1,388 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Option } from "effect"
+import type { Pid } from "effect-otp/kernel"
+import { Accounting, ExitReason, Kernel, Mailbox, Process, Signal, Timer } from "effect-otp/kernel"
+import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
+import { asProcess, idle, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
+
+const accountOf = (pid: Pid.Pid) => Effect.map(Process.info(pid), (info) => Option.getOrThrow(info).messages)
+
+/** A process with a bounded mailbox that takes nothing until the gate opens, then all it can. */
+const gated = (mailbox: Mailbox.Bound, seen: Array<unknown>) =>
+  Effect.gen(function* () {
+    const gate = yield* Deferred.make<void>()
+    const pid = yield* Process.spawn(
+      (inbox: Process.Inbox<number>) =>
+        Effect.gen(function* () {
+          yield* Deferred.await(gate)
+          while (true) seen.push(yield* inbox.take)
+        }),
+      { mailbox, trapExit: true }
+    )
+    return { pid: pid as Pid.Pid<number>, open: Deferred.succeed(gate, undefined) }
+  })
+
+describe("order", () => {
+  kernelTest(
+    "messages of one sender arrive in the order sent",
+    asProcess((inbox: Process.Inbox<readonly [number, number]>) =>
+      Effect.gen(function* () {
+        const me = inbox.pid as Pid.Pid<readonly [number, number]>
+        for (const sender of [0, 1, 2]) {
+          yield* Process.spawn(Effect.forEach([0, 1, 2, 3], (i) => Process.send(me, [sender, i])))
+        }
+        const got = yield* Effect.replicateEffect(inbox.take, 12)
+        for (const sender of [0, 1, 2]) {
+          const own = got.flatMap((message) => (Array.isArray(message) && message[0] === sender ? [message[1]] : []))
+          assert.deepStrictEqual(own, [0, 1, 2, 3])
+        }
+      })
+    )
+  )
+})
+
+describe("suspend", () => {
+  kernelTest(
+    "the sender waits until there is room, and senders keep their order",
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const { open, pid } = yield* gated({ capacity: 2, policy: "suspend" }, seen)
+      const sender = yield* Process.spawn(Effect.forEach([0, 1, 2, 3, 4], (i) => Process.send(pid, i)))
+      yield* settle
+      assert.isTrue(yield* Process.isAlive(sender))
+      const account = yield* accountOf(pid)
+      assert.deepStrictEqual([account.accepted, account.pending], [3, 3])
+      yield* open
+      assert.deepStrictEqual(yield* Process.awaitExit(sender), ExitReason.normal)
+      yield* settle
+      assert.deepStrictEqual(seen, [0, 1, 2, 3, 4])
+      yield* Process.kill(pid)
+    }),
+    100
+  )
+
+  kernelTest(
+    "from outside of processes, too",
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const { open, pid } = yield* gated({ capacity: 1, policy: "suspend" }, seen)
+      const sender = yield* Effect.forkChild(Effect.forEach([0, 1, 2], (i) => Process.send(pid, i)))
+      yield* settle
+      assert.isUndefined(sender.pollUnsafe())
+      yield* open
+      yield* Fiber.join(sender)
+      yield* settle
+      assert.deepStrictEqual(seen, [0, 1, 2])
+      yield* Process.kill(pid)
+    })
+  )
+
+  kernelTest(
+    "a process sending to itself is refused at once",
+    asProcess(
+      (inbox: Process.Inbox<string>) =>
+        Effect.gen(function* () {
+          const me = inbox.pid as Pid.Pid<string>
+          yield* Process.send(me, "kept")
+          yield* Process.send(me, "refused")
+          const { accepted, deadLettered } = yield* accountOf(me)
+          assert.deepStrictEqual({ accepted, deadLettered }, { accepted: 2, deadLettered: 1 })
+          assert.strictEqual(yield* inbox.take, "kept")
+        }),
+      { mailbox: { capacity: 1, policy: "suspend" } }
+    )
+  )
+
+  kernelTest(
+    "an interrupted sender takes its message back",
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const { open, pid } = yield* gated({ capacity: 1, policy: "suspend" }, seen)
+      yield* Process.send(pid, 0)
+      const sender = yield* Effect.forkChild(Process.send(pid, 1))
+      yield* settle
+      yield* Fiber.interrupt(sender)
+      yield* Process.send(pid, 2).pipe(Effect.forkChild)
+      yield* open
+      yield* settle
+      assert.deepStrictEqual(seen, [0, 2])
+      assert.strictEqual((yield* accountOf(pid)).returned, 1)
+      yield* Process.kill(pid)
+    })
+  )
+
+  kernelTest(
+    "senders that wait are let go when the owner ends, and their messages are dead letters",
+    Effect.gen(function* () {
+      const { pid } = yield* gated({ capacity: 1, policy: "suspend" }, [])
+      const senders = yield* Effect.replicateEffect(Process.spawn(Process.send(pid, 1)), 3)
+      yield* settle
+      yield* Process.kill(pid)
+      for (const sender of senders) assert.deepStrictEqual(yield* Process.awaitExit(sender), ExitReason.normal)
+      const { accepted, deadLettered } = yield* Kernel.messages
+      assert.deepStrictEqual({ accepted, deadLettered }, { accepted: 3, deadLettered: 3 })
+    })
+  )
+
+  kernelTest(
+    "a message that waits is discarded with the kill of its sender, even if that cannot be interrupted",
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const { open, pid } = yield* gated({ capacity: 1, policy: "suspend" }, seen)
+      yield* Process.send(pid, 0)
+      const sender = yield* Process.spawn(Effect.uninterruptible(Process.send(pid, 1)))
+      yield* settle
+      yield* Process.kill(sender)
+      yield* open
+      yield* settle
+      assert.deepStrictEqual(seen, [0])
+      assert.strictEqual((yield* accountOf(pid)).dropped, 1)
+      yield* Process.kill(pid)
+    })
+  )
+})
+
+describe("the other policies", () => {
+  const full = (policy: Mailbox.Policy) =>
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const { open, pid } = yield* gated({ capacity: 2, policy }, seen)
+      for (const i of [0, 1, 2, 3]) yield* Process.send(pid, i)
+      const account = yield* accountOf(pid)
+      yield* open
+      yield* settle
+      yield* Process.kill(pid)
+      return { seen, dropped: account.dropped, deadLettered: account.deadLettered }
+    })
+
+  for (const [policy, expected] of [
+    ["fail", { seen: [0, 1], dropped: 0, deadLettered: 2 }],
+    ["dropNewest", { seen: [0, 1], dropped: 2, deadLettered: 0 }],
+    ["dropOldest", { seen: [2, 3], dropped: 2, deadLettered: 0 }]
+  ] as const) {
+    kernelTest(
+      `${policy}: what becomes of the messages that find the mailbox full`,
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* full(policy), { ...expected, seen: [...expected.seen] })
+      })
+    )
+  }
+
+  for (const policy of ["suspend", "fail", "dropNewest", "dropOldest"] as const) {
+    kernelTest(
+      `${policy}: no signal is refused or dropped`,
+      Effect.gen(function* () {
+        const seen: Array<unknown> = []
+        const { open, pid } = yield* gated({ capacity: 1, policy }, seen)
+        const bang = ExitReason.shutdown("bang")
+        for (let i = 0; i < 3; i++) yield* Process.exit(pid, bang)
+        if (policy !== "suspend") for (const i of [0, 1]) yield* Process.send(pid, i)
+        yield* open
+        yield* settle
+        const signal = new Signal.Exit(undefined, bang)
+        assert.deepStrictEqual(seen, [signal, signal, signal])
+        yield* Process.kill(pid)
+      })
+    )
+  }
+
+  it("a bound says what is wrong with it", () => {
+    assert.throws(() => Mailbox.bound({ capacity: 0, policy: "fail" }), RangeError, "got 0")
+    assert.throws(() => Mailbox.bound({ capacity: 1.5, policy: "fail" }), RangeError, "got 1.5")
+    assert.throws(() => Mailbox.bound({ capacity: NaN, policy: "fail" }), RangeError, "got NaN")
+    assert.throws(() => Mailbox.bound({ capacity: 1, policy: "block" as "fail" }), RangeError, "got block")
+  })
+
+  it.effect("spawn with a wrong bound dies with the RangeError and starts nothing", () =>
+    inKernel(
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(Process.spawn(Effect.void, { mailbox: { capacity: 0, policy: "fail" } }))
+        assert.deepStrictEqual(
+          exit,
+          Exit.die(new RangeError("Mailbox capacity must be a whole number of at least 1, got 0"))
+        )
+        assert.strictEqual((yield* Kernel.counts).processes, 0)
+      })
+    )
+  )
+})
+
+describe("receive", () => {
+  const isEven = (message: number | Signal.Signal) => typeof message === "number" && message % 2 === 0
+
+  kernelTest(
+    "takes the first that matches and keeps the others in order",
+    asProcess((inbox: Process.Inbox<number>) =>
+      Effect.gen(function* () {
+        const me = inbox.pid as Pid.Pid<number>
+        for (const i of [1, 2, 3, 4, 5]) yield* Process.send(me, i)
+        assert.strictEqual(yield* inbox.receive(isEven), 2)
+        assert.deepStrictEqual(yield* inbox.poll(isEven), Option.some(4))
+        assert.deepStrictEqual(yield* inbox.poll(isEven), Option.none())
+        assert.deepStrictEqual(yield* Effect.replicateEffect(inbox.take, 3), [1, 3, 5])
+      })
+    )
+  )
+
+  kernelTest(
+    "waits for one that matches, and a later receive begins with the oldest left",
+    asProcess((inbox: Process.Inbox<number>) =>
+      Effect.gen(function* () {
+        const me = inbox.pid as Pid.Pid<number>
+        yield* Process.spawn(Effect.forEach([1, 3, 5, 6, 7], (i) => Process.send(me, i)))
+        assert.strictEqual(yield* inbox.receive(isEven), 6)
+        assert.deepStrictEqual(yield* Effect.replicateEffect(inbox.take, 4), [1, 3, 5, 7])
+      })
+    ),
+    200
+  )
+
+  it.effect("the queue is looked at before the clock", () =>
+    inKernel(
+      asProcess((inbox: Process.Inbox<string>) =>
+        Effect.gen(function* () {
+          yield* Process.send(inbox.pid as Pid.Pid<string>, "here")
+          assert.deepStrictEqual(yield* Effect.timeoutOption(inbox.take, 0), Option.some("here"))
+        })
+      )
+    )
+  )
+
+  kernelTest(
+    "a timeout ends the wait, and only the wait",
+    asProcess((inbox: Process.Inbox<string>) =>
+      Effect.gen(function* () {
+        const waiting = yield* Effect.forkChild(Effect.timeoutOption(inbox.take, "1 second"))
+        yield* SeededScheduler.adjust("1 second")
+        assert.deepStrictEqual(yield* Fiber.join(waiting), Option.none())
+      })
+    )
+  )
+
+  kernelTest(
+    "a message that does not match does not restart the timeout",
+    asProcess((inbox: Process.Inbox<number>) =>
+      Effect.gen(function* () {
+        const me = inbox.pid as Pid.Pid<number>
+        const waiting = yield* Effect.forkChild(Effect.timeoutOption(inbox.receive(isEven), "1 second"))
+        yield* SeededScheduler.adjust("900 millis")
+        yield* Process.send(me, 1)
+        yield* SeededScheduler.adjust("100 millis")
+        assert.deepStrictEqual(yield* Fiber.join(waiting), Option.none())
+        assert.strictEqual(yield* inbox.take, 1)
+      })
+    )
+  )
+
+  kernelTest(
+    "interrupting it loses nothing",
+    asProcess((inbox: Process.Inbox<number>) =>
+      Effect.gen(function* () {
+        const me = inbox.pid as Pid.Pid<number>
+        const got: Array<unknown> = []
+        const sender = yield* Process.spawn(Effect.forEach([0, 1, 2, 3, 4, 5], (i) => Process.send(me, i)))
+        while (got.length < 6) {
+          const receiver = yield* Effect.forkChild(inbox.take.pipe(Effect.tap((i) => Effect.sync(() => got.push(i)))))
+          yield* Effect.yieldNow
+          yield* Effect.yieldNow
+          // Interrupted between the mailbox and the fiber's own step, a message would be gone.
+          yield* Fiber.interrupt(receiver)
+          if (Option.isSome(yield* Process.info(sender))) continue
+          yield* settle
+          const { mailboxLength, messages } = Option.getOrThrow(yield* Process.info(me))
+          assert.strictEqual(messages.handled + mailboxLength, 6)
+          if (mailboxLength === 0) break
+        }
+        assert.deepStrictEqual(got, got.toSorted())
+      })
+    ),
+    100
+  )
+
+  kernelTest(
+    "a predicate runs in the process it belongs to: its defect is that process's own",
+    Effect.gen(function* () {
+      const defect = new Error("predicate")
+      const pid = yield* Process.spawn((inbox: Process.Inbox<string>) =>
+        inbox.receive((message) => {
+          if (message === "bad") throw defect
+          return false
+        })
+      )
+      yield* settle
+      yield* Process.send(pid as Pid.Pid<string>, "fine")
+      yield* Process.send(pid as Pid.Pid<string>, "bad")
+      assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.defect(defect))
+    })
+  )
+
+  kernelTest(
+    "two fibers at once is a defect",
+    Effect.gen(function* () {
+      const pid = yield* Process.spawn((inbox: Process.Inbox<string>) =>
+        Effect.all([inbox.take, inbox.take], { concurrency: 2 })
+      )
+      const reason = yield* Process.awaitExit(pid)
+      assert.include(ExitReason.format(reason), `Two fibers receive from the inbox of ${String(pid)}`)
+    })
+  )
+
+  it.effect("behind a message nobody takes, a stream of others leaves no trace", () =>
+    inKernel(
+      asProcess((inbox: Process.Inbox<number>) =>
+        Effect.gen(function* () {
+          const me = inbox.pid as Pid.Pid<number>
+          yield* Process.send(me, 1)
+          for (let i = 0; i < 20_000; i++) {
+            yield* Process.send(me, 2 * i)
+            assert.strictEqual(yield* inbox.receive(isEven), 2 * i)
+          }
+          assert.strictEqual(Option.getOrThrow(yield* Process.info(me)).mailboxLength, 1)
+          assert.strictEqual(yield* inbox.take, 1)
+        })
+      )
+    )
+  )
+})
+
+describe("accounts", () => {
+  kernelTest(
+    "a message to a dead process is a dead letter",
+    Effect.gen(function* () {
+      const pid = (yield* idle()) as Pid.Pid<number>
+      yield* Process.kill(pid)
+      yield* Process.send(pid, 1)
+      const { accepted, deadLettered } = yield* Kernel.messages
+      assert.deepStrictEqual({ accepted, deadLettered }, { accepted: 1, deadLettered: 1 })
+    })
+  )
+
+  kernelTest(
+    "what waits when a process ends is a dead letter",
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const pid = (yield* Process.spawn(Deferred.await(gate))) as Pid.Pid<number>
+      yield* Timer.sendAfter(pid, 0, "1 minute")
+      for (const i of [1, 2, 3]) yield* Process.send(pid, i)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Process.awaitExit(pid)
+      const messages = yield* Kernel.messages
+      assert.deepStrictEqual([messages.accepted, messages.deadLettered, messages.pending], [3, 3, 0])
+      assert.strictEqual(Accounting.missing(messages), 0)
+    })
+  )
+
+  it("missing tells what has no fate", () => {
+    const account = {
+      accepted: 10,
+      handled: 1,
+      failed: 1,
+      returned: 1,
+      abandoned: 1,
+      dropped: 1,
+      deadLettered: 1,
+      pending: 1
+    }
+    assert.strictEqual(Accounting.missing(account), 3)
+  })
+})
