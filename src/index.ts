@@ -30,3 +30,11 @@ export * as Name from "./naming/Name.ts"
 export * as CallError from "./behaviour/CallError.ts"
 export * as GenServer from "./behaviour/GenServer.ts"
 export * as Protocol from "./behaviour/Protocol.ts"
+
+// supervision: who restarts whom, how often, in what order
+export * as ChildSpec from "./supervision/ChildSpec.ts"
+export * as RestartLimit from "./supervision/RestartLimit.ts"
+export * as RestartPolicy from "./supervision/RestartPolicy.ts"
+export * as Supervisor from "./supervision/Supervisor.ts"
+export * as SupervisorEvents from "./supervision/SupervisorEvents.ts"
+export * as TreeWatch from "./supervision/TreeWatch.ts"
