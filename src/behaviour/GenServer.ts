@@ -50,6 +50,11 @@ import * as Protocol from "./Protocol.ts"
  */
 export const DefinitionTypeId = "~effect-otp/behaviour/GenServer/Definition"
 
+export type {
+  /** @internal */
+  Launch
+} from "./internal/define.ts"
+
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 export * as ChildSpec from "./ChildSpec.ts"
-
+export * as DynamicSupervisor from "./DynamicSupervisor.ts"
 export * as RestartLimit from "./RestartLimit.ts"
 export * as RestartPolicy from "./RestartPolicy.ts"
 export * as Supervisor from "./Supervisor.ts"

@@ -32,6 +32,7 @@ export interface DefineOptions extends Partial<Omit<ServerSpec, "id" | "makeClie
 /** How a supervisor starts one of many. @internal */
 export interface Launch {
   readonly id: string
+  readonly client: (target: HandleTarget) => Handle<unknown>
   readonly start: (
     args: ReadonlyArray<unknown>,
     where: { readonly target: HandleTarget; readonly place: Place | undefined }
@@ -54,6 +55,7 @@ const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
   const spec = specOf(parts, options)
   return {
     id: parts.id,
+    client: parts.makeClient,
     start: (args, { target, place }) =>
       startServer({
         spec,

@@ -216,7 +216,8 @@ export class ChildRun {
   }
 }
 
-const startEnding = (cause: Cause.Cause<unknown>): Ending => {
+/** How a failed start looks to a schedule. @internal */
+export const startEnding = (cause: Cause.Cause<unknown>): Ending => {
   const failure = cause.reasons.find((reason) => reason._tag === "Fail")
   const onlyFails = failure !== undefined && cause.reasons.every((reason) => reason._tag === "Fail")
   return { cause, reason: onlyFails ? { _tag: "StartFailed", error: failure.error } : ExitReason.crash(cause) }

@@ -4,6 +4,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import { makeTargets, processLayer, targetIn, type Place } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
@@ -11,6 +12,7 @@ import * as Kernel from "../../kernel/Kernel.ts"
 import { environment } from "../../kernel/Process.ts"
 import { currentUnsafe } from "../../kernel/ProcessRecord.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
+import { DynamicProcess, type DynamicSpec } from "./dynamicProcess.ts"
 import { SupervisorProcess, type SupervisorSpec } from "./supervisorProcess.ts"
 
 /** The Layer of a supervisor: gives its own handle and those of its children. @internal */
@@ -39,7 +41,7 @@ const launch = (spec: SupervisorSpec, place: Place | undefined): Effect.Effect<S
     // Flattened once: each child's environment is built on it.
     const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
     const target = targetIn(targets, spec.id)
-    const record = new SupervisorProcess({ spec, place, target, targets, kernel, parent, context })
+    const record = new SupervisorProcess(spec, { place, target, targets, kernel, parent, context })
     place?.adopt(record)
     record.run()
     return Effect.callback<SupervisorProcess, unknown>((resume) => {
@@ -57,6 +59,26 @@ const launch = (spec: SupervisorSpec, place: Place | undefined): Effect.Effect<S
       })
     })
   })
+
+/** The Layer of a dynamic supervisor, which is up at once. @internal */
+export const dynamicLayer = (
+  spec: DynamicSpec,
+  handle: (target: HandleTarget) => Context.Context<never>
+): Layer.Layer<never> =>
+  processLayer((place) =>
+    Effect.withFiber<Context.Context<never>, never, Scope.Scope>((fiber) => {
+      const parent = place?.parent ?? currentUnsafe(fiber)
+      const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
+      const targets = place?.targets ?? makeTargets()
+      const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
+      const target = targetIn(targets, spec.id)
+      const record = new DynamicProcess(spec, { place, target, targets, kernel, parent, context })
+      place?.adopt(record)
+      record.run()
+      if (place !== undefined) return Effect.succeed(handle(target))
+      return Effect.as(Effect.addFinalizer(() => shutdown(record, { limit: "infinity" })), handle(target))
+    })
+  )
 
 const failure = (record: SupervisorProcess): Exit.Exit<never, unknown> => {
   if (record.bootFailure !== undefined) return Exit.failCause(record.bootFailure)

@@ -1,8 +1,12 @@
 /** Turns the options of a supervisor into what its process needs, once and checked. */
 import * as Duration from "effect/Duration"
+import type { Launch } from "../../behaviour/GenServer.ts"
 import type { Untyped } from "../ChildSpec.ts"
+import type { Options as DynamicOptions } from "../DynamicSupervisor.ts"
 import type { Options as SupervisorOptions } from "../Supervisor.ts"
 import type { Member } from "./child.ts"
+import type { DynamicSpec } from "./dynamicProcess.ts"
+import * as Intensity from "./intensity.ts"
 import { policyOf, RestartSteps } from "./restartSchedule.ts"
 import * as Strategy from "./strategy.ts"
 import type { SupervisorSpec } from "./supervisorProcess.ts"
@@ -34,6 +38,33 @@ export const specOf = (id: string, options: SupervisorOptions<ReadonlyArray<Unty
       return new RestartSteps(policy, resetAfter === undefined ? window : Duration.fromInputUnsafe(resetAfter))
     }
   })
+}
+
+/** @internal */
+export const dynamicSpecOf = (
+  id: string,
+  launch: Launch,
+  options: Omit<DynamicOptions<never, ReadonlyArray<unknown>, unknown, unknown, unknown, never>, "child">
+): DynamicSpec => {
+  const policy = policyOf(options.schedule)
+  const { max, within } = options.intensity ?? defaultIntensity
+  const window = Duration.fromInputUnsafe(within)
+  const counted = options.intensity !== undefined || policy === undefined
+  const limit = { max, withinMillis: Duration.toMillis(window) }
+  const resetAfter = options.resetAfter === undefined ? window : Duration.fromInputUnsafe(options.resetAfter)
+  const { maxChildren = Infinity } = options
+  if (!(maxChildren >= 0)) throw new RangeError(`${id}: maxChildren must be 0 or more, not ${maxChildren}`)
+  // Checks the numbers.
+  Intensity.make(limit)
+  return {
+    id,
+    launch,
+    restart: options.restart ?? "permanent",
+    intensity: counted ? limit : undefined,
+    steps: () => (policy === undefined ? undefined : new RestartSteps(policy, resetAfter)),
+    limit: options.shutdown ?? Duration.seconds(5),
+    maxChildren
+  }
 }
 
 const memberOf = (child: Untyped, index: number, counted: boolean): Member => {

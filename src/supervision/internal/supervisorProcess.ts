@@ -12,27 +12,19 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { Fate } from "../../kernel/Accounting.ts"
-import {
-  eachTarget,
-  innerTargets,
-  SupervisedLayers,
-  type Place,
-  type Supervised,
-  type Targets
-} from "../../kernel/Adoption.ts"
+import { innerTargets, SupervisedLayers, type Supervised, type Targets } from "../../kernel/Adoption.ts"
 import type * as CrashReport from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { TypeId as HandleTypeId, type HandleTarget } from "../../kernel/Handle.ts"
-import { ProcessRecord, reportCrash, Self, type Envelope } from "../../kernel/ProcessRecord.ts"
+import { TypeId as HandleTypeId } from "../../kernel/Handle.ts"
+import { reportCrash, Self, type Envelope, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import type { Limit } from "../../kernel/Shutdown.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import type { Untyped } from "../ChildSpec.ts"
 import * as Events from "../SupervisorEvents.ts"
-import { RestartLimit } from "../RestartLimit.ts"
-import { TreeWatch, type TreeEnd } from "../TreeWatch.ts"
 import { ChildRun, type Ending } from "./childRun.ts"
 import { RestartSteps } from "./restartSchedule.ts"
 import * as Strategy from "./strategy.ts"
+import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
 
 type Event = Strategy.Event<Ending>
 type Action = Strategy.Action<Ending>
@@ -81,10 +73,8 @@ interface Slot {
 }
 
 /** @internal */
-export class SupervisorProcess extends ProcessRecord {
+export class SupervisorProcess extends TreeProcess {
   readonly spec: SupervisorSpec
-  readonly target: HandleTarget
-  readonly targets: Targets
   /** The Layers its children were started by, and those of supervisors below. */
   readonly supervised = new Map<object, Supervised>()
   private readonly slots: ReadonlyArray<Slot | undefined>
@@ -96,27 +86,14 @@ export class SupervisorProcess extends ProcessRecord {
   booted = false
   bootFailure: Cause.Cause<unknown> | undefined = undefined
   onBooted: (() => void) | undefined = undefined
-  private readonly isRoot: boolean
   /** Why it ends; undefined if it was killed. */
   private ending: "Requested" | "AutoShutdown" | "RestartLimit" | undefined = undefined
 
-  constructor(options: {
-    readonly spec: SupervisorSpec
-    readonly place: Place | undefined
-    readonly target: HandleTarget
-    readonly targets: Targets
-    readonly kernel: ProcessRecord["kernel"]
-    readonly parent: ProcessRecord | undefined
-    readonly context: Context.Context<never>
-  }) {
-    super(options.kernel, options.parent, options.context)
-    this.spec = options.spec
-    this.label = options.spec.id
-    this.target = options.target
-    this.targets = options.targets
-    this.isRoot = options.place === undefined
-    this.slots = options.spec.children.map((child, index) => {
-      const { id } = options.spec.options.members[index]!
+  constructor(spec: SupervisorSpec, options: Omit<TreeOptions, "id">) {
+    super({ ...options, id: spec.id })
+    this.spec = spec
+    this.slots = spec.children.map((child, index) => {
+      const { id } = spec.options.members[index]!
       return {
         spec: child,
         id,
@@ -124,7 +101,7 @@ export class SupervisorProcess extends ProcessRecord {
         run: undefined,
         incarnation: 0,
         startedAt: 0,
-        steps: options.spec.schedule(index),
+        steps: spec.schedule(index),
         context: undefined,
         report: undefined,
         uptime: 0
@@ -215,7 +192,7 @@ export class SupervisorProcess extends ProcessRecord {
       targets: slot.targets,
       context: this.contextFor(child),
       check: (record) => checkChild(record, slot.spec),
-      defaultLimit: (record): Limit => (record instanceof SupervisorProcess ? "infinity" : defaultLimit),
+      defaultLimit: (record): Limit => (record instanceof TreeProcess ? "infinity" : defaultLimit),
       reports: {
         started: (context) => {
           this.childStarted(slot, run, context, begun)
@@ -388,10 +365,6 @@ export class SupervisorProcess extends ProcessRecord {
     reportCrash(this.kernel, { ...report, decision }, this.context)
   }
 
-  private log(effect: Effect.Effect<void>): void {
-    Effect.runForkWith(this.context)(effect)
-  }
-
   // ---- the end ----------------------------------------------------------------------------------------------------
 
   private conclude(end: EndReason): void {
@@ -412,21 +385,11 @@ export class SupervisorProcess extends ProcessRecord {
         return ExitReason.shutdown({ _tag: "BootFailed", child: this.idOf(end.child) })
       case "AutoShutdown":
         return ExitReason.shutdown({ _tag: "AutoShutdown", child: this.idOf(end.child) })
-      case "RestartLimit":
-        return ExitReason.shutdown(this.gaveUp(end))
+      case "RestartLimit": {
+        const { attempts, policy } = end
+        return this.gaveUp({ child: this.idOf(end.child), reason: end.exit.reason, attempts, policy })
+      }
     }
-  }
-
-  private gaveUp(end: Extract<EndReason, { readonly _tag: "RestartLimit" }>): RestartLimit {
-    const child = this.idOf(end.child)
-    const { attempts, policy } = end
-    if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.limit)) {
-      const metadata = { supervisor: this.spec.id, child, policy }
-      Telemetry.executeUnsafe(this.kernel.telemetry, Events.limit, { attempts }, metadata)
-    }
-    const limit = new RestartLimit({ supervisor: this.spec.id, child, reason: end.exit.reason, attempts, policy })
-    this.log(Effect.logError(String(limit)))
-    return limit
   }
 
   private idOf(child: number): string {
@@ -434,29 +397,9 @@ export class SupervisorProcess extends ProcessRecord {
   }
 
   private ranOut(exit: Exit.Exit<unknown, unknown>): void {
-    const { context } = this
-    const watch = Context.get(context, TreeWatch)
     for (const answer of this.requests.values()) answer({ _tag: "SupervisorStopping" })
     this.requests.clear()
-    this.target.down(this)
-    const reason = this.finalReason ?? this.exiting ?? ExitReason.fromExit(exit)
-    this.finish(reason)
-    if (!this.isRoot) return
-    this.target.leave(reason)
-    eachTarget(this.targets, (target) => target.leave(reason))
-    if (this.ending !== "Requested") this.announceEnd(watch, context, reason)
-  }
-
-  /** Nobody asked for it: whoever watches the tree hears it, or else the log. */
-  private announceEnd(
-    watch: ((end: TreeEnd) => void) | undefined,
-    context: Context.Context<never>,
-    reason: ExitReason.ExitReason
-  ): void {
-    const failed = this.ending !== "AutoShutdown"
-    if (watch !== undefined) return watch({ supervisor: this.spec.id, reason, failed })
-    const message = `The supervision tree ${this.spec.id} has ended: ${ExitReason.format(reason)}`
-    Effect.runForkWith(context)(failed ? Effect.logFatal(message) : Effect.logInfo(message))
+    this.over(this.finalReason ?? this.exiting ?? ExitReason.fromExit(exit), this.ending)
   }
 
   /** Its own end is the children's: in reverse order they are killed, and all have ended before it has. */
@@ -466,17 +409,8 @@ export class SupervisorProcess extends ProcessRecord {
     return Effect.forEach(runs, (run) => run.kill, { discard: true })
   })
 
-  /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
-  protected override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
-    if (from !== undefined && from === this.parent) this.shutdown(reason)
-  }
-
   override shutdown(reason: ExitReason.ExitReason): void {
     if (this.exiting === undefined) this.tell({ _tag: "StopRequested", reason: { reason } })
-  }
-
-  protected end(reason: ExitReason.ExitReason): void {
-    this.shutdown(reason)
   }
 }
 
@@ -493,10 +427,10 @@ const handlesOf = (built: Context.Context<never>): Context.Context<never> => {
 }
 
 const checkChild = (record: ProcessRecord, spec: Untyped): void => {
-  if (!(record instanceof SupervisorProcess) || spec.options.restart !== "transient") return
-  if (record.spec.options.autoShutdown !== "never") return
+  if (!(record instanceof TreeProcess) || spec.options.restart !== "transient") return
+  if (record instanceof SupervisorProcess && record.spec.options.autoShutdown !== "never") return
   throw new RangeError(
-    `${record.spec.id} cannot be transient: when it gives up it ends with Shutdown, which is expected, and would ` +
+    `${record.treeId} cannot be transient: when it gives up it ends with Shutdown, which is expected, and would ` +
       `vanish silently. Make it permanent, or give it autoShutdown`
   )
 }

@@ -1,0 +1,293 @@
+/**
+ * Supervisors of many processes of one kind, started by key while the system runs.
+ *
+ * A dynamic supervisor is declared over one definition. `startChild` starts a process under a key; its client stays valid
+ * while the supervisor restarts the process behind it, and the key stays its name.
+ *
+ * **Guarantees**
+ *
+ * - The `init`s of different children run side by side; the supervisor answers meanwhile.
+ * - A key has at most one child. Two starts of one key at the same moment start one process.
+ * - What the handlers need is captured once, with the supervisor, not with each child.
+ * - At the end all children are stopped side by side, each within its own limit.
+ *
+ * **In Erlang/OTP**
+ *
+ * `DynamicSupervisor` of Elixir, `simple_one_for_one`. There a child is known by its pid, which a restart changes.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { DefinitionTypeId, type Client, type Definition, type Launch } from "../behaviour/GenServer.ts"
+import type * as Protocol from "../behaviour/Protocol.ts"
+import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import type { Limit } from "../kernel/Shutdown.ts"
+import type { RestartSchedule } from "./ChildSpec.ts"
+import type { DynamicChild } from "./internal/dynamicChild.ts"
+import type { DynamicProcess } from "./internal/dynamicProcess.ts"
+import { dynamicLayer } from "./internal/launch.ts"
+import { dynamicSpecOf } from "./internal/options.ts"
+import type { Restart } from "./RestartPolicy.ts"
+import { ChildNotFound, SupervisorDown } from "./Supervisor.ts"
+
+export {
+  /**
+   * There is no child of this key.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  ChildNotFound,
+  /**
+   * The supervisor is down, or ended before it answered.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  SupervisorDown
+} from "./Supervisor.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * What makes a dynamic supervisor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS> {
+  /** What each child is. */
+  readonly child: Definition<D, M, A, E, R>
+  /** Which endings are followed by a restart. Default `"permanent"`. */
+  readonly restart?: Restart | undefined
+  /** Delay and giving up, for each child by itself. Default: restart at once. */
+  readonly schedule?: RestartSchedule<E, RS> | undefined
+  /** The schedule of a child begins anew once the child has been up this long. Default: the window of the intensity. */
+  readonly resetAfter?: Duration.Input | undefined
+  /** One counter for all children. Default 3 in 5 seconds; off where a schedule is given without it. */
+  readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
+  /** How long the orderly end of a child may take before the kill. Default 5 seconds. */
+  readonly shutdown?: Limit | undefined
+  /** How many children there may be, those that are being restarted included. Default: no bound. */
+  readonly maxChildren?: number | undefined
+}
+
+/**
+ * A child as its supervisor sees it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChildInfo {
+  readonly key: string
+  readonly state: "starting" | "running" | "restarting" | "stopping"
+  /** Its process, if it runs. */
+  readonly pid: Pid | undefined
+  /** How often it has been started again. */
+  readonly restarts: number
+}
+
+/**
+ * How many children there are: all, those that run, and those that are started or restarted.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Counts {
+  readonly children: number
+  readonly active: number
+  readonly restarting: number
+}
+
+/**
+ * What the service of a dynamic supervisor gives.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DynamicSupervisorHandle<M extends Protocol.Any, A extends ReadonlyArray<unknown>, E>
+  extends Handle<never> {
+  /**
+   * Starts a child under a key and waits for its `init`. If who waits is interrupted, the child is started all the same.
+   */
+  readonly startChild: (
+    key: string,
+    ...args: A
+  ) => Effect.Effect<Client<M>, E | ChildAlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
+  /** The client of a child that was up once; it stays valid while the child is restarted. */
+  readonly get: (key: string) => Effect.Effect<Option.Option<Client<M>>>
+  /** Stops a child, or cancels its start or restart, and waits until it has ended. */
+  readonly terminateChild: (key: string) => Effect.Effect<void, ChildNotFound | SupervisorDown>
+  /** The children in the order of their first start. Empty while the supervisor is down. */
+  readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  readonly countChildren: Effect.Effect<Counts>
+}
+
+/**
+ * The service class of a dynamic supervisor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClass<
+  Self,
+  Id extends string,
+  M extends Protocol.Any,
+  A extends ReadonlyArray<unknown>,
+  E,
+  R
+> extends Context.ServiceClass<Self, Id, DynamicSupervisorHandle<M, A, E>> {
+  readonly layer: Layer.Layer<Self, never, R>
+}
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * The key has a child already: it runs, starts, or is being restarted.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ChildAlreadyStarted extends Data.TaggedError("ChildAlreadyStarted")<{ readonly key: string }> {
+  override get message() {
+    return `There is a child "${this.key}" already`
+  }
+}
+
+/**
+ * The supervisor has as many children as it may have.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MaxChildren extends Data.TaggedError("MaxChildren")<{ readonly maxChildren: number }> {
+  override get message() {
+    return `There are ${this.maxChildren} children already, no more are allowed`
+  }
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * Declares a dynamic supervisor: its service, its name in the environment, and what its children are.
+ *
+ * Throws a `RangeError` for a `maxChildren` or an intensity that is no number.
+ *
+ * **Example** (Starting rooms)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { Rpc } from "effect/rpc"
+ * import { DynamicSupervisor, GenServer } from "effect-otp"
+ *
+ * class Room extends GenServer.Service<Room>()("app/Room", [
+ *   Rpc.make("say", { payload: { text: Schema.String }, success: Schema.Number })
+ * ]) {
+ *   static readonly definition = this.define({
+ *     init: (greeting: string) => Effect.succeed([greeting]),
+ *     handlers: {
+ *       say: ({ text }, lines) => GenServer.reply(lines.length + 1, [...lines, text])
+ *     }
+ *   })
+ * }
+ * class Rooms extends DynamicSupervisor.Service<Rooms>()("app/Rooms", { child: Room.definition }) {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const rooms = yield* Rooms
+ *   const lobby = yield* rooms.startChild("lobby", "welcome")
+ *   return yield* lobby.say({ text: "hello" })
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide(Rooms.layer))) // => 2
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Service =
+  <Self>() =>
+  <const Id extends string, M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS = never>(
+    id: Id,
+    options: Options<M, A, E, R, D, RS>
+  ): ServiceClass<Self, Id, M, A, E, R | NoInfer<RS>> => {
+    const key = Context.Service<Self, DynamicSupervisorHandle<M, A, E>>()(id)
+    const launch: Launch = options.child[DefinitionTypeId]
+    const spec = dynamicSpecOf(id, launch, options as unknown as Parameters<typeof dynamicSpecOf>[2])
+    const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target, launch)]]))
+    return Object.assign(key, { layer: dynamicLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, M, A, E, R>
+  }
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+const makeHandle = (target: HandleTarget, launch: Launch) => ({
+  [HandleTypeId]: target,
+  startChild: (key: string, ...args: ReadonlyArray<unknown>) =>
+    withSupervisor(target, (supervisor) => startChild(supervisor, key, args, launch)),
+  get: (key: string) =>
+    Effect.sync(() => {
+      const child = currentOf(target)?.children.get(key)
+      return child === undefined || child.state === "starting" ? Option.none() : Option.some(launch.client(child.target))
+    }),
+  terminateChild: (key: string) =>
+    withSupervisor(target, (supervisor) => {
+      const child = supervisor.children.get(key)
+      return child === undefined ? Effect.fail(new ChildNotFound({ id: key })) : supervisor.stop(child)
+    }),
+  whichChildren: Effect.sync(() => childrenOf(target).map(infoOf)),
+  countChildren: Effect.sync((): Counts => {
+    const children = childrenOf(target)
+    const active = children.filter((child) => child.state === "running").length
+    const restarting = children.filter((child) => child.state === "starting" || child.state === "restarting").length
+    return { children: children.length, active, restarting }
+  })
+})
+
+const currentOf = (target: HandleTarget): DynamicProcess | undefined => target.current as DynamicProcess | undefined
+
+const childrenOf = (target: HandleTarget): ReadonlyArray<DynamicChild> => [...(currentOf(target)?.children.values() ?? [])]
+
+const infoOf = ({ key, state, record, incarnation }: DynamicChild): ChildInfo => ({
+  key,
+  state,
+  pid: record !== undefined && record.isAlive ? record : undefined,
+  restarts: incarnation - 1
+})
+
+const withSupervisor = <A, E>(
+  target: HandleTarget,
+  f: (supervisor: DynamicProcess) => Effect.Effect<A, E>
+): Effect.Effect<A, E | SupervisorDown> =>
+  Effect.suspend((): Effect.Effect<A, E | SupervisorDown> => {
+    const supervisor = currentOf(target)
+    return supervisor === undefined ? Effect.fail(new SupervisorDown({ supervisor: target.key })) : f(supervisor)
+  })
+
+const startChild = (
+  supervisor: DynamicProcess,
+  key: string,
+  args: ReadonlyArray<unknown>,
+  launch: Launch
+): Effect.Effect<Handle<unknown>, unknown> => {
+  const child = supervisor.add(key, args)
+  switch (child) {
+    case "AlreadyStarted":
+      return Effect.fail(new ChildAlreadyStarted({ key }))
+    case "MaxChildren":
+      return Effect.fail(new MaxChildren({ maxChildren: supervisor.spec.maxChildren }))
+    case "Stopping":
+      return Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
+  }
+  return Effect.matchCauseEffect(supervisor.first(child), {
+    onSuccess: () => Exit.succeed(launch.client(child.target)),
+    // Told to stop while it started: it is gone.
+    onFailure: (cause) => (child.state === "stopping" ? Exit.fail(new ChildNotFound({ id: key })) : Exit.failCause(cause))
+  })
+}

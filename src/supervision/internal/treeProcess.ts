@@ -1,0 +1,91 @@
+/** What all supervisors have in common as processes: whom they listen to, and how their end is made known. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { eachTarget, type Place, type Targets } from "../../kernel/Adoption.ts"
+import * as ExitReason from "../../kernel/ExitReason.ts"
+import type { HandleTarget } from "../../kernel/Handle.ts"
+import { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import * as Telemetry from "../../telemetry/Telemetry.ts"
+import { RestartLimit } from "../RestartLimit.ts"
+import * as Events from "../SupervisorEvents.ts"
+import { TreeWatch, type TreeEnd } from "../TreeWatch.ts"
+import type { Ending } from "./childRun.ts"
+
+/** @internal */
+export interface TreeOptions {
+  readonly id: string
+  readonly place: Place | undefined
+  readonly target: HandleTarget
+  readonly targets: Targets
+  readonly kernel: ProcessRecord["kernel"]
+  readonly parent: ProcessRecord | undefined
+  readonly context: Context.Context<never>
+}
+
+/** @internal */
+export abstract class TreeProcess extends ProcessRecord {
+  readonly treeId: string
+  readonly target: HandleTarget
+  readonly targets: Targets
+  private readonly isRoot: boolean
+
+  constructor(options: TreeOptions) {
+    super(options.kernel, options.parent, options.context)
+    this.treeId = options.id
+    this.label = options.id
+    this.target = options.target
+    this.targets = options.targets
+    this.isRoot = options.place === undefined
+  }
+
+  /** Logs that it gives up, and says why in a form that can travel upwards. */
+  protected gaveUp(why: {
+    readonly child: string
+    readonly reason: Ending["reason"]
+    readonly attempts: number
+    readonly policy: "intensity" | "schedule"
+  }): ExitReason.ExitReason {
+    const supervisor = this.treeId
+    const { child, attempts, policy } = why
+    if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.limit)) {
+      Telemetry.executeUnsafe(this.kernel.telemetry, Events.limit, { attempts }, { supervisor, child, policy })
+    }
+    const limit = new RestartLimit({ supervisor, ...why })
+    this.log(Effect.logError(String(limit)))
+    return ExitReason.shutdown(limit)
+  }
+
+  protected log(effect: Effect.Effect<void>): void {
+    Effect.runForkWith(this.context)(effect)
+  }
+
+  /** Ends the record. `end` says what brought it about; undefined: a kill. */
+  protected over(reason: ExitReason.ExitReason, end: "Requested" | "AutoShutdown" | "RestartLimit" | undefined): void {
+    const { context } = this
+    this.target.down(this)
+    this.finish(reason)
+    if (!this.isRoot) return
+    this.target.leave(reason)
+    eachTarget(this.targets, (target) => target.leave(reason))
+    if (end !== "Requested") announce({ supervisor: this.treeId, reason, failed: end !== "AutoShutdown" }, context)
+  }
+
+  /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
+  protected override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
+    if (from !== undefined && from === this.parent) this.shutdown(reason)
+  }
+
+  protected end(reason: ExitReason.ExitReason): void {
+    this.shutdown(reason)
+  }
+
+  abstract override shutdown(reason: ExitReason.ExitReason): void
+}
+
+/** Nobody asked for this end: whoever watches the tree hears it, or else the log. */
+const announce = (end: TreeEnd, context: Context.Context<never>): void => {
+  const watch = Context.get(context, TreeWatch)
+  if (watch !== undefined) return watch(end)
+  const message = `The supervision tree ${end.supervisor} has ended: ${ExitReason.format(end.reason)}`
+  Effect.runForkWith(context)(end.failed ? Effect.logFatal(message) : Effect.logInfo(message))
+}
