@@ -33,6 +33,7 @@ export * as Protocol from "./behaviour/Protocol.ts"
 
 // supervision: who restarts whom, how often, in what order
 export * as ChildSpec from "./supervision/ChildSpec.ts"
+export * as DynamicSupervisor from "./supervision/DynamicSupervisor.ts"
 export * as RestartLimit from "./supervision/RestartLimit.ts"
 export * as RestartPolicy from "./supervision/RestartPolicy.ts"
 export * as Supervisor from "./supervision/Supervisor.ts"
