@@ -126,6 +126,35 @@ describe("autoShutdown", () => {
     assert.deepStrictEqual(script.settle(), ["end AutoShutdown b"])
   })
 
+  it("#178 anySignificant: the first of two is enough", () => {
+    const script = start("anySignificant", [transient("a", true), transient("b", true)])
+    script.finish("a")
+    assert.deepStrictEqual(script.log, ["stop b"])
+  })
+
+  it("never: not even a child that says it is significant", () => {
+    const script = start("never", [transient("a", true)])
+    script.finish("a")
+    assert.deepStrictEqual(script.settle(), [])
+  })
+
+  it("allSignificant: one that restartChild is just starting counts as active", () => {
+    const script = start("allSignificant", [transient("a", true), transient("b", true)])
+    script.terminate("a")
+    script.settle()
+    script.restart("a")
+    script.finish("b")
+    assert.deepStrictEqual(script.settle(), ["reply 1 Done"])
+  })
+
+  it("allSignificant: a temporary one that its group is about to stop does not count as active", () => {
+    const members = [transient("x", true), permanent("a"), temporary("z", true), permanent("b")]
+    const script = booted({ strategy: "restForOne", autoShutdown: "allSignificant", members })
+    assert.deepStrictEqual(script.crash("a"), ["ask a", "stop b"])
+    script.finish("x")
+    assert.deepStrictEqual(script.settle(), ["stop z", "forget z", "end AutoShutdown x"])
+  })
+
   it("#179 allSignificant: one that is restarting counts as active", () => {
     const script = start("allSignificant", [transient("a", true), transient("b", true)])
     script.crash("a")

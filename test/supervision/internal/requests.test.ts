@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { booted, permanent, resource, temporary } from "./script.ts"
+import { booted, permanent, resource, type Setup, temporary } from "./script.ts"
 
 const abc = [permanent("a"), permanent("b"), permanent("c")]
 
@@ -172,6 +172,31 @@ describe("restartChild", () => {
     assert.deepStrictEqual(script.restart("a", 2), ["reply 2 ChildRestarting"])
     assert.deepStrictEqual(script.ok("sleep a"), ["start a"])
     assert.deepStrictEqual(script.settle(), ["start b", "start c"])
+  })
+})
+
+describe("restartChild beside a restart it has no part in", () => {
+  const start = (setup: Setup, crashed: string) => {
+    const script = booted(setup)
+    script.terminate("a", 1)
+    script.settle()
+    script.crash(crashed)
+    return script.restart("a", 2)
+  }
+
+  it("oneForOne: starts at once", () => {
+    assert.deepStrictEqual(start({ members: abc }, "b"), ["start a"])
+    assert.deepStrictEqual(start({ members: abc.toReversed() }, "b"), ["start a"])
+  })
+
+  it("restForOne: an earlier child starts at once, a later one comes back with the group", () => {
+    assert.deepStrictEqual(start({ strategy: "restForOne", members: abc }, "b"), ["start a"])
+    const later = { strategy: "restForOne", members: abc.toReversed() } as const
+    assert.deepStrictEqual(start(later, "b"), ["reply 2 ChildRestarting"])
+  })
+
+  it("oneForOne: a child earlier than the resource starts at once", () => {
+    assert.deepStrictEqual(start({ members: [permanent("a"), resource("pool")] }, "pool"), ["start a"])
   })
 })
 

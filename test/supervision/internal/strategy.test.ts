@@ -57,6 +57,17 @@ describe("boot", () => {
     assert.deepStrictEqual(script.children(), ["a running", "b running", "c running"])
   })
 
+  it("oneForOne: a resource that dies during the boot and a later sibling that did are one entry and one restart", () => {
+    const members = [resource("pool"), permanent("a"), permanent("b")]
+    const script = new Script({ intensity: intensity(1), members })
+    script.ok("start pool")
+    script.ok("start a")
+    script.crash("pool")
+    script.crash("a")
+    assert.deepStrictEqual(script.ok("start b"), ["booted", "ask pool", "stop b"])
+    assert.deepStrictEqual(script.settle(), ["start pool", "start a", "start b"])
+  })
+
   it("a boot that fails does not stop a child again that is dead already", () => {
     const script = new Script({ members: abc })
     script.ok("start a")
@@ -257,6 +268,16 @@ describe("strategies", () => {
     assert.deepStrictEqual(script.settle(), ["start b", "start c"])
   })
 
+  it("a temporary child of the group is shown until it is stopped, and not as restarting", () => {
+    const script = booted({ strategy: "oneForAll", members: [permanent("a"), temporary("t"), permanent("c")] })
+    script.crash("a")
+    assert.deepStrictEqual(script.children(), ["a restarting", "t running", "c restarting"])
+    script.ok("stop c")
+    assert.deepStrictEqual(script.children(), ["a restarting", "t stopping", "c restarting"])
+    script.ok("stop t")
+    assert.deepStrictEqual(script.children(), ["a restarting", "c restarting"])
+  })
+
   it("a verdict that comes while the group still stops is kept", () => {
     const script = booted({ strategy: "oneForAll", members: abc })
     script.crash("a")
@@ -350,6 +371,25 @@ describe("rounds", () => {
     assert.deepStrictEqual(script.ok("ask c"), ["start c"])
     script.ok("start c")
     assert.deepStrictEqual(script.children(), ["a restarting", "b running", "c running"])
+    assert.deepStrictEqual(script.ok("sleep a"), ["start a"])
+  })
+
+  it("oneForOne: a sibling that stops slowly does not hold up another's restart", () => {
+    const script = booted({ members: abc })
+    script.terminate("c")
+    script.crash("a")
+    script.ok("ask a")
+    assert.deepStrictEqual(script.ok("release a"), ["start a"])
+  })
+
+  it("a verdict or the end of a delay that nobody waits for changes nothing", () => {
+    const script = booted({ members: abc })
+    script.crash("a")
+    assert.deepStrictEqual(script.send({ _tag: "DelayPassed", round: 1 }), [])
+    script.ok("ask a", 100)
+    assert.deepStrictEqual(script.ok("release a"), ["sleep a 100"])
+    const exhausted = { _tag: "Exhausted", attempts: 1 } as const
+    assert.deepStrictEqual(script.send({ _tag: "Verdict", round: 1, verdict: exhausted }), [])
     assert.deepStrictEqual(script.ok("sleep a"), ["start a"])
   })
 
@@ -510,6 +550,20 @@ describe("zombies", () => {
     assert.deepStrictEqual(script.ok("ask c"), ["stop c"])
     assert.deepStrictEqual(script.ok("stop c"), ["stop pool"])
     assert.deepStrictEqual(script.settle(), ["start a", "start pool", "start c"])
+  })
+
+  it("oneForOne: it counts against its resource's restart, which still waits for everybody else", () => {
+    const members = [resource("pool"), permanent("a"), transient("b")]
+    const script = booted({ members })
+    script.finish("b")
+    script.crash("pool")
+    script.ok("release pool")
+    script.crash("a")
+    assert.deepStrictEqual(script.fail("release a"), ["ask a"])
+    assert.deepStrictEqual(script.ok("ask a"), [])
+    assert.deepStrictEqual(script.ok("release b"), ["stop a"])
+    assert.deepStrictEqual(script.fail("ask pool"), [])
+    assert.deepStrictEqual(script.settle(), ["start pool", "start a"])
   })
 
   it("a temporary zombie is dropped and holds nobody up", () => {

@@ -1,0 +1,381 @@
+/**
+ * A random world around the decision core: children that start, fail, crash, linger and overstay, schedules, people
+ * with requests. It sends its events through a mailbox, so answers and decisions cross; and it checks each action
+ * against what really runs.
+ */
+import { assert } from "@effect/vitest"
+import {
+  type Action,
+  boot,
+  decide,
+  type Event,
+  type Member,
+  type Options,
+  type State,
+  validate
+} from "../../../src/supervision/internal/strategy.ts"
+import type { Choices } from "../../fixtures/property.ts"
+
+/** What really runs of a child. `lingering` is dead and not released, `zombie` is past its limit. */
+type Phase = "gone" | "starting" | "up" | "stopping" | "lingering" | "zombie" | "zombieToldAgain"
+
+interface Life {
+  incarnation: number
+  phase: Phase
+  /** Its latest end by itself was expected. */
+  endedWell: boolean
+  /** It was to be terminated, and has not been up since. */
+  terminated: boolean
+  forgotten: boolean
+}
+
+const randomMember = ({ chance, pick }: Choices, index: number, autoShutdown: Options["autoShutdown"]): Member => {
+  const id = `c${index}`
+  if (chance(0.2)) return { kind: "resource", id }
+  const restart = pick(["permanent", "permanent", "transient", "temporary"] as const)
+  return { kind: "child", id, restart, significant: autoShutdown !== "never" && restart !== "permanent" && chance(0.5) }
+}
+
+export const randomOptions = (choices: Choices): Options => {
+  const autoShutdown = choices.pick(["never", "never", "anySignificant", "allSignificant"] as const)
+  const members = Array.from({ length: choices.int(6) }, (_, index) => randomMember(choices, index, autoShutdown))
+  return validate({
+    strategy: choices.pick(["oneForOne", "oneForAll", "restForOne"] as const),
+    autoShutdown,
+    intensity: choices.chance(0.5) ? { max: choices.int(6), withinMillis: 1 + choices.int(100) } : undefined,
+    members
+  })
+}
+
+export class World {
+  state: State<string>
+  private readonly options: Options
+  private readonly choices: Choices
+  private readonly lives: Array<Life>
+  private readonly mailbox: Array<Event<string>> = []
+  private readonly asked = new Set<number>()
+  private readonly sleeping = new Set<number>()
+  private readonly requests = new Map<number, Extract<Event<string>, { readonly request: number }>>()
+  private readonly failures: Array<number> = []
+  private now = 0
+  private nextRequest = 1
+  private booted = false
+  private ended = false
+  /** Nothing goes wrong by itself any more. */
+  private calm = false
+
+  constructor(choices: Choices) {
+    this.choices = choices
+    this.options = randomOptions(choices)
+    const life = { incarnation: 0, phase: "gone", endedWell: false, terminated: false, forgotten: false } as const
+    this.lives = this.options.members.map(() => ({ ...life }))
+    const [state, actions] = boot<string>(this.options)
+    this.state = deepFreeze(state)
+    this.run(actions, state)
+  }
+
+  // ---- moving -----------------------------------------------------------------------------------------------------
+
+  /** Lets one thing happen out of all that could. False if nothing can any more. */
+  step(): boolean {
+    const { chance, int, pick } = this.choices
+    this.now += int(10)
+    if (!this.calm && chance(0.1)) this.disturb()
+    if (!this.calm && chance(0.1)) this.sendStale()
+    if (this.mailbox.length > 0 && chance(0.6)) {
+      this.deliver(this.mailbox.shift()!)
+      return true
+    }
+    const possible = this.possible()
+    if (possible.length > 0) pick(possible)()
+    else if (this.mailbox.length > 0) this.deliver(this.mailbox.shift()!)
+    else return false
+    return true
+  }
+
+  /** Until nothing happens any more, with nothing going wrong by itself. */
+  quiet(): void {
+    this.calm = true
+    for (let steps = 0; this.step(); steps++) assert.isBelow(steps, 5000, "it never becomes quiet")
+  }
+
+  stop(): void {
+    this.mailbox.push({ _tag: "StopRequested", reason: "stop" })
+  }
+
+  private possible(): ReadonlyArray<() => void> {
+    const possible: Array<() => void> = []
+    this.lives.forEach((life, child) => {
+      const next = this.nextOf(life, child)
+      if (next !== undefined) possible.push(next)
+    })
+    for (const round of this.asked) possible.push(() => this.judge(round))
+    for (const round of this.sleeping) {
+      possible.push(() => {
+        this.sleeping.delete(round)
+        this.mailbox.push({ _tag: "DelayPassed", round })
+      })
+    }
+    return possible
+  }
+
+  private nextOf(life: Life, child: number): (() => void) | undefined {
+    const { chance } = this.choices
+    const at = { child, incarnation: life.incarnation }
+    const become = (phase: Phase, event: Event<string>) => () => {
+      life.phase = phase
+      this.mailbox.push(event)
+    }
+    const released = become("gone", { _tag: "ChildStopped", ...at })
+    const overdue = become("zombie", { _tag: "ReleaseTimedOut", ...at, exit: "overdue" })
+    switch (life.phase) {
+      case "gone":
+        return undefined
+      case "starting":
+        return !this.calm && chance(0.3)
+          ? become("gone", { _tag: "StartFailed", ...at, exit: "no start" })
+          : become("up", { _tag: "ChildStarted", ...at })
+      case "up":
+        return this.calm || chance(0.5) ? undefined : () => this.exit(life, child)
+      case "stopping":
+      case "lingering":
+      case "zombieToldAgain":
+        return !this.calm && chance(0.15) ? overdue : released
+      case "zombie":
+        return released
+    }
+  }
+
+  private exit(life: Life, child: number): void {
+    life.endedWell = this.choices.chance(0.4)
+    life.phase = "lingering"
+    const { endedWell: expected, incarnation } = life
+    this.mailbox.push({ _tag: "ChildExited", child, incarnation, expected, exit: expected ? "normal" : "crash" })
+  }
+
+  private judge(round: number): void {
+    this.asked.delete(round)
+    const exhausted = !this.calm && this.choices.chance(0.03)
+    const millis = this.choices.chance(0.5) ? 0 : 1 + this.choices.int(50)
+    const verdict = exhausted ? ({ _tag: "Exhausted", attempts: 1 } as const) : ({ _tag: "Delay", millis } as const)
+    this.mailbox.push({ _tag: "Verdict", round, verdict })
+  }
+
+  private disturb(): void {
+    const { chance, int, pick } = this.choices
+    if (chance(0.05)) return this.stop()
+    const request = this.nextRequest++
+    const id = `c${int(this.options.members.length + 1)}`
+    const event = { _tag: pick(["TerminateRequested", "RestartRequested"] as const), request, id }
+    this.requests.set(request, event)
+    this.mailbox.push(event)
+  }
+
+  /** An answer nobody waits for may come at any time: it changes nothing. */
+  private sendStale(): void {
+    const { int, pick } = this.choices
+    const child = int(this.options.members.length + 1)
+    const incarnation = (this.state.children[child]?.incarnation ?? 1) - 1 - int(2)
+    const current = this.rounds().map(({ round }) => round)
+    const round = int(this.state.lastRound + 2)
+    const childEvent = {
+      _tag: pick(["ChildStarted", "StartFailed", "ChildExited", "ChildStopped", "ReleaseTimedOut"] as const),
+      child,
+      incarnation,
+      expected: false,
+      exit: "stale"
+    }
+    const verdict = { _tag: "Exhausted", attempts: 1 } as const
+    const events: Array<Event<string>> = [childEvent]
+    if (!current.includes(round)) events.push({ _tag: "DelayPassed", round }, { _tag: "Verdict", round, verdict })
+    for (const event of events) {
+      const [state, actions] = decide(this.state, event, this.now)
+      assert.deepStrictEqual([state, actions], [this.state, []], "a stale answer changed something")
+    }
+  }
+
+  private deliver(event: Event<string>): void {
+    const before = this.state
+    const [state, actions] = decide(before, event, this.now)
+    assert.strictEqual(JSON.stringify(decide(before, event, this.now)), JSON.stringify([state, actions]), "impure")
+    this.state = deepFreeze(state)
+    if (event._tag === "ChildStarted" && state.children[event.child]!.status._tag === "Up") {
+      this.lives[event.child]!.terminated = false
+    }
+    this.run(actions, before)
+    this.checkState()
+  }
+
+  // ---- checking ---------------------------------------------------------------------------------------------------
+
+  private rounds() {
+    return this.state.phase._tag === "Running" ? this.state.phase.rounds : []
+  }
+
+  private groupOf(child: number): ReadonlyArray<number> | undefined {
+    const round = this.rounds().find(({ members }) => members.includes(child))
+    if (round === undefined) return undefined
+    const group = this.options.strategy !== "oneForOne" || this.options.members[round.child]!.kind === "resource"
+    return group ? round.members : undefined
+  }
+
+  private run(actions: ReadonlyArray<Action<string>>, before: State<string>): void {
+    for (const action of actions) {
+      if (action._tag !== "Reply") assert.isFalse(this.ended, `${action._tag} after the end`)
+      if ("child" in action) assert.isFalse(this.lives[action.child]!.forgotten, `${action._tag} for a dropped child`)
+      this.act(action, before)
+    }
+  }
+
+  private act(action: Action<string>, before: State<string>): void {
+    switch (action._tag) {
+      case "StartChild":
+        return this.start(action.child, action.incarnation)
+      case "StopChild":
+        return this.stopChild(action.child, action.incarnation, before)
+      case "AskSchedule":
+        this.failures.push(this.now)
+        this.asked.add(action.round)
+        return assert.isAtMost(this.failuresInWindow(), this.options.intensity?.max ?? Infinity, "not given up")
+      case "Sleep":
+        assert.isAbove(action.millis, 0)
+        this.sleeping.add(action.round)
+        return
+      case "CancelSleep":
+        // Its end may be on its way already.
+        this.sleeping.delete(action.round)
+        return
+      case "Reply": {
+        const request = this.requests.get(action.request)
+        assert.isTrue(this.requests.delete(action.request), "a reply too many")
+        const life = this.lives[this.options.members.findIndex(({ id }) => id === request!.id)]
+        if (life !== undefined && request!._tag === "TerminateRequested")
+          life.terminated ||= action.result._tag === "Done"
+        return
+      }
+      case "Forget":
+        this.lives[action.child]!.forgotten = true
+        return
+      case "BootSucceeded":
+        assert.isFalse(this.booted)
+        assert.isTrue(this.lives.every(({ incarnation }) => incarnation >= 1))
+        this.booted = true
+        return
+      case "End":
+        this.ended = true
+        for (const { phase } of this.lives) assert.include(["gone", "zombie", "zombieToldAgain"], phase)
+        if (action.reason._tag === "BootFailed") assert.isFalse(this.booted)
+        return
+    }
+  }
+
+  private failuresInWindow(): number {
+    const within = this.options.intensity?.withinMillis ?? 0
+    return this.failures.filter((at) => this.now - at <= within).length
+  }
+
+  private start(child: number, incarnation: number): void {
+    const life = this.lives[child]!
+    assert.strictEqual(life.phase, "gone", "started while its former incarnation is there")
+    assert.strictEqual(incarnation, life.incarnation + 1)
+    const { children, phase } = this.state
+    if (phase._tag === "Booting") {
+      assert.isTrue(this.lives.slice(0, child).every(({ incarnation }) => incarnation === 1))
+      assert.isTrue(this.lives.slice(child).every(({ incarnation }) => incarnation === 0))
+    } else {
+      assert.strictEqual(phase._tag, "Running", "started while the supervisor ends")
+      for (let earlier = 0; earlier < child; earlier++) {
+        if (this.options.members[earlier]!.kind === "resource") {
+          assert.strictEqual(children[earlier]!.status._tag, "Up", "started without its resource")
+        }
+      }
+    }
+    const group = this.groupOf(child)
+    if (group !== undefined) {
+      assert.strictEqual(group[0], child, "started out of order")
+      for (let later = child + 1; later < children.length; later++) {
+        assert.notStrictEqual(children[later]!.status._tag, "Stopping", "started while a later member stops")
+        if (group.includes(later)) assert.strictEqual(this.lives[later]!.phase, "gone", "a later member is still there")
+      }
+    }
+    Object.assign(life, { incarnation, phase: "starting" })
+  }
+
+  private stopChild(child: number, incarnation: number, before: State<string>): void {
+    const life = this.lives[child]!
+    assert.strictEqual(incarnation, life.incarnation)
+    const { children, phase } = this.state
+    const wasUp = before.children[child]!.status._tag === "Up"
+    const together = phase._tag === "Ending" ? children.map((_, index) => index) : this.groupOf(child)
+    if (wasUp && together !== undefined) {
+      for (const later of together.filter((other) => other > child)) {
+        const allowed = phase._tag === "Ending" ? ["Down", "Dropped", "Zombie"] : ["Down"]
+        assert.include(allowed, children[later]!.status._tag, "stopped before a later member")
+      }
+    }
+    if (wasUp && this.options.members[child]!.kind === "resource") this.checkUnused(child)
+    if (life.phase === "starting" || life.phase === "up") life.phase = "stopping"
+    else if (life.phase === "zombie") life.phase = "zombieToldAgain"
+  }
+
+  /** Nobody who holds this resource is there, but zombies nobody waits for any more. */
+  private checkUnused(resource: number): void {
+    this.lives.forEach(({ phase }, later) => {
+      if (later <= resource || phase === "gone") return
+      assert.include(["zombie", "zombieToldAgain"], phase, "a resource is stopped while it is in use")
+      assert.isFalse(this.groupOf(later)?.includes(later) ?? false, "a resource is stopped before its group's zombie")
+    })
+  }
+
+  private checkState(): void {
+    const { phase, children } = this.state
+    if (phase._tag === "Ending" && phase.reason._tag === "RestartLimit" && phase.reason.policy === "intensity") {
+      assert.isAbove(phase.reason.attempts, this.options.intensity!.max, "given up too early")
+    }
+    const all = this.rounds().flatMap(({ members }) => members)
+    assert.strictEqual(new Set(all).size, all.length, "a child in two rounds")
+    for (const { members } of this.rounds()) {
+      assert.isAbove(members.length, 0, "an empty round")
+      assert.deepStrictEqual(
+        [...members].toSorted((a, b) => a - b),
+        members,
+        "a round out of order"
+      )
+    }
+    for (const member of all) {
+      const { status } = children[member]!
+      assert.notStrictEqual(status._tag, "Dropped")
+      if (status._tag === "Starting") assert.isUndefined(status.request, "a start with two owners")
+    }
+  }
+
+  /** What must hold once nothing happens any more. */
+  checkQuiet(): void {
+    const { phase, children } = this.state
+    assert.deepStrictEqual([...this.requests.keys()], [], "requests without a reply")
+    for (const { phase } of this.lives) assert.include(["gone", "up"], phase)
+    if (this.ended) {
+      assert.strictEqual(phase._tag, "Ended")
+      for (const { phase } of this.lives) assert.strictEqual(phase, "gone", "it runs after the end")
+      return
+    }
+    assert.isTrue(this.booted)
+    assert.deepStrictEqual(phase, { _tag: "Running", rounds: [] })
+    children.forEach(({ status, member }, index) => {
+      const { endedWell, phase, terminated } = this.lives[index]!
+      assert.include(["Up", "Down", "Dropped"], status._tag)
+      assert.strictEqual(status._tag === "Up", phase === "up", "the core is wrong about a child")
+      const restart = member.kind === "resource" ? "permanent" : member.restart
+      if (restart === "permanent" && !terminated) assert.strictEqual(status._tag, "Up", "a permanent child is down")
+      if (restart === "transient" && !terminated && !endedWell) assert.strictEqual(status._tag, "Up", "a crash is lost")
+      if (restart === "temporary") assert.notStrictEqual(status._tag, "Down", "a temporary child is kept")
+    })
+  }
+}
+
+const deepFreeze = <A>(value: A): A => {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value
+  Object.freeze(value)
+  for (const inner of Object.values(value)) deepFreeze(inner)
+  return value
+}
