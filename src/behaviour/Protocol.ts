@@ -93,9 +93,9 @@ export type CastTags<M extends Any> = M extends Cast ? M["_tag"] : never
  * @since 0.1.0
  */
 export type NoStreams<Ms extends ReadonlyArray<Any>> = {
-  readonly [K in keyof Ms]: Rpc.IsStream<Ms[K], Ms[K]["_tag"]> extends true
-    ? "a message of a server cannot answer with a stream"
-    : unknown
+  readonly [K in keyof Ms]: [Rpc.IsStream<Ms[K], Ms[K]["_tag"]>] extends [never]
+    ? unknown
+    : "a message of a server cannot answer with a stream"
 }
 
 /**
