@@ -200,5 +200,8 @@ export const format = (reason: ExitReason): string => {
   }
 }
 
-const formatDetail = (detail: unknown): string =>
-  typeof detail === "object" && detail !== null && "_tag" in detail ? String(detail._tag) : String(detail)
+const formatDetail = (detail: unknown): string => {
+  const text = String(detail)
+  const isPlain = typeof detail === "object" && detail !== null && text.startsWith("[object ")
+  return isPlain && "_tag" in detail ? String(detail._tag) : text
+}

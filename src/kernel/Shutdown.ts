@@ -98,6 +98,30 @@ export const killAndAwait = (pid: Pid): Effect.Effect<void> =>
     return awaitEnd(pid)
   })
 
+/**
+ * Ends many processes at once and waits for them together, within one limit.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const shutdownAll = (
+  pids: ReadonlyArray<Pid>,
+  options?: { readonly limit?: Limit | undefined }
+): Effect.Effect<void> => {
+  const records = pids as unknown as ReadonlyArray<ProcessRecord>
+  const limit = parse(options?.limit ?? defaultLimit)
+  const ask = Effect.suspend(() => {
+    if (limit.orderly === undefined) return Effect.void
+    for (const record of records) record.shutdown(ExitReason.shutdown())
+    return within(awaitAll(records), limit.orderly)
+  })
+  const kill = Effect.suspend(() => {
+    for (const record of records) if (!record.ended) record.kill()
+    return within(awaitAll(records), limit.release)
+  })
+  return Effect.andThen(ask, kill)
+}
+
 // ---- internals ----------------------------------------------------------------------------------------------------
 
 interface Parsed {
@@ -133,9 +157,28 @@ const killWithin = (record: ProcessRecord, limit: Duration.Duration): Effect.Eff
 
 /** @internal */
 export const endWithin = (record: ProcessRecord, limit: Duration.Duration): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    if (record.ended) return Effect.void
-    return Duration.isFinite(limit) ? Effect.asVoid(Effect.timeoutOption(awaitEnd(record), limit)) : awaitEnd(record)
+  Effect.suspend(() => (record.ended ? Effect.void : within(awaitEnd(record), limit)))
+
+const within = (effect: Effect.Effect<void>, limit: Duration.Duration): Effect.Effect<void> =>
+  Duration.isFinite(limit) ? Effect.asVoid(Effect.timeoutOption(effect, limit)) : effect
+
+/** Waits for all of them with one callback. */
+const awaitAll = (records: ReadonlyArray<ProcessRecord>): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const left = records.filter((record) => !record.ended)
+    if (left.length === 0) return Exit.void
+    return Effect.callback<void>((resume) => {
+      let waiting = left.length
+      const observer = {
+        ended: () => {
+          if (--waiting === 0) fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+        }
+      }
+      for (const record of left) record.observe(observer)
+      return Effect.sync(() => {
+        for (const record of left) record.unobserve(observer)
+      })
+    })
   })
 
 const endOf = (record: ProcessRecord): Ended => ({ reason: record.reason ?? ExitReason.killed, zombie: !record.ended })

@@ -12,7 +12,7 @@ import type { Launch } from "../../behaviour/GenServer.ts"
 import { makeTargets, type Place } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { reportCrash, Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import { endWithin, killAndAwait, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
+import { endWithin, killAndAwait, parse, shutdown, shutdownAll, type Limit } from "../../kernel/Shutdown.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import * as Events from "../SupervisorEvents.ts"
@@ -130,7 +130,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
 
   private remove(child: DynamicChild): void {
     if (this.children.get(child.key) === child) this.children.delete(child.key)
-    child.target.leave(ExitReason.normal)
+    child.target.leave(this.ending === "RestartLimit" ? this.finalReason! : ExitReason.normal)
   }
 
   // ---- endings ----------------------------------------------------------------------------------------------------
@@ -262,20 +262,31 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       )
       return Effect.andThen(
         Effect.andThen(stopWork, stopRecord),
-        Effect.sync(() => {
-          if (child.record !== undefined && !child.record.ended) this.announceZombie(child)
-          this.remove(child)
-        })
+        Effect.sync(() => this.stopped(child))
       )
     })
   }
 
+  private stopped(child: DynamicChild): void {
+    if (child.record !== undefined && !child.record.ended) this.announceZombie(child)
+    this.remove(child)
+  }
+
+  /** Those that are up are asked all at once, and waited for together: one limit serves them all. */
   private readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
-    const all = Effect.forEach([...this.children.values()], (child) => this.stop(child), {
-      concurrency: "unbounded",
-      discard: true
+    const all = [...this.children.values()]
+    const isUp = (child: DynamicChild) => child.work === undefined && child.record !== undefined
+    const busy = all.filter((child) => !isUp(child))
+    const up = all.filter(isUp)
+    const stopBusy = Effect.forEach(busy, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
+    const records = up.map((child) => child.record!)
+    for (const child of up) child.state = "stopping"
+    const removed = Effect.sync(() => {
+      for (const child of up) this.stopped(child)
+      this.close(this.finalReason ?? ExitReason.shutdown())
     })
-    return Effect.andThen(all, Effect.sync(() => this.close(this.finalReason ?? ExitReason.shutdown())))
+    const stopUp = shutdownAll(records, { limit: this.spec.limit })
+    return Effect.andThen(Effect.all([stopBusy, stopUp], { concurrency: 2, discard: true }), removed)
   })
 
   private readonly killAll: Effect.Effect<void> = Effect.suspend(() => {
