@@ -1,0 +1,7 @@
+/** Every arm that runs in Node, in the order of the report. */
+import type { Arms } from "../arm.ts"
+import { processArms } from "./process.ts"
+import { rawArms } from "./raw.ts"
+import { serverArms } from "./server.ts"
+
+export const arms: Arms = { ...serverArms, ...processArms, ...rawArms }

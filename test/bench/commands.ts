@@ -1,0 +1,60 @@
+/** How each arm runs: in a fresh process, on one core where `taskset` is there, the BEAM's where `elixir` is. */
+import { execFileSync } from "node:child_process"
+import { availableParallelism } from "node:os"
+import { fileURLToPath } from "node:url"
+import { arms } from "./arms/index.ts"
+
+/** What `beam.exs` measures, by the key of ours that does the same work. */
+const beamArms: ReadonlyArray<string> = [
+  "cast_per_s",
+  "call_per_s",
+  "call_1000_clients_per_s",
+  "ring_hops_per_s",
+  "server_start_per_s",
+  "idle_server_bytes",
+  "spawn_exit_per_s"
+]
+
+const output = (command: string, args: ReadonlyArray<string>): string =>
+  execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
+
+/** What a program answers that may not be installed. */
+const answer = (command: string, ...args: ReadonlyArray<string>): string | undefined => {
+  try {
+    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim()
+  } catch {
+    return undefined
+  }
+}
+
+/** The last core: the first has most of what the machine does besides. */
+const core = String(availableParallelism() - 1)
+export const isPinned = answer("taskset", "-c", core, "true") !== undefined
+export const elixirVersion = answer("elixir", "--version")?.split("\n").at(-1)
+
+const pinned = (command: string, ...args: ReadonlyArray<string>): number => {
+  const figure = Number(isPinned ? output("taskset", ["-c", core, command, ...args]) : output(command, args))
+  if (Number.isFinite(figure)) return figure
+  throw new Error(`${command} ${args.join(" ")} gave no figure`)
+}
+
+const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+const prefixed = (prefix: string, key: string): string => prefix + key[0]!.toUpperCase() + key.slice(1)
+
+/**
+ * The commands by the key of their figure. Ours, raw Effect's and the BEAM's figure of the same work follow each other, so
+ * that what disturbs one disturbs the others.
+ */
+export const commands = (scale: string): ReadonlyMap<string, () => number> => {
+  const inNode = (arm: string) => () =>
+    pinned(process.execPath, "--expose-gc", "--conditions=source", file("one.ts"), arm, scale)
+  const onBeam = (arm: string) => () => pinned("elixir", "--erl", "+P 5000000 +S 1:1", file("beam.exs"), arm, scale)
+  const all = new Map<string, () => number>()
+  for (const key of Object.keys(arms).filter((key) => !key.startsWith("raw"))) {
+    all.set(key, inNode(key))
+    const raw = prefixed("raw", key)
+    if (arms[raw] !== undefined) all.set(raw, inNode(raw))
+    if (elixirVersion !== undefined && beamArms.includes(key)) all.set(prefixed("beam", key), onBeam(key))
+  }
+  return all
+}

@@ -1,0 +1,45 @@
+/** What a run prints. */
+import { median, spread } from "./statistics.ts"
+
+/** The figures of all rounds, by key. */
+export type Figures = ReadonlyMap<string, ReadonlyArray<number>>
+
+/** What must hold against raw Effect in one run. */
+const gates = [
+  { ours: "cast_per_s", raw: "rawCast_per_s", holds: (ratio: number) => ratio >= 1, wanted: "≥ 1" },
+  { ours: "call_per_s", raw: "rawCall_per_s", holds: (ratio: number) => ratio >= 1, wanted: "≥ 1" },
+  { ours: "ring_hops_per_s", raw: "rawRing_hops_per_s", holds: (ratio: number) => ratio >= 3, wanted: "≥ 3" },
+  { ours: "idle_server_bytes", raw: "rawIdle_server_bytes", holds: (ratio: number) => ratio <= 1, wanted: "≤ 1" }
+]
+
+export const figureTable = (figures: Figures): string =>
+  table(
+    ["figure", "median", "min", "max"],
+    [...figures].map(([key, values]) => [key, ...[median(values), ...spread(values)].map(readable)])
+  )
+
+/** The ratios of the medians; beside them those of the single rounds. */
+export const gateTable = (figures: Figures): string =>
+  table(
+    ["gate", "ratio", "min", "max", "wanted", ""],
+    gates.flatMap(({ ours, raw, holds, wanted }) => {
+      const [a, b] = [figures.get(ours), figures.get(raw)]
+      if (a === undefined || b === undefined) return []
+      const ratio = median(a) / median(b)
+      const [min, max] = spread(a.map((value, round) => value / b[round]!))
+      const row = [ratio, min, max].map((value) => value.toFixed(2))
+      return [[`${ours} / ${raw}`, ...row, wanted, holds(ratio) ? "holds" : "MISSED"]]
+    })
+  )
+
+const readable = (value: number): string =>
+  value.toLocaleString("en-US", { maximumFractionDigits: value < 1000 ? 1 : 0 })
+
+/** The first column to the left, the others to the right. */
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
+  const all = [head, ...rows]
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))
+  const line = (row: ReadonlyArray<string>) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!))).join("  ")
+  return all.map(line).join("\n")
+}

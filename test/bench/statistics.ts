@@ -1,0 +1,12 @@
+/** Figures of several rounds in one: the median, and how far they lie apart. */
+
+export const median = (values: ReadonlyArray<number>): number => {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+}
+
+export const spread = (values: ReadonlyArray<number>): readonly [min: number, max: number] => [
+  Math.min(...values),
+  Math.max(...values)
+]
