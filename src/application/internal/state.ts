@@ -1,0 +1,33 @@
+/** How far an application is, and what is to be done before its tree stops. */
+import * as Effect from "effect/Effect"
+
+/** @internal */
+export type Phase = "stopAccepting" | "drain"
+
+interface Hook {
+  readonly step: Phase
+  readonly effect: Effect.Effect<void>
+}
+
+/** @internal */
+export class ApplicationState {
+  phase: "starting" | "ready" | "draining" = "starting"
+  private readonly hooks: Array<Hook> = []
+
+  /** Returns what forgets the hook again. */
+  add(hook: Hook): () => void {
+    this.hooks.push(hook)
+    return () => {
+      const at = this.hooks.indexOf(hook)
+      if (at >= 0) this.hooks.splice(at, 1)
+    }
+  }
+
+  /** Runs the hooks of a step, the latest first. One that dies is logged and does not keep the others from it. */
+  runAll(step: Phase): Effect.Effect<void> {
+    const due = this.hooks.filter((hook) => hook.step === step).reverse()
+    return Effect.forEach(due, (hook) => Effect.catchCause(hook.effect, (cause) => Effect.logError(`${step} failed`, cause)), {
+      discard: true
+    })
+  }
+}
