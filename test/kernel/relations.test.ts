@@ -51,7 +51,10 @@ describe("links", () => {
       const parent = yield* Process.spawn(
         Effect.gen(function* () {
           yield* Process.spawnLink(Effect.void)
-          yield* Deferred.succeed(ends, yield* Process.spawnLink(Effect.andThen(Deferred.await(gate), Effect.fail("kaboom"))))
+          yield* Deferred.succeed(
+            ends,
+            yield* Process.spawnLink(Effect.andThen(Deferred.await(gate), Effect.fail("kaboom")))
+          )
           yield* Effect.never
         })
       )
@@ -144,10 +147,7 @@ describe("links", () => {
     asProcess((inbox) =>
       Effect.gen(function* () {
         const pid = yield* dead
-        assert.deepStrictEqual(
-          yield* Effect.exit(Process.link(pid)),
-          Exit.fail(new Process.NoProcess({ pid }))
-        )
+        assert.deepStrictEqual(yield* Effect.exit(Process.link(pid)), Exit.fail(new Process.NoProcess({ pid })))
         yield* Process.trapExit(true)
         yield* Process.link(pid)
         assert.deepStrictEqual(yield* inbox.take, new Signal.Exit(pid, ExitReason.noProcess))

@@ -1,0 +1,106 @@
+import { assert, describe, it } from "@effect/vitest"
+import { forAll } from "../../fixtures/property.ts"
+import { Mailbox } from "../../../src/kernel/Mailbox.ts"
+
+interface Message {
+  readonly n: number
+}
+
+const slotsOf = (mailbox: Mailbox<Message>) =>
+  (mailbox as unknown as { readonly items: ReadonlyArray<unknown> | undefined }).items?.length ?? 0
+
+describe("the queue of a mailbox", () => {
+  it("agrees with an array over random operations", () => {
+    forAll(({ size, int, chance, pick }) => {
+      const mailbox = new Mailbox<Message>()
+      let model: Array<Message> = []
+      let n = 0
+      let end = 0
+      // Sometimes long enough for the slots taken to be cut off and cleared away.
+      const long = chance(0.02)
+      const times = long ? 600 : 1
+      for (let step = 0; step < (long ? 20 : size); step++) {
+        switch (int(6)) {
+          case 0:
+          case 1:
+            for (let i = 0; i < times; i++) {
+              const message = { n: n++ }
+              model.push(message)
+              mailbox.push(message)
+            }
+            break
+          case 2: {
+            const expected = model.splice(0, times)
+            const got = Array.from({ length: times }, () => mailbox.shift())
+            assert.isTrue(got.every((message, i) => message === expected[i]))
+            break
+          }
+          case 3: {
+            const rest = 1 + int(3)
+            const matches = (message: Message) => message.n % 4 === rest
+            const expected = model.filter(matches).slice(0, times)
+            model = model.filter((message) => !expected.includes(message))
+            const got = Array.from({ length: times }, () => mailbox.take(matches))
+            assert.isTrue(got.every((message, i) => message === expected[i]))
+            break
+          }
+          case 4: {
+            if (model.length === 0) break
+            const message = pick(model)
+            model = model.filter((other) => other !== message)
+            assert.isTrue(mailbox.remove(message))
+            assert.isFalse(mailbox.remove(message))
+            break
+          }
+          default:
+            if (chance(0.1)) {
+              assert.deepStrictEqual(mailbox.clear(), model)
+              model = []
+            }
+        }
+        assert.strictEqual(mailbox.size, model.length)
+        assert.isAtLeast(mailbox.end, end, "positions only grow")
+        end = mailbox.end
+      }
+      assert.isTrue(mailbox.clear().every((message, i) => message === model[i]))
+      assert.strictEqual(mailbox.shift(), undefined)
+    })
+  })
+
+  it("a search from a position finds the first that came at or behind it", () => {
+    forAll(({ size, int, chance }) => {
+      const mailbox = new Mailbox<Message>()
+      const isTarget = (message: Message) => message.n === -1
+      const few = chance(0.01) ? 1500 : 5
+      let n = 0
+      // As a receive does: look at all, remember the end, look again only behind it.
+      for (let step = 0; step < Math.min(size, 8); step++) {
+        assert.strictEqual(mailbox.take(isTarget), undefined)
+        let seen = mailbox.end
+        for (let more = int(4); more > 0; more--) {
+          for (let i = int(few); i > 0; i--) mailbox.push({ n: ++n })
+          const third = int(3)
+          for (let i = int(few); i > 0; i--) mailbox.take((message) => message.n % 3 === third)
+          assert.strictEqual(mailbox.take(isTarget, seen), undefined)
+          seen = mailbox.end
+        }
+        mailbox.push({ n: -1 })
+        for (let i = int(few); i > 0; i--) mailbox.take((message) => message.n > 0 && message.n % 2 === 0)
+        assert.deepStrictEqual(mailbox.take(isTarget, seen), { n: -1 })
+      }
+    })
+  })
+
+  it("holds no more slots than it needs behind a message nobody takes", () => {
+    const mailbox = new Mailbox<Message>()
+    mailbox.push({ n: 0 })
+    for (let n = 1; n < 100_000; n++) {
+      mailbox.push({ n })
+      mailbox.take((message) => message.n > 0)
+      if (slotsOf(mailbox) > 5000) assert.fail("slots pile up")
+    }
+    for (let n = 0; n < 50_000; n++) mailbox.push({ n })
+    while (mailbox.shift() !== undefined);
+    assert.strictEqual(slotsOf(mailbox), 0)
+  })
+})
