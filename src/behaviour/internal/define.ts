@@ -10,9 +10,9 @@ import * as ExitReason from "../../kernel/ExitReason.ts"
 import { HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import { bound, type Bound } from "../../kernel/Mailbox.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
-import { claimUnsafe } from "../../naming/Name.ts"
+import { checkedName, claimUnsafe } from "../../naming/Name.ts"
 import type { ServerProcess, ServerSpec } from "./serverLoop.ts"
-import { startServer } from "./start.ts"
+import { startServer, type Restore, type StartOptions } from "./start.ts"
 
 /** The service class a definition belongs to. @internal */
 export interface ServiceParts {
@@ -35,8 +35,15 @@ export interface Launch {
   readonly client: (target: HandleTarget) => Handle<unknown>
   readonly start: (
     args: ReadonlyArray<unknown>,
-    where: { readonly target: HandleTarget; readonly place: Place | undefined }
+    where: Where
   ) => Effect.Effect<ServerProcess, unknown>
+}
+
+interface Where {
+  readonly target: HandleTarget
+  readonly place: Place | undefined
+  /** Given by who is in an uninterruptible region of its own. */
+  readonly restore?: Restore | undefined
 }
 
 /** @internal */
@@ -53,26 +60,40 @@ export const define = (parts: ServiceParts, options: DefineOptions) => {
 
 const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
   const spec = specOf(parts, options)
+  if (typeof options.name === "string") checkedName(options.name)
   return {
     id: parts.id,
     client: parts.makeClient,
-    start: (args, { target, place }) =>
-      startServer({
-        spec,
-        target,
-        parent: place?.parent,
-        init: Effect.suspend(() => options.init(...args)),
-        place: (record) => {
-          const claimed = claim(record, nameOf(options, args))
-          if (Exit.isSuccess(claimed)) place?.adopt(record)
-          return claimed
-        }
-      })
+    start: (args, where) => {
+      const launched = (restore: Restore) => Effect.suspend(() => launchedIn(spec, options, { ...where, restore, args }))
+      return where.restore === undefined ? Effect.uninterruptibleMask(launched) : launched(where.restore)
+    }
   }
 }
 
+const launchedIn = (
+  spec: ServerSpec,
+  options: DefineOptions,
+  where: Where & { readonly restore: Restore; readonly args: ReadonlyArray<unknown> }
+): Effect.Effect<ServerProcess, unknown> => {
+  const { args, place, restore, target } = where
+  const name = nameOf(options, args)
+  const start: StartOptions = {
+    spec,
+    target,
+    parent: place?.parent,
+    init: Effect.suspend(() => options.init(...args)),
+    place: (record) => {
+      const claimed = claim(record, name)
+      if (Exit.isSuccess(claimed)) place?.adopt(record)
+      return claimed
+    }
+  }
+  return startServer(start, restore)
+}
+
 const nameOf = (options: DefineOptions, args: ReadonlyArray<unknown>): string | undefined =>
-  typeof options.name === "function" ? options.name(...args) : options.name
+  typeof options.name === "function" ? checkedName(options.name(...args)) : options.name
 
 const claim = (record: ServerProcess, name: string | undefined): Exit.Exit<void, unknown> =>
   name === undefined ? Exit.void : claimUnsafe(record.kernel, name, record)
@@ -86,7 +107,7 @@ const inScope = (
   const target = targetIn(place?.targets, launch.id)
   if (place !== undefined) return Effect.as(launch.start(args, { target, place }), target)
   return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(restore(launch.start(args, { target, place })), (record) => {
+    Effect.flatMap(launch.start(args, { target, place, restore }), (record) => {
       // Nobody will start it again.
       record.observe({ dead: () => target.leave(ExitReason.normal) })
       return Effect.as(Effect.addFinalizer(() => shutdown(record, { limit: scopeLimit })), target)

@@ -154,8 +154,14 @@ export class ServerProcess extends ProcessRecord {
   private rest(): Effect.Effect<void> | undefined {
     if (this.idle !== undefined && this.idle.isDue) return this.runIdle()
     return Effect.callback<void>((resume) => {
-      this.resume = resume
+      // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+      if (this.mailbox.size > 0 || this.hasToAct) resume(Exit.void)
+      else this.resume = resume
     })
+  }
+
+  private get hasToAct(): boolean {
+    return this.stopping !== undefined || this.exiting !== undefined || this.idle?.isDue === true
   }
 
   private take(message: Envelope): Effect.Effect<void> | undefined {

@@ -23,14 +23,18 @@ export interface StartOptions {
   readonly place: (record: ServerProcess) => Exit.Exit<void, unknown>
 }
 
+/** Lets a part of an uninterruptible effect be interrupted. @internal */
+export type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+
 /**
- * Starts a server and waits for its `init`.
+ * Starts a server and waits for its `init`. To be run in an uninterruptible region: only the wait can be interrupted, so
+ * that whoever gets the server can make sure, in the same region, that it ends.
  *
  * If `init` fails, dies or is interrupted, the process is dead, its scope closed and its name free before this returns.
  *
  * @internal
  */
-export const startServer = (options: StartOptions): Effect.Effect<ServerProcess, unknown> =>
+export const startServer = (options: StartOptions, restore: Restore): Effect.Effect<ServerProcess, unknown> =>
   Effect.withFiber((fiber) => {
     const parent = options.parent ?? currentUnsafe(fiber)
     const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
@@ -42,34 +46,36 @@ export const startServer = (options: StartOptions): Effect.Effect<ServerProcess,
       return Effect.failCause(placed.cause)
     }
     record.run(options.init)
-    return record.started ? Exit.succeed(record) : initResult(record, fiber)
+    if (record.started) return Exit.succeed(record)
+    // Interrupted: nobody will know of this server, so it must not be there.
+    return Effect.onInterrupt(restore(initResult(record, fiber)), () => killAndAwait(record))
   })
 
 const initResult = (
   record: ServerProcess,
   fiber: Fiber.Fiber<unknown, unknown>
 ): Effect.Effect<ServerProcess, unknown> =>
-  record.ended
-    ? failure(record)
-    : Effect.callback((resume) => {
-        const answer = (result: () => Effect.Effect<ServerProcess, unknown>) =>
-          fiber.currentDispatcher.scheduleTask(() => resume(Effect.suspend(result)), 0)
-        const observer = { ended: () => answer(() => failure(record)) }
-        record.observe(observer)
-        record.onStarted = () => {
-          record.unobserve(observer)
-          answer(() => Exit.succeed(record))
-        }
-        // Interrupted: nobody will know of this server, so it must not be there.
-        return Effect.suspend(() => {
-          record.unobserve(observer)
-          record.onStarted = undefined
-          return killAndAwait(record)
-        })
-      })
+  Effect.callback((resume) => {
+    // This fiber may have lost its turn since: nobody tells it any more.
+    if (record.started) return resume(Exit.succeed(record))
+    const answer = (result: () => Effect.Effect<ServerProcess, unknown>) =>
+      fiber.currentDispatcher.scheduleTask(() => resume(Effect.suspend(result)), 0)
+    const observer = { ended: () => answer(() => failure(record)) }
+    record.observe(observer)
+    record.onStarted = () => {
+      record.unobserve(observer)
+      answer(() => Exit.succeed(record))
+    }
+    return Effect.sync(() => {
+      record.unobserve(observer)
+      record.onStarted = undefined
+    })
+  })
 
 const failure = (record: ServerProcess): Effect.Effect<never, unknown> => {
-  if (record.initFailure !== undefined) return Effect.failCause(record.initFailure)
+  // An interruption inside `init` must not look like one of who starts it.
+  const { initFailure } = record
+  if (initFailure !== undefined && !Cause.hasInterruptsOnly(initFailure)) return Effect.failCause(initFailure)
   const why = ExitReason.format(record.reason ?? ExitReason.killed)
   return Effect.failCause(Cause.die(new Error(`${record.spec.id} ended before its init was through: ${why}`)))
 }

@@ -1,0 +1,168 @@
+/**
+ * A server whose messages carry what its handler does: each test writes the turn it is about where it sends it.
+ */
+import { assert } from "@effect/vitest"
+import { Effect, Exit, Fiber, Option, Schema } from "effect"
+import type { Cause, Layer, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { Rpc } from "effect/rpc"
+import { CallError, GenServer } from "effect-otp/behaviour"
+import { Accounting, CrashReport, Events, ExitReason, Kernel, Mailbox, Pid, Process, Signal } from "effect-otp/kernel"
+import type { Name } from "effect-otp/naming"
+import { Telemetry } from "effect-otp/telemetry"
+import { settle } from "../fixtures/kernel.ts"
+
+/** What a turn gives back: the state is a number, the token of a continue a string. */
+export type Answer =
+  | GenServer.Reply<unknown, number, string>
+  | GenServer.NoReply<number, string>
+  | GenServer.Stop<number>
+  | GenServer.StopReply<unknown, number>
+
+export type Client = GenServer.Client<Protocol>
+
+export interface Context {
+  readonly self: Client
+  readonly from: GenServer.ReplyTo<unknown, Refused> | undefined
+  readonly sendAfter: (delay: number, info: string) => Effect.Effect<unknown>
+  readonly sendEvery: (interval: number, info: string) => Effect.Effect<unknown>
+  readonly cast: (to: Client, tag: "cast", step: Step) => void
+}
+
+export type Step = (
+  state: number,
+  context: Context
+) => Answer | Effect.Effect<Answer, Refused, Scope.Scope | Process.Self>
+
+/** The failure that calls declare. */
+export class Refused extends Schema.TaggedError<Refused>()("Refused", { why: Schema.String }) {}
+
+const step = Schema.declare((u: unknown): u is Step => typeof u === "function")
+const call = Rpc.make("call", { payload: step, success: Schema.Unknown, error: Refused })
+const cast = GenServer.cast("cast", { payload: step })
+export type Protocol = typeof call | typeof cast
+
+export class Puppet extends GenServer.Service<Puppet>()("test/Puppet", [call, cast]) {}
+
+type Quiet = GenServer.NoReply<number, string> | GenServer.Stop<number>
+type Turn = Quiet | Effect.Effect<Quiet, never, Scope.Scope | Process.Self>
+
+export interface Options {
+  readonly init?: Effect.Effect<number | GenServer.Initial<number, string>, string, Scope.Scope | Process.Self>
+  readonly info?: (message: string | Signal.Signal, state: number, context: Context) => Turn
+  readonly continue?: (token: string, state: number, context: Context) => Turn
+  readonly idle?: (state: number) => Turn
+  readonly terminate?: (reason: ExitReason.ExitReason, state: number) => Effect.Effect<void, never, Scope.Scope | Process.Self>
+  readonly formatStatus?: (status: GenServer.Status<number>) => GenServer.Status<unknown>
+  readonly mailbox?: Mailbox.Bound
+  readonly drain?: boolean
+  readonly name?: string | (() => string)
+}
+
+const run = (step: Step, state: number, context: unknown) => step(state, context as Context)
+
+const define = ({ init = Effect.succeed(0), ...options }: Options) =>
+  Puppet.define({
+    ...(options as Omit<Options, "info" | "continue" | "name">),
+    ...((options.info === undefined ? {} : { info: options.info }) as {
+      readonly info: (message: string | Signal.Signal, state: number) => Turn
+    }),
+    ...((options.continue === undefined ? {} : { continue: options.continue }) as {
+      readonly continue: (token: string, state: number) => Turn
+    }),
+    name: options.name as string,
+    init: () => init,
+    handlers: {
+      call: (step, state: number, context) => run(step, state, context),
+      cast: (step, state, context) => run(step, state, context) as Turn
+    }
+  })
+
+/** Starts a puppet that ends with the scope. */
+export const start = (
+  options: Options = {}
+): Effect.Effect<Client, string | Name.AlreadyStarted, Scope.Scope> => define(options).start()
+
+export const layer = (options: Options = {}): Layer.Layer<Puppet, string | Name.AlreadyStarted> => define(options).layer()
+
+// ---- steps --------------------------------------------------------------------------------------------------------
+
+/** Answers the state, and goes on with it. */
+export const get: Step = (state) => GenServer.reply(state, state)
+
+export const set =
+  (value: number): Step =>
+  (_, { from }) =>
+    from === undefined ? GenServer.noReply(value) : GenServer.reply(undefined, value)
+
+export const crash = (defect: unknown): Step => () => Effect.die(defect)
+
+/** A turn that runs an effect; a call answers its result. */
+export const turn =
+  <A>(effect: Effect.Effect<A, Refused, Scope.Scope | Process.Self>): Step =>
+  (state, { from }) =>
+    Effect.map(effect, (value) => (from === undefined ? GenServer.noReply(state) : GenServer.reply(value, state)))
+
+export const stopping = (reason: ExitReason.ExitReason = ExitReason.normal): Step => (state) => GenServer.stop(reason, state)
+
+// ---- facts --------------------------------------------------------------------------------------------------------
+
+export const pidOf = (client: Client): Effect.Effect<Pid.Pid> => Effect.map(GenServer.pid(client), Option.getOrThrow)
+
+/** Moves the clock, before and after which all that can happen has. */
+export const later = (duration: number): Effect.Effect<void> =>
+  Effect.andThen(settle, Effect.andThen(TestClock.adjust(duration), settle))
+
+/** Starts an effect beside the test and lets it get as far as it can. */
+export const beside = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
+  Effect.tap(Effect.forkChild(effect), settle)
+
+/** The exit of a fiber that has ended by now. */
+export const ended = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+  Effect.map(settle, () => fiber.pollUnsafe() ?? assert.fail("the fiber still runs"))
+
+export const running = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> =>
+  Effect.map(settle, () => assert.isUndefined(fiber.pollUnsafe(), "the fiber has ended"))
+
+/** What a call failed with, without its texts. */
+export interface Failed {
+  readonly reason: CallError.Reason
+  readonly started: CallError.Started
+}
+
+const failedOf = (cause: Cause.Cause<unknown>): Failed => {
+  const [reason] = cause.reasons
+  if (cause.reasons.length === 1 && reason?._tag === "Fail" && reason.error instanceof CallError.CallError) {
+    return { reason: reason.error.reason, started: reason.error.started }
+  }
+  return assert.fail(`no CallError: ${String(cause)}`)
+}
+
+/** The `CallError` a call fails with. */
+export const failure = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<Failed, never, R> =>
+  Effect.map(Effect.exit(call), failureOf)
+
+export const failureOf = (exit: Exit.Exit<unknown, unknown>): Failed =>
+  Exit.isFailure(exit) ? failedOf(exit.cause) : assert.fail("it succeeded")
+
+export const noProcess: Failed = { reason: { _tag: "NoProcess" }, started: "no" }
+export const timedOut = (started: CallError.Started): Failed => ({ reason: { _tag: "Timeout" }, started })
+export const down = (reason: ExitReason.ExitReason, started: CallError.Started): Failed => ({
+  reason: { _tag: "ServerDown", reason },
+  started
+})
+
+/** The crash reports from now on. */
+export const crashReports: Effect.Effect<ReadonlyArray<CrashReport.CrashReport>, never, Scope.Scope> = Effect.suspend(() => {
+  const reports: Array<CrashReport.CrashReport> = []
+  return Effect.as(
+    Effect.orDie(Telemetry.attachScoped("test/crashes", Events.processCrash, (_, { report }) => void reports.push(report))),
+    reports
+  )
+})
+
+/** What became of the messages so far, without what is zero. */
+export const fates: Effect.Effect<Partial<Accounting.Accounting>> = Effect.map(
+  Kernel.messages,
+  (messages) => Object.fromEntries(Object.entries(messages).filter(([, count]) => count > 0)) as Partial<Accounting.Accounting>
+)
