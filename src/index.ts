@@ -39,3 +39,6 @@ export * as RestartPolicy from "./supervision/RestartPolicy.ts"
 export * as Supervisor from "./supervision/Supervisor.ts"
 export * as SupervisorEvents from "./supervision/SupervisorEvents.ts"
 export * as TreeWatch from "./supervision/TreeWatch.ts"
+
+// application: a tree that starts and stops as one
+export * as Application from "./application/Application.ts"

@@ -228,14 +228,15 @@ export const readiness: Effect.Effect<Readiness> = Effect.withFiber((fiber) =>
  * @category operations
  * @since 0.1.0
  */
-export const beforeStop = (
+export const beforeStop = <R>(
   step: "stopAccepting" | "drain",
-  effect: Effect.Effect<void>
-): Effect.Effect<void, never, Scope.Scope> =>
+  effect: Effect.Effect<void, never, R>
+): Effect.Effect<void, never, R | Scope.Scope> =>
   Effect.withFiber((fiber) => {
     const state = Context.get(fiber.context, CurrentApplication)
     if (state === undefined) return Effect.void
-    const forget = state.add({ step, effect })
+    const context = fiber.context as Context.Context<R>
+    const forget = state.add({ step, effect: Effect.provideContext(effect, context) })
     return Effect.addFinalizer(() => Effect.sync(forget))
   })
 

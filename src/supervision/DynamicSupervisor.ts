@@ -220,12 +220,16 @@ export const Service =
   ): ServiceClass<Self, Id, M, A, E, R | NoInfer<RS>> => {
     const key = Context.Service<Self, DynamicSupervisorHandle<M, A, E>>()(id)
     const launch: Launch = options.child[DefinitionTypeId]
-    const spec = dynamicSpecOf(id, launch, options as unknown as Parameters<typeof dynamicSpecOf>[2])
+    const spec = dynamicSpecOf(id, launch, { ...options, schedule: untypedSchedule(options.schedule) })
     const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target, launch)]]))
     return Object.assign(key, { layer: dynamicLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, M, A, E, R>
   }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+/** The supervisor provides what a schedule needs, and hands it the errors of its own child only. */
+const untypedSchedule = <E, R>(schedule: RestartSchedule<E, R> | undefined) =>
+  schedule as unknown as RestartSchedule<unknown, never> | undefined
 
 const makeHandle = (target: HandleTarget, launch: Launch) => ({
   [HandleTypeId]: target,

@@ -1,9 +1,9 @@
 /** Turns the options of a supervisor into what its process needs, once and checked. */
 import * as Duration from "effect/Duration"
 import type { Launch } from "../../behaviour/GenServer.ts"
-import type { Untyped } from "../ChildSpec.ts"
-import type { Options as DynamicOptions } from "../DynamicSupervisor.ts"
-import type { Options as SupervisorOptions } from "../Supervisor.ts"
+import type { Limit } from "../../kernel/Shutdown.ts"
+import type { RestartSchedule, Untyped } from "../ChildSpec.ts"
+import type { Restart } from "../RestartPolicy.ts"
 import type { Member } from "./child.ts"
 import type { DynamicSpec } from "./dynamicProcess.ts"
 import * as Intensity from "./intensity.ts"
@@ -13,12 +13,30 @@ import type { SupervisorSpec } from "./supervisorProcess.ts"
 
 const defaultIntensity = { max: 3, within: Duration.seconds(5) }
 
+interface Policies {
+  readonly schedule?: RestartSchedule<unknown, never> | undefined
+  readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
+}
+
+interface StaticOptions extends Policies {
+  readonly strategy: Strategy.Options["strategy"]
+  readonly autoShutdown?: Strategy.Options["autoShutdown"] | undefined
+  readonly children: ReadonlyArray<Untyped>
+}
+
+interface DynamicOptions extends Policies {
+  readonly restart?: Restart | undefined
+  readonly resetAfter?: Duration.Input | undefined
+  readonly shutdown?: Limit | undefined
+  readonly maxChildren?: number | undefined
+}
+
 /** @internal */
-export const specOf = (id: string, options: SupervisorOptions<ReadonlyArray<Untyped>>): (() => SupervisorSpec) => {
+export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpec) => {
   const { children, schedule } = options
   const { max, within } = options.intensity ?? defaultIntensity
   const window = Duration.fromInputUnsafe(within)
-  const policies = children.map((child) => policyOf(child.options.schedule) ?? schedule)
+  const policies = children.map((child) => policyOf(child.options.schedule ?? schedule))
   const checked = Strategy.validate({
     strategy: options.strategy,
     autoShutdown: options.autoShutdown ?? "never",
@@ -44,7 +62,7 @@ export const specOf = (id: string, options: SupervisorOptions<ReadonlyArray<Unty
 export const dynamicSpecOf = (
   id: string,
   launch: Launch,
-  options: Omit<DynamicOptions<never, ReadonlyArray<unknown>, unknown, unknown, unknown, never>, "child">
+  options: DynamicOptions
 ): DynamicSpec => {
   const policy = policyOf(options.schedule)
   const { max, within } = options.intensity ?? defaultIntensity
