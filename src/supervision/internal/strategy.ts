@@ -32,9 +32,9 @@
  *
  * - Boot starts in list order, one at a time. A failed start stops what runs, in reverse, and ends the supervisor. What
  *   ends by itself or is asked for meanwhile waits until the boot is over, as in the mailbox of OTP's supervisor.
- * - One failure event is one entry of the intensity and one question to the schedule of the child that failed; the end
- *   of a sibling that is going to be stopped for it is none. A start that fails again, or a dead child that does not
- *   release what it holds within its limit, is a failure of its own.
+ * - One failure event is one entry of the intensity (unless the child is not `counted`) and one question to the
+ *   schedule of the child that failed; the end of a sibling that is going to be stopped for it is none. A start that
+ *   fails again, or a dead child that does not release what it holds within its limit, is a failure of its own.
  * - A failure's round (see `rounds.ts`) takes in the rounds it overlaps; rounds without a common child run side by side.
  *   A start that fails makes `oneForAll` stop what was already restarted and begin from the first child, `restForOne`
  *   go on from the failing one, `oneForOne` retry that child alone.

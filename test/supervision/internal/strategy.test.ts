@@ -480,6 +480,21 @@ describe("rounds", () => {
     assert.deepStrictEqual(script.settle(), ["stop a", "end RestartLimit b schedule 7"])
   })
 
+  it("a child that does not count for the intensity has its schedule alone", () => {
+    const uncounted = { ...permanent("a"), counted: false }
+    const script = booted({ intensity: intensity(1), members: [uncounted, permanent("b")] })
+    for (const _ of [1, 2, 3]) {
+      script.crash("a")
+      assert.deepStrictEqual(script.settle(), ["start a"])
+    }
+    script.crash("b")
+    assert.deepStrictEqual(script.settle(), ["start b"])
+    script.crash("a")
+    script.settle()
+    assert.deepStrictEqual(script.crash("b"), [])
+    assert.deepStrictEqual(script.settle(), ["stop a", "end RestartLimit b intensity 2"])
+  })
+
   it("no verdict is asked for a failure above the intensity", () => {
     const script = booted({ intensity: intensity(0), members: abc })
     assert.deepStrictEqual(script.crash("b"), ["stop c"])

@@ -31,9 +31,11 @@ interface Life {
 
 const randomMember = ({ chance, pick }: Choices, index: number, autoShutdown: Options["autoShutdown"]): Member => {
   const id = `c${index}`
-  if (chance(0.2)) return { kind: "resource", id }
+  const counted = chance(0.8)
+  if (chance(0.2)) return { kind: "resource", id, counted }
   const restart = pick(["permanent", "permanent", "transient", "temporary"] as const)
-  return { kind: "child", id, restart, significant: autoShutdown !== "never" && restart !== "permanent" && chance(0.5) }
+  const significant = autoShutdown !== "never" && restart !== "permanent" && chance(0.5)
+  return { kind: "child", id, restart, significant, counted }
 }
 
 export const randomOptions = (choices: Choices): Options => {
@@ -61,6 +63,7 @@ export class World {
   private nextRequest = 1
   private booted = false
   private ended = false
+  private givenUp: number | undefined = undefined
   /** Nothing goes wrong by itself any more. */
   private calm = false
 
@@ -234,7 +237,7 @@ export class World {
       case "StopChild":
         return this.stopChild(action.child, action.incarnation, before)
       case "AskSchedule":
-        this.failures.push(this.now)
+        if (this.options.members[action.child]!.counted !== false) this.failures.push(this.now)
         this.asked.add(action.round)
         return assert.isAtMost(this.failuresInWindow(), this.options.intensity?.max ?? Infinity, "not given up")
       case "Sleep":
@@ -330,7 +333,10 @@ export class World {
   private checkState(): void {
     const { phase, children } = this.state
     if (phase._tag === "Ending" && phase.reason._tag === "RestartLimit" && phase.reason.policy === "intensity") {
-      assert.isAbove(phase.reason.attempts, this.options.intensity!.max, "given up too early")
+      // The last failure was never put to a schedule.
+      this.givenUp ??= this.failuresInWindow() + 1
+      assert.isAbove(this.givenUp, this.options.intensity!.max, "given up too early")
+      assert.strictEqual(phase.reason.attempts, this.givenUp)
     }
     const all = this.rounds().flatMap(({ members }) => members)
     assert.strictEqual(new Set(all).size, all.length, "a child in two rounds")
