@@ -371,18 +371,4 @@ describe("accounts", () => {
       assert.strictEqual(Accounting.missing(messages), 0)
     })
   )
-
-  it("missing tells what has no fate", () => {
-    const account = {
-      accepted: 10,
-      handled: 1,
-      failed: 1,
-      returned: 1,
-      abandoned: 1,
-      dropped: 1,
-      deadLettered: 1,
-      pending: 1
-    }
-    assert.strictEqual(Accounting.missing(account), 3)
-  })
 })
