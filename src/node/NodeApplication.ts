@@ -90,4 +90,5 @@ const troubleOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
     .join("\n")
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+const messageOf = (error: unknown): string =>
+  error instanceof Error ? `${error.name}: ${error.message}` : String(error)

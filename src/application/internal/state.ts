@@ -26,8 +26,12 @@ export class ApplicationState {
   /** Runs the hooks of a step, the latest first. One that dies is logged and does not keep the others from it. */
   runAll(step: Phase): Effect.Effect<void> {
     const due = this.hooks.filter((hook) => hook.step === step).reverse()
-    return Effect.forEach(due, (hook) => Effect.catchCause(hook.effect, (cause) => Effect.logError(`${step} failed`, cause)), {
-      discard: true
-    })
+    return Effect.forEach(
+      due,
+      (hook) => Effect.catchCause(hook.effect, (cause) => Effect.logError(`${step} failed`, cause)),
+      {
+        discard: true
+      }
+    )
   }
 }

@@ -1,0 +1,97 @@
+/** Real processes of Node, since signals and exit codes are what is promised. */
+import { assert, describe, it } from "vitest"
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: ReadonlyArray<string>
+  readonly stderr: string
+}
+
+/** Runs the program and calls `onLine` for each line it prints. */
+const run = (mode: string, onLine: (line: string, kill: (signal: NodeJS.Signals) => void) => void): Promise<Ended> =>
+  new Promise((resolve) => {
+    const program = fileURLToPath(new URL("program.ts", import.meta.url))
+    const child = spawn(process.execPath, ["--conditions=source", program, mode], { stdio: ["ignore", "pipe", "pipe"] })
+    const stdout: Array<string> = []
+    let stderr = ""
+    let rest = ""
+    child.stdout.on("data", (chunk) => {
+      const lines = (rest + String(chunk)).split("\n")
+      rest = lines.pop()!
+      for (const line of lines) {
+        stdout.push(line)
+        onLine(line, (signal) => child.kill(signal))
+      }
+    })
+    child.stderr.on("data", (chunk) => (stderr += String(chunk)))
+    child.on("close", (code) => resolve({ code, stdout, stderr }))
+  })
+
+const none = () => {}
+const onReady = (signal: NodeJS.Signals) => (line: string, kill: (signal: NodeJS.Signals) => void) => {
+  if (line === "ready") kill(signal)
+}
+
+// Starting Node takes its time on a busy machine.
+describe.concurrent("runMain", { timeout: 60_000 }, () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    it(`${signal} stops in order and exits 0`, async () => {
+      const { code, stdout, stderr } = await run("wait", onReady(signal))
+      assert.deepStrictEqual(
+        { code, stdout, stderr },
+        { code: 0, stdout: ["ready", "draining", "released"], stderr: "" }
+      )
+    })
+  }
+
+  it("a signal during the start rolls it back and exits 0", async () => {
+    const { code, stderr } = await run("slow-start", (line, kill) => {
+      if (line === "starting") kill("SIGTERM")
+    })
+    assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+  })
+
+  it("a second signal exits at once with 128 and its number", async () => {
+    const { code } = await run("hang", (line, kill) => {
+      if (line === "ready") kill("SIGTERM")
+      if (line === "draining") kill("SIGINT")
+    })
+    assert.strictEqual(code, 130)
+  })
+
+  it("stopping past the budget exits 1 and names who hung", async () => {
+    const { code, stdout, stderr } = await run("hang", onReady("SIGTERM"))
+    assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: ["ready", "draining"] })
+    assert.match(stderr, /StopTimeout: Not stopped within 200ms: .*main <0\.\d+>/)
+  })
+
+  it("a tree that ends on purpose exits 0", async () => {
+    const { code, stderr } = await run("done", none)
+    assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+  })
+
+  it("a tree that gives up exits 1 with the reason on stderr", async () => {
+    const { code, stderr } = await run("give-up", none)
+    assert.strictEqual(code, 1)
+    assert.include(stderr, "test/Main gave up on main after 1 failures (intensity): Crash: Error: no more")
+  })
+
+  it("a start that fails exits 1 with the cause on stderr", async () => {
+    const { code, stderr } = await run("bad-start", none)
+    assert.deepStrictEqual({ code, stderr }, { code: 1, stderr: "Error: the port is taken\n" })
+  })
+
+  it("a throw in a raw callback is an orderly stop with exit code 1", async () => {
+    const { code, stdout, stderr } = await run("uncaught", none)
+    assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: ["ready", "draining", "released"] })
+    assert.include(stderr, "Uncaught: Error: thrown in a raw callback")
+  })
+
+  it("a rejection nobody handles is an orderly stop with exit code 1", async () => {
+    const { code, stdout, stderr } = await run("rejection", none)
+    assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: ["ready", "draining", "released"] })
+    assert.include(stderr, "Uncaught: Error: rejected by nobody")
+  })
+})
