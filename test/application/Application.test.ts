@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Ref, Schema } from "effect"
+import { type Context, Deferred, Effect, Exit, Fiber, Layer, Ref, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
 import { Application, CallError, ExitReason, GenServer, Process, RestartLimit, Supervisor } from "effect-otp"

@@ -25,7 +25,7 @@ export class ApplicationState {
 
   /** Runs the hooks of a step, the latest first. One that dies is logged and does not keep the others from it. */
   runAll(step: Phase): Effect.Effect<void> {
-    const due = this.hooks.filter((hook) => hook.step === step).reverse()
+    const due = this.hooks.filter((hook) => hook.step === step).toReversed()
     return Effect.forEach(
       due,
       (hook) => Effect.catchCause(hook.effect, (cause) => Effect.logError(`${step} failed`, cause)),
