@@ -23,7 +23,7 @@ interface Options {
   readonly warmups?: number
 }
 
-const arm = (measure: Arm["measure"], options: Options): Arm => ({ repetitions: 5, warmups: 2, ...options, measure })
+const arm = (measure: Arm["measure"], options: Options): Arm => ({ repetitions: 3, warmups: 2, ...options, measure })
 
 /** Operations a second: `prepare` gives the work of `operations` operations. */
 export const perSecond = (
