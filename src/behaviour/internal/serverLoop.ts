@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { Bound } from "../../kernel/Mailbox.ts"
@@ -109,12 +109,12 @@ export class ServerProcess extends ProcessRecord {
 
   private initialized(result: unknown): Effect.Effect<void> {
     if (this.exiting !== undefined) return Effect.void
-    this.status = "running"
-    this.started = true
     if (result instanceof Initial) {
       this.state = result.state
       this.afterwards(result.options)
     } else this.state = result
+    this.status = "running"
+    this.started = true
     this.target.up(this)
     this.onStarted?.()
     this.onStarted = undefined
@@ -265,7 +265,7 @@ export class ServerProcess extends ProcessRecord {
   private turnEnded(message: Envelope | undefined, exit: Exit.Exit<Next, unknown>): Effect.Effect<void> | undefined {
     this.turn = undefined
     // Killed, or ended by a signal: whatever the turn came to has no effect any more.
-    if (this.exiting !== undefined) return this.interrupted(message)
+    if (this.exiting !== undefined) return this.interrupted(message, exit._tag === "Success")
     if (exit._tag === "Success") return this.apply(message, exit.value)
     if (message instanceof CallEnvelope && isTypedFailure(exit.cause)) {
       this.answer(message, Exit.failCause(exit.cause))
@@ -274,25 +274,29 @@ export class ServerProcess extends ProcessRecord {
     return Effect.failCause(exit.cause) as Effect.Effect<never>
   }
 
-  private interrupted(message: Envelope | undefined): undefined {
+  private interrupted(message: Envelope | undefined, answered: boolean): undefined {
     if (message !== undefined && this.inHand === message) this.done("failed")
+    if (answered && message instanceof CallEnvelope) message.countLate()
   }
 
   /** Does what a handler has answered. */
   private apply(message: Envelope | undefined, next: Next): undefined {
-    if (this.exiting !== undefined) return this.interrupted(message)
-    this.state = next.state
+    if (this.exiting !== undefined) return this.interrupted(message, true)
     const call = message instanceof CallEnvelope ? message : undefined
-    if (next._tag === "Reply" || next._tag === "NoReply") {
+    const tag = next?._tag
+    if (tag === "Reply" || tag === "NoReply") {
       if (next.options !== undefined) this.afterwards(next.options)
-      if (next._tag === "Reply") this.answer(call!, Exit.succeed(next.value))
+      this.state = next.state
+      if (tag === "Reply") this.answer(call!, Exit.succeed(next.value))
       else if (call === undefined) this.done("handled")
       else this.defer(call)
       return
     }
-    if (next._tag === "StopReply") this.lastReply = { call: call!, value: next.value }
+    if (tag !== "Stop" && tag !== "StopReply") throw new RangeError(`${this.spec.id}: ${noAnswer} ${String(next)}`)
+    this.state = next.state
+    if (tag === "StopReply") this.lastReply = { call: call!, value: next.value }
     this.done("handled")
-    if (next._tag === "Stop" && call !== undefined) call.failWith({ _tag: "ServerDown", reason: next.reason })
+    if (tag === "Stop" && call !== undefined) call.failWith({ _tag: "ServerDown", reason: next.reason })
     this.close(next.reason)
   }
 
@@ -372,7 +376,10 @@ export class ServerProcess extends ProcessRecord {
 
   /** A handler died: the state stays what it was before, callers learn it at once. @internal */
   crashed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    if (this.exiting === undefined) this.close(ExitReason.crash(cause), "failed")
+    if (this.exiting !== undefined) return Effect.void
+    // Nobody's signal did this, even if an orderly end was asked for: it is to be reported.
+    this.signalled = false
+    this.close(ExitReason.crash(cause), "failed")
     return Effect.void
   }
 
@@ -403,10 +410,9 @@ export class ServerProcess extends ProcessRecord {
     return this.inHand === undefined ? 0 : 1
   }
 
-  protected override abandonHand(): void {
+  protected override abandonHand(reason: ExitReason.ExitReason): void {
     this.done("failed")
-    const last = this.lastReply
-    if (last !== undefined) last.call.failWith({ _tag: "ServerDown", reason: this.exiting! })
+    this.lastReply?.call.failWith({ _tag: "ServerDown", reason })
     this.lastReply = undefined
   }
 
@@ -436,14 +442,17 @@ export class ServerProcess extends ProcessRecord {
     super.receiveExit(from, reason)
   }
 
+  /** While there is a turn the loop lives on: it sees the turn and its scope to their end, and ends then itself. */
   protected override interrupt(): void {
-    super.interrupt()
-    this.interruptTurn()
+    if (this.turn === undefined) super.interrupt()
+    else this.interruptTurn()
   }
 
   private interruptTurn(): void {
-    const turn = this.turn
+    const { turn } = this
     if (turn === undefined) super.wake(idleWake)
+    // A process that ends itself does nothing more.
+    else if (turn === Fiber.getCurrent()) turn.interruptUnsafe()
     else turn.currentDispatcher.scheduleTask(() => turn.interruptUnsafe(), 0)
   }
 
@@ -451,14 +460,21 @@ export class ServerProcess extends ProcessRecord {
     return fiber === this.turn || fiber === this.fiber
   }
 
-  /** How long the call in hand may still take, in milliseconds; undefined if there is none or it has no limit. */
+  /** How long the call in hand may still take, in milliseconds; undefined if nobody waits for an answer. */
   get timeLeft(): number | undefined {
-    return this.inHand instanceof CallEnvelope ? this.inHand.left : undefined
+    const call = this.inHand
+    if (!(call instanceof CallEnvelope)) return undefined
+    if (call.abandoned) return 0
+    return call.isDone ? undefined : (call.left ?? Infinity)
   }
 
   protected override get crashDetails(): Status {
     const status: Status = { state: this.state, message: this.reportedMessage }
-    return this.spec.formatStatus === undefined ? status : this.spec.formatStatus(status)
+    const { formatStatus } = this.spec
+    if (formatStatus === undefined) return status
+    // A user's function, in a step of the kernel: whatever it throws must not get out.
+    const formatted = Effect.runSyncExit(Effect.sync(() => formatStatus(status)))
+    return formatted._tag === "Success" ? formatted.value : { state: formatFailed, message: formatFailed }
   }
 
   protected override release(): void {
@@ -488,6 +504,9 @@ const awaitFiber = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, 
   Effect.callback<Exit.Exit<A, E>>((resume) => {
     fiber.addObserver((exit) => resume(Exit.succeed(exit)))
   })
+
+const noAnswer = "no handler can answer"
+const formatFailed = "formatStatus failed"
 
 /** What a fiber that outlives the message finds in place of its scope. */
 const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }

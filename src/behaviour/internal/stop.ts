@@ -16,10 +16,10 @@ export const stopServer = (
   options: { readonly reason: ExitReason.ExitReason; readonly timeout: Duration.Duration }
 ): Effect.Effect<void, CallError> =>
   Effect.withFiber((fiber) => {
-    const server = target.current
+    const server = target.current ?? stillEnding(target)
     if (server === undefined) return Effect.fail(failure(target, { _tag: "NoProcess" }, "no"))
     const from = currentUnsafe(fiber)
-    if (from === server && server.isOwn(fiber)) {
+    if (from === server && (server.isOwn(fiber) || !server.isOpen)) {
       const path = [displayName(server), displayName(server)]
       return Effect.fail(failure(target, { _tag: "CallCycle", path }, "no"))
     }
@@ -30,6 +30,8 @@ export const stopServer = (
         : check(target, server, options.reason)
     )
   })
+
+const stillEnding = ({ last }: HandleTarget): ProcessRecord | undefined => (last?.isAlive === true ? last : undefined)
 
 const check = (target: HandleTarget, server: ProcessRecord, wanted: ExitReason.ExitReason) => {
   const reason = server.reason ?? ExitReason.normal
