@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
 import type { Pid, ProcessRecord, Signal } from "effect-otp/kernel"
-import { Accounting, Events, ExitReason, Kernel, Mailbox, Process, Timer } from "effect-otp/kernel"
+import { Accounting, Events, ExitReason, Kernel, type Mailbox, Process, Timer } from "effect-otp/kernel"
 import { Telemetry } from "effect-otp/telemetry"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { inKernel, settle } from "../fixtures/kernel.ts"
@@ -134,7 +134,7 @@ const spawn = (world: World): Effect.Effect<void> =>
         while (true) yield* Effect.flatMap(inbox.take, note(world))
       })
     const mailbox = randomBound(choices)
-    world.pids.push((yield* Process.spawn(body, { mailbox, trapExit: choices.chance(0.3) })) as Pid.Pid<number>)
+    world.pids.push(yield* Process.spawn(body, { mailbox, trapExit: choices.chance(0.3) }))
   })
 
 const fates = ["handled", "failed", "returned", "abandoned", "dropped", "deadLettered", "pending", "accepted"] as const

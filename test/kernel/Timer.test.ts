@@ -15,7 +15,7 @@ const recorder = Effect.gen(function* () {
       while (true) got.push([yield* inbox.take, yield* Clock.currentTimeMillis])
     })
   )
-  return { pid: pid as Pid.Pid<number>, got, messages: () => got.map(([message]) => message) }
+  return { pid: pid, got, messages: () => got.map(([message]) => message) }
 })
 
 const timers = Effect.map(Kernel.counts, (counts) => counts.timers)
@@ -287,12 +287,12 @@ describe("the host", () => {
       Effect.gen(function* () {
         const got: Array<unknown> = []
         const done = yield* Deferred.make<void>()
-        const pid = (yield* Process.spawn((inbox: Process.Inbox<number>) =>
+        const pid = yield* Process.spawn((inbox: Process.Inbox<number>) =>
           Effect.gen(function* () {
             while (got.length < 4) got.push(yield* inbox.take)
             yield* Deferred.succeed(done, undefined)
           })
-        )) as Pid.Pid<number>
+        )
         for (const delay of [30, 0, 10, 20]) yield* Timer.sendAfter(pid, delay, delay)
         yield* Deferred.await(done)
         assert.deepStrictEqual(got, [0, 10, 20, 30])

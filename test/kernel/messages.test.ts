@@ -19,7 +19,7 @@ const gated = (mailbox: Mailbox.Bound, seen: Array<unknown>) =>
         }),
       { mailbox, trapExit: true }
     )
-    return { pid: pid as Pid.Pid<number>, open: Deferred.succeed(gate, undefined) }
+    return { pid: pid, open: Deferred.succeed(gate, undefined) }
   })
 
 describe("order", () => {
@@ -293,7 +293,10 @@ describe("receive", () => {
           assert.strictEqual(messages.handled + mailboxLength, 6)
           if (mailboxLength === 0) break
         }
-        assert.deepStrictEqual(got, got.toSorted())
+        assert.deepStrictEqual(
+          got,
+          got.toSorted((a, b) => Number(a) - Number(b))
+        )
       })
     ),
     100
@@ -310,8 +313,8 @@ describe("receive", () => {
         })
       )
       yield* settle
-      yield* Process.send(pid as Pid.Pid<string>, "fine")
-      yield* Process.send(pid as Pid.Pid<string>, "bad")
+      yield* Process.send(pid, "fine")
+      yield* Process.send(pid, "bad")
       assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.defect(defect))
     })
   )

@@ -1,0 +1,215 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Deferred, Effect, Logger, References } from "effect"
+import { type Pid, type CrashReport, Events, ExitReason, Kernel, Process } from "effect-otp/kernel"
+import { Telemetry } from "effect-otp/telemetry"
+import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
+import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
+
+interface Line {
+  readonly message: unknown
+  readonly cause: Cause.Cause<unknown>
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** Runs with a log that is kept, and with every crash event. */
+const observed = <A, E, R>(
+  program: (seen: {
+    readonly lines: ReadonlyArray<Line>
+    readonly reports: ReadonlyArray<CrashReport.CrashReport>
+  }) => Effect.Effect<A, E, R>
+) =>
+  Effect.gen(function* () {
+    const lines: Array<Line> = []
+    const reports: Array<CrashReport.CrashReport> = []
+    const logger = Logger.make(({ message, cause, fiber }) => {
+      lines.push({
+        message: Array.isArray(message) ? message[0] : message,
+        cause,
+        fields: fiber.getRef(References.CurrentLogAnnotations)
+      })
+    })
+    yield* Telemetry.attachScoped("crashes", Events.processCrash, (_, { report }) => void reports.push(report))
+    return yield* Effect.provide(program({ lines, reports }), Logger.layer([logger]))
+  })
+
+const crash = (label: string | undefined, error: unknown = "kaboom") =>
+  Effect.flatMap(Process.spawn(Effect.die(error), { label }), Process.awaitExit)
+
+describe("a crash", () => {
+  kernelTest(
+    "writes one report: who, below whom, with what cause and how many waited",
+    observed(({ lines, reports }) =>
+      Effect.gen(function* () {
+        const error = new Error("kaboom")
+        const done = yield* Deferred.make<Pid.Pid<string>>()
+        const gate = yield* Deferred.make<void>()
+        const top = yield* Process.spawn(
+          Effect.gen(function* () {
+            const middle = Effect.gen(function* () {
+              const pid = yield* Process.spawn(Effect.andThen(Deferred.await(gate), Effect.die(error)), {
+                label: "worker"
+              })
+              yield* Deferred.succeed(done, pid as Pid.Pid<string>)
+              yield* Effect.never
+            })
+            yield* Process.spawn(middle, { label: "middle" })
+            yield* Effect.never
+          })
+        )
+        const pid = yield* Deferred.await(done)
+        yield* Process.send(pid, "1")
+        yield* Process.send(pid, "2")
+        yield* Deferred.succeed(gate, undefined)
+        const reason = yield* Process.awaitExit(pid)
+        if (reason._tag !== "Crash") return assert.fail("no crash")
+        yield* settle
+
+        assert.strictEqual(lines.length, 1)
+        assert.strictEqual(lines[0]!.message, "worker crashed")
+        assert.strictEqual(Cause.squash(lines[0]!.cause), error)
+        assert.deepStrictEqual(lines[0]!.fields, {
+          pid: String(pid),
+          mailboxLength: 2,
+          ancestors: ["middle", String(top)]
+        })
+        assert.deepStrictEqual(reports, [
+          {
+            pid,
+            name: undefined,
+            label: "worker",
+            ancestors: ["middle", String(top)],
+            message: undefined,
+            state: undefined,
+            cause: reason.cause,
+            mailboxLength: 2,
+            decision: undefined
+          }
+        ])
+        for (const left of yield* Kernel.processes) yield* Process.kill(left)
+      })
+    )
+  )
+
+  kernelTest(
+    "of one process of a chain of 50 linked ones writes one report, of that process",
+    observed(({ lines, reports }) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const complete = yield* Deferred.make<void>()
+        const chain = (left: number): Effect.Effect<void, never, Process.Self> =>
+          left === 0
+            ? Deferred.succeed(complete, undefined).pipe(
+                Effect.andThen(Deferred.await(gate)),
+                Effect.andThen(Effect.die("kaboom"))
+              )
+            : Effect.suspend(() => Process.spawnLink(chain(left - 1), { label: `link ${left - 1}` })).pipe(
+                Effect.andThen(Effect.never)
+              )
+        const first = yield* Process.spawn(chain(49), { label: "link 49" })
+        yield* Deferred.await(complete)
+        assert.strictEqual((yield* Kernel.counts).processes, 50)
+        yield* Deferred.succeed(gate, undefined)
+        yield* Process.awaitExit(first)
+        yield* settle
+        assert.deepStrictEqual(
+          lines.map(({ message }) => message),
+          ["link 0 crashed"]
+        )
+        assert.strictEqual(reports.length, 1)
+      })
+    ),
+    10
+  )
+
+  kernelTest(
+    "is only what is not expected: no report of Normal, Shutdown, Killed, or a reason that came as a signal",
+    observed(({ lines, reports }) =>
+      Effect.gen(function* () {
+        yield* Effect.flatMap(Process.spawn(Effect.void), Process.awaitExit)
+        for (const reason of [ExitReason.shutdown(), ExitReason.killed, ExitReason.defect("from outside")]) {
+          const pid = yield* Process.spawn(Effect.never)
+          yield* Process.exit(pid, reason)
+          assert.deepStrictEqual(yield* Process.awaitExit(pid), reason)
+        }
+        const killed = yield* Process.spawn(Effect.never)
+        yield* Process.kill(killed)
+        yield* settle
+        assert.deepStrictEqual([lines.length, reports.length], [0, 0])
+      })
+    )
+  )
+
+  for (const [title, end] of [
+    ["a signal", (pid: Pid.Pid) => Process.exit(pid, ExitReason.shutdown())],
+    ["a signal that is a crash itself", (pid: Pid.Pid) => Process.exit(pid, ExitReason.defect("from outside"))],
+    ["a kill", Process.kill]
+  ] as const) {
+    kernelTest(
+      `of a finalizer after ${title} is reported`,
+      observed(({ reports }) =>
+        Effect.gen(function* () {
+          const error = new Error("finalizer")
+          const begun = yield* Deferred.make<void>()
+          const pid = yield* Process.spawn(
+            Effect.gen(function* () {
+              yield* Effect.addFinalizer(() => Effect.die(error))
+              yield* Deferred.succeed(begun, undefined)
+              yield* Effect.never
+            })
+          )
+          yield* Deferred.await(begun)
+          yield* end(pid)
+          yield* Process.awaitExit(pid)
+          yield* settle
+          assert.strictEqual(reports.length, 1)
+          assert.include(Cause.pretty(reports[0]!.cause), "finalizer")
+        })
+      )
+    )
+  }
+})
+
+describe("the limit", () => {
+  it.effect("10 reports a second for each label are written, the next says how many were left out", () =>
+    inKernel(
+      observed(({ lines, reports }) =>
+        Effect.gen(function* () {
+          for (let i = 0; i < 25; i++) yield* crash("noisy")
+          yield* crash("other")
+          assert.strictEqual(lines.filter(({ message }) => message === "noisy crashed").length, 10)
+          assert.strictEqual(lines.filter(({ message }) => message === "other crashed").length, 1)
+          yield* SeededScheduler.adjust("1 second")
+          yield* crash("noisy")
+          assert.strictEqual(lines.length, 12)
+          assert.strictEqual(lines[11]!.fields["suppressed"], 15)
+          yield* crash("noisy")
+          assert.isUndefined(lines[12]!.fields["suppressed"])
+          assert.strictEqual(reports.length, 28)
+        })
+      )
+    )
+  )
+
+  it.effect("processes without a label share one: each crashes under a pid of its own", () =>
+    inKernel(
+      observed(({ lines, reports }) =>
+        Effect.gen(function* () {
+          for (let i = 0; i < 25; i++) yield* crash(undefined)
+          assert.deepStrictEqual([lines.length, reports.length], [10, 25])
+        })
+      )
+    )
+  )
+
+  it.effect("keeps a bounded number of labels, and the newest of them", () =>
+    inKernel(
+      observed(({ lines }) =>
+        Effect.gen(function* () {
+          for (let i = 0; i < 2000; i++) yield* crash(`label ${i}`)
+          for (let i = 0; i < 20; i++) yield* crash("label 1999")
+          assert.strictEqual(lines.filter(({ message }) => message === "label 1999 crashed").length, 10)
+        })
+      )
+    )
+  )
+})
