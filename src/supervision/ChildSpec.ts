@@ -15,7 +15,7 @@
 import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Handle } from "../kernel/Handle.ts"
@@ -185,7 +185,7 @@ export const worker = <A, E, R, RS = never>(
   run: Effect.Effect<A, E, R>,
   options?: ChildOptions<E, RS>
 ): ChildSpec<never, never, Exclude<R, Scope.Scope | Self> | NoInfer<RS>> =>
-  spec({ kind: "child", layer: workerLayer(id, run), options: { id, ...options } })
+  spec({ kind: "child", layer: workerLayer(id, run), options: { ...options, id: options?.id ?? id } })
 
 /**
  * A plain service (a pool, a client) that later siblings need. It is rebuilt together with them.
@@ -198,7 +198,7 @@ export const resource = <I, S, E, RIn, R = never, RW = never>(
   layer: Layer.Layer<I, E, RIn>,
   options?: ResourceOptions<E, S, R, RW>
 ): ResourceSpec<I, E, RIn | NoInfer<RW> | NoInfer<R>> =>
-  spec({ kind: "resource", layer, key, options: { id: key.key, ...options } })
+  spec({ kind: "resource", layer, key, options: { ...options, id: options?.id ?? key.key } })
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
@@ -225,7 +225,8 @@ export const Service =
     const key = Context.Service<Self, SupervisorHandle>()(id)
     const children = untyped(options.children)
     const spec = specOf(id, { ...options, children })
-    const handle = (target: HandleTarget) => Context.make(key as unknown as Context.Key<never, SupervisorHandle>, makeHandle(target))
+    const handle = (target: HandleTarget) =>
+      Context.make(key as unknown as Context.Key<never, SupervisorHandle>, makeHandle(target))
     return Object.assign(key, { layer: supervisorLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, Cs>
   }
 
@@ -233,9 +234,8 @@ export const Service =
 
 const makeHandle = (target: HandleTarget): SupervisorHandle => ({
   [HandleTypeId]: target,
-  whichChildren: Effect.sync(() => currentOf(target)?.view.map(({ record, ...child }) => ({ ...child, pid: record })) ?? []),
-  restartChild: (id) =>
-    Effect.flatMap(ask(target, "RestartRequested", id), (result) => startAnswer(id, result)),
+  whichChildren: Effect.sync(() => currentOf(target)?.view ?? []),
+  restartChild: (id) => Effect.flatMap(ask(target, "RestartRequested", id), (result) => startAnswer(id, result)),
   terminateChild: (id) => Effect.asVoid(ask(target, "TerminateRequested", id))
 })
 

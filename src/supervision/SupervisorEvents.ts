@@ -7,6 +7,7 @@
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
+import type { StartFailed } from "./RestartPolicy.ts"
 
 interface Child {
   readonly supervisor: string
@@ -25,18 +26,19 @@ interface Child {
 export const childStart = Telemetry.event<{ readonly durationMillis: number }, Child>("otp.supervisor.child.start")
 
 /**
- * A child ended by itself. Measurement: how long it was up, in milliseconds.
+ * A child ended by itself, or did not start. Measurement: how long it was up, in milliseconds; 0 if it did not start.
  *
  * @category models
  * @since 0.1.0
  */
 export const childExit = Telemetry.event<
   { readonly uptimeMillis: number },
-  Child & { readonly reason: ExitReason | { readonly _tag: "StartFailed" } }
+  Child & { readonly reason: ExitReason | StartFailed<unknown> }
 >("otp.supervisor.child.exit")
 
 /**
- * A child will be started again. Measurement: the delay before it, in milliseconds.
+ * A child will be started again because it ended or did not start; siblings that restart with it have no event of their
+ * own. Measurement: the delay before it, in milliseconds.
  *
  * @category models
  * @since 0.1.0

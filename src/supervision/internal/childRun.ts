@@ -14,6 +14,7 @@ import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { CurrentAdoption, type Place, type Targets } from "../../kernel/Adoption.ts"
+import type { CrashReport } from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { exitOf, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { endWithin, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
@@ -41,6 +42,8 @@ export interface Reports {
   readonly exited: (reason: ExitReason.ExitReason) => void
   /** Its fiber and scope have ended. May come after `overdue`. */
   readonly released: () => void
+  /** A finalizer of its Layer died. */
+  readonly releaseFailed: (cause: Cause.Cause<unknown>) => void
   readonly overdue: (ending: Ending) => void
 }
 
@@ -54,6 +57,8 @@ export interface ChildRunOptions {
   readonly context: Context.Context<never>
   /** Throws if this process cannot be a child of this supervisor. */
   readonly check: (record: ProcessRecord) => void
+  /** Takes the crash reports of its process. */
+  readonly reporter: (report: CrashReport) => void
   readonly defaultLimit: (record: ProcessRecord | undefined) => Limit
   readonly reports: Reports
 }
@@ -91,6 +96,7 @@ export class ChildRun {
       },
       adopt: (record) => {
         this.record = record
+        record.reporter = this.options.reporter
       }
     }
     const inPlace = spec.kind === "child" ? Context.add(context, CurrentAdoption, place) : context
@@ -98,7 +104,12 @@ export class ChildRun {
       Layer.buildWithMemoMap(spec.layer, Layer.CurrentMemoMap.forkOrCreate(inPlace), this.scope)
     )
     // A task of its own: the supervisor is in the middle of a decision.
-    const fiber = Effect.runForkWith(inPlace)(Effect.andThen(Effect.yieldNow, Effect.tap(build, () => this.verify())))
+    const fiber = Effect.runForkWith(inPlace)(
+      Effect.andThen(
+        Effect.yieldNow,
+        Effect.tap(build, () => this.verify())
+      )
+    )
     this.fiber = fiber
     fiber.addObserver((exit) => this.built(exit))
   }
@@ -123,7 +134,10 @@ export class ChildRun {
   private started(context: Context.Context<never>): void {
     this.options.reports.started(context)
     const { spec } = this.options
-    this.record?.observe({ exiting: () => this.limitEnd(), dead: (reason) => this.exited(reason) })
+    const { record } = this
+    record?.observe({ exiting: () => this.limitEnd(), dead: (reason) => this.exited(reason) })
+    // It may have begun to end before anybody looked.
+    if (record?.status === "exiting") this.limitEnd()
     if (spec.key === undefined || spec.options.watch === undefined) return
     const service = Context.getUnsafe(context, spec.key)
     const watch = spec.options.watch
@@ -162,9 +176,18 @@ export class ChildRun {
     this.stopping = true
     const fiber = this.fiber
     if (fiber === undefined) this.release(Exit.interrupt())
-    else fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+    else this.interruptStart(fiber)
     // An orderly end, and a kill.
     this.expect(2)
+  }
+
+  /** A supervisor that is starting stops what it has started: that has its limit, too. */
+  private interruptStart(fiber: Fiber.Fiber<unknown, unknown>): void {
+    fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+    const { orderly } = parse(this.limit)
+    const patience = orderly === undefined ? Effect.void : Effect.timeoutOption(Fiber.await(fiber), orderly)
+    const kill = Effect.sync(() => this.record?.kill())
+    this.run(Effect.andThen(Effect.andThen(Effect.yieldNow, patience), kill))
   }
 
   /** Ends everything at once and waits for it: the supervisor was killed. */
@@ -192,8 +215,10 @@ export class ChildRun {
         : Effect.andThen(shutdown(record, { limit: this.limit }), endWithin(record, Duration.infinity))
     const unwatched = watcher === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(watcher))
     const all = Effect.andThen(Effect.andThen(unwatched, ended), Scope.close(this.scope, exit))
-    this.run(all).addObserver(() => {
+    this.run(all).addObserver((exit) => {
       this.released = true
+      if (record !== undefined) record.reporter = undefined
+      if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) this.options.reports.releaseFailed(exit.cause)
       this.done.openUnsafe()
       then()
     })

@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { makeTargets, processLayer, targetIn, type Place } from "../../kernel/Adoption.ts"
@@ -10,10 +11,11 @@ import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
 import { environment } from "../../kernel/Process.ts"
-import { currentUnsafe } from "../../kernel/ProcessRecord.ts"
+import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { DynamicProcess, type DynamicSpec } from "./dynamicProcess.ts"
-import { SupervisorProcess, type SupervisorSpec } from "./supervisorProcess.ts"
+import type { SupervisorSpec } from "./slots.ts"
+import { SupervisorProcess } from "./supervisorProcess.ts"
 
 /** The Layer of a supervisor: gives its own handle and those of its children. @internal */
 export const supervisorLayer = (
@@ -25,40 +27,54 @@ export const supervisorLayer = (
   )
 
 const started = (spec: SupervisorSpec, place: Place | undefined) =>
-  place !== undefined
-    ? launch(spec, place)
-    : Effect.uninterruptibleMask((restore) =>
-        Effect.tap(restore(launch(spec, undefined)), (record) =>
-          Effect.addFinalizer(() => shutdown(record, { limit: "infinity" }))
-        )
-      )
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(launch(spec, place), (record) => {
+      // It runs: whatever interrupts the wait has to end it.
+      const booted = Effect.onInterrupt(restore(boot(record)), () => stop(record))
+      return place !== undefined ? booted : Effect.tap(booted, () => Effect.addFinalizer(() => stop(record)))
+    })
+  )
 
-const launch = (spec: SupervisorSpec, place: Place | undefined): Effect.Effect<SupervisorProcess, unknown> =>
+const stop = (record: ProcessRecord): Effect.Effect<void> => Effect.asVoid(shutdown(record, { limit: "infinity" }))
+
+const launch = (spec: SupervisorSpec, place: Place | undefined): Effect.Effect<SupervisorProcess> =>
   Effect.withFiber((fiber) => {
-    const parent = place?.parent ?? currentUnsafe(fiber)
-    const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
-    const targets = place?.targets ?? makeTargets()
-    // Flattened once: each child's environment is built on it.
-    const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
-    const target = targetIn(targets, spec.id)
-    const record = new SupervisorProcess(spec, { place, target, targets, kernel, parent, context })
+    const record = new SupervisorProcess(spec, whereabouts(fiber, spec.id, place))
     place?.adopt(record)
     record.run()
-    return Effect.callback<SupervisorProcess, unknown>((resume) => {
+    return Effect.succeed(record)
+  })
+
+const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, place: Place | undefined) => {
+  const targets = place?.targets ?? makeTargets()
+  const kernel = place?.parent.kernel ?? Kernel.currentUnsafe(fiber)
+  const current = currentUnsafe(fiber)
+  // Where a kernel of its own was provided inside a process, that process is a stranger to it.
+  const parent = place?.parent ?? (current?.kernel === kernel ? current : undefined)
+  // Flattened once: each child's environment is built on it.
+  const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
+  return { place, target: targetIn(targets, id), targets, kernel, parent, context }
+}
+
+/** Waits until all children are up. */
+const boot = (record: SupervisorProcess): Effect.Effect<SupervisorProcess, unknown> =>
+  Effect.withFiber((fiber) =>
+    Effect.callback((resume) => {
       const answer = (exit: () => Exit.Exit<SupervisorProcess, unknown>) =>
         fiber.currentDispatcher.scheduleTask(() => resume(exit()), 0)
+      if (record.booted) return resume(Exit.succeed(record))
       const observer = { ended: () => answer(() => failure(record)) }
       record.observe(observer)
       record.onBooted = () => {
         record.unobserve(observer)
         answer(() => Exit.succeed(record))
       }
-      return Effect.suspend(() => {
+      return Effect.sync(() => {
         record.unobserve(observer)
-        return shutdown(record, { limit: "infinity" })
+        record.onBooted = undefined
       })
     })
-  })
+  )
 
 /** The Layer of a dynamic supervisor, which is up at once. @internal */
 export const dynamicLayer = (
@@ -67,21 +83,28 @@ export const dynamicLayer = (
 ): Layer.Layer<never> =>
   processLayer((place) =>
     Effect.withFiber<Context.Context<never>, never, Scope.Scope>((fiber) => {
-      const parent = place?.parent ?? currentUnsafe(fiber)
-      const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
-      const targets = place?.targets ?? makeTargets()
-      const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
-      const target = targetIn(targets, spec.id)
-      const record = new DynamicProcess(spec, { place, target, targets, kernel, parent, context })
+      const record = new DynamicProcess(spec, whereabouts(fiber, spec.id, place))
+      const given = handle(record.target)
       place?.adopt(record)
       record.run()
-      if (place !== undefined) return Effect.succeed(handle(target))
-      return Effect.as(Effect.addFinalizer(() => shutdown(record, { limit: "infinity" })), handle(target))
-    })
+      return place !== undefined
+        ? Effect.succeed(given)
+        : Effect.as(
+            Effect.addFinalizer(() => stop(record)),
+            given
+          )
+    }).pipe(Effect.uninterruptible)
   )
 
 const failure = (record: SupervisorProcess): Exit.Exit<never, unknown> => {
-  if (record.bootFailure !== undefined) return Exit.failCause(record.bootFailure)
-  const why = ExitReason.format(record.reason ?? ExitReason.killed)
-  return Exit.failCause(Cause.die(new Error(`${record.spec.id} ended before all its children were up: ${why}`)))
+  const { bootFailure, reason } = record
+  if (bootFailure === undefined) {
+    const why = ExitReason.format(reason ?? ExitReason.killed)
+    return Exit.die(new Error(`${record.spec.id} ended before all its children were up: ${why}`))
+  }
+  // Nobody interrupted whoever starts the tree: it must not look so.
+  if (Cause.hasInterruptsOnly(bootFailure)) return Exit.die(new Error(`${record.spec.id}: ${notByItself}`))
+  return Exit.failCause(bootFailure)
 }
+
+const notByItself = "the start of a child was interrupted, and not by its supervisor"

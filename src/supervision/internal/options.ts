@@ -1,5 +1,6 @@
 /** Turns the options of a supervisor into what its process needs, once and checked. */
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import type { Launch } from "../../behaviour/GenServer.ts"
 import type { Limit } from "../../kernel/Shutdown.ts"
 import type { RestartSchedule, Untyped } from "../ChildSpec.ts"
@@ -9,7 +10,7 @@ import type { DynamicSpec } from "./dynamicProcess.ts"
 import * as Intensity from "./intensity.ts"
 import { policyOf, RestartSteps } from "./restartSchedule.ts"
 import * as Strategy from "./strategy.ts"
-import type { SupervisorSpec } from "./supervisorProcess.ts"
+import type { SupervisorSpec } from "./slots.ts"
 
 const defaultIntensity = { max: 3, within: Duration.seconds(5) }
 
@@ -35,15 +36,19 @@ interface DynamicOptions extends Policies {
 export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpec) => {
   const { children, schedule } = options
   const { max, within } = options.intensity ?? defaultIntensity
-  const window = Duration.fromInputUnsafe(within)
+  const window = duration(`${id}: intensity: within`, within)
   const policies = children.map((child) => policyOf(child.options.schedule ?? schedule))
+  const counted = (index: number) => options.intensity !== undefined || policies[index] === undefined
   const checked = Strategy.validate({
     strategy: options.strategy,
     autoShutdown: options.autoShutdown ?? "never",
     intensity: { max, withinMillis: Duration.toMillis(window) },
-    members: children.map((child, index) =>
-      memberOf(child, index, options.intensity !== undefined || policies[index] === undefined)
-    )
+    members: children.map((child, index) => memberOf(child, index, counted(index)))
+  })
+  const quiet = children.map(({ options: { resetAfter, shutdown } }, index) => {
+    const child = `${id}: child "${checked.members[index]!.id}"`
+    if (shutdown !== undefined) limit(`${child}: shutdown`, shutdown)
+    return resetAfter === undefined ? window : duration(`${child}: resetAfter`, resetAfter)
   })
   return () => ({
     id,
@@ -51,41 +56,51 @@ export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpe
     children,
     schedule: (index) => {
       const policy = policies[index]
-      const resetAfter = children[index]!.options.resetAfter
-      if (policy === undefined) return undefined
-      return new RestartSteps(policy, resetAfter === undefined ? window : Duration.fromInputUnsafe(resetAfter))
+      return policy === undefined ? undefined : new RestartSteps(policy, quiet[index]!)
     }
   })
 }
 
 /** @internal */
-export const dynamicSpecOf = (
-  id: string,
-  launch: Launch,
-  options: DynamicOptions
-): DynamicSpec => {
+export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOptions): DynamicSpec => {
   const policy = policyOf(options.schedule)
   const { max, within } = options.intensity ?? defaultIntensity
-  const window = Duration.fromInputUnsafe(within)
+  const window = duration(`${id}: intensity: within`, within)
   const counted = options.intensity !== undefined || policy === undefined
-  const limit = { max, withinMillis: Duration.toMillis(window) }
-  const resetAfter = options.resetAfter === undefined ? window : Duration.fromInputUnsafe(options.resetAfter)
+  const intensity = { max, withinMillis: Duration.toMillis(window) }
+  const resetAfter = options.resetAfter === undefined ? window : duration(`${id}: resetAfter`, options.resetAfter)
   const { maxChildren = Infinity } = options
   if (!(maxChildren >= 0)) throw new RangeError(`${id}: maxChildren must be 0 or more, not ${maxChildren}`)
   // Checks the numbers.
-  Intensity.make(limit)
+  Intensity.make(intensity)
   return {
     id,
     launch,
     restart: options.restart ?? "permanent",
-    intensity: counted ? limit : undefined,
+    intensity: counted ? intensity : undefined,
     steps: () => (policy === undefined ? undefined : new RestartSteps(policy, resetAfter)),
-    limit: options.shutdown ?? Duration.seconds(5),
+    limit: limit(`${id}: shutdown`, options.shutdown ?? Duration.seconds(5)),
     maxChildren
   }
 }
 
+const limit = (what: string, input: Limit): Limit =>
+  input === "brutalKill" || input === "infinity" ? input : duration(what, input)
+
+const duration = (what: string, input: Duration.Input): Duration.Duration => {
+  const found = Option.getOrUndefined(Duration.fromInput(input))
+  // Not a number is zero for `Duration`.
+  if (found !== undefined && !Number.isNaN(input) && !Duration.isNegative(found)) return found
+  throw new RangeError(`${what} must be a duration of 0 or more, not ${inspect(input)}`)
+}
+
+/** What a user of JavaScript may have written. */
+const inspect = (input: unknown): string =>
+  typeof input === "number" ? String(input) : (JSON.stringify(input) ?? "nothing")
+
 const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
   const { id = `child ${index + 1}`, restart = "permanent", significant = false } = child.options
-  return child.kind === "resource" ? { kind: "resource", id, counted } : { kind: "child", id, restart, significant, counted }
+  return child.kind === "resource"
+    ? { kind: "resource", id, counted }
+    : { kind: "child", id, restart, significant, counted }
 }

@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as Schedule from "effect/Schedule"
 import type { RestartSchedule } from "../ChildSpec.ts"
@@ -58,4 +58,4 @@ export class RestartSteps {
 
 /** The Schedule itself, where it was given by a function with a typing helper. @internal */
 export const policyOf = (schedule: RestartSchedule<unknown, never> | undefined): Policy | undefined =>
-  schedule === undefined || Schedule.isSchedule(schedule) ? (schedule as Policy | undefined) : schedule(identity)
+  schedule === undefined || Schedule.isSchedule(schedule) ? schedule : schedule(identity)

@@ -10,78 +10,38 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
-import type { Fate } from "../../kernel/Accounting.ts"
-import { innerTargets, SupervisedLayers, type Supervised, type Targets } from "../../kernel/Adoption.ts"
-import type * as CrashReport from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { TypeId as HandleTypeId } from "../../kernel/Handle.ts"
-import { reportCrash, Self, type Envelope, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import type { Limit } from "../../kernel/Shutdown.ts"
-import * as Telemetry from "../../telemetry/Telemetry.ts"
 import type { Untyped } from "../ChildSpec.ts"
-import * as Events from "../SupervisorEvents.ts"
-import { ChildRun, type Ending } from "./childRun.ts"
-import { RestartSteps } from "./restartSchedule.ts"
+import { ChildReports } from "./childReports.ts"
+import { ChildRun, type Ending, type Reports } from "./childRun.ts"
+import { RequestDesk, type Answer } from "./requestDesk.ts"
+import { RoundWaits } from "./roundWaits.ts"
+import { Slots, type SupervisorSpec } from "./slots.ts"
 import * as Strategy from "./strategy.ts"
+import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
 import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
 
 type Event = Strategy.Event<Ending>
 type Action = Strategy.Action<Ending>
 type EndReason = Strategy.EndReason<Ending>
+type State = Strategy.State<Ending>
 
-/** What a supervisor is told of one of its children. @internal */
-export interface SupervisorSpec {
-  readonly id: string
-  readonly options: Strategy.Options
-  readonly children: ReadonlyArray<Untyped>
-  /** The steps of a child's schedule, made when first asked for; undefined: restart at once. */
-  readonly schedule: (child: number) => RestartSteps | undefined
-}
-
-/** An event for the core, or a question of a user. @internal */
-export class SupervisorEnvelope implements Envelope {
-  readonly from = undefined
-  readonly content: unknown
-  readonly event: Event
-  private readonly onRefuse: (() => void) | undefined
-  constructor(event: Event, onRefuse?: () => void) {
-    this.event = event
-    this.content = event
-    this.onRefuse = onRefuse
-  }
-  refuse(): Fate {
-    this.onRefuse?.()
-    return "returned"
-  }
-}
-
-interface Slot {
-  readonly spec: Untyped
-  readonly id: string
-  readonly targets: Targets
-  run: ChildRun | undefined
-  incarnation: number
-  startedAt: number
-  steps: RestartSteps | undefined
-  /** What it gives to later siblings now. */
-  context: Context.Context<never> | undefined
-  /** The report of its crash, until it is known what follows. */
-  report: CrashReport.CrashReport | undefined
-  /** How long its last run was up. */
-  uptime: number
+/** @internal */
+export interface ChildView extends Strategy.ChildView {
+  readonly pid: ProcessRecord | undefined
+  readonly restarts: number
 }
 
 /** @internal */
 export class SupervisorProcess extends TreeProcess {
   readonly spec: SupervisorSpec
-  /** The Layers its children were started by, and those of supervisors below. */
-  readonly supervised = new Map<object, Supervised>()
-  private readonly slots: ReadonlyArray<Slot | undefined>
-  private state: Strategy.State<Ending> | undefined = undefined
-  private readonly requests = new Map<number, (result: Strategy.Result<Ending>) => void>()
-  private readonly sleeps = new Map<number, Fiber.Fiber<void>>()
-  private lastRequest = 0
+  private readonly slots: Slots
+  private readonly reports: ChildReports
+  private readonly waits = new RoundWaits()
+  private readonly desk = new RequestDesk()
+  private state: State | undefined = undefined
   private finalReason: ExitReason.ExitReason | undefined = undefined
   booted = false
   bootFailure: Cause.Cause<unknown> | undefined = undefined
@@ -92,36 +52,21 @@ export class SupervisorProcess extends TreeProcess {
   constructor(spec: SupervisorSpec, options: Omit<TreeOptions, "id">) {
     super({ ...options, id: spec.id })
     this.spec = spec
-    this.slots = spec.children.map((child, index) => {
-      const { id } = spec.options.members[index]!
-      return {
-        spec: child,
-        id,
-        targets: innerTargets(options.targets, id),
-        run: undefined,
-        incarnation: 0,
-        startedAt: 0,
-        steps: spec.schedule(index),
-        context: undefined,
-        report: undefined,
-        uptime: 0
-      }
-    })
+    this.slots = new Slots(spec, options.targets)
+    this.reports = new ChildReports(this, spec.id, this.slots)
   }
 
   // ---- the loop ---------------------------------------------------------------------------------------------------
 
   run(): void {
     this.context = Context.add(this.context, Self, this)
-    const main = Effect.onInterrupt(
-      Effect.suspend(() => {
-        this.status = "running"
-        this.take(Strategy.boot(this.spec.options))
-        return this.serve
-      }),
-      () => this.killChildren
-    )
-    const fiber = Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, main))
+    const main = Effect.suspend(() => {
+      this.status = "running"
+      this.take(Strategy.boot(this.spec.options))
+      return this.serve
+    })
+    const guarded = Effect.onExit(main, () => (this.finalReason === undefined ? this.killChildren : Effect.void))
+    const fiber = Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, guarded))
     this.fiber = fiber
     fiber.addObserver((exit) => this.ranOut(exit))
   }
@@ -135,15 +80,18 @@ export class SupervisorProcess extends TreeProcess {
   })
 
   private readonly park = Effect.callback<void>((resume) => {
-    this.resume = resume
+    // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+    if (this.mailbox.size > 0) resume(Exit.void)
+    else this.resume = resume
   })
 
   private handle(event: Event): void {
-    if (this.finalReason === undefined) this.take(Strategy.decide(this.state!, event, this.now()))
-    if (event._tag === "ChildExited") this.reportUnlessRestarting(event.child)
+    this.reports.hear(this.state!, event)
+    this.take(Strategy.decide(this.state!, event, this.now()))
+    this.reports.settle(this.state!)
   }
 
-  private take([state, actions]: readonly [Strategy.State<Ending>, ReadonlyArray<Action>]): void {
+  private take([state, actions]: readonly [State, ReadonlyArray<Action>]): void {
     this.state = state
     for (const action of actions) this.act(action)
   }
@@ -163,17 +111,17 @@ export class SupervisorProcess extends TreeProcess {
       case "StartChild":
         return this.startChild(action.child, action.incarnation)
       case "StopChild":
-        return this.slots[action.child]!.run!.stop()
+        return this.slots.at(action.child).run!.stop()
       case "AskSchedule":
         return this.askSchedule(action)
       case "Sleep":
         return this.sleep(action.round, action.millis)
       case "CancelSleep":
-        return this.cancelSleep(action.round)
+        return this.waits.cancel(action.round)
       case "Reply":
-        return this.reply(action.request, action.result)
+        return this.desk.reply(action.request, action.result)
       case "Forget":
-        return this.forget(action.child)
+        return this.slots.forget(action.child)
       case "BootSucceeded":
         return this.bootSucceeded()
       case "End":
@@ -182,108 +130,73 @@ export class SupervisorProcess extends TreeProcess {
   }
 
   private startChild(child: number, incarnation: number): void {
-    const slot = this.slots[child]!
+    const slot = this.slots.at(child)
+    const spec = slot.spec!
     slot.incarnation = incarnation
-    const begun = this.now()
-    const run = new ChildRun({
+    slot.uptime = 0
+    slot.run = new ChildRun({
       id: slot.id,
-      spec: slot.spec,
+      spec,
       parent: this,
       targets: slot.targets,
-      context: this.contextFor(child),
-      check: (record) => checkChild(record, slot.spec),
+      context: this.slots.environment(child, this.context),
+      reporter: this.reports.reporter(child),
+      check: (record) => checkChild(record, spec),
       defaultLimit: (record): Limit => (record instanceof TreeProcess ? "infinity" : defaultLimit),
-      reports: {
-        started: (context) => {
-          this.childStarted(slot, run, context, begun)
-          this.tell({ _tag: "ChildStarted", child, incarnation })
-        },
-        startFailed: (exit) => this.tell({ _tag: "StartFailed", child, incarnation, exit }),
-        exited: (reason) => {
-          slot.uptime = this.now() - slot.startedAt
-          this.announceExit(slot, reason)
-          const expected = ExitReason.isExpected(reason)
-          this.tell({ _tag: "ChildExited", child, incarnation, expected, exit: { reason } })
-        },
-        released: () => this.tell({ _tag: "ChildStopped", child, incarnation }),
-        overdue: (exit) => {
-          this.announceZombie(slot)
-          this.tell({ _tag: "ReleaseTimedOut", child, incarnation, exit })
-        }
-      }
+      reports: this.listenTo(child, incarnation)
     })
-    slot.run = run
-    slot.uptime = 0
-    run.start()
+    slot.run.start()
   }
 
-  private childStarted(slot: Slot, run: ChildRun, built: Context.Context<never>, begun: number): void {
-    slot.startedAt = this.now()
-    slot.context =
-      slot.spec.key === undefined
-        ? handlesOf(built)
-        : Context.make(slot.spec.key as Context.Key<never, unknown>, Context.getUnsafe(built, slot.spec.key))
-    const { record } = run
-    if (record !== undefined) {
-      record.reporter = (report) => {
-        slot.report = report
-      }
-      this.supervised.set(run.layer!, { targets: slot.targets, context: slot.context })
-      if (record instanceof SupervisorProcess) {
-        for (const [layer, supervised] of record.supervised) this.supervised.set(layer, supervised)
+  private listenTo(child: number, incarnation: number): Reports {
+    const { reports } = this
+    const slot = this.slots.at(child)
+    const begun = this.now()
+    return {
+      started: (built) => {
+        slot.startedAt = this.now()
+        this.childStarted(child, built)
+        reports.started(slot, slot.startedAt - begun)
+        this.tell({ _tag: "ChildStarted", child, incarnation })
+      },
+      startFailed: (exit) => {
+        reports.exited(slot, exit.reason, 0)
+        this.tell({ _tag: "StartFailed", child, incarnation, exit })
+      },
+      exited: (reason) => {
+        slot.uptime = this.now() - slot.startedAt
+        reports.exited(slot, reason, slot.uptime)
+        const expected = ExitReason.isExpected(reason)
+        this.tell({ _tag: "ChildExited", child, incarnation, expected, exit: { reason } })
+      },
+      released: () => this.tell({ _tag: "ChildStopped", child, incarnation }),
+      releaseFailed: (cause) => reports.releaseFailed(slot, cause),
+      overdue: (exit) => {
+        reports.overdue(slot)
+        this.tell({ _tag: "ReleaseTimedOut", child, incarnation, exit })
       }
     }
-    if (!Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.childStart)) return
-    const durationMillis = slot.startedAt - begun
-    Telemetry.executeUnsafe(this.kernel.telemetry, Events.childStart, { durationMillis }, this.about(slot))
   }
 
-  /** The environment of a child: the supervisor's, and what earlier siblings give. */
-  private contextFor(child: number): Context.Context<never> {
-    let context = Context.omit(Self)(this.context) as Context.Context<never>
-    for (const slot of this.slots.slice(0, child)) {
-      if (slot?.context !== undefined) context = Context.merge(context, slot.context)
-    }
-    const above = Context.get(this.context, SupervisedLayers)
-    return Context.add(context, SupervisedLayers, new Map([...above, ...this.supervised]))
+  private childStarted(child: number, built: Context.Context<never>): void {
+    this.slots.started(child, built)
+    const record = this.slots.at(child).run?.record
+    if (!(record instanceof SupervisorProcess)) return
+    for (const [layer, supervised] of record.slots.supervised) this.slots.supervised.set(layer, supervised)
   }
 
   private askSchedule(action: Extract<Action, { readonly _tag: "AskSchedule" }>): void {
     const { round, child, incarnation, exit } = action
-    const slot = this.slots[child]!
-    const answer = (verdict: Strategy.Verdict) => {
-      if (verdict._tag === "Delay") this.announceRestart(slot, verdict.millis)
-      this.tell({ _tag: "Verdict", round, verdict })
-    }
-    if (slot.steps === undefined) return answer({ _tag: "Delay", millis: 0 })
-    const uptime = Duration.millis(slot.uptime)
-    const input = { id: slot.id, reason: exit.reason, incarnation: incarnation - 1, uptime }
-    const asked = Effect.map(slot.steps.ask(input, this.now()), answer)
-    Effect.runForkWith(this.contextFor(child))(Effect.andThen(Effect.yieldNow, asked))
+    const { id, steps, uptime } = this.slots.at(child)
+    const answer = (verdict: Strategy.Verdict) => this.tell({ _tag: "Verdict", round, verdict })
+    if (steps === undefined) return answer({ _tag: "Delay", millis: 0 })
+    const input = { id, reason: exit.reason, incarnation: incarnation - 1, uptime: Duration.millis(uptime) }
+    this.waits.start(round, this.slots.environment(child, this.context), steps.ask(input, this.now()), answer)
   }
 
   private sleep(round: number, millis: number): void {
-    const passed = Effect.sync(() => {
-      this.sleeps.delete(round)
-      this.tell({ _tag: "DelayPassed", round })
-    })
-    const sleeping = Effect.runForkWith(this.context)(Effect.andThen(Effect.sleep(Duration.millis(millis)), passed))
-    if (sleeping.pollUnsafe() === undefined) this.sleeps.set(round, sleeping)
-  }
-
-  private cancelSleep(round: number): void {
-    this.sleeps.get(round)?.interruptUnsafe()
-    this.sleeps.delete(round)
-  }
-
-  private reply(request: number, result: Strategy.Result<Ending>): void {
-    this.requests.get(request)?.(result)
-    this.requests.delete(request)
-  }
-
-  private forget(child: number): void {
-    this.flushReport(this.slots[child], "not restarted: temporary")
-    ;(this.slots as Array<Slot | undefined>)[child] = undefined
+    const sleep = Effect.sleep(Duration.millis(millis))
+    this.waits.start(round, this.context, sleep, () => this.tell({ _tag: "DelayPassed", round }))
   }
 
   private bootSucceeded(): void {
@@ -296,73 +209,24 @@ export class SupervisorProcess extends TreeProcess {
   // ---- questions --------------------------------------------------------------------------------------------------
 
   /** Asks the core for something; `answer` is called once. */
-  request(tag: "TerminateRequested" | "RestartRequested", id: string, answer: (result: Strategy.Result<Ending>) => void): void {
-    const request = ++this.lastRequest
-    this.requests.set(request, answer)
-    this.post(
-      new SupervisorEnvelope({ _tag: tag, request, id }, () => this.reply(request, { _tag: "SupervisorStopping" }))
-    )
+  request(tag: "TerminateRequested" | "RestartRequested", id: string, answer: Answer): void {
+    const request = this.desk.add(answer)
+    const refused = () => this.desk.reply(request, { _tag: "SupervisorStopping" })
+    this.post(new SupervisorEnvelope({ _tag: tag, request, id }, refused))
   }
 
-  get view(): ReadonlyArray<Strategy.ChildView & { readonly record: ProcessRecord | undefined; readonly restarts: number }> {
+  get view(): ReadonlyArray<ChildView> {
     if (this.state === undefined) return []
-    const slots = new Map(this.slots.map((slot) => [slot?.id, slot]))
     return Strategy.whichChildren(this.state).map((child) => {
-      const slot = slots.get(child.id)
-      const record = slot?.run?.record
-      const alive = record !== undefined && record.isAlive ? record : undefined
-      return { ...child, record: alive, restarts: Math.max(0, (slot?.incarnation ?? 1) - 1) }
+      const { incarnation, run } = this.slots.withId(child.id)
+      const pid = run?.record?.isAlive === true ? run.record : undefined
+      return { ...child, pid, restarts: Math.max(0, incarnation - 1) }
     })
   }
 
   /** What it exports: the handles of its children. */
   get exports(): Context.Context<never> {
-    let context: Context.Context<never> = Context.empty()
-    for (const slot of this.slots) {
-      if (slot?.spec.kind === "child" && slot.context !== undefined) context = Context.merge(context, slot.context)
-    }
-    return context
-  }
-
-  // ---- reports ----------------------------------------------------------------------------------------------------
-
-  private about(slot: Slot) {
-    return { supervisor: this.spec.id, child: slot.id, incarnation: slot.incarnation, pid: slot.run?.record }
-  }
-
-  private announceExit(slot: Slot, reason: ExitReason.ExitReason): void {
-    if (!Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.childExit)) return
-    const metadata = { ...this.about(slot), reason }
-    Telemetry.executeUnsafe(this.kernel.telemetry, Events.childExit, { uptimeMillis: slot.uptime }, metadata)
-  }
-
-  private announceRestart(slot: Slot, delayMillis: number): void {
-    this.flushReport(slot, delayMillis === 0 ? "restart" : `restart in ${delayMillis} ms`)
-    if (!Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.childRestart)) return
-    Telemetry.executeUnsafe(this.kernel.telemetry, Events.childRestart, { delayMillis }, this.about(slot))
-  }
-
-  private announceZombie(slot: Slot): void {
-    if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.childZombie)) {
-      Telemetry.executeUnsafe(this.kernel.telemetry, Events.childZombie, { count: 1 }, this.about(slot))
-    }
-    this.log(Effect.logWarning(`${this.spec.id}: child ${slot.id} has not ended within its shutdown limit`))
-  }
-
-  /** A crash that asks no schedule is not followed by a restart of its own. */
-  private reportUnlessRestarting(child: number): void {
-    const slot = this.slots[child]
-    if (slot?.report === undefined) return
-    const asked = this.state?.phase._tag === "Running" && this.state.phase.rounds.some((round) => round.child === child)
-    if (asked) return
-    this.flushReport(slot, this.state?.phase._tag === "Running" ? "not restarted, or restarted with a sibling" : "stop")
-  }
-
-  private flushReport(slot: Slot | undefined, decision: string): void {
-    const report = slot?.report
-    if (slot === undefined || report === undefined) return
-    slot.report = undefined
-    reportCrash(this.kernel, { ...report, decision }, this.context)
+    return this.slots.exports
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------------
@@ -370,10 +234,9 @@ export class SupervisorProcess extends TreeProcess {
   private conclude(end: EndReason): void {
     // A tree that never came up is the failure of its Layer, not its end.
     this.ending = end._tag === "BootFailed" ? "Requested" : end._tag
-    const reason = this.reasonOf(end)
-    for (const slot of this.slots) this.flushReport(slot, "give up")
-    this.finalReason = reason
-    this.close(reason)
+    this.reports.close(end)
+    this.finalReason = this.reasonOf(end)
+    this.close(this.finalReason)
   }
 
   private reasonOf(end: EndReason): ExitReason.ExitReason {
@@ -397,17 +260,24 @@ export class SupervisorProcess extends TreeProcess {
   }
 
   private ranOut(exit: Exit.Exit<unknown, unknown>): void {
-    for (const answer of this.requests.values()) answer({ _tag: "SupervisorStopping" })
-    this.requests.clear()
+    this.desk.close()
+    this.waits.cancelAll()
+    this.reports.close(undefined)
     this.over(this.finalReason ?? this.exiting ?? ExitReason.fromExit(exit), this.ending)
   }
 
   /** Its own end is the children's: in reverse order they are killed, and all have ended before it has. */
   private readonly killChildren: Effect.Effect<void> = Effect.suspend(() => {
-    for (const sleeping of this.sleeps.values()) sleeping.interruptUnsafe()
-    const runs = this.slots.flatMap((slot) => (slot?.run === undefined ? [] : [slot.run])).reverse()
-    return Effect.forEach(runs, (run) => run.kill, { discard: true })
+    this.waits.cancelAll()
+    return Effect.forEach(this.slots.runs, (run) => run.kill, { discard: true })
   })
+
+  /** From here on its handle points to nothing: a killed supervisor is down at once. */
+  protected override close(reason: ExitReason.ExitReason): boolean {
+    const closed = super.close(reason)
+    if (closed) this.target.down(this)
+    return closed
+  }
 
   override shutdown(reason: ExitReason.ExitReason): void {
     if (this.exiting === undefined) this.tell({ _tag: "StopRequested", reason: { reason } })
@@ -416,15 +286,6 @@ export class SupervisorProcess extends TreeProcess {
 
 /** How long a process that is no supervisor may take to end in good order. */
 const defaultLimit = Duration.seconds(5)
-
-/** Only handles leave a child: anything else in what was built would be stale after a restart. */
-const handlesOf = (built: Context.Context<never>): Context.Context<never> => {
-  const handles = new Map<string, unknown>()
-  for (const [key, value] of built.mapUnsafe) {
-    if (typeof value === "object" && value !== null && HandleTypeId in value) handles.set(key, value)
-  }
-  return Context.makeUnsafe(handles)
-}
 
 const checkChild = (record: ProcessRecord, spec: Untyped): void => {
   if (!(record instanceof TreeProcess) || spec.options.restart !== "transient") return

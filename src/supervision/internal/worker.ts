@@ -20,10 +20,9 @@ export const workerLayer = <A, E, R>(
         adopt: (record) => place?.adopt(record)
       })
       if (place !== undefined) return Effect.succeed(Context.empty())
-      return Effect.as(Effect.addFinalizer(() => shutdown(record)), Context.empty()) as Effect.Effect<
-        Context.Context<never>,
-        never,
-        never
-      >
+      return Effect.as(
+        Effect.addFinalizer(() => shutdown(record)),
+        Context.empty()
+      ) as Effect.Effect<Context.Context<never>, never, never>
     })
   ) as Layer.Layer<never, never, Exclude<R, Scope.Scope | Self>>

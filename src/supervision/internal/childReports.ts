@@ -1,0 +1,175 @@
+/**
+ * What a supervisor makes known of its children: telemetry events, crash reports, lines in the log.
+ *
+ * A crash is reported together with what the supervisor decided. The report is made at the death of the process, the
+ * decision a little later: until then the report waits.
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type { CrashReport } from "../../kernel/CrashReport.ts"
+import { type ProcessRecord, reportCrash } from "../../kernel/ProcessRecord.ts"
+import * as Telemetry from "../../telemetry/Telemetry.ts"
+import * as Events from "../SupervisorEvents.ts"
+import type { Ending } from "./childRun.ts"
+import type { Slot, Slots } from "./slots.ts"
+import type { EndReason, Event, State } from "./strategy.ts"
+
+interface Waiting {
+  readonly child: number
+  /** Whether the core knows of this ending. */
+  heard: boolean
+  readonly write: (decision: string) => void
+}
+
+/** @internal */
+export class ChildReports {
+  private readonly supervisor: ProcessRecord
+  private readonly name: string
+  private readonly slots: Slots
+  private waiting: Array<Waiting> = []
+  /** What a schedule has just granted. */
+  private delayMillis = 0
+  private closed = false
+
+  constructor(supervisor: ProcessRecord, name: string, slots: Slots) {
+    this.supervisor = supervisor
+    this.name = name
+    this.slots = slots
+  }
+
+  // ---- telemetry --------------------------------------------------------------------------------------------------
+
+  private about({ id, incarnation, run }: Slot) {
+    return { supervisor: this.name, child: id, incarnation, pid: run?.record }
+  }
+
+  private execute<M extends object, D extends object>(
+    event: Telemetry.Event<M, D>,
+    measurements: NoInfer<M>,
+    metadata: () => NoInfer<D>
+  ): void {
+    const { telemetry } = this.supervisor.kernel
+    if (Telemetry.isActiveUnsafe(telemetry, event)) Telemetry.executeUnsafe(telemetry, event, measurements, metadata())
+  }
+
+  started(child: Slot, durationMillis: number): void {
+    this.execute(Events.childStart, { durationMillis }, () => this.about(child))
+  }
+
+  exited(child: Slot, reason: Ending["reason"], uptimeMillis: number): void {
+    this.execute(Events.childExit, { uptimeMillis }, () => ({ ...this.about(child), reason }))
+  }
+
+  overdue(child: Slot): void {
+    this.execute(Events.childZombie, { count: 1 }, () => this.about(child))
+    this.log(Effect.logWarning(`${this.name}: child ${child.id} has not ended within its shutdown limit`))
+  }
+
+  /** A finalizer of its Layer died. */
+  releaseFailed(child: Slot, cause: Cause.Cause<unknown>): void {
+    this.log(Effect.logError(`${this.name}: child ${child.id} was not released cleanly`, cause))
+  }
+
+  // ---- crashes ----------------------------------------------------------------------------------------------------
+
+  /** Takes the crash reports of one run of a child. */
+  reporter(child: number): (report: CrashReport) => void {
+    const { context, kernel } = this.supervisor
+    return (report) => {
+      const write = (decision: string) => reportCrash(kernel, { ...report, decision }, context)
+      // Of a zombie that was left behind.
+      if (this.closed) write("stop")
+      else this.waiting.push({ child, heard: false, write })
+    }
+  }
+
+  /** The core is about to hear of this. */
+  hear(state: State<Ending>, event: Event<Ending>): void {
+    this.delayMillis = 0
+    if (event._tag === "Verdict") this.hearVerdict(state, event)
+    if (!("child" in event)) return
+    if (event._tag === "StartFailed" || event._tag === "ChildExited") this.hearEnding(state, event)
+    for (const waiting of this.waiting) if (waiting.child === event.child) waiting.heard = true
+  }
+
+  private hearVerdict(
+    { phase }: State<Ending>,
+    { round, verdict }: Extract<Event<Ending>, { readonly _tag: "Verdict" }>
+  ): void {
+    const asked = phase._tag === "Running" ? phase.rounds.find((asked) => asked.round === round) : undefined
+    // Absorbed by another round meanwhile, or taken out by hand: then nothing comes of it.
+    if (asked?.wait._tag !== "Asked" || verdict._tag !== "Delay" || !asked.members.includes(asked.child)) return
+    const delayMillis = (this.delayMillis = verdict.millis)
+    this.execute(Events.childRestart, { delayMillis }, () => this.about(this.slots.at(asked.child)))
+  }
+
+  /** The end of a resource, and a start that failed without a crash, are reported by no process. */
+  private hearEnding(
+    { children, options, phase }: State<Ending>,
+    { _tag, child, exit, incarnation }: Extract<Event<Ending>, { readonly _tag: "StartFailed" | "ChildExited" }>
+  ): void {
+    const { status, incarnation: latest } = children[child]!
+    if (phase._tag !== "Running" || incarnation !== latest) return
+    const isResource = options.members[child]!.kind === "resource"
+    // If somebody asked for this start, they are told.
+    const isUnasked = status._tag === "Starting" && status.request === undefined
+    const isTyped = _tag === "StartFailed" && exit.reason._tag === "StartFailed"
+    if (isResource || (isTyped && isUnasked)) this.failed(child, exit)
+  }
+
+  private failed(child: number, { reason }: Ending): void {
+    const what = reason._tag === "StartFailed" ? `did not start: ${String(reason.error)}` : `ended: ${reason._tag}`
+    const write = (decision: string) => {
+      const line = `${this.name}: child ${this.slots.at(child).id} ${what} (${decision})`
+      this.log(reason._tag === "Crash" ? Effect.logWarning(line, reason.cause) : Effect.logWarning(line))
+    }
+    this.waiting.push({ child, heard: true, write })
+  }
+
+  /** Writes what is decided by now. */
+  settle(state: State<Ending>): void {
+    if (this.waiting.length === 0) return
+    const all = this.waiting
+    this.waiting = []
+    for (const waiting of all) {
+      const decision = waiting.heard ? decisionOn(state, waiting.child, this.delayMillis) : undefined
+      if (decision === undefined) this.waiting.push(waiting)
+      else waiting.write(decision)
+    }
+  }
+
+  /** The supervisor is over: nothing more will be decided. */
+  close(reason: EndReason<Ending> | undefined): void {
+    this.closed = true
+    for (const { child, write } of this.waiting) write(reason === undefined ? "stop" : because(reason, child))
+    this.waiting = []
+  }
+
+  private log(effect: Effect.Effect<void>): void {
+    Effect.runForkWith(this.supervisor.context)(effect)
+  }
+}
+
+/** What follows the ending of a child; undefined as long as that is not known. */
+const decisionOn = ({ phase }: State<Ending>, child: number, delayMillis: number): string | undefined => {
+  switch (phase._tag) {
+    case "Booting":
+      return undefined
+    case "Running": {
+      const round = phase.rounds.find(({ members }) => members.includes(child))
+      if (round === undefined) return "no restart"
+      if (round.child !== child) return "restart with a sibling"
+      if (round.wait._tag === "Asked") return undefined
+      return delayMillis > 0 ? `restart in ${delayMillis} ms` : "restart"
+    }
+    case "Ending":
+      return because(phase.reason, child)
+    case "Ended":
+      return "stop"
+  }
+}
+
+const because = (reason: EndReason<Ending>, child: number): string => {
+  if (reason._tag === "Requested" || reason.child !== child) return "stop"
+  return reason._tag === "AutoShutdown" ? "stop all" : "give up"
+}

@@ -1,0 +1,114 @@
+/** The children of one supervisor: the run each is in, and what it gives to its later siblings and to the world. */
+import * as Context from "effect/Context"
+import { eachTarget, innerTargets, SupervisedLayers, type Supervised, type Targets } from "../../kernel/Adoption.ts"
+import * as ExitReason from "../../kernel/ExitReason.ts"
+import { Self } from "../../kernel/ProcessRecord.ts"
+import type { Untyped } from "../ChildSpec.ts"
+import type { ChildRun } from "./childRun.ts"
+import { handlesOf } from "./handles.ts"
+import type { RestartSteps } from "./restartSchedule.ts"
+import type { Options } from "./strategy.ts"
+
+/** What a supervisor is told of its children. @internal */
+export interface SupervisorSpec {
+  readonly id: string
+  readonly options: Options
+  readonly children: ReadonlyArray<Untyped>
+  /** The schedule of a child; undefined: restart at once. */
+  readonly schedule: (child: number) => RestartSteps | undefined
+}
+
+/** @internal */
+export interface Slot {
+  readonly id: string
+  readonly targets: Targets
+  /** Let go of once a temporary child has ended. */
+  spec: Untyped | undefined
+  run: ChildRun | undefined
+  incarnation: number
+  startedAt: number
+  /** How long its last run was up. */
+  uptime: number
+  readonly steps: RestartSteps | undefined
+  /** What it gives now. Handles outlive the child. */
+  given: Context.Context<never>
+}
+
+/** @internal */
+export class Slots {
+  private readonly all: ReadonlyArray<Slot>
+  private readonly byId: ReadonlyMap<string, Slot>
+  /** The Layers its children were started by, and those of supervisors below. */
+  readonly supervised = new Map<object, Supervised>()
+
+  constructor({ children, options, schedule }: SupervisorSpec, targets: Targets) {
+    this.all = children.map((spec, index) => {
+      const { id } = options.members[index]!
+      return {
+        id,
+        targets: innerTargets(targets, id),
+        spec,
+        run: undefined,
+        incarnation: 0,
+        startedAt: 0,
+        uptime: 0,
+        steps: schedule(index),
+        given: Context.empty()
+      }
+    })
+    this.byId = new Map(this.all.map((slot) => [slot.id, slot]))
+  }
+
+  at(child: number): Slot {
+    return this.all[child]!
+  }
+
+  withId(id: string): Slot {
+    return this.byId.get(id)!
+  }
+
+  /** Latest first. */
+  get runs(): ReadonlyArray<ChildRun> {
+    return this.all.flatMap(({ run }) => (run === undefined ? [] : [run])).toReversed()
+  }
+
+  /** The environment of a child: the supervisor's, and what earlier siblings give. */
+  environment(child: number, context: Context.Context<never>): Context.Context<never> {
+    const own: Context.Context<never> = Context.omit(Self)(context)
+    const above = Context.get(context, SupervisedLayers)
+    const layers = new Map([...above, ...this.supervised])
+    return Context.add(merged(own, this.all.slice(0, child)), SupervisedLayers, layers)
+  }
+
+  /** The handles of all children. */
+  get exports(): Context.Context<never> {
+    return merged(
+      Context.empty(),
+      this.all.filter(({ spec }) => spec?.kind !== "resource")
+    )
+  }
+
+  /** Takes in what a child has built. */
+  started(child: number, built: Context.Context<never>): void {
+    const slot = this.at(child)
+    const { run, spec, targets } = slot
+    const key = spec!.key as Context.Key<never, unknown> | undefined
+    slot.given = key === undefined ? handlesOf(built) : Context.make(key, Context.getUnsafe(built, key))
+    if (run?.record !== undefined) this.supervised.set(run.layer!, { targets, context: slot.given })
+  }
+
+  /** A temporary child has ended: nobody will start it again, so nobody has to wait for that. */
+  forget(child: number): void {
+    const slot = this.at(child)
+    const reason = slot.run?.record?.reason ?? ExitReason.normal
+    eachTarget(slot.targets, (target) => target.leave(reason))
+    slot.spec = undefined
+    slot.run = undefined
+  }
+}
+
+const merged = (context: Context.Context<never>, slots: ReadonlyArray<Slot>): Context.Context<never> => {
+  const services = new Map(context.mapUnsafe)
+  for (const { given } of slots) for (const [key, service] of given.mapUnsafe) services.set(key, service)
+  return Context.makeUnsafe(services)
+}
