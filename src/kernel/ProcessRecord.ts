@@ -62,6 +62,8 @@ export interface Envelope {
   readonly from: ProcessRecord | undefined
   /** What a dead letter shows. */
   readonly content: unknown
+  /** A request to the process itself: no bound refuses or drops it, though under `suspend` it waits in line. */
+  readonly isControl?: boolean | undefined
   /** Tells whoever waits that the message will not be handled, and says what became of it. */
   refuse(why: Refusal): Fate
 }
@@ -309,16 +311,21 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
       ;(this.waiting ??= []).push({ envelope, admit })
       return false
     }
+    if (envelope.isControl === true) return this.admit(envelope)
     if (bound.policy === "dropNewest") return this.drop(envelope)
     if (bound.policy === "dropOldest") {
-      const oldest = this.mailbox.take((held) => !(held instanceof SignalEnvelope))
+      const oldest = this.mailbox.take((held) => held.isControl !== true)
       if (oldest === undefined) return this.drop(envelope)
       this.drop(oldest)
-      this.mailbox.push(envelope)
-      this.wake(envelope)
-      return true
+      return this.admit(envelope)
     }
     return this.refuse(envelope, { _tag: "Full" })
+  }
+
+  private admit(envelope: Envelope): true {
+    this.mailbox.push(envelope)
+    this.wake(envelope)
+    return true
   }
 
   private drop(envelope: Envelope): true {
@@ -549,6 +556,9 @@ export class SignalEnvelope implements Envelope {
   }
   get content(): unknown {
     return this.signal
+  }
+  get isControl(): boolean {
+    return true
   }
   refuse(): Fate {
     return "deadLettered"

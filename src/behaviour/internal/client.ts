@@ -5,8 +5,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type { Handle } from "../../kernel/Handle.ts"
-import { TypeId as HandleTypeId, targetOf, type HandleTarget } from "../../kernel/Handle.ts"
+import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../kernel/Handle.ts"
+import * as Kernel from "../../kernel/Kernel.ts"
+import { nobodyUnsafe, postUnsafe } from "../../kernel/Process.ts"
 import { currentUnsafe, displayName, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import * as Timer from "../../kernel/Timer.ts"
 import { CallError, type Reason } from "../CallError.ts"
@@ -36,10 +37,8 @@ interface Client extends Handle<unknown> {
 
 /** Makes the constructor of the clients of one protocol: all share one prototype. @internal */
 export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleTarget) => Handle<unknown>) => {
-  const proto: Record<string | symbol, unknown> = {
-    [MessagesKey]: new Map(messages.map((message) => [message.tag, message]))
-  }
-  for (const message of messages) proto[message.tag] = message.isCast ? castMethod(message) : callMethod(message)
+  const proto: object = { [MessagesKey]: new Map(messages.map((message) => [message.tag, message])) }
+  for (const message of messages) Object.defineProperty(proto, message.tag, methodOf(message))
   return (target) => {
     const client: Record<string | symbol, unknown> = Object.create(proto)
     client[HandleTypeId] = target
@@ -47,49 +46,53 @@ export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleT
   }
 }
 
-const castMethod = (message: Message) =>
-  function (this: Client, payload: unknown): Effect.Effect<void> {
-    return Effect.withFiber((fiber) => {
+/** A method that needs no `this`: a client can be taken apart like any service. */
+const methodOf = (message: Message): PropertyDescriptor => {
+  const method = message.isCast ? castMethod : callMethod
+  return {
+    configurable: true,
+    enumerable: true,
+    get(this: Client) {
+      return method(message, targetOf(this))
+    }
+  }
+}
+
+const castMethod =
+  (message: Message, target: HandleTarget) =>
+  (payload: unknown): Effect.Effect<void> =>
+    Effect.withFiber((fiber) => {
       const from = currentUnsafe(fiber)
       const envelope = new CastEnvelope(message.tag, message.construct(payload), from, Travel.capture(fiber))
-      return post(targetOf(this), envelope, fiber)
+      const record = receiver(target, fiber)
+      if (record.isBounded) return postUnsafe(fiber, record, envelope)
+      record.post(envelope)
+      return Exit.void
     })
-  }
 
-const post = (
-  target: HandleTarget,
-  envelope: CastEnvelope,
-  fiber: Fiber.Fiber<unknown, unknown>
-): Effect.Effect<void> => {
-  const record = target.current ?? target.last
-  if (record === undefined) return Exit.void
-  if (!record.isBounded) {
-    record.post(envelope)
-    return Exit.void
-  }
-  let admitted: (() => void) | undefined = undefined
-  if (record.post(envelope, () => admitted?.())) return Exit.void
-  return Effect.callback<void>((resume) => {
-    admitted = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
-    return Effect.sync(() => {
-      record.withdraw(envelope)
-    })
-  })
+/** The run a cast goes to: while there is none it is a dead letter of the last one, or of one that never was. */
+const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
+  target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.key)
+
+/** What a handler that casts in its own step says about itself. @internal */
+export interface Caster {
+  readonly from: ProcessRecord
+  readonly travel: Travel.Travel | undefined
 }
 
 /** Casts in the step of a handler. @internal */
-export const castUnsafe = (to: Handle<unknown>, tag: string, payload: unknown, from: ProcessRecord): void => {
+export const castUnsafe = (to: Handle<unknown>, tag: string, payload: unknown, caster: Caster): void => {
   const message = (to as Client)[MessagesKey]?.get(tag)
-  if (message === undefined) throw new RangeError(`${targetOf(to).key} has no cast "${tag}"`)
   const target = targetOf(to)
-  const record = target.current ?? target.last
-  record?.post(new CastEnvelope(tag, message.construct(payload), from, undefined))
+  if (message?.isCast !== true) throw new RangeError(`${target.key} has no cast "${tag}"`)
+  const record = target.current ?? target.last ?? nobodyUnsafe(caster.from.kernel, target.key)
+  record.post(new CastEnvelope(tag, message.construct(payload), caster.from, caster.travel))
 }
 
-const callMethod = (message: Message) =>
-  function (this: Client, payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> {
-    return Effect.withFiber((fiber) => {
-      const target = targetOf(this)
+const callMethod =
+  (message: Message, target: HandleTarget) =>
+  (payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> =>
+    Effect.withFiber((fiber) => {
       const defaults = Context.get(fiber.context, CallDefaults)
       const call: Call = {
         fiber,
@@ -102,7 +105,6 @@ const callMethod = (message: Message) =>
       if ((options?.whenDown ?? defaults.whenDown) === "wait") return askPatiently(call)
       return target.current === undefined ? Effect.fail(refusal(call, downReason(target))) : ask(call, target.current)
     })
-  }
 
 interface Call {
   readonly fiber: Fiber.Fiber<unknown, unknown>

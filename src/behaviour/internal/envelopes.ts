@@ -174,6 +174,10 @@ export class StopEnvelope implements Envelope {
     return { _tag: "Stop", reason: this.reason }
   }
 
+  get isControl(): boolean {
+    return true
+  }
+
   refuse(): Fate {
     return "returned"
   }

@@ -7,10 +7,13 @@ import { MessageEnvelope, type ProcessRecord } from "../../kernel/ProcessRecord.
 import * as Timer from "../../kernel/Timer.ts"
 import { castUnsafe } from "./client.ts"
 import type { CallEnvelope } from "./envelopes.ts"
+import type { Travel } from "./travel.ts"
 
 /** The server a handler runs in. @internal */
 export interface Host extends ProcessRecord {
   readonly client: unknown
+  /** What goes with a message that the running handler sends. */
+  readonly travel: Travel | undefined
   replyLater(call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void
 }
 
@@ -32,20 +35,26 @@ export class HandlerContext {
     return this.call === undefined ? undefined : new ReplyTo(this.host, this.call)
   }
 
-  sendAfter(delay: Duration.Input, info: unknown): Effect.Effect<Timer.Timer> {
+  // Functions that need no `this`, so that a handler can take its context apart; made only when one is asked for.
+
+  get sendAfter(): (delay: Duration.Input, info: unknown) => Effect.Effect<Timer.Timer> {
+    return (delay, info) => this.send(info, delay, false)
+  }
+
+  get sendEvery(): (interval: Duration.Input, info: unknown) => Effect.Effect<Timer.Timer> {
+    return (interval, info) => this.send(info, interval, true)
+  }
+
+  get cast(): (to: Handle<unknown>, tag: string, payload: unknown) => void {
+    return (to, tag, payload) => castUnsafe(to, tag, payload, { from: this.host, travel: this.host.travel })
+  }
+
+  private send(info: unknown, delay: Duration.Input, every: boolean): Effect.Effect<Timer.Timer> {
     return Effect.withFiber((fiber) => {
       const { host } = this
       const make = () => new MessageEnvelope(info, undefined)
-      return Effect.succeed(Timer.startEnvelopeUnsafe(fiber, { to: host, make, delay, every: false }))
+      return Effect.succeed(Timer.startEnvelopeUnsafe(fiber, { to: host, make, delay, every }))
     })
-  }
-
-  sendEvery(interval: Duration.Input, info: unknown): Effect.Effect<Timer.Timer> {
-    return Timer.sendEvery(this.host, info, interval)
-  }
-
-  cast(to: Handle<unknown>, tag: string, payload: unknown): void {
-    castUnsafe(to, tag, payload, this.host)
   }
 }
 
@@ -59,12 +68,12 @@ export class ReplyTo {
     this.call = call
   }
 
-  succeed(value: unknown): Effect.Effect<void> {
-    return this.give(Exit.succeed(value))
+  get succeed(): (value: unknown) => Effect.Effect<void> {
+    return (value) => this.give(Exit.succeed(value))
   }
 
-  fail(error: unknown): Effect.Effect<void> {
-    return this.give(Exit.fail(error))
+  get fail(): (error: unknown) => Effect.Effect<void> {
+    return (error) => this.give(Exit.fail(error))
   }
 
   private give(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {

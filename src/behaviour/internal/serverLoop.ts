@@ -429,7 +429,7 @@ export class ServerProcess extends ProcessRecord {
     this.signalled = true
     if (this.status === "starting") return this.end(reason)
     if (this.spec.drain) {
-      this.post(new StopEnvelope(reason, undefined))
+      this.post(new StopEnvelope(reason, undefined), inLine)
       return
     }
     this.stopping = reason
@@ -454,6 +454,14 @@ export class ServerProcess extends ProcessRecord {
     // A process that ends itself does nothing more.
     else if (turn === Fiber.getCurrent()) turn.interruptUnsafe()
     else turn.currentDispatcher.scheduleTask(() => turn.interruptUnsafe(), 0)
+  }
+
+  /** A plain handler has no environment of its own: with what it sends goes what came with the message in hand. */
+  get travel(): Travel.Travel | undefined {
+    const fiber = Fiber.getCurrent()
+    if (fiber !== undefined && fiber !== this.fiber) return Travel.capture(fiber)
+    const message = this.inHand
+    return message instanceof CastEnvelope || message instanceof CallEnvelope ? message.travel : undefined
   }
 
   override isOwn(fiber: Fiber.Fiber<unknown, unknown>): boolean {
@@ -504,6 +512,9 @@ const awaitFiber = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, 
   Effect.callback<Exit.Exit<A, E>>((resume) => {
     fiber.addObserver((exit) => resume(Exit.succeed(exit)))
   })
+
+/** A request to stop that waits for room is not waited for by anybody. */
+const inLine = () => {}
 
 const noAnswer = "no handler can answer"
 const formatFailed = "formatStatus failed"
