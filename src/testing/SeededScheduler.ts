@@ -28,11 +28,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Predicate from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as Scheduler from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
+import { isTestClock } from "./internal/liveClock.ts"
 
 const TypeId = "~effect-otp/testing/SeededScheduler"
 
@@ -412,8 +412,6 @@ const world = (scheduler: SeededSchedulerImpl, waiting: Waiting): Layer.Layer<ne
       )
     })
   )
-
-const isTestClock = (clock: Clock.Clock): clock is TestClock.TestClock => Predicate.hasProperty(clock, "withLive")
 
 const counted = (clock: Clock.Clock, waiting: Waiting, kind: keyof Waiting): Clock.Clock =>
   Object.assign(Object.create(clock) as Clock.Clock, {

@@ -3,4 +3,6 @@
  *
  * @since 0.1.0
  */
+export * as Probe from "./Probe.ts"
 export * as SeededScheduler from "./SeededScheduler.ts"
+export * as TestKernel from "./TestKernel.ts"

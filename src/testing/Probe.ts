@@ -1,0 +1,295 @@
+/**
+ * A process a test can look into: what it was sent, what it watches, and what has not come.
+ *
+ * A probe stands where another process would: hand its pid to what is tested, or let it monitor and link. It keeps all it
+ * is sent; an expectation takes the first message that matches and leaves the others in order.
+ *
+ * **Guarantees**
+ *
+ * - An expectation that is met costs no time, and works by virtual time, by real time and under a `SeededScheduler`.
+ * - One that is not met fails after a limit of real time, and says what was waited for and what has come.
+ * - `expectNothing` waits until nothing happens any more, and for no time at all.
+ * - Exit signals to a probe become messages: it outlives what it is linked to.
+ *
+ * **In Erlang/OTP**
+ *
+ * The test process itself with `assert_receive` and `refute_receive` of ExUnit, `flush()` of the shell.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import { format } from "effect/Formatter"
+import * as Option from "effect/Option"
+import type { Refinement } from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import * as ExitReason from "../kernel/ExitReason.ts"
+import { type Handle, targetOf } from "../kernel/Handle.ts"
+import { isPid, type Pid } from "../kernel/Pid.ts"
+import * as Process from "../kernel/Process.ts"
+import { displayName, Self, type ProcessRecord } from "../kernel/ProcessRecord.ts"
+import { shutdown } from "../kernel/Shutdown.ts"
+import * as Signal from "../kernel/Signal.ts"
+import { withLive } from "./internal/liveClock.ts"
+import { quiet } from "./internal/quiet.ts"
+import * as SeededScheduler from "./SeededScheduler.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * A process for a test, which accepts messages of type `M`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Probe<in out M> {
+  /** Where to send to, or to hand to processes. */
+  readonly pid: Pid<M>
+  /**
+   * Takes the first message that matches: by a type guard, by a predicate, or by being equal to a value. Waits for it if
+   * need be. Signals of the kernel are no messages here.
+   */
+  readonly expect: {
+    <B extends M>(refinement: Refinement<M, B>): Effect.Effect<B, ExpectationFailed>
+    (predicate: (message: M) => boolean): Effect.Effect<M, ExpectationFailed>
+    <const B extends M>(value: B): Effect.Effect<B, ExpectationFailed>
+  }
+  /** Fails if any message or signal is there that no expectation has taken, once nothing happens any more. */
+  readonly expectNothing: Effect.Effect<void, ExpectationFailed>
+  /**
+   * Waits for the death of a process and gives its reason. Takes the `Down` of a monitor of this probe if there is one;
+   * a process this probe does not monitor is looked at directly, so that it may be dead already.
+   */
+  readonly expectDown: (of: Pid | Signal.MonitorRef) => Effect.Effect<ExitReason.ExitReason, ExpectationFailed>
+  /** Waits for an exit signal of a process this probe is linked to, and gives its reason. */
+  readonly expectExit: (from: Pid) => Effect.Effect<ExitReason.ExitReason, ExpectationFailed>
+  /** Watches a process, or the run a handle points to now: exactly one `Down` comes, which `expectDown` takes. */
+  readonly monitor: <T>(target: Pid | Handle<T>) => Effect.Effect<Signal.MonitorRef>
+  /** Runs an effect as this process: `probe.run(Process.link(pid))`. */
+  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Process.Self>>
+  /** All that has come so far, taken or not, in the order it came. */
+  readonly received: Effect.Effect<ReadonlyArray<M | Signal.Signal>>
+}
+
+/**
+ * Options of a probe.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** How long an expectation waits before it fails, in real time. Default 1 second. */
+  readonly within?: Duration.Input | undefined
+}
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * What a probe was to receive has not come, or something has that was not to.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ExpectationFailed extends Data.TaggedError("ExpectationFailed")<{
+  /** What was waited for, in words. */
+  readonly expected: string
+  /** How long, in real time; undefined if nothing was expected. */
+  readonly within: Duration.Duration | undefined
+  /** What has come and was not taken by another expectation. */
+  readonly mailbox: ReadonlyArray<unknown>
+}> {
+  override get message() {
+    const within = this.within === undefined ? "" : ` within ${Duration.format(this.within)} of real time`
+    const mailbox =
+      this.mailbox.length === 0
+        ? "The mailbox is empty."
+        : ["The mailbox holds:", ...this.mailbox.map(describe)].join("\n  - ")
+    return `Expected ${this.expected}${within}. ${mailbox}`
+  }
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * Starts a probe, which ends with the scope. Say which messages it accepts: `Probe.make<string>()`.
+ *
+ * **Example** (Testing what a process sends)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { type Pid, Process } from "effect-otp"
+ * import { Probe, TestKernel } from "effect-otp/testing"
+ *
+ * const greet = (whom: Pid.Pid<string>) => Process.spawn(Process.send(whom, "hello"))
+ *
+ * const test = Effect.gen(function*() {
+ *   const probe = yield* Probe.make<string>()
+ *   const greeter = yield* greet(probe.pid)
+ *   yield* probe.expect("hello")
+ *   yield* probe.expectNothing
+ *   return yield* probe.expectDown(greeter)
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(test, TestKernel.layer)) // => { _tag: "Normal" }
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <M = unknown>(options?: Options): Effect.Effect<Probe<M>, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    const arrivals = new Arrivals(Duration.fromInputUnsafe(options?.within ?? Duration.seconds(1)))
+    // Added in the step it is taken in: at no time is a message neither in the mailbox nor here.
+    const take = (message: unknown) => {
+      arrivals.add(message)
+      return true
+    }
+    const body = (inbox: Process.Inbox<unknown>) => Effect.forever(inbox.receive(take), { disableYield: true })
+    const spawned = Effect.acquireRelease(Process.spawn(body, { label: "probe", trapExit: true }), (pid) =>
+      shutdown(pid)
+    )
+    return Effect.map(spawned, (pid) => makeProbe(Process.recordOf(pid), arrivals) as unknown as Probe<M>)
+  })
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+type Matches = (message: unknown) => boolean
+
+const makeProbe = (record: ProcessRecord, arrivals: Arrivals): Probe<unknown> => {
+  const quietly = <A, E>(look: () => Effect.Effect<A, E>) =>
+    Effect.andThen(
+      Effect.suspend(() => quiet(record.kernel)),
+      Effect.suspend(look)
+    )
+  return {
+    pid: record,
+    expect: (expected: unknown) => arrivals.take(message(expected)),
+    expectNothing: quietly(() => (arrivals.left.length === 0 ? Effect.void : arrivals.failed("nothing", undefined))),
+    expectDown: (of) => Effect.suspend(() => expectDown(record, arrivals, of)),
+    expectExit: (from) => Effect.map(arrivals.take<Signal.Exit>(exit(from)), ({ reason }) => reason),
+    monitor: (target) => Effect.sync(() => Process.monitorUnsafe(record, watched(record, target))),
+    run: (effect) => Effect.provideService(effect, Self, record),
+    received: quietly(() => Effect.succeed([...arrivals.all]))
+  }
+}
+
+/** What an expectation looks for. */
+interface Expected<A> {
+  readonly matches: Matches
+  readonly words: () => string
+  /** Never there: the type of what matches. */
+  readonly _A?: A
+}
+
+const message = (expected: unknown): Expected<never> => {
+  const [matches, words] =
+    typeof expected === "function"
+      ? [expected as Matches, () => `a message for which ${wordsOf(expected as Matches)}`]
+      : [Equal.equals(expected), () => format(expected)]
+  return { matches: (message) => !Signal.isSignal(message) && matches(message), words }
+}
+
+const exit = (from: Pid): Expected<Signal.Exit> => ({
+  matches: (message) => Signal.isExit(message) && message.from === from,
+  words: () => `an exit signal of ${nameOf(from)}`
+})
+
+const down = (of: Pid | Signal.MonitorRef): Expected<Signal.Down> => ({
+  matches: (message) => Signal.isDown(message) && (isPid(of) ? message.pid : message.monitor) === of,
+  words: () => `the Down of ${nameOf(isPid(of) ? of : of.pid)}`
+})
+
+/** At the death of a process its `Down` is in the mailbox of who monitors it already. */
+const expectDown = (record: ProcessRecord, arrivals: Arrivals, of: Pid | Signal.MonitorRef) => {
+  const expected = down(of)
+  if (!isPid(of)) return Effect.map(arrivals.take(expected), ({ reason }) => reason)
+  const taken = Effect.repeat(SeededScheduler.settle, { until: () => record.mailbox.size === 0 })
+  return Effect.flatMap(Effect.tap(arrivals.within(Process.awaitExit(of), expected.words), taken), (reason) =>
+    Effect.sync(() => Option.match(arrivals.takeNow(expected), { onNone: () => reason, onSome: (down) => down.reason }))
+  )
+}
+
+const watched = <T>(record: ProcessRecord, target: Pid | Handle<T>): ProcessRecord => {
+  if (isPid(target)) return Process.recordOf(target)
+  const { current, key } = targetOf(target)
+  return current ?? Process.nobodyUnsafe(record.kernel, key)
+}
+
+/** What has come to a probe, and who waits for more. */
+class Arrivals {
+  readonly all: Array<unknown> = []
+  /** What no expectation has taken. */
+  left: Array<unknown> = []
+  private readonly limit: Duration.Duration
+  private readonly waiting = new Set<() => void>()
+
+  constructor(limit: Duration.Duration) {
+    this.limit = limit
+  }
+
+  add(message: unknown): void {
+    this.all.push(message)
+    this.left.push(message)
+    const waiting = [...this.waiting]
+    this.waiting.clear()
+    for (const wake of waiting) wake()
+  }
+
+  takeNow<A>({ matches }: Expected<A>): Option.Option<A> {
+    const at = this.left.findIndex(matches)
+    return at < 0 ? Option.none() : Option.some(this.left.splice(at, 1)[0] as A)
+  }
+
+  take<A>(expected: Expected<A>): Effect.Effect<A, ExpectationFailed> {
+    const attempt: Effect.Effect<A> = Effect.suspend(() => {
+      const seen = this.all.length
+      const found = this.takeNow(expected)
+      return Option.isSome(found) ? Effect.succeed(found.value) : Effect.flatMap(this.more(seen), () => attempt)
+    })
+    return Effect.suspend(() => (this.left.some(expected.matches) ? attempt : this.within(attempt, expected.words)))
+  }
+
+  /** Waits until more has come than that. */
+  private more(seen: number): Effect.Effect<void> {
+    return Effect.withFiber((fiber) =>
+      Effect.callback<void>((resume) => {
+        if (this.all.length > seen) return resume(Effect.void)
+        const wake = () => fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
+        this.waiting.add(wake)
+        return Effect.sync(() => {
+          this.waiting.delete(wake)
+        })
+      })
+    )
+  }
+
+  within<A>(effect: Effect.Effect<A>, words: () => string): Effect.Effect<A, ExpectationFailed> {
+    const orElse = () => Effect.suspend(() => this.failed(words(), this.limit))
+    return withLive(Effect.timeoutOrElse(effect, { duration: this.limit, orElse }))
+  }
+
+  failed(expected: string, within: Duration.Duration | undefined): Effect.Effect<never, ExpectationFailed> {
+    return Effect.fail(new ExpectationFailed({ expected, within, mailbox: [...this.left] }))
+  }
+}
+
+const nameOf = (pid: Pid): string => {
+  const name = displayName(Process.recordOf(pid))
+  return name === String(pid) ? name : `${name} ${String(pid)}`
+}
+
+/** A function by its name, else by the beginning of its source. */
+const wordsOf = (f: (...args: never) => unknown): string => {
+  if (f.name !== "") return `${f.name} holds`
+  const source = String(f).replaceAll(/\s+/g, " ")
+  return `this holds: ${source.length > 100 ? `${source.slice(0, 100)}…` : source}`
+}
+
+const describe = (message: unknown): string => {
+  if (Signal.isDown(message)) return `Down of ${nameOf(message.pid)}: ${ExitReason.format(message.reason)}`
+  if (!Signal.isExit(message)) return format(message)
+  return `Exit of ${message.from === undefined ? "nobody" : nameOf(message.from)}: ${ExitReason.format(message.reason)}`
+}

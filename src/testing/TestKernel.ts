@@ -1,0 +1,210 @@
+/**
+ * Gives a test a kernel of its own and fails the test for what it leaves behind.
+ *
+ * The kernel ends with the scope of its layer: after a test, or after a block of tests. Then every process has to be
+ * gone. What is still there fails the test by name, and is killed, so that no other test meets it.
+ *
+ * **Guarantees**
+ *
+ * - Leaks: a process that lives, a killed one that has not ended, a timer, a name, a message without a fate.
+ * - Scope: what a test acquires in its scope is released first, and is no leak.
+ * - Isolation: pids, names, message counts and telemetry handlers of two tests have nothing to do with each other.
+ *
+ * **Not here**
+ *
+ * A clock (`it.effect` brings a `TestClock`), a scheduler (`SeededScheduler` does), and what a failed test has left: that
+ * is killed, and not added to what the test failed for.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { missing } from "../kernel/Accounting.ts"
+import { format, type ExitReason } from "../kernel/ExitReason.ts"
+import * as Kernel from "../kernel/Kernel.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import { displayName, type ProcessRecord } from "../kernel/ProcessRecord.ts"
+import { awaitEnd } from "../kernel/Shutdown.ts"
+import * as Telemetry from "../telemetry/Telemetry.ts"
+import { withLive } from "./internal/liveClock.ts"
+import { quiet } from "./internal/quiet.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * A process a test has left behind.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LeakedProcess {
+  readonly pid: Pid
+  /** Its label, else its name, else its pid. */
+  readonly label: string
+  readonly status: "starting" | "running" | "exiting" | "zombie"
+  /** Why it is ending, if it is. */
+  readonly reason: ExitReason | undefined
+  /** Messages that wait, or are in hand. */
+  readonly pending: number
+}
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * A kernel is not empty when its test is over.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Leaked extends Data.TaggedError("Leaked")<{
+  readonly processes: ReadonlyArray<LeakedProcess>
+  readonly names: ReadonlyArray<string>
+  /** How many timers are still to fire. */
+  readonly timers: number
+  /** How many messages were accepted and have no fate. */
+  readonly missing: number
+}> {
+  override get message() {
+    const lines = [
+      ...this.processes.map(describe),
+      ...this.names.map((name) => `name "${name}"`),
+      ...(this.timers > 0 ? [`${count(this.timers, "timer")} still to fire`] : []),
+      ...(this.missing !== 0 ? [`${count(this.missing, "message")} without a fate`] : [])
+    ]
+    return ["The test has left behind:", ...lines].join("\n  - ")
+  }
+}
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * Fails if anything lives in the kernel of this effect. {@link layer} does this at the end by itself.
+ *
+ * **Details**
+ *
+ * First everything happens that can happen without time passing. Processes that are ending get up to 1 second of real
+ * time.
+ *
+ * **Errors**
+ *
+ * - `Leaked` with what is still there.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
+  const kernel = Kernel.currentUnsafe(fiber)
+  const look = Effect.suspend(() => {
+    const left = leftIn(kernel)
+    return left === undefined ? Effect.void : Effect.fail(left)
+  })
+  return Effect.andThen(Effect.andThen(quiet(kernel), awaitEnding(kernel)), look)
+})
+
+// ---- layers -------------------------------------------------------------------------------------------------------
+
+/**
+ * A kernel of its own for a test, which fails the test unless everything in it has ended.
+ *
+ * **When to use**
+ *
+ * Use as the last thing provided to a test: `it.effect("…", () => test.pipe(Effect.provide(TestKernel.layer)))`. For a
+ * block of tests that share one kernel, `layer(TestKernel.layer)("…", (it) => …)` of `@effect/vitest`.
+ *
+ * **Details**
+ *
+ * Provides a `Scope`, too, which is closed before the kernel is looked at. What is left is killed; what has not ended 1
+ * second of real time later is left alone.
+ *
+ * **Example** (Finding a leak)
+ *
+ * ```ts import.meta.vitest
+ * import { Cause, Effect, Exit } from "effect"
+ * import { Process } from "effect-otp"
+ * import { TestKernel } from "effect-otp/testing"
+ *
+ * const test = Effect.gen(function*() {
+ *   yield* Process.spawn(Effect.never, { label: "poller" })
+ * })
+ *
+ * const exit = await Effect.runPromiseExit(Effect.provide(test, TestKernel.layer))
+ * const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+ * error instanceof TestKernel.Leaked && error.message
+ * // => "The test has left behind:\n  - poller <0.1>, running"
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Scope.Scope> = Layer.fresh(
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const kernel = yield* Effect.acquireRelease(Scope.make(), closeWithin)
+      const context = yield* Layer.buildWithScope(
+        Layer.provideMerge(Kernel.layer, Layer.fresh(Telemetry.layer)),
+        kernel
+      )
+      // A test that has failed is not blamed for what it could not clean up.
+      yield* Effect.addFinalizer((exit) =>
+        Exit.isSuccess(exit) ? Effect.orDie(Effect.provide(check, context)) : Effect.void
+      )
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      return Context.add(context, Scope.Scope, scope)
+    })
+  )
+)
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+type KernelState = ProcessRecord["kernel"]
+
+/** How long what is ending may take, in real time. */
+const limit = Duration.seconds(1)
+
+const leftIn = (kernel: KernelState): Leaked | undefined => {
+  const processes = [...kernel.table.values(), ...kernel.zombies].map(leakedOf)
+  const names = [...kernel.names.keys()]
+  const { timers } = kernel
+  const unaccounted = missing(kernel.accounting)
+  if (processes.length + names.length + timers === 0 && unaccounted === 0) return undefined
+  return new Leaked({ processes, names, timers, missing: unaccounted })
+}
+
+const leakedOf = (record: ProcessRecord): LeakedProcess => ({
+  pid: record,
+  label: displayName(record),
+  status: record.status === "dead" ? "zombie" : record.status,
+  reason: record.exiting,
+  pending: record.pending
+})
+
+const describe = ({ label, pending, pid, reason, status }: LeakedProcess): string => {
+  const who = label === String(pid) ? label : `${label} ${String(pid)}`
+  const why = reason === undefined ? "" : ` (${format(reason)})`
+  const waiting = pending === 0 ? "" : `, with ${count(pending, "message")}`
+  return `${who}, ${status}${why}${waiting}`
+}
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`
+
+/** Waits for those that are ending, if that is all there is. */
+const awaitEnding = (kernel: KernelState): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const left = [...kernel.table.values(), ...kernel.zombies]
+    if (left.length === 0 || left.some(({ isOpen }) => isOpen)) return Effect.void
+    const ended = Effect.forEach(left, awaitEnd, { discard: true })
+    return Effect.andThen(withLive(Effect.timeoutOption(ended, limit)), quiet(kernel))
+  })
+
+/** Kills what is left, and does not wait for ever for what cannot be killed. */
+const closeWithin = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
+  Effect.flatMap(Effect.forkDetach(Scope.close(scope, exit), { startImmediately: true }), (closing) =>
+    Effect.asVoid(withLive(Effect.timeoutOption(Fiber.await(closing), limit)))
+  )

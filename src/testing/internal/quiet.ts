@@ -1,0 +1,41 @@
+/**
+ * Waits until nothing happens any more that can happen without time passing.
+ *
+ * No scheduler says when it is through. So the tasks that are ready get their turn again and again, until the processes
+ * of the kernel and their messages have been the same for a while.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import * as SeededScheduler from "../SeededScheduler.ts"
+import { withLive } from "./liveClock.ts"
+
+type KernelState = ProcessRecord["kernel"]
+
+/** How many turns without a change are quiet. */
+const turns = 25
+/** Processes that go on for ever are not waited for. */
+const mostNanos = 500_000_000n
+
+const pause: Effect.Effect<void> = Effect.repeat(SeededScheduler.settle, { times: turns - 1 })
+
+const nanos = withLive(Clock.monotonicTimeNanos)
+
+/** @internal */
+export const quiet = (kernel: KernelState): Effect.Effect<void> =>
+  Effect.flatMap(nanos, (begun) => {
+    const round = (before: string): Effect.Effect<void> =>
+      Effect.flatMap(Effect.andThen(pause, nanos), (now) => {
+        const after = activity(kernel)
+        return after === before || now - begun > mostNanos ? Effect.void : round(after)
+      })
+    return round(activity(kernel))
+  })
+
+/** Another value whenever a process has come, gone, or got a message. */
+const activity = (kernel: KernelState): string => {
+  const { accepted, handled } = kernel.accounting
+  let ids = 0
+  for (const { id } of kernel.table.values()) ids += id
+  return `${accepted} ${handled} ${kernel.table.size} ${ids} ${kernel.zombies.size}`
+}

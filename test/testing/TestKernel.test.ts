@@ -1,0 +1,311 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Schema, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { Rpc } from "effect/rpc"
+import { GenServer, Name, Telemetry } from "effect-otp"
+import { Events, ExitReason, Kernel, Process, Timer, type Pid } from "effect-otp/kernel"
+import { SeededScheduler, TestKernel } from "effect-otp/testing"
+import { seeds } from "../fixtures/seeds.ts"
+
+const idle = (label: string) => Process.spawn((inbox: Process.Inbox<string>) => inbox.receive(() => false), { label })
+
+/** What a test in a kernel of its own fails with. */
+const blame = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<TestKernel.Leaked> =>
+  Effect.map(Effect.exit(Effect.provide(test, TestKernel.layer)), (exit) => {
+    const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : assert.fail("the test passed")
+    assert.instanceOf(error, TestKernel.Leaked)
+    return error
+  })
+
+class Counter extends GenServer.Service<Counter>()("test/Counter", [Rpc.make("get", { success: Schema.Finite })]) {
+  static readonly definition = this.define({
+    init: (start: number) => Effect.succeed(start),
+    handlers: { get: (_, count) => GenServer.reply(count, count) }
+  })
+}
+
+describe("a test that leaves nothing", () => {
+  it.effect("passes: one line is all it takes", () =>
+    Effect.gen(function* () {
+      const counter = yield* Counter.definition.start(3)
+      assert.strictEqual(yield* counter.get(), 3)
+    }).pipe(Effect.provide(TestKernel.layer))
+  )
+
+  it.live("passes by real time, too", () =>
+    Effect.gen(function* () {
+      const counter = yield* Counter.definition.start(3)
+      assert.strictEqual(yield* counter.get(), 3)
+    }).pipe(Effect.provide(TestKernel.layer))
+  )
+
+  it.effect("passes in any order", () =>
+    SeededScheduler.explore(
+      Effect.gen(function* () {
+        const counter = yield* Counter.definition.start(3)
+        yield* Effect.forkChild(counter.get())
+        const pid = yield* idle("ends")
+        yield* Process.exit(pid, ExitReason.shutdown())
+      }).pipe(Effect.provide(TestKernel.layer)),
+      { seeds: seeds(100) }
+    )
+  )
+
+  it.effect("passes while a process is on its way out, for real time if need be", () =>
+    Effect.gen(function* () {
+      const pid = yield* Process.spawn(
+        Effect.andThen(
+          Effect.addFinalizer(() => TestClock.withLive(Effect.sleep("20 millis"))),
+          Effect.never
+        )
+      )
+      yield* Effect.repeat(Effect.yieldNow, { times: 5 })
+      yield* Process.kill(pid)
+    }).pipe(Effect.provide(TestKernel.layer))
+  )
+
+  it.effect("gives its value and its failure as they are", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* Effect.provide(Effect.succeed(1), TestKernel.layer), 1)
+      assert.strictEqual(yield* Effect.flip(Effect.provide(Effect.fail("no"), TestKernel.layer)), "no")
+    })
+  )
+})
+
+describe("a leak fails the test, by name", () => {
+  it.effect("a process, with what it was sent", () =>
+    Effect.gen(function* () {
+      const error = yield* blame(
+        Effect.gen(function* () {
+          const pid = yield* idle("poller")
+          yield* Process.send(pid, "a")
+          yield* Process.send(pid, "b")
+        })
+      )
+      assert.strictEqual(error.message, "The test has left behind:\n  - poller <0.1>, running, with 2 messages")
+      const [process] = error.processes
+      assert.deepStrictEqual([process?.label, process?.status, process?.pending], ["poller", "running", 2])
+    })
+  )
+
+  it.effect("one without a label by its pid", () =>
+    Effect.gen(function* () {
+      const error = yield* blame(Process.spawn(Effect.never))
+      assert.strictEqual(error.message, "The test has left behind:\n  - <0.1>, running")
+    })
+  )
+
+  it.effect("a name, and whose it is", () =>
+    Effect.gen(function* () {
+      const error = yield* blame(
+        Effect.flatMap(Process.spawn(Effect.never), (pid) => Name.register(Name.make("test/clock"), pid))
+      )
+      assert.strictEqual(
+        error.message,
+        'The test has left behind:\n  - test/clock <0.1>, running\n  - name "test/clock"'
+      )
+      assert.deepStrictEqual(error.names, ["test/clock"])
+    })
+  )
+
+  it.effect("a zombie, and why it ends, after up to a second of real time", () =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const error = yield* blame(
+        Effect.gen(function* () {
+          const pid = yield* Process.spawn(Effect.uninterruptible(Deferred.await(gate)), { label: "stuck" })
+          yield* Effect.repeat(Effect.yieldNow, { times: 5 })
+          yield* Process.kill(pid)
+        })
+      )
+      assert.strictEqual(error.message, "The test has left behind:\n  - stuck <0.1>, zombie (Killed)")
+      yield* Deferred.succeed(gate, undefined)
+    })
+  )
+
+  it.effect("one whose end waits for time that nobody lets pass", () =>
+    Effect.gen(function* () {
+      const error = yield* blame(
+        Effect.gen(function* () {
+          const pid = yield* Process.spawn(
+            Effect.andThen(
+              Effect.addFinalizer(() => Effect.sleep("1 hour")),
+              Effect.never
+            ),
+            { label: "slow" }
+          )
+          yield* Effect.repeat(Effect.yieldNow, { times: 5 })
+          yield* Process.exit(pid, ExitReason.shutdown())
+        })
+      )
+      assert.strictEqual(error.message, "The test has left behind:\n  - slow <0.1>, exiting (Shutdown)")
+      yield* TestClock.adjust("1 hour")
+    })
+  )
+
+  it.effect("a timer", () =>
+    Effect.gen(function* () {
+      const error = yield* blame(
+        Effect.gen(function* () {
+          yield* Timer.sendAfter(Name.make<string>("test/nobody"), "tick", "1 hour")
+          yield* Timer.sendEvery(Name.make<string>("test/nobody"), "tick", "1 hour")
+        })
+      )
+      assert.strictEqual(error.message, "The test has left behind:\n  - 2 timers still to fire")
+    })
+  )
+
+  it.effect("a message without a fate", () =>
+    Effect.gen(function* () {
+      const error = yield* blame(
+        Effect.gen(function* () {
+          const pid = yield* idle("miscounted")
+          // What no program can do: the count of a record is set wrong.
+          Process.recordOf(pid).accepted += 2
+          yield* Process.kill(pid)
+        })
+      )
+      assert.strictEqual(error.message, "The test has left behind:\n  - 2 messages without a fate")
+    })
+  )
+
+  it.effect("in the orders of many seeds", () =>
+    Effect.forEach(seeds(30), (seed) =>
+      Effect.map(Effect.exit(SeededScheduler.runSeed(Effect.provide(idle("leak"), TestKernel.layer), seed)), (exit) =>
+        assert.instanceOf(Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined, TestKernel.Leaked)
+      )
+    )
+  )
+})
+
+describe("a failed test", () => {
+  it.effect("is told what it failed for, and not what it has left", () =>
+    Effect.gen(function* () {
+      const exit = yield* Effect.exit(
+        Effect.provide(Effect.andThen(idle("left"), Effect.die("assertion")), TestKernel.layer)
+      )
+      assert.deepStrictEqual(exit, Exit.die("assertion"))
+    })
+  )
+
+  it.effect("has its processes killed", () =>
+    Effect.gen(function* () {
+      let pid: Pid.Pid | undefined
+      const test = Effect.andThen(
+        Effect.map(idle("left"), (made) => (pid = made)),
+        Effect.fail("no")
+      )
+      yield* Effect.exit(Effect.provide(test, TestKernel.layer))
+      assert.deepStrictEqual(yield* Process.awaitExit(pid!), ExitReason.killed)
+    })
+  )
+})
+
+describe("after a test", () => {
+  it.effect("what it left is killed, with its finalizers", () =>
+    Effect.gen(function* () {
+      const trace: Array<string> = []
+      let pid: Pid.Pid | undefined
+      yield* blame(
+        Effect.gen(function* () {
+          pid = yield* Process.spawn(
+            Effect.andThen(
+              Effect.addFinalizer(() => Effect.sync(() => trace.push("released"))),
+              Effect.never
+            )
+          )
+          yield* Effect.repeat(Effect.yieldNow, { times: 5 })
+        })
+      )
+      assert.deepStrictEqual(yield* Process.awaitExit(pid!), ExitReason.killed)
+      assert.deepStrictEqual(trace, ["released"])
+    })
+  )
+
+  it.effect("its timers do not fire", () =>
+    Effect.gen(function* () {
+      let fired = 0
+      const address: Timer.Address<string> = {
+        resolve: () => {
+          fired++
+          return undefined
+        }
+      }
+      yield* blame(
+        Effect.andThen(Timer.sendAfter(address, "a", "1 second"), Timer.sendEvery(address, "b", "2 seconds"))
+      )
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(fired, 0)
+    })
+  )
+
+  it.effect("the next one knows nothing of it", () =>
+    Effect.gen(function* () {
+      const events: Array<string> = []
+      const name = Name.make("test/same")
+      const test = Effect.gen(function* () {
+        yield* Telemetry.attach("same", Events.processExit, (_, { label }) => {
+          events.push(String(label))
+        })
+        const pid = yield* idle("same")
+        yield* Name.register(name, pid)
+        assert.strictEqual(pid.id, 1)
+        yield* Process.kill(pid)
+        return pid
+      })
+      const first = yield* Effect.provide(test, TestKernel.layer)
+      const second = yield* Effect.provide(test, TestKernel.layer)
+      assert.notStrictEqual(first, second)
+      assert.deepStrictEqual(events, ["same", "same"])
+    })
+  )
+})
+
+describe("check", () => {
+  it.effect("looks in the middle of a test", () =>
+    Effect.gen(function* () {
+      yield* TestKernel.check
+      const pid = yield* idle("wanted")
+      assert.strictEqual((yield* Effect.flip(TestKernel.check)).processes[0]?.pid, pid)
+      yield* Process.kill(pid)
+      yield* TestKernel.check
+    }).pipe(Effect.provide(TestKernel.layer))
+  )
+})
+
+describe("what else is provided", () => {
+  it.effect("a Layer above it lives in its kernel and ends before it is looked at", () =>
+    Effect.gen(function* () {
+      const counter = yield* Counter
+      assert.strictEqual(yield* counter.get(), 7)
+      assert.strictEqual((yield* Kernel.counts).processes, 1)
+    }).pipe(Effect.provide(Layer.provideMerge(Counter.definition.layer(7), TestKernel.layer)))
+  )
+
+  it.effect("an effect that is stopped from outside leaves nothing", () =>
+    Effect.gen(function* () {
+      const running = yield* Effect.forkChild(
+        Effect.provide(Effect.andThen(idle("left"), Effect.never), TestKernel.layer)
+      )
+      yield* Effect.repeat(Effect.yieldNow, { times: 5 })
+      yield* Fiber.interrupt(running)
+      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(running)))
+    })
+  )
+})
+
+layer(Layer.provideMerge(Counter.definition.layer(1), TestKernel.layer))("a block of tests in one kernel", (it) => {
+  it.effect("has a server of its own", () =>
+    Effect.gen(function* () {
+      const counter = yield* Counter
+      assert.strictEqual(yield* counter.get(), 1)
+      const other = yield* Counter.definition.start(2)
+      assert.strictEqual(yield* other.get(), 2)
+      assert.strictEqual((yield* Kernel.counts).processes, 2)
+    })
+  )
+
+  it.effect("releases what one test has acquired before the next", () =>
+    Effect.map(Kernel.counts, ({ processes }) => assert.strictEqual(processes, 1))
+  )
+})
