@@ -79,7 +79,7 @@ export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>("effe
 
 /**
  * A kernel of its own: another one each time the layer is provided. When its scope closes, what still lives in it is
- * killed and waited for.
+ * killed and waited for, and timers are dropped.
  *
  * @category layers
  * @since 0.1.0
@@ -162,6 +162,7 @@ export const survivors = (kernel: KernelState<ProcessRecord>): ReadonlyArray<str
 const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const left = [...kernel.table.values(), ...kernel.zombies]
+    kernel.deadlines.close()
     if (left.length === 0) return Effect.void
     for (const record of left) record.kill()
     // Finalizers may have started others meanwhile.

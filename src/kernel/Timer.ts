@@ -217,6 +217,10 @@ class MessageTimer extends Deadline implements Timer, Belonging {
     this.options.resolve()?.post(this.options.make())
   }
 
+  override kernelClosed(): void {
+    this.drop()
+  }
+
   drop(): void {
     if (this.list === undefined) return
     this.disarm()

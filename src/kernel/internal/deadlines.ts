@@ -21,6 +21,8 @@ export abstract class Deadline {
   next: Deadline | undefined = undefined
   /** Runs when the time is up, unless disarmed before. */
   abstract expire(): void
+  /** The kernel it was armed in has closed. Who waits for an answer still has this one. */
+  kernelClosed(): void {}
 
   disarm(): void {
     this.list?.remove(this)
@@ -42,6 +44,10 @@ export class Deadlines {
     const list =
       last !== undefined && last.queue.clock === clock && last.millis === millis ? last : this.listOf(clock, millis)
     list.add(deadline, context)
+  }
+
+  close(): void {
+    for (const queue of this.queues.values()) for (const list of queue.lists.values()) list.close()
   }
 
   /** How many lists there are; none is kept for long without a deadline. */
@@ -102,6 +108,14 @@ export class DeadlineList implements Entry {
     else next.previous = previous
     deadline.list = deadline.previous = deadline.next = undefined
     if (this.head === undefined && !this.retiring) this.queue.retire(this)
+  }
+
+  close(): void {
+    for (let deadline = this.head; deadline !== undefined; ) {
+      const { next } = deadline
+      deadline.kernelClosed()
+      deadline = next
+    }
   }
 }
 
