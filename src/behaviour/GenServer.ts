@@ -243,10 +243,23 @@ export interface Status<out S> {
  * @category models
  * @since 0.1.0
  */
-export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown>, S, E, H, I, C, N, RI, RN, RC, RD, RT> {
+export interface Options<
+  M extends Protocol.Any,
+  A extends ReadonlyArray<unknown>,
+  S,
+  E,
+  H,
+  I,
+  C,
+  N,
+  RI,
+  RN,
+  RC,
+  RD,
+  RT
+> {
   readonly init: (...args: A) => Effect.Effect<S | Initial<S, NoInfer<C>>, E, RI>
-  readonly handlers: H &
-    Handlers<M, S, NoInfer<I>, NoInfer<C>> & { readonly [K in Exclude<keyof H, M["_tag"]>]: never }
+  readonly handlers: H & Handlers<M, S, NoInfer<I>, NoInfer<C>> & { readonly [K in Exclude<keyof H, M["_tag"]>]: never }
   /** Timers, trapped exits and downs. Without it they are logged as warnings. */
   readonly info?: (
     message: I | Signal,
@@ -276,7 +289,6 @@ export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown
   readonly formatStatus?: (status: Status<S>) => Status<unknown>
 }
 
-
 /**
  * How to run a server: as the one service of that name, or as many of a kind.
  *
@@ -301,11 +313,11 @@ type Without<R> = Exclude<R, Scope.Scope | Self>
  * @category models
  * @since 0.1.0
  */
-export interface ServiceClass<
+export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> extends Context.ServiceClass<
   Self,
-  Id extends string,
-  M extends Protocol.Any
-> extends Context.ServiceClass<Self, Id, Client<M>> {
+  Id,
+  Client<M>
+> {
   /** Says how the server starts and what it does with each message. */
   define<
     A extends ReadonlyArray<unknown>,

@@ -130,15 +130,13 @@ type CastRpc<Tag extends string, P> = Rpc.Rpc<
  * @category constructors
  * @since 0.1.0
  */
-export const cast = <
-  const Tag extends string,
-  const P extends Schema.Top | Schema.Struct.Fields = typeof Schema.Void
->(
+export const cast = <const Tag extends string, const P extends Schema.Top | Schema.Struct.Fields = typeof Schema.Void>(
   tag: Tag,
   options?: { readonly payload?: P }
 ): CastRpc<Tag, P> => {
   const payload = options?.payload
-  const rpc: Rpc.Any = payload === undefined ? Rpc.make(tag) : Rpc.make<Tag, Schema.Top | Schema.Struct.Fields>(tag, { payload })
+  const rpc: Rpc.Any =
+    payload === undefined ? Rpc.make(tag) : Rpc.make<Tag, Schema.Top | Schema.Struct.Fields>(tag, { payload })
   return (rpc as Rpc.Rpc<Tag>).annotate(IsCast, true) as unknown as CastRpc<Tag, P>
 }
 
@@ -157,8 +155,10 @@ export const messagesOf = (id: string, rpcs: ReadonlyArray<Any>): ReadonlyArray<
   const seen = new Set<string>()
   return (rpcs as ReadonlyArray<Rpc.AnyWithProps>).map((rpc) => {
     if (seen.has(rpc._tag)) throw new RangeError(`${id}: there are two messages "${rpc._tag}"`)
-    // A client with a method of this name would pass for a promise.
-    if (rpc._tag === "then") throw new RangeError(`${id}: a message cannot be called "then"`)
+    // A client with such a method would pass for a promise, or would have another prototype.
+    if (rpc._tag === "then" || rpc._tag === "__proto__") {
+      throw new RangeError(`${id}: a message cannot be called "${rpc._tag}"`)
+    }
     if (RpcSchema.isStreamSchema(rpc.successSchema)) throw new RangeError(`${id}: "${rpc._tag}" answers with a stream`)
     seen.add(rpc._tag)
     return { tag: rpc._tag, isCast: Context.get(rpc.annotations, IsCast), construct: constructor(rpc.payloadSchema) }

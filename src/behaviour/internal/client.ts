@@ -182,7 +182,9 @@ const waitUntilUp = (call: Call): Effect.Effect<unknown, unknown> =>
         const millis = stop()
         const server = target.current
         settle(
-          server === undefined ? Exit.fail(refusal(call, downReason(target))) : Exit.succeed({ ...call, millis, server })
+          server === undefined
+            ? Exit.fail(refusal(call, downReason(target)))
+            : Exit.succeed({ ...call, millis, server })
         )
       }
       const deadline = new WaitDeadline(() => {
@@ -190,7 +192,9 @@ const waitUntilUp = (call: Call): Effect.Effect<unknown, unknown> =>
         settle(Exit.fail(refusal(call, { _tag: "Timeout" })))
       })
       if (call.millis !== Infinity) Timer.armUnsafe(deadline, fiber, call.millis)
-      target.wait(waiter)
+      // This fiber may have lost its turn since it looked: the server may be up, or gone, by now.
+      if (target.current !== undefined || target.gone !== undefined) waiter()
+      else target.wait(waiter)
       return Effect.sync(stop)
     }),
     (up) => ask(up, up.server)

@@ -4,14 +4,15 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { processLayer, targetIn, type Place } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { HandleTarget, type Handle } from "../../kernel/Handle.ts"
+import { type HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import { bound, type Bound } from "../../kernel/Mailbox.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { checkedName, claimUnsafe } from "../../naming/Name.ts"
-import type { ServerProcess, ServerSpec } from "./serverLoop.ts"
+import type { ServerProcess } from "./serverLoop.ts"
+import type { ServerSpec } from "./serverSpec.ts"
 import { startServer, type Restore, type StartOptions } from "./start.ts"
 
 /** The service class a definition belongs to. @internal */
@@ -33,10 +34,7 @@ export interface DefineOptions extends Partial<Omit<ServerSpec, "id" | "makeClie
 export interface Launch {
   readonly id: string
   readonly client: (target: HandleTarget) => Handle<unknown>
-  readonly start: (
-    args: ReadonlyArray<unknown>,
-    where: Where
-  ) => Effect.Effect<ServerProcess, unknown>
+  readonly start: (args: ReadonlyArray<unknown>, where: Where) => Effect.Effect<ServerProcess, unknown>
 }
 
 interface Where {
@@ -65,7 +63,8 @@ const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
     id: parts.id,
     client: parts.makeClient,
     start: (args, where) => {
-      const launched = (restore: Restore) => Effect.suspend(() => launchedIn(spec, options, { ...where, restore, args }))
+      const launched = (restore: Restore) =>
+        Effect.suspend(() => launchedIn(spec, options, { ...where, restore, args }))
       return where.restore === undefined ? Effect.uninterruptibleMask(launched) : launched(where.restore)
     }
   }
@@ -110,7 +109,10 @@ const inScope = (
     Effect.flatMap(launch.start(args, { target, place, restore }), (record) => {
       // Nobody will start it again.
       record.observe({ dead: () => target.leave(ExitReason.normal) })
-      return Effect.as(Effect.addFinalizer(() => shutdown(record, { limit: scopeLimit })), target)
+      return Effect.as(
+        Effect.addFinalizer(() => shutdown(record, { limit: scopeLimit })),
+        target
+      )
     })
   )
 }

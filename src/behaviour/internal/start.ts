@@ -10,7 +10,8 @@ import * as Kernel from "../../kernel/Kernel.ts"
 import { environment } from "../../kernel/Process.ts"
 import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { killAndAwait } from "../../kernel/Shutdown.ts"
-import { ServerProcess, type ServerSpec } from "./serverLoop.ts"
+import { ServerProcess } from "./serverLoop.ts"
+import type { ServerSpec } from "./serverSpec.ts"
 
 /** @internal */
 export interface StartOptions {

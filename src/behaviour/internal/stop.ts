@@ -1,5 +1,5 @@
 /** Stops a server from outside, when its turn comes. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Option from "effect/Option"
@@ -35,7 +35,9 @@ const stillEnding = ({ last }: HandleTarget): ProcessRecord | undefined => (last
 
 const check = (target: HandleTarget, server: ProcessRecord, wanted: ExitReason.ExitReason) => {
   const reason = server.reason ?? ExitReason.normal
-  return Equal.equals(reason, wanted) ? Effect.void : Effect.fail(failure(target, { _tag: "ServerDown", reason }, "unknown"))
+  return Equal.equals(reason, wanted)
+    ? Effect.void
+    : Effect.fail(failure(target, { _tag: "ServerDown", reason }, "unknown"))
 }
 
 const failure = (target: HandleTarget, reason: Reason, started: "no" | "unknown"): CallError =>

@@ -1,0 +1,166 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Effect, Exit, Schema } from "effect"
+import { Rpc } from "effect/rpc"
+import { GenServer } from "effect-otp/behaviour"
+import { kernelTest } from "../fixtures/kernel.ts"
+import { fates } from "./puppet.ts"
+
+class Point extends Schema.Class<Point>("test/Point")({ x: Schema.Number, y: Schema.Number }) {
+  get sum() {
+    return this.x + this.y
+  }
+}
+const Positive = Schema.Number.check(Schema.isGreaterThan(0))
+
+class Shapes extends GenServer.Service<Shapes>()("test/Shapes", [
+  Rpc.make("add", { payload: { by: Positive }, success: Schema.Number }),
+  Rpc.make("show", { payload: { point: Point }, success: Schema.String }),
+  Rpc.make("greet", {
+    payload: { name: Schema.String.pipe(Schema.withConstructorDefault(Effect.succeed("nobody"))) },
+    success: Schema.String
+  }),
+  Rpc.make("move", { payload: Point, success: Schema.Number }),
+  Rpc.make("double", { payload: Positive, success: Schema.Number }),
+  Rpc.make("total", { success: Schema.Number }),
+  GenServer.cast("put", { payload: { value: Positive } }),
+  GenServer.cast("reset")
+]) {
+  static readonly definition = this.define({
+    init: () => Effect.succeed(0),
+    handlers: {
+      add: ({ by }, total: number) => GenServer.reply(total + by, total + by),
+      show: ({ point }, total) => GenServer.reply(point instanceof Point ? `${point.sum}` : "no class", total),
+      greet: ({ name }, total) => GenServer.reply(`hello ${name}`, total),
+      move: (point, total) => GenServer.reply(point instanceof Point ? point.sum : -1, total),
+      double: (by, total) => GenServer.reply(by * 2, total),
+      total: (payload, total) => GenServer.reply(payload === undefined ? total : -1, total),
+      put: ({ value }) => GenServer.noReply(value),
+      reset: (payload, total) => GenServer.noReply(payload === undefined ? 0 : total)
+    }
+  })
+}
+
+const untyped = (payload: unknown) => payload as never
+
+describe("payloads", () => {
+  kernelTest(
+    "are constructed by their Schema: defaults, classes, single values, nothing",
+    Effect.gen(function* () {
+      const shapes = yield* Shapes.definition.start()
+      assert.strictEqual(yield* shapes.add({ by: 2 }), 2)
+      assert.strictEqual(yield* shapes.show({ point: new Point({ x: 1, y: 2 }) }), "3")
+      assert.strictEqual(yield* shapes.greet({}), "hello nobody")
+      assert.strictEqual(yield* shapes.greet({ name: "Joe" }), "hello Joe")
+      assert.strictEqual(yield* shapes.move(new Point({ x: 3, y: 4 })), 7)
+      assert.strictEqual(yield* shapes.double(4), 8)
+      yield* shapes.put({ value: 5 })
+      assert.strictEqual(yield* shapes.total(), 5)
+      assert.strictEqual(yield* shapes.total(untyped("ignored")), 5)
+      yield* shapes.reset()
+      assert.strictEqual(yield* shapes.total(undefined, { timeout: "1 second" }), 0)
+    })
+  )
+
+  kernelTest(
+    "that their Schema rejects die in the caller: the server never sees them",
+    Effect.gen(function* () {
+      const shapes = yield* Shapes.definition.start()
+      const bad = [
+        shapes.add({ by: -1 }),
+        shapes.add(untyped({ by: "1" })),
+        shapes.add(untyped(undefined)),
+        shapes.show(untyped({ point: { x: "1", y: 2 } })),
+        shapes.double(0),
+        shapes.put({ value: -5 }),
+        shapes.put(untyped({}))
+      ]
+      for (const effect of bad) {
+        const exit = yield* Effect.exit(effect as Effect.Effect<unknown, unknown>)
+        assert.isTrue(Exit.hasDies(exit), String(exit))
+        assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof Error)
+      }
+      assert.deepStrictEqual(yield* fates, {})
+      assert.strictEqual(yield* shapes.total(), 0)
+    })
+  )
+
+  kernelTest(
+    "belong to the moment the effect runs: it can run again",
+    Effect.gen(function* () {
+      const shapes = yield* Shapes.definition.start()
+      const add = shapes.add({ by: 2 })
+      assert.deepStrictEqual([yield* add, yield* add, yield* add], [2, 4, 6])
+    })
+  )
+})
+
+describe("clients", () => {
+  kernelTest(
+    "can be taken apart",
+    Effect.gen(function* () {
+      const { add, put, total } = yield* Shapes.definition.start()
+      yield* put({ value: 1 })
+      yield* add({ by: 1 })
+      assert.strictEqual(yield* total(), 2)
+    })
+  )
+
+  kernelTest(
+    "come from any definition of the service: a test double is another one",
+    Effect.gen(function* () {
+      const double = Shapes.define({
+        init: () => Effect.succeed(0),
+        handlers: {
+          add: (_, state: number) => GenServer.reply(0, state),
+          show: (_, state) => GenServer.reply("", state),
+          greet: (_, state) => GenServer.reply("", state),
+          move: (_, state) => GenServer.reply(0, state),
+          double: (_, state) => GenServer.reply(0, state),
+          total: (_, state) => GenServer.reply(42, state),
+          put: (_, state) => GenServer.noReply(state),
+          reset: (_, state) => GenServer.noReply(state)
+        }
+      })
+      const total = Effect.flatMap(Shapes, (shapes) => shapes.total())
+      assert.strictEqual(yield* Effect.provide(total, double.layer()), 42)
+    })
+  )
+})
+
+describe("protocols", () => {
+  const service = (...messages: ReadonlyArray<Rpc.Any>) => () => GenServer.Service<never>()("test/Bad", messages as [])
+
+  it("that no server can have are refused where they are written", () => {
+    const stream = Rpc.make("watch", { success: Schema.Number, stream: true })
+    assert.throws(service(GenServer.cast("a"), Rpc.make("a")), RangeError, /two messages "a"/)
+    assert.throws(service(GenServer.cast("then")), RangeError, /"then"/)
+    assert.throws(service(GenServer.cast("__proto__")), RangeError, /"__proto__"/)
+    assert.throws(service(stream), RangeError, /stream/)
+  })
+
+  it.effect("can have messages called like anything else", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        class Odd extends GenServer.Service<Odd>()("test/Odd", [
+          Rpc.make("constructor", { success: Schema.Number }),
+          Rpc.make("toString", { success: Schema.String }),
+          Rpc.make("hasOwnProperty", { success: Schema.Boolean })
+        ]) {
+          static readonly definition = this.define({
+            init: () => Effect.succeed(1),
+            handlers: {
+              constructor: (_, n: number) => GenServer.reply(n, n),
+              toString: (_, n) => GenServer.reply(`${n}`, n),
+              hasOwnProperty: (_, n) => GenServer.reply(true, n)
+            }
+          })
+        }
+        const odd = yield* Odd.definition.start()
+        assert.deepStrictEqual(
+          [yield* odd.constructor(), yield* odd.toString(), yield* odd.hasOwnProperty()],
+          [1, "1", true]
+        )
+      })
+    )
+  )
+})
