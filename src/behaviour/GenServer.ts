@@ -251,6 +251,7 @@ export interface Options<
   H,
   I,
   C,
+  CI,
   N,
   RI,
   RN,
@@ -258,15 +259,18 @@ export interface Options<
   RD,
   RT
 > {
-  readonly init: (...args: A) => Effect.Effect<S | Initial<S, NoInfer<C>>, E, RI>
+  readonly init: (...args: A) => Effect.Effect<S | Initial<S, CI>, E, RI>
   readonly handlers: H & Handlers<M, S, NoInfer<I>, NoInfer<C>> & { readonly [K in Exclude<keyof H, M["_tag"]>]: never }
-  /** Timers, trapped exits and downs. Without it they are logged as warnings. */
+  /**
+   * Timers, trapped exits and downs. Without it they are logged as warnings. Annotate its message, and write it before
+   * `handlers`: the compiler learns from it what they may send.
+   */
   readonly info?: (
     message: I | Signal,
     state: S,
     context: HandlerContext<M, Protocol.Cast, I>
   ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RN>
-  /** What a turn has asked to be done before the next message. */
+  /** What a turn has asked to be done before the next message. Annotate its token. */
   readonly continue?: (
     token: C,
     state: S,
@@ -303,6 +307,11 @@ export interface Definition<in out Self, M extends Protocol.Any, in A extends Re
   readonly start: (...args: A) => Effect.Effect<Client<M>, E, R | Scope.Scope>
 }
 
+/** What `init` continues with needs a handler. */
+type Continued<CI, C, S> = [CI] extends [C]
+  ? unknown
+  : { readonly continue: (token: CI, state: S, ...context: ReadonlyArray<never>) => unknown }
+
 type Name<A extends ReadonlyArray<unknown>> = string | ((...args: A) => string)
 type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
 type Without<R> = Exclude<R, Scope.Scope | Self>
@@ -327,13 +336,14 @@ export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> e
     H extends Handlers<M, S, I, C>,
     I = never,
     C = never,
+    CI = never,
     const N extends Name<A> | undefined = undefined,
     RN = never,
     RC = never,
     RD = never,
     RT = never
   >(
-    options: Options<M, A, S, E, H, I, C, N, RI, RN, RC, RD, RT>
+    options: Options<M, A, S, E, H, I, C, CI, N, RI, RN, RC, RD, RT> & Continued<NoInfer<CI>, NoInfer<C>, NoInfer<S>>
   ): Definition<Self, M, A, E | NameError<N>, Without<RI | ServicesOf<H> | RN | RC | RD | RT>>
 }
 
@@ -402,7 +412,7 @@ export const cast = Protocol.cast
  * @category constructors
  * @since 0.1.0
  */
-export const reply = <A, S, C = never>(value: A, state: S, options?: NextOptions<C>): Reply<A, S, C> => ({
+export const reply = <A, S, const C = never>(value: A, state: S, options?: NextOptions<C>): Reply<A, S, C> => ({
   _tag: "Reply",
   value,
   state,
@@ -415,7 +425,7 @@ export const reply = <A, S, C = never>(value: A, state: S, options?: NextOptions
  * @category constructors
  * @since 0.1.0
  */
-export const noReply = <S, C = never>(state: S, options?: NextOptions<C>): NoReply<S, C> => ({
+export const noReply = <S, const C = never>(state: S, options?: NextOptions<C>): NoReply<S, C> => ({
   _tag: "NoReply",
   state,
   options
@@ -448,7 +458,7 @@ export const stopReply = <A, S>(reason: ExitReason.ExitReason, value: A, state: 
  * @category constructors
  * @since 0.1.0
  */
-export const initial = <S, C = never>(state: S, options: NextOptions<C>): Initial<S, C> =>
+export const initial = <S, const C = never>(state: S, options: NextOptions<C>): Initial<S, C> =>
   new InitialResult(state, options) as unknown as Initial<S, C>
 
 // ---- operations ---------------------------------------------------------------------------------------------------

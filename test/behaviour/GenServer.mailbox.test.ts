@@ -83,6 +83,22 @@ describe("suspend", () => {
     })
   )
 
+  kernelTest(
+    "a call that is withdrawn from the queue makes room for who waits",
+    Effect.gen(function* () {
+      const { note, seen } = notes()
+      const { open, puppet } = yield* busy("suspend")
+      const queued = yield* beside(puppet.call(get))
+      const waiting = yield* beside(puppet.cast(note(1)))
+      yield* running(waiting)
+      yield* Fiber.interrupt(queued)
+      assert.deepStrictEqual(yield* ended(waiting), Exit.void)
+      assert.deepStrictEqual(seen, [])
+      yield* open
+      assert.deepStrictEqual(seen, [1])
+    })
+  )
+
   for (const [what, end, reason] of [
     ["crashes", (puppet: Client, _: Parameters<typeof Process.kill>[0]) => GenServer.terminate(puppet), ExitReason.normal],
     ["is killed", (_: Client, pid: Parameters<typeof Process.kill>[0]) => Process.kill(pid), ExitReason.killed]
