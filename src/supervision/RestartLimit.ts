@@ -27,6 +27,7 @@ export class RestartLimit extends Data.TaggedClass("RestartLimit")<{
 }> {
   override toString(): string {
     const why = this.reason._tag === "StartFailed" ? `start failed: ${String(this.reason.error)}` : format(this.reason)
-    return `${this.supervisor} gave up on ${this.child} after ${this.attempts} failures (${this.policy}): ${why}`
+    const failures = this.attempts === 1 ? "failure" : "failures"
+    return `${this.supervisor} gave up on ${this.child} after ${this.attempts} ${failures} (${this.policy}): ${why}`
   }
 }

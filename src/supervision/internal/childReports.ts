@@ -87,7 +87,7 @@ export class ChildReports {
   hear(state: State<Ending>, event: Event<Ending>): void {
     this.delayMillis = 0
     if (event._tag === "Verdict") this.hearVerdict(state, event)
-    if (!("child" in event)) return
+    if (!("child" in event) || event._tag === "ChildStarted") return
     if (event._tag === "StartFailed" || event._tag === "ChildExited") this.hearEnding(state, event)
     for (const waiting of this.waiting) if (waiting.child === event.child) waiting.heard = true
   }

@@ -69,6 +69,8 @@ export class SupervisorProcess extends TreeProcess {
     const fiber = Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, guarded))
     this.fiber = fiber
     fiber.addObserver((exit) => this.ranOut(exit))
+    // It answers from now on, also while its children are being started.
+    this.target.up(this)
   }
 
   private readonly serve: Effect.Effect<void> = Effect.suspend(() => {
@@ -201,7 +203,6 @@ export class SupervisorProcess extends TreeProcess {
 
   private bootSucceeded(): void {
     this.booted = true
-    this.target.up(this)
     this.onBooted?.()
     this.onBooted = undefined
   }

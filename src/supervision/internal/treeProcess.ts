@@ -51,7 +51,9 @@ export abstract class TreeProcess extends ProcessRecord {
       Telemetry.executeUnsafe(this.kernel.telemetry, Events.limit, { attempts }, { supervisor, child, policy })
     }
     const limit = new RestartLimit({ supervisor, ...why })
-    this.log(Effect.logError(String(limit)))
+    // At the root the fatal line says all of it.
+    const isFatal = this.isRoot && Context.get(this.context, TreeWatch) === undefined
+    if (!isFatal) this.log(Effect.logError(String(limit)))
     return ExitReason.shutdown(limit)
   }
 
