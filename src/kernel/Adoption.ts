@@ -134,7 +134,7 @@ export const processLayer = <I, E, R>(
 export const targetIn = (targets: Targets | undefined, key: string): HandleTarget => {
   let target = targets?.own.get(key)
   if (target === undefined) {
-    target = new HandleTarget(key)
+    target = new HandleTarget(key, targets !== undefined)
     targets?.own.set(key, target)
   }
   return target

@@ -14,7 +14,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type * as ExitReason from "./ExitReason.ts"
+import * as ExitReason from "./ExitReason.ts"
 import type { Pid } from "./Pid.ts"
 import type { ProcessRecord } from "./ProcessRecord.ts"
 
@@ -59,9 +59,12 @@ export class HandleTarget implements Target<unknown> {
   /** Why the server is gone for good: nobody will start it again. */
   gone: ExitReason.ExitReason | undefined = undefined
   private waiters: Set<Waiter> | undefined = undefined
+  /** Whether somebody may start the server again after its end. */
+  private readonly isSupervised: boolean
 
-  constructor(key: string) {
+  constructor(key: string, isSupervised: boolean) {
     this.key = key
+    this.isSupervised = isSupervised
   }
 
   up(record: ProcessRecord): void {
@@ -76,6 +79,7 @@ export class HandleTarget implements Target<unknown> {
     if (this.current !== record) return
     this.current = undefined
     this.last = record
+    if (!this.isSupervised) this.leave(ExitReason.normal)
   }
 
   leave(reason: ExitReason.ExitReason): void {

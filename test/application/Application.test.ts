@@ -94,7 +94,7 @@ describe("run", () => {
         assert.ok(error instanceof Application.TreeFailed)
         assert.strictEqual(error.supervisor, "test/Fragile")
         assert.deepStrictEqual(error.reason, gaveUp(crashed))
-        assert.include(error.message, "test/Fragile gave up on echo after 1 failures (intensity)")
+        assert.include(error.message, "test/Fragile gave up on echo after 1 failure")
       })
     )
   )

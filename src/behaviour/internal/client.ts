@@ -39,11 +39,12 @@ interface Client extends Handle<unknown> {
 export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleTarget) => Handle<unknown>) => {
   const proto: object = { [MessagesKey]: new Map(messages.map((message) => [message.tag, message])) }
   for (const message of messages) Object.defineProperty(proto, message.tag, methodOf(message))
-  return (target) => {
-    const client: Record<string | symbol, unknown> = Object.create(proto)
-    client[HandleTypeId] = target
-    return client as unknown as Client
-  }
+  // A function, for its objects are a third of the size of those `Object.create` makes.
+  const ClientOf = function (this: Record<string, unknown>, target: HandleTarget) {
+    this[HandleTypeId] = target
+  } as unknown as new (target: HandleTarget) => Client
+  ClientOf.prototype = proto
+  return (target) => new ClientOf(target)
 }
 
 /** A method that needs no `this`: a client can be taken apart like any service. */

@@ -6,7 +6,6 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { processLayer, targetIn, type Place } from "../../kernel/Adoption.ts"
-import * as ExitReason from "../../kernel/ExitReason.ts"
 import { type HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import { bound, type Bound } from "../../kernel/Mailbox.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
@@ -107,8 +106,6 @@ const inScope = (
   if (place !== undefined) return Effect.as(launch.start(args, { target, place }), target)
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(launch.start(args, { target, place, restore }), (record) => {
-      // Nobody will start it again.
-      record.observe({ dead: () => target.leave(ExitReason.normal) })
       return Effect.as(
         Effect.addFinalizer(() => shutdown(record, { limit: scopeLimit })),
         target

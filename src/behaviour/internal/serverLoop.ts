@@ -41,15 +41,24 @@ export class ServerProcess extends ServerRecord {
 
   /** Runs `init` in the caller's step, and the loop after it. */
   run(init: Effect.Effect<unknown, unknown>): void {
-    this.context = Context.add(Context.add(this.context, Self, this), Scope.Scope, this.scopeUnsafe())
-    const main = Effect.withFiber((fiber) => {
+    this.context = Context.add(this.context, Self, this)
+    const inScope = Context.add(this.context, Scope.Scope, this.scopeUnsafe())
+    this.watch(Effect.runForkWith(inScope)(this.main(init)))
+  }
+
+  /** Apart from `run`, for what is made here lives as long as the server and must not hold its `init`. */
+  private watch(fiber: Fiber.Fiber<unknown, unknown>): void {
+    fiber.addObserver((exit) => this.ranOut(exit))
+  }
+
+  private main(init: Effect.Effect<unknown, unknown>): Effect.Effect<void, unknown> {
+    return Effect.withFiber((fiber) => {
       this.fiber = fiber
       return Effect.matchCauseEffect(init, {
         onFailure: (cause) => this.initFailed(cause),
         onSuccess: (state) => this.initialized(state)
       })
     })
-    Effect.runForkWith(this.context)(main).addObserver((exit) => this.ranOut(exit))
   }
 
   private initialized(result: unknown): Effect.Effect<void> {
@@ -63,6 +72,8 @@ export class ServerProcess extends ServerRecord {
     this.target.up(this)
     this.onStarted?.()
     this.onStarted = undefined
+    // Only `init` and `terminate` run in the scope of the server.
+    this.fiber!.setContext(this.context)
     return serve
   }
 

@@ -9,6 +9,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { Handle, HandleTarget } from "../../kernel/Handle.ts"
 import { ProcessRecord, worse, type Envelope } from "../../kernel/ProcessRecord.ts"
@@ -93,11 +94,15 @@ export abstract class ServerRecord extends ProcessRecord {
     const reason = this.exiting!
     // Killed meanwhile: no duties are left.
     if (terminate === undefined || this.status === "dead") return Effect.sync(() => this.replyLast(true))
-    return Effect.flatMap(Effect.exit(Effect.suspend(() => terminate(reason, this.state))), (exit) => {
+    return Effect.flatMap(Effect.exit(this.inScope(Effect.suspend(() => terminate(reason, this.state)))), (exit) => {
       if (exit._tag === "Failure" && this.status !== "dead") this.terminateFailed(exit.cause)
       this.replyLast(exit._tag === "Success")
       return Effect.void
     })
+  }
+
+  private inScope<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.provideService(effect, Scope.Scope, this.scopeUnsafe())
   }
 
   private terminateFailed(cause: Cause.Cause<unknown>): void {
