@@ -1,7 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
-import type { Pid, ProcessRecord, Signal } from "effect-otp/kernel"
-import { Accounting, Events, ExitReason, Kernel, type Mailbox, Process, Timer } from "effect-otp/kernel"
+import {
+  Accounting,
+  Events,
+  ExitReason,
+  Kernel,
+  type Mailbox,
+  type Pid,
+  Process,
+  type ProcessRecord,
+  type Signal,
+  Timer
+} from "effect-otp/kernel"
 import { Telemetry } from "effect-otp/telemetry"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { inKernel, settle } from "../fixtures/kernel.ts"

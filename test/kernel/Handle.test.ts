@@ -5,7 +5,7 @@ import { idle, kernelTest } from "../fixtures/kernel.ts"
 
 /** A handle as a behaviour makes one. */
 const make = () => {
-  const target = new Handle.HandleTarget("test/server")
+  const target = new Handle.HandleTarget("test/server", true)
   const handle: Handle.Handle<never> = { [Handle.TypeId]: target }
   return { handle, target }
 }
@@ -56,6 +56,20 @@ describe("a handle", () => {
       target.wait(waiter("c"))
       target.leave(ExitReason.normal)
       assert.deepStrictEqual(heard, ["a", "b", "c"])
+      yield* Process.kill(pid)
+    })
+  )
+
+  kernelTest(
+    "of a server nobody supervises: at its end it is gone",
+    Effect.gen(function* () {
+      const pid = yield* idle()
+      const target = new Handle.HandleTarget("test/server", false)
+      let heard = 0
+      target.up(Process.recordOf(pid))
+      target.wait(() => void heard++)
+      target.down(Process.recordOf(pid))
+      assert.deepStrictEqual([target.gone, heard], [ExitReason.normal, 1])
       yield* Process.kill(pid)
     })
   )

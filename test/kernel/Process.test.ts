@@ -2,7 +2,8 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Equal, Fiber, Hash, Layer, Option, Tracer } from "effect"
-import { ExitReason, Kernel, Pid, Process, type ProcessRecord, Signal } from "effect-otp/kernel"
+import { TestClock } from "effect/testing"
+import { ExitReason, Kernel, Pid, Process, type ProcessRecord, Signal, Timer } from "effect-otp/kernel"
 import { asProcess, idle, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 
 const infoOf = (pid: Pid.Pid) => Effect.map(Process.info(pid), Option.getOrThrow)
@@ -290,6 +291,20 @@ describe("a kernel", () => {
         })
       )
     ).pipe(Effect.provide(Kernel.layerScheduler))
+  )
+
+  it.effect("drops its timers when it closes", () =>
+    Effect.gen(function* () {
+      let resolved = 0
+      const address: Timer.Address<number> = { resolve: () => void resolved++ }
+      const timers = yield* Effect.provide(
+        Effect.all([Timer.sendAfter(address, 1, 10), Timer.sendEvery(address, 1, 20), Timer.sendAfter(address, 1, 20)]),
+        Kernel.layer
+      )
+      for (const timer of timers) assert.deepStrictEqual(yield* Timer.read(timer), Option.none())
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(resolved, 0)
+    })
   )
 
   it.effect("is kept alive by its layer, and ends with it", () =>

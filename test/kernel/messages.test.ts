@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Scheduler } from "effect"
 import type { Pid } from "effect-otp/kernel"
 import { Accounting, ExitReason, Kernel, Mailbox, Process, Signal, Timer } from "effect-otp/kernel"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
@@ -109,6 +109,30 @@ describe("suspend", () => {
       assert.strictEqual((yield* accountOf(pid)).returned, 1)
       yield* Process.kill(pid)
     })
+  )
+
+  kernelTest(
+    "one interrupted after it was let in takes its message back, and the next is let in",
+    Effect.flatMap(Effect.context(), (outside) =>
+      asProcess(
+        (inbox: Process.Inbox<number>) =>
+          Effect.gen(function* () {
+            const me = inbox.pid as Pid.Pid<number>
+            const start = (i: number) => Effect.sync(() => Effect.runForkWith(outside)(Process.send(me, i)))
+            const senders = yield* Effect.forEach([1, 2, 3], (i) => Effect.tap(start(i), settle))
+            const letInAndInterrupt = Effect.gen(function* () {
+              assert.deepStrictEqual(yield* inbox.poll(() => true), Option.some(1))
+              // The second is in the mailbox now, and its sender does not know it yet.
+              senders[1]!.interruptUnsafe()
+            })
+            yield* Effect.provideService(letInAndInterrupt, Scheduler.PreventSchedulerYield, true)
+            yield* settle
+            assert.isTrue(senders.every((sender) => sender.pollUnsafe() !== undefined))
+            assert.strictEqual(yield* inbox.take, 3)
+          }),
+        { mailbox: { capacity: 1, policy: "suspend" } }
+      )
+    )
   )
 
   kernelTest(
