@@ -1,8 +1,10 @@
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Logger, Scope } from "effect"
 import { GenServer } from "effect-otp/behaviour"
 import { ExitReason, Kernel, Process, Signal } from "effect-otp/kernel"
-import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { asProcess, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 import {
   type Answer,
   beside,
@@ -25,6 +27,11 @@ import {
   start,
   timedOut
 } from "./puppet.ts"
+
+const collectGarbage = (): void => {
+  setFlagsFromString("--expose-gc")
+  ;(runInNewContext("gc") as () => void)()
+}
 
 /** A puppet that writes down what happens in it. */
 const journal = () => {
@@ -119,6 +126,21 @@ describe("continue", () => {
       assert.sameMembers(seen.slice(0, 2), ["started", "continue begins"])
       assert.deepStrictEqual(seen.slice(2), ["continue", "after"])
     })
+  )
+
+  it.effect("#77 a continue of init runs after the starter has gone on", () =>
+    inKernel(
+      Effect.gen(function* () {
+        const { note, options, seen } = journal()
+        for (const wait of [Effect.void, Effect.yieldNow]) {
+          seen.length = 0
+          yield* start({ ...options, init: Effect.as(wait, GenServer.initial(0, { continue: "continue" })) })
+          note("started")
+          yield* settle
+          assert.deepStrictEqual(seen, ["started", "continue"])
+        }
+      })
+    )
   )
 
   kernelTest(
@@ -444,6 +466,26 @@ describe("deferred replies", () => {
       assert.strictEqual(yield* puppet.call(get), 0)
       assert.deepStrictEqual(yield* fates, { accepted: 3, handled: 3 })
     })
+  )
+})
+
+describe("what a server keeps", () => {
+  it.effect("nothing of a caller that has left, though nobody ever answers it", () =>
+    inKernel(
+      Effect.gen(function* () {
+        const puppet = yield* start()
+        // In an effect of its own, so that only the server could hold the message.
+        const held = yield* Effect.suspend(() => {
+          const step = (n: number) => GenServer.noReply<number, string>(n)
+          return Effect.as(beside(puppet.call(step, { timeout: 10 })), new WeakRef(step))
+        })
+        yield* later(10)
+        yield* puppet.call(get)
+        yield* settle
+        collectGarbage()
+        assert.isUndefined(held.deref())
+      })
+    )
   )
 })
 

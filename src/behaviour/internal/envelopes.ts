@@ -54,6 +54,8 @@ export class CallEnvelope extends Deadline implements Envelope {
   /** Set when the caller has gone, by interruption or timeout, after the call had begun. */
   abandoned = false
   begun = false
+  /** Where the server keeps it, if it has left the answer for later. */
+  keptIn: Set<CallEnvelope> | undefined = undefined
 
   constructor(options: {
     readonly tag: string
@@ -122,8 +124,12 @@ export class CallEnvelope extends Deadline implements Envelope {
   leave(): void {
     if (this.isDone) return
     this.end()
-    if (this.begun) this.abandoned = true
-    else this.server.withdraw(this)
+    if (!this.begun) {
+      this.server.withdraw(this)
+      return
+    }
+    this.abandoned = true
+    this.keptIn?.delete(this)
   }
 
   expire(): void {

@@ -74,7 +74,8 @@ export class ServerProcess extends ServerRecord {
     this.onStarted = undefined
     // Only `init` and `terminate` run in the scope of the server.
     this.fiber!.setContext(this.context)
-    return serve
+    // Who starts the server goes on before a continue of `init` runs.
+    return this.continuation === undefined ? serve : Effect.andThen(Effect.yieldNow, serve)
   }
 
   private initFailed(cause: Cause.Cause<unknown>): Effect.Effect<never, unknown> {
@@ -224,7 +225,7 @@ export class ServerProcess extends ServerRecord {
   private turnEnded(message: Envelope | undefined, exit: Exit.Exit<Next, unknown>): Effect.Effect<void> | undefined {
     this.turn = undefined
     // Killed, or ended by a signal: whatever the turn came to has no effect any more.
-    if (this.exiting !== undefined) return this.interrupted(message, exit._tag === "Success")
+    if (this.exiting !== undefined) return this.interrupted(message, exit._tag === "Success" ? exit.value : undefined)
     if (exit._tag === "Success") return this.apply(message, exit.value)
     if (message instanceof CallEnvelope && isTypedFailure(exit.cause)) {
       this.answer(message, Exit.failCause(exit.cause))
@@ -233,14 +234,15 @@ export class ServerProcess extends ServerRecord {
     return Effect.failCause(exit.cause) as Effect.Effect<never>
   }
 
-  private interrupted(message: Envelope | undefined, answered: boolean): undefined {
+  private interrupted(message: Envelope | undefined, next: Next | undefined): undefined {
     if (message !== undefined && this.inHand === message) this.done("failed")
+    const answered = next?._tag === "Reply" || next?._tag === "StopReply"
     if (answered && message instanceof CallEnvelope) message.countLate()
   }
 
   /** Does what a handler has answered. */
   private apply(message: Envelope | undefined, next: Next): undefined {
-    if (this.exiting !== undefined) return this.interrupted(message, true)
+    if (this.exiting !== undefined) return this.interrupted(message, next)
     const call = message instanceof CallEnvelope ? message : undefined
     const tag = next?._tag
     if (tag === "Reply" || tag === "NoReply") {

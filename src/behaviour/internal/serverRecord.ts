@@ -76,7 +76,7 @@ export abstract class ServerRecord extends ProcessRecord {
 
   protected defer(call: CallEnvelope): void {
     this.done("handled")
-    if (!call.isDone) (this.deferred ??= new Set()).add(call)
+    if (!call.isDone) (call.keptIn = this.deferred ??= new Set()).add(call)
   }
 
   /** Gives the answer to a call that was left for later. */
