@@ -23,6 +23,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { DefinitionTypeId, type Client, type Definition, type Launch } from "../behaviour/GenServer.ts"
@@ -113,8 +114,11 @@ export interface Counts {
  * @category models
  * @since 0.1.0
  */
-export interface DynamicSupervisorHandle<M extends Protocol.Any, A extends ReadonlyArray<unknown>, E>
-  extends Handle<never> {
+export interface DynamicSupervisorHandle<
+  M extends Protocol.Any,
+  A extends ReadonlyArray<unknown>,
+  E
+> extends Handle<never> {
   /**
    * Starts a child under a key and waits for its `init`. If who waits is interrupted, the child is started all the same.
    */
@@ -221,7 +225,7 @@ export const Service =
     const key = Context.Service<Self, DynamicSupervisorHandle<M, A, E>>()(id)
     const launch: Launch = options.child[DefinitionTypeId]
     const spec = dynamicSpecOf(id, launch, { ...options, schedule: untypedSchedule(options.schedule) })
-    const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target, launch)]]))
+    const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target)]]))
     return Object.assign(key, { layer: dynamicLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, M, A, E, R>
   }
 
@@ -231,14 +235,14 @@ export const Service =
 const untypedSchedule = <E, R>(schedule: RestartSchedule<E, R> | undefined) =>
   schedule as unknown as RestartSchedule<unknown, never> | undefined
 
-const makeHandle = (target: HandleTarget, launch: Launch) => ({
+const makeHandle = (target: HandleTarget) => ({
   [HandleTypeId]: target,
   startChild: (key: string, ...args: ReadonlyArray<unknown>) =>
-    withSupervisor(target, (supervisor) => startChild(supervisor, key, args, launch)),
+    withSupervisor(target, (supervisor) => startChild(supervisor, key, args)),
   get: (key: string) =>
     Effect.sync(() => {
       const child = currentOf(target)?.children.get(key)
-      return child === undefined || child.state === "starting" ? Option.none() : Option.some(launch.client(child.target))
+      return child?.wasUp === true ? Option.some(child.client) : Option.none()
     }),
   terminateChild: (key: string) =>
     withSupervisor(target, (supervisor) => {
@@ -256,12 +260,14 @@ const makeHandle = (target: HandleTarget, launch: Launch) => ({
 
 const currentOf = (target: HandleTarget): DynamicProcess | undefined => target.current as DynamicProcess | undefined
 
-const childrenOf = (target: HandleTarget): ReadonlyArray<DynamicChild> => [...(currentOf(target)?.children.values() ?? [])]
+const childrenOf = (target: HandleTarget): ReadonlyArray<DynamicChild> => [
+  ...(currentOf(target)?.children.values() ?? [])
+]
 
 const infoOf = ({ key, state, record, incarnation }: DynamicChild): ChildInfo => ({
   key,
   state,
-  pid: record !== undefined && record.isAlive ? record : undefined,
+  pid: record?.isAlive === true ? record : undefined,
   restarts: incarnation - 1
 })
 
@@ -277,21 +283,23 @@ const withSupervisor = <A, E>(
 const startChild = (
   supervisor: DynamicProcess,
   key: string,
-  args: ReadonlyArray<unknown>,
-  launch: Launch
+  args: ReadonlyArray<unknown>
 ): Effect.Effect<Handle<unknown>, unknown> => {
-  const child = supervisor.add(key, args)
-  switch (child) {
+  const added = supervisor.add(key, args)
+  const down = () => Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
+  switch (added) {
     case "AlreadyStarted":
       return Effect.fail(new ChildAlreadyStarted({ key }))
     case "MaxChildren":
       return Effect.fail(new MaxChildren({ maxChildren: supervisor.spec.maxChildren }))
     case "Stopping":
-      return Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
+      return down()
   }
-  return Effect.matchCauseEffect(supervisor.first(child), {
-    onSuccess: () => Exit.succeed(launch.client(child.target)),
+  const { child, first } = added
+  return Effect.flatMap(Fiber.await(first), (exit) => {
+    if (exit._tag === "Success") return Exit.succeed(child.client)
     // Told to stop while it started: it is gone.
-    onFailure: (cause) => (child.state === "stopping" ? Exit.fail(new ChildNotFound({ id: key })) : Exit.failCause(cause))
+    if (child.state === "stopping") return supervisor.isStopping ? down() : Exit.fail(new ChildNotFound({ id: key }))
+    return Exit.failCause(exit.cause)
   })
 }

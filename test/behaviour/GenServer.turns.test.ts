@@ -679,14 +679,14 @@ describe("scopes and fibers of a turn", () => {
       let handled = 0
       let ticks = 0
       const ticker = yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.yieldNow, Effect.sync(() => ticks++))))
-      for (let i = 0; i < 5000; i++) {
+      for (let i = 0; i < 20_000; i++) {
         yield* puppet.cast((n) => {
           handled++
           return GenServer.noReply(n)
         })
       }
       yield* puppet.call(get)
-      assert.strictEqual(handled, 5000)
+      assert.strictEqual(handled, 20_000)
       assert.isAbove(ticks, 3)
       yield* Fiber.interrupt(ticker)
     }),

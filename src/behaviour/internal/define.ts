@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { processLayer, targetIn, type Place } from "../../kernel/Adoption.ts"
 import { type HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import { bound, type Bound } from "../../kernel/Mailbox.ts"
@@ -106,13 +106,17 @@ const inScope = (
   if (place !== undefined) return Effect.as(launch.start(args, { target, place }), target)
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(launch.start(args, { target, place, restore }), (record) => {
-      return Effect.as(
-        Effect.addFinalizer(() => shutdown(record, { limit: scopeLimit })),
-        target
-      )
+      return Effect.as(endWithScope(record), target)
     })
   )
 }
+
+/** Holds on to the record alone: what else is at hand where a server starts must not live as long as the server. */
+const endWithScope = (record: ServerProcess): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.flatMap(Scope.Scope, (scope) => Scope.addFinalizerExit(scope, ending(record)))
+
+const ending = (record: ServerProcess) => () =>
+  Effect.provideContext(shutdown(record, { limit: scopeLimit }), record.context)
 
 /** How long an orderly end may take when a scope closes. */
 const scopeLimit = Duration.seconds(5)

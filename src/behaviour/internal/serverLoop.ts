@@ -10,7 +10,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self, type Envelope } from "../../kernel/ProcessRecord.ts"
@@ -23,8 +23,11 @@ import { ServerRecord } from "./serverRecord.ts"
 import type { Handler } from "./serverSpec.ts"
 import * as Travel from "./travel.ts"
 
-/** How many messages one step takes before others get their turn. */
-const BUDGET = 512
+/**
+ * How many messages one step takes before others get their turn. As many as a fiber can send in its own, or a queue would
+ * grow as long as its sender sends: Effect gives a fiber 2048 operations, and to send a message takes two.
+ */
+const BUDGET = 1024
 
 /** @internal */
 export class ServerProcess extends ServerRecord {
@@ -101,20 +104,18 @@ export class ServerProcess extends ServerRecord {
         return Effect.void
       }
       const next = this.mailbox.shift()
-      const waiting = next === undefined ? this.rest() : this.take(next)
+      if (next === undefined && this.idle?.isDue !== true) return rest
+      const waiting = next === undefined ? this.runIdle() : this.take(next)
       if (waiting !== undefined) return Effect.flatMap(waiting, again)
     }
-    return Effect.flatMap(Effect.yieldNow, again)
+    return pause
   }
 
-  /** Nothing to do: waits for a message, unless the server has idled long enough. */
-  private rest(): Effect.Effect<void> | undefined {
-    if (this.idle !== undefined && this.idle.isDue) return this.runIdle()
-    return Effect.callback<void>((resume) => {
-      // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
-      if (this.mailbox.size > 0 || this.hasToAct) resume(Exit.void)
-      else this.resume = resume
-    })
+  /** Nothing to do: waits for a message. @internal */
+  park(resume: (effect: Effect.Effect<void>) => void): void {
+    // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+    if (this.mailbox.size > 0 || this.hasToAct) resume(Exit.void)
+    else this.resume = resume
   }
 
   private get hasToAct(): boolean {
@@ -292,6 +293,11 @@ const recordOf = (fiber: Fiber.Fiber<unknown, unknown>): ServerProcess =>
 
 const loop: Effect.Effect<void> = Effect.withFiber((fiber) => recordOf(fiber).drain())
 const again = (): Effect.Effect<void> => loop
+const pause: Effect.Effect<void> = Effect.flatMap(Effect.yieldNow, again)
+const rest: Effect.Effect<void> = Effect.flatMap(
+  Effect.callback<void>((resume) => recordOf(Fiber.getCurrent()!).park(resume)),
+  again
+)
 
 const serve: Effect.Effect<void> = Effect.flatMap(
   Effect.catchCause(loop, (cause) => Effect.withFiber((fiber) => recordOf(fiber).crashed(cause))),

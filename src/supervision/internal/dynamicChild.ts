@@ -1,41 +1,107 @@
 /** One child of a dynamic supervisor: its key, its arguments, and the run it is in. */
-import type * as Fiber from "effect/Fiber"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type { Launch } from "../../behaviour/GenServer.ts"
+import type { Place, Targets } from "../../kernel/Adoption.ts"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import type { ExitReason } from "../../kernel/ExitReason.ts"
-import { HandleTarget } from "../../kernel/Handle.ts"
+import { HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import type { Observer, ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { endWithin, killAndAwait, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
 
 /** Hears of a child from its process. @internal */
 export interface ChildListener {
   readonly childExiting: (child: DynamicChild) => void
   readonly childDead: (child: DynamicChild, reason: ExitReason) => void
+  readonly childCrashed: (child: DynamicChild, report: CrashReport) => void
 }
 
-/** Where a child stands. @internal */
+/** Where a child stands. A child that is stopping is never started again, whatever else happens. @internal */
 export type ChildState = "starting" | "running" | "restarting" | "stopping"
+
+/** @internal */
+export interface DynamicChildOptions {
+  readonly key: string
+  readonly args: ReadonlyArray<unknown>
+  readonly launch: Launch
+  readonly supervisor: ProcessRecord & ChildListener
+  readonly targets: Targets
+}
 
 /** @internal */
 export class DynamicChild implements Observer {
   readonly key: string
   readonly target: HandleTarget
+  readonly client: Handle<unknown>
+  readonly place: Place
   private readonly listener: ChildListener
   /** Let go of once no other start can follow. */
   args: ReadonlyArray<unknown> | undefined
   state: ChildState = "starting"
+  /** The process of its last start, from before its `init`. */
   record: ProcessRecord | undefined = undefined
   incarnation = 1
   startedAt = 0
+  wasUp = false
   steps: RestartSteps | undefined = undefined
+  /** The crash of its last run, until it is known what follows. */
   report: CrashReport | undefined = undefined
+  /** What followed the end of its last run; undefined until that is known. */
+  decision: string | undefined = undefined
   /** The start or restart that is under way. */
   work: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** Its stop, once somebody has asked for one. */
+  stop: Fiber.Fiber<void> | undefined = undefined
 
-  constructor(id: string, key: string, args: ReadonlyArray<unknown>, listener: ChildListener) {
+  constructor({ key, args, launch, supervisor, targets }: DynamicChildOptions) {
     this.key = key
-    this.target = new HandleTarget(id)
     this.args = args
-    this.listener = listener
+    this.listener = supervisor
+    this.target = new HandleTarget(launch.id, true)
+    this.client = launch.client(this.target)
+    this.place = { parent: supervisor, targets, take: () => true, adopt: (record) => this.adopt(record) }
+  }
+
+  private adopt(record: ProcessRecord): void {
+    this.record = record
+    this.decision = undefined
+    record.reporter = (report) => this.listener.childCrashed(this, report)
+  }
+
+  /** Ends its start or restart, then its run in good order, all within the limit. It may be that not all has ended then. */
+  end(limit: Limit): Effect.Effect<void> {
+    const patience = parse(limit).release
+    const endRun = Effect.suspend(() => {
+      const { record, work } = this
+      if (record === undefined) return Effect.void
+      if (record.isAlive) return Effect.asVoid(shutdown(record, { limit }))
+      // A start that is still not through has had its time.
+      return work === undefined ? endWithin(record, patience) : Effect.void
+    })
+    return Effect.andThen(this.endWork(patience), endRun)
+  }
+
+  /** That kills a process in its `init`, which may take its time. */
+  private endWork(patience: Duration.Duration): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { work } = this
+      if (work === undefined) return Effect.void
+      work.interruptUnsafe()
+      const ended = Effect.asVoid(Fiber.await(work))
+      return Duration.isFinite(patience) ? Effect.asVoid(Effect.timeoutOption(ended, patience)) : ended
+    })
+  }
+
+  /** Kills it, wherever it stands, and waits until all has ended. */
+  kill(): Effect.Effect<void> {
+    const { record, work } = this
+    work?.interruptUnsafe()
+    record?.kill()
+    // A start may have been past its interruption.
+    const killRun = Effect.suspend(() => (this.record === undefined ? Effect.void : killAndAwait(this.record)))
+    return work === undefined ? killRun : Effect.andThen(Fiber.await(work), killRun)
   }
 
   exiting(): void {

@@ -6,19 +6,19 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type { Launch } from "../../behaviour/GenServer.ts"
-import { makeTargets, type Place } from "../../kernel/Adoption.ts"
+import type { CrashReport } from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { reportCrash, Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import { endWithin, killAndAwait, parse, shutdown, shutdownAll, type Limit } from "../../kernel/Shutdown.ts"
-import * as Telemetry from "../../telemetry/Telemetry.ts"
+import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { endWithin, parse, shutdownAll, type Limit } from "../../kernel/Shutdown.ts"
 import type { Restart } from "../RestartPolicy.ts"
-import * as Events from "../SupervisorEvents.ts"
 import { shouldRestart } from "./child.ts"
 import { ReleaseTimeout, startEnding, type Ending } from "./childRun.ts"
 import { DynamicChild, type ChildListener } from "./dynamicChild.ts"
+import { DynamicReports } from "./dynamicReports.ts"
 import * as Intensity from "./intensity.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
 import type { Verdict } from "./strategy.ts"
@@ -39,31 +39,36 @@ export interface DynamicSpec {
 /** Why a child was not started. @internal */
 export type Refused = "AlreadyStarted" | "MaxChildren" | "Stopping"
 
+/** A child, and its first start. @internal */
+export interface Added {
+  readonly child: DynamicChild
+  readonly first: Fiber.Fiber<void, unknown>
+}
+
 /** @internal */
 export class DynamicProcess extends TreeProcess implements ChildListener {
   readonly spec: DynamicSpec
   readonly children = new Map<string, DynamicChild>()
+  private readonly reports: DynamicReports
+  private readonly patience: Duration.Duration
   private window: Intensity.Window | undefined
   private readonly stopRequested = Latch.makeUnsafe()
   private finalReason: ExitReason.ExitReason | undefined = undefined
   private ending: "Requested" | "RestartLimit" | undefined = undefined
-  private readonly place: Place
 
   constructor(spec: DynamicSpec, options: Omit<TreeOptions, "id">) {
     super({ ...options, id: spec.id })
     this.spec = spec
+    this.patience = parse(spec.limit).release
     this.window = spec.intensity === undefined ? undefined : Intensity.make(spec.intensity)
-    // Children are adopted by hand: the place only names their parent.
-    this.place = { parent: this, targets: makeTargets(), take: () => true, adopt: () => {} }
+    this.context = Context.add(this.context, Self, this)
+    this.reports = new DynamicReports(this, spec.id)
   }
 
   run(): void {
-    this.context = Context.add(this.context, Self, this)
     this.status = "running"
-    const main = Effect.andThen(
-      Effect.onInterrupt(this.stopRequested.await, () => this.killAll),
-      Effect.suspend(() => this.stopAll)
-    )
+    // Whenever it is interrupted, it was killed.
+    const main = Effect.onInterrupt(Effect.andThen(this.stopRequested.await, this.stopAll), () => this.killAll)
     const fiber = Effect.runForkWith(this.context)(main)
     this.fiber = fiber
     fiber.addObserver((exit) => {
@@ -72,119 +77,111 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     this.target.up(this)
   }
 
-  // ---- children ---------------------------------------------------------------------------------------------------
-
   get isStopping(): boolean {
     return this.finalReason !== undefined || !this.isOpen
   }
 
+  private now(): number {
+    return Number(Context.get(this.context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
+  }
+
+  // ---- starts -----------------------------------------------------------------------------------------------------
+
   /** Starts a child; its own fiber goes on even if who asked for it does not. */
-  add(key: string, args: ReadonlyArray<unknown>): DynamicChild | Refused {
+  add(key: string, args: ReadonlyArray<unknown>): Added | Refused {
     if (this.isStopping) return "Stopping"
     if (this.children.has(key)) return "AlreadyStarted"
     if (this.children.size >= this.spec.maxChildren) return "MaxChildren"
-    const child = new DynamicChild(this.spec.launch.id, key, args, this)
+    const child = new DynamicChild({ key, args, launch: this.spec.launch, supervisor: this, targets: this.targets })
     this.children.set(key, child)
-    return child
+    const failed = (exit: Exit.Exit<void, unknown>) => Effect.sync(() => this.firstStarted(child, exit))
+    return { child, first: this.work(child, Effect.onExit(this.start(child), failed)) }
   }
 
-  /** The first start of a child that was added. */
-  first(child: DynamicChild): Effect.Effect<void, unknown> {
-    const started = Effect.onExit(this.start(child), (exit) =>
-      Effect.sync(() => {
-        child.work = undefined
-        if (exit._tag === "Failure") this.remove(child)
-      })
-    )
-    return Effect.suspend(() => {
-      const work = Effect.runForkWith(this.context)(started)
-      if (work.pollUnsafe() === undefined) child.work = work
-      return work.pollUnsafe() ?? Effect.flatten(Fiber.await(work))
-    })
+  private firstStarted(child: DynamicChild, exit: Exit.Exit<void, unknown>): void {
+    // Told to stop meanwhile: whoever told it sees to the rest.
+    if (exit._tag === "Success" || child.state === "stopping") return
+    this.reports.exited(child, startEnding(exit.cause).reason, 0)
+    this.reports.settle(child, "no restart")
+    this.forget(child)
   }
 
   private start(child: DynamicChild): Effect.Effect<void, unknown> {
-    return Effect.suspend(() => {
+    // Not interrupted between the start and the note that it has started.
+    return Effect.uninterruptibleMask((restore) => {
       const begun = this.now()
-      const { launch } = this.spec
-      const launched = launch.start(child.args!, { target: child.target, place: this.place })
+      const { place, target } = child
+      const launched = this.spec.launch.start(child.args!, { target, place, restore })
       return Effect.map(launched, (record) => this.started(child, record, begun))
     })
   }
 
   private started(child: DynamicChild, record: ProcessRecord, begun: number): void {
-    child.record = record
-    child.state = "running"
     child.startedAt = this.now()
+    child.wasUp = true
+    if (child.state !== "stopping") child.state = "running"
     if (this.spec.restart === "temporary") child.args = undefined
-    record.reporter = (report) => {
-      child.report = report
-    }
-    if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.childStart)) {
-      const durationMillis = child.startedAt - begun
-      Telemetry.executeUnsafe(this.kernel.telemetry, Events.childStart, { durationMillis }, this.about(child))
-    }
-    // It may have ended since: then it is told at once.
+    this.reports.started(child, child.startedAt - begun)
+    // It may be dead or dying already: then it is told at once.
     record.observe(child)
+    if (record.status === "exiting") this.childExiting(child)
   }
 
-  private remove(child: DynamicChild): void {
-    if (this.children.get(child.key) === child) this.children.delete(child.key)
-    child.target.leave(this.ending === "RestartLimit" ? this.finalReason! : ExitReason.normal)
+  /** Runs a start or restart, the one thing that is done for a child at a time. */
+  private work<E>(child: DynamicChild, effect: Effect.Effect<void, E>): Fiber.Fiber<void, E> {
+    const work = Effect.runForkWith(this.context)(effect)
+    if (work.pollUnsafe() !== undefined) return work
+    child.work = work
+    work.addObserver(() => {
+      if (child.work === work) child.work = undefined
+    })
+    return work
   }
 
   // ---- endings ----------------------------------------------------------------------------------------------------
+
+  childCrashed(child: DynamicChild, report: CrashReport): void {
+    this.reports.crashed(child, report)
+  }
 
   /** It ends by itself; what it has left to do has its limit. */
   childExiting(child: DynamicChild): void {
     if (child.state !== "running") return
     const record = child.record!
-    const within = endWithin(record, parse(this.spec.limit).release)
     const kill = Effect.sync(() => {
       if (child.state === "running" && child.record === record) record.kill(record.exiting)
     })
     // Most end at once: look again before a timer is set.
-    Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, Effect.andThen(within, kill)))
+    const within = Effect.andThen(Effect.yieldNow, endWithin(record, this.patience))
+    Effect.runForkWith(this.context)(Effect.andThen(within, kill))
   }
 
   childDead(child: DynamicChild, reason: ExitReason.ExitReason): void {
     if (child.state !== "running") return
-    if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.childExit)) {
-      const uptimeMillis = this.now() - child.startedAt
-      Telemetry.executeUnsafe(this.kernel.telemetry, Events.childExit, { uptimeMillis }, { ...this.about(child), reason })
+    const uptime = this.now() - child.startedAt
+    this.reports.exited(child, reason, uptime)
+    if (!this.isStopping && shouldRestart(this.spec.restart, ExitReason.isExpected(reason))) {
+      child.state = "restarting"
+      // In a later step: who called is in the middle of a death.
+      this.work(child, Effect.andThen(Effect.yieldNow, this.restart(child, { reason }, uptime)))
+    } else {
+      this.reports.settle(child, this.isStopping ? "stop" : "no restart")
+      this.beginStop(child)
     }
-    if (this.isStopping || !shouldRestart(this.spec.restart, ExitReason.isExpected(reason))) {
-      child.state = "stopping"
-      this.flushReport(child, "not restarted")
-      this.work(child, Effect.andThen(this.awaitRelease(child), Effect.sync(() => this.remove(child))))
-      return
-    }
-    child.state = "restarting"
-    this.work(child, this.restart(child, { reason }))
-  }
-
-  /** Runs in a later step: who called is in the middle of a death. */
-  private work(child: DynamicChild, effect: Effect.Effect<void>): void {
-    const work = Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, effect))
-    child.work = work
-    work.addObserver(() => {
-      if (child.work === work) child.work = undefined
-    })
   }
 
   /** Counts the failure, asks the schedule, waits, and starts it anew, until it is up or the supervisor gives up. */
-  private restart(child: DynamicChild, ending: Ending): Effect.Effect<void> {
+  private restart(child: DynamicChild, ending: Ending, uptime: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const uptime = child.state === "restarting" && child.record !== undefined ? this.now() - child.startedAt : 0
       const attempts = this.countFailure()
       if (attempts !== undefined) return this.giveUp(child, ending, { attempts, policy: "intensity" })
       return Effect.flatMap(this.ask(child, ending, uptime), (verdict) => {
         if (verdict._tag === "Exhausted") {
           return this.giveUp(child, ending, { attempts: verdict.attempts, policy: "schedule" })
         }
-        this.announceRestart(child, verdict.millis)
-        return Effect.andThen(this.awaitRelease(child), (released) =>
-          released ? this.startAgain(child, verdict.millis) : this.restart(child, overdue(child))
+        this.reports.restarting(child, ending, verdict.millis)
+        return Effect.flatMap(this.released(child), (released) =>
+          released ? this.startAgain(child, verdict.millis) : this.restart(child, overdue(child), 0)
         )
       })
     })
@@ -197,9 +194,12 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       child.record = undefined
       return Effect.exit(this.start(child))
     })
-    return Effect.flatMap(Effect.andThen(delayed, again), (exit) =>
-      exit._tag === "Success" ? Effect.void : this.restart(child, startEnding(exit.cause))
-    )
+    return Effect.flatMap(Effect.andThen(delayed, again), (exit) => {
+      if (exit._tag === "Success") return Effect.void
+      const ending = startEnding(exit.cause)
+      this.reports.exited(child, ending.reason, 0)
+      return this.restart(child, ending, 0)
+    })
   }
 
   /** The number of failures if there are too many. */
@@ -210,34 +210,33 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     return exceeded ? window.entries.length : undefined
   }
 
-  private ask(child: DynamicChild, ending: Ending, uptimeMillis: number): Effect.Effect<Verdict> {
+  private ask(child: DynamicChild, { reason }: Ending, uptimeMillis: number): Effect.Effect<Verdict> {
     const steps = (child.steps ??= this.spec.steps())
     if (steps === undefined) return Effect.succeed({ _tag: "Delay", millis: 0 })
     const uptime = Duration.millis(uptimeMillis)
-    const incarnation = child.incarnation - 1
-    return steps.ask({ id: child.key, reason: ending.reason, incarnation, uptime }, this.now())
+    return steps.ask({ id: child.key, reason, incarnation: child.incarnation - 1, uptime }, this.now())
   }
 
   /** Waits until the last run has ended, within the limit. */
-  private awaitRelease(child: DynamicChild): Effect.Effect<boolean> {
+  private released(child: DynamicChild): Effect.Effect<boolean> {
     const { record } = child
     if (record === undefined) return Effect.succeed(true)
-    return Effect.map(endWithin(record, parse(this.spec.limit).release), () => {
-      if (!record.ended) this.announceZombie(child)
+    return Effect.map(endWithin(record, this.patience), () => {
+      if (!record.ended) this.reports.overdue(child)
       return record.ended
     })
   }
 
   private giveUp(
     child: DynamicChild,
-    { reason }: Ending,
+    ending: Ending,
     why: { readonly attempts: number; readonly policy: "intensity" | "schedule" }
   ): Effect.Effect<void> {
     return Effect.sync(() => {
-      this.flushReport(child, "give up")
+      this.reports.decided(child, ending, "give up")
       if (this.isStopping) return
       this.ending = "RestartLimit"
-      this.finalReason = this.gaveUp({ child: child.key, reason, ...why })
+      this.finalReason = this.gaveUp({ child: child.key, reason: ending.reason, ...why })
       this.stopRequested.openUnsafe()
     })
   }
@@ -251,85 +250,53 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     this.stopRequested.openUnsafe()
   }
 
-  /** Stops one child in good order and forgets it. */
+  /** Stops one child in good order and forgets it. Once begun it is done, whatever becomes of who waits for it. */
   stop(child: DynamicChild): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      child.state = "stopping"
-      const stopWork = child.work === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(child.work))
-      const { limit } = this.spec
-      const stopRecord = Effect.suspend(() =>
-        child.record === undefined ? Effect.void : Effect.asVoid(shutdown(child.record, { limit }))
-      )
-      return Effect.andThen(
-        Effect.andThen(stopWork, stopRecord),
-        Effect.sync(() => this.stopped(child))
-      )
-    })
+    return Effect.suspend(() => Effect.asVoid(Fiber.await(this.beginStop(child))))
   }
 
-  private stopped(child: DynamicChild): void {
-    if (child.record !== undefined && !child.record.ended) this.announceZombie(child)
-    this.remove(child)
+  private beginStop(child: DynamicChild): Fiber.Fiber<void> {
+    child.state = "stopping"
+    const stopped = Effect.andThen(child.end(this.spec.limit), this.forgetting(child))
+    return (child.stop ??= Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, stopped)))
+  }
+
+  private forgetting(child: DynamicChild): Effect.Effect<void> {
+    return Effect.sync(() => this.forget(child))
+  }
+
+  private forget(child: DynamicChild): void {
+    if (this.children.get(child.key) !== child) return
+    this.children.delete(child.key)
+    if (child.record !== undefined && !child.record.ended) this.reports.overdue(child)
+    if (child.decision === undefined) this.reports.settle(child, "stop")
+    child.target.leave(this.ending === "RestartLimit" ? this.finalReason! : ExitReason.normal)
   }
 
   /** Those that are up are asked all at once, and waited for together: one limit serves them all. */
   private readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.children.values()]
-    const isUp = (child: DynamicChild) => child.work === undefined && child.record !== undefined
-    const busy = all.filter((child) => !isUp(child))
-    const up = all.filter(isUp)
-    const stopBusy = Effect.forEach(busy, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
-    const records = up.map((child) => child.record!)
+    const up = all.filter(({ state }) => state === "running")
+    const others = all.filter(({ state }) => state !== "running")
     for (const child of up) child.state = "stopping"
-    const removed = Effect.sync(() => {
-      for (const child of up) this.stopped(child)
-      this.close(this.finalReason ?? ExitReason.shutdown())
-    })
-    const stopUp = shutdownAll(records, { limit: this.spec.limit })
-    return Effect.andThen(Effect.all([stopBusy, stopUp], { concurrency: 2, discard: true }), removed)
+    const records = up.map((child) => child.record!)
+    const stopUp = Effect.andThen(
+      shutdownAll(records, { limit: this.spec.limit }),
+      Effect.sync(() => {
+        for (const child of up) this.forget(child)
+      })
+    )
+    const stopOthers = Effect.forEach(others, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
+    return Effect.all([stopUp, stopOthers], { concurrency: 2, discard: true })
   })
 
+  /** It was killed: so are its children, and all have ended before it has. */
   private readonly killAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.children.values()]
-    return Effect.forEach(all, (child) => this.killOne(child), { concurrency: "unbounded", discard: true })
+    for (const child of all) child.state = "stopping"
+    const kill = (child: DynamicChild) => Effect.suspend(() => Effect.andThen(child.kill(), this.forgetting(child)))
+    return Effect.forEach(all, kill, { concurrency: "unbounded", discard: true })
   })
-
-  private killOne(child: DynamicChild): Effect.Effect<void> {
-    child.state = "stopping"
-    const stopWork = child.work === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(child.work))
-    const killRecord = Effect.suspend(() => (child.record === undefined ? Effect.void : killAndAwait(child.record)))
-    return Effect.andThen(Effect.andThen(stopWork, killRecord), Effect.sync(() => this.remove(child)))
-  }
-
-  // ---- reports ----------------------------------------------------------------------------------------------------
-
-  private about(child: DynamicChild) {
-    const { key, incarnation, record } = child
-    return { supervisor: this.spec.id, child: key, incarnation, pid: record }
-  }
-
-  private announceRestart(child: DynamicChild, delayMillis: number): void {
-    this.flushReport(child, delayMillis === 0 ? "restart" : `restart in ${delayMillis} ms`)
-    if (!Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.childRestart)) return
-    Telemetry.executeUnsafe(this.kernel.telemetry, Events.childRestart, { delayMillis }, this.about(child))
-  }
-
-  private announceZombie(child: DynamicChild): void {
-    if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.childZombie)) {
-      Telemetry.executeUnsafe(this.kernel.telemetry, Events.childZombie, { count: 1 }, this.about(child))
-    }
-    this.log(Effect.logWarning(`${this.spec.id}: child ${child.key} has not ended within its shutdown limit`))
-  }
-
-  private flushReport(child: DynamicChild, decision: string): void {
-    const { report } = child
-    child.report = undefined
-    if (report !== undefined) reportCrash(this.kernel, { ...report, decision }, this.context)
-  }
-
-  private now(): number {
-    return Number(Context.get(this.context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
-  }
 }
 
 const overdue = (child: DynamicChild): Ending => ({

@@ -70,7 +70,9 @@ export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOption
   const intensity = { max, withinMillis: Duration.toMillis(window) }
   const resetAfter = options.resetAfter === undefined ? window : duration(`${id}: resetAfter`, options.resetAfter)
   const { maxChildren = Infinity } = options
-  if (!(maxChildren >= 0)) throw new RangeError(`${id}: maxChildren must be 0 or more, not ${maxChildren}`)
+  if (!(maxChildren === Infinity || (Number.isInteger(maxChildren) && maxChildren >= 0))) {
+    throw new RangeError(`${id}: maxChildren must be a whole number, 0 or more, not ${maxChildren}`)
+  }
   // Checks the numbers.
   Intensity.make(intensity)
   return {

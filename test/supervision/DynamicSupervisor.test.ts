@@ -1,0 +1,604 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema } from "effect"
+import { Rpc } from "effect/rpc"
+import { DynamicSupervisor, GenServer, Name, Supervisor } from "effect-otp"
+import { ExitReason, Kernel, Process } from "effect-otp/kernel"
+import { kid, runKids, supervisorOf } from "../fixtures/dynamic.ts"
+import { boom, child, crash, Journal, pass, quiet, run, StartError, treeTest } from "../fixtures/supervision.ts"
+
+/** Fails its first start. */
+const failing = (key: string, incarnation: number) =>
+  incarnation === 1 ? Effect.fail(new StartError({ child: key })) : Effect.void
+
+const { ChildAlreadyStarted, ChildNotFound, MaxChildren, SupervisorDown } = DynamicSupervisor
+
+/** Runs an effect beside the test; says whether it is through. */
+const beside = <A, E>(effect: Effect.Effect<A, E>) =>
+  Effect.map(Effect.forkChild(Effect.exit(effect)), (fiber) => ({
+    isDone: Effect.sync(() => fiber.pollUnsafe() !== undefined),
+    exit: Fiber.join(fiber),
+    interrupt: Fiber.interrupt(fiber)
+  }))
+
+const assertUpOrGone = (children: ReadonlyArray<DynamicSupervisor.ChildInfo>) =>
+  assert.include(["", "running"], children.map(({ state }) => state).join())
+
+describe("options", () => {
+  const make = (options: object) => () =>
+    DynamicSupervisor.Service<never>()("test/Kids", { child: kid(new Journal()), ...options })
+
+  it.each([
+    [{ maxChildren: -1 }, "maxChildren"],
+    [{ maxChildren: 1.5 }, "maxChildren"],
+    [{ maxChildren: Number.NaN }, "maxChildren"],
+    [{ intensity: { max: -1, within: "5 seconds" } }, "max"],
+    [{ intensity: { max: 0.5, within: "5 seconds" } }, "max"],
+    [{ intensity: { max: 1, within: 0 } }, "within"]
+  ])("#189 %o is refused where the supervisor is declared", (options, what) => {
+    assert.throws(make(options), RangeError, what)
+  })
+
+  it("#193 no children at all, and any number of them, are fine", () => {
+    assert.doesNotThrow(make({ maxChildren: 0 }))
+    assert.doesNotThrow(make({ maxChildren: Infinity }))
+  })
+})
+
+describe("startChild", () => {
+  treeTest("starts a process under a key and gives its client", ({ journal }) =>
+    Effect.gen(function* () {
+      const { kids, start } = yield* runKids(journal)
+      const b = yield* start("b")
+      const a = yield* start("a")
+      assert.strictEqual(yield* a.incarnation(), 1)
+      assert.strictEqual(yield* b.incarnation(), 1)
+      yield* journal.expect("+b1", "+a1")
+      const running = { state: "running", restarts: 0 } as const
+      assert.deepStrictEqual(yield* kids.whichChildren, [
+        { key: "b", pid: journal.pid("b"), ...running },
+        { key: "a", pid: journal.pid("a"), ...running }
+      ])
+      assert.deepStrictEqual(yield* kids.countChildren, { children: 2, active: 2, restarting: 0 })
+    })
+  )
+
+  treeTest("gives the same client by get, and none for a key nobody has", ({ journal }) =>
+    Effect.gen(function* () {
+      const { kids, start } = yield* runKids(journal)
+      yield* start("a")
+      const client = yield* Effect.flatMap(kids.get("a"), Effect.fromOption)
+      assert.strictEqual(yield* client.incarnation(), 1)
+      assert.deepStrictEqual(yield* kids.get("b"), Option.none())
+    })
+  )
+
+  treeTest("a key has one child: the second start is refused while it runs, starts or restarts", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const init = (_: string, n: number) => (n === 1 ? Effect.void : Deferred.await(gate))
+      const { kids, start } = yield* runKids(journal, { script: { init } })
+      const refused = new ChildAlreadyStarted({ key: "a" })
+      yield* start("a")
+      assert.deepStrictEqual(yield* Effect.flip(start("a")), refused)
+      yield* crash(journal, "a")
+      yield* journal.expect("+a1", "-a1")
+      // #165 as for a static supervisor: already present.
+      assert.deepStrictEqual(yield* Effect.flip(start("a")), refused)
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("+a2")
+      assert.deepStrictEqual(yield* Effect.flip(start("a")), refused)
+      assert.deepStrictEqual(yield* kids.countChildren, { children: 1, active: 1, restarting: 0 })
+    })
+  )
+
+  treeTest("two starts of one key at the same moment start one process", ({ journal }) =>
+    Effect.gen(function* () {
+      const { start } = yield* runKids(journal, { script: { init: () => Effect.yieldNow } })
+      const exits = yield* Effect.all([Effect.exit(start("a")), Effect.exit(start("a")), Effect.exit(start("a"))], {
+        concurrency: "unbounded"
+      })
+      const failures = exits.filter(Exit.isFailure).map(({ cause }) => cause)
+      const refused = Cause.fail(new ChildAlreadyStarted({ key: "a" }))
+      assert.deepStrictEqual(failures, [refused, refused])
+      yield* journal.expect("+a1")
+    })
+  )
+
+  treeTest("a typed failure of init is the starter's, and leaves nothing", ({ journal, crashes, lines }) =>
+    Effect.gen(function* () {
+      const { kids, start } = yield* runKids(journal, { script: { init: failing } })
+      assert.deepStrictEqual(yield* Effect.flip(start("a")), new StartError({ child: "a" }))
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+      assert.deepStrictEqual(yield* kids.get("a"), Option.none())
+      yield* journal.expect("!a1", "-a1")
+      // The key is free at once.
+      yield* start("a")
+      yield* journal.expect("+a2")
+      assert.deepStrictEqual([crashes, lines], [[], []])
+    })
+  )
+
+  treeTest(
+    "#192 an init that dies is a defect of the start; the supervisor and the others live",
+    ({ journal, crashes }) =>
+      Effect.gen(function* () {
+        const init = (key: string) => (key === "bad" ? Effect.die("oops") : Effect.void)
+        const { kids, start } = yield* runKids(journal, { script: { init } })
+        yield* start("good")
+        assert.deepStrictEqual(yield* Effect.exit(start("bad")), Exit.die("oops"))
+        yield* journal.expect("+good1", "!bad1", "-bad1")
+        assert.deepStrictEqual(
+          (yield* kids.whichChildren).map(({ key }) => key),
+          ["good"]
+        )
+        assert.deepStrictEqual(
+          crashes.map(({ decision }) => decision),
+          ["no restart"]
+        )
+      })
+  )
+
+  treeTest("an init that interrupts itself, and one that is killed, are defects too", ({ journal }) =>
+    Effect.gen(function* () {
+      const init = (key: string) =>
+        key === "interrupted"
+          ? Effect.interrupt
+          : Effect.andThen(Effect.flatMap(Process.self, Process.kill), Effect.never)
+      const { kids, start } = yield* runKids(journal, { script: { init } })
+      for (const key of ["interrupted", "killed"]) {
+        const exit = yield* Effect.exit(start(key))
+        assert.isTrue(Exit.hasDies(exit), key)
+        assert.isFalse(Exit.hasInterrupts(exit), key)
+      }
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+    })
+  )
+
+  treeTest("inits of different children run side by side: one that hangs holds nobody up", ({ journal }) =>
+    Effect.gen(function* () {
+      const init = (key: string) => (key === "hangs" ? Effect.never : Effect.void)
+      const { kids, start } = yield* runKids(journal, { script: { init } })
+      const hanging = yield* beside(start("hangs"))
+      yield* journal.expect()
+      yield* start("a")
+      yield* journal.expect("+a1")
+      assert.deepStrictEqual(yield* kids.countChildren, { children: 2, active: 1, restarting: 1 })
+      const [first] = yield* kids.whichChildren
+      assert.deepStrictEqual([first?.key, first?.state], ["hangs", "starting"])
+      assert.deepStrictEqual(yield* kids.get("hangs"), Option.none())
+      assert.isFalse(yield* hanging.isDone)
+    })
+  )
+
+  treeTest("a child may start another one in its init", ({ journal }) =>
+    Effect.gen(function* () {
+      const handle = yield* Deferred.make<(key: string) => Effect.Effect<unknown>>()
+      const init = (key: string) =>
+        key === "outer" ? Effect.flatMap(Deferred.await(handle), (start) => start("inner")) : Effect.void
+      const { start } = yield* runKids(journal, { script: { init } })
+      yield* Deferred.succeed(handle, (key) => Effect.orDie(start(key)))
+      yield* start("outer")
+      yield* journal.expect("+inner1", "+outer1")
+    })
+  )
+
+  treeTest("#329 whoever starts a child may be interrupted: it is started all the same", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { kids, start } = yield* runKids(journal, { script: { init: () => Deferred.await(gate) } })
+      const starting = yield* beside(start("a"))
+      yield* quiet
+      yield* starting.interrupt
+      assert.deepStrictEqual(yield* kids.countChildren, { children: 1, active: 0, restarting: 1 })
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("+a1")
+      const client = yield* Effect.flatMap(kids.get("a"), Effect.fromOption)
+      assert.strictEqual(yield* client.incarnation(), 1)
+    })
+  )
+
+  treeTest(
+    "#329 at whatever moment it is interrupted, the key is never stuck",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        const { kids, start } = yield* runKids(journal, { script: { init: () => Effect.yieldNow } })
+        const starting = yield* Effect.forkChild(start("a"))
+        yield* Effect.yieldNow
+        yield* Fiber.interrupt(starting)
+        yield* quiet
+        // Nothing was begun, or it is up.
+        assertUpOrGone(yield* kids.whichChildren)
+        yield* Effect.ignore(kids.terminateChild("a"))
+        yield* start("a")
+      }),
+    200
+  )
+
+  treeTest("#193 with room for none it starts none", ({ journal }) =>
+    Effect.gen(function* () {
+      const { start } = yield* runKids(journal, { maxChildren: 0 })
+      assert.deepStrictEqual(yield* Effect.flip(start("a")), new MaxChildren({ maxChildren: 0 }))
+      yield* journal.expect()
+    })
+  )
+
+  treeTest("#194 children that start or restart take room, too", ({ journal }) =>
+    Effect.gen(function* () {
+      const init = (_: string, n: number) => (n === 1 ? Effect.void : Effect.never)
+      const { kids, start } = yield* runKids(journal, { maxChildren: 1, script: { init } })
+      yield* start("a")
+      yield* crash(journal, "a")
+      yield* journal.expect("+a1", "-a1")
+      assert.deepStrictEqual(yield* kids.countChildren, { children: 1, active: 0, restarting: 1 })
+      assert.deepStrictEqual(yield* Effect.flip(start("b")), new MaxChildren({ maxChildren: 1 }))
+      yield* kids.terminateChild("a")
+      yield* start("b")
+    })
+  )
+
+  treeTest("#132 a name that a stranger has is a typed failure of the start, and stays the stranger's", () =>
+    Effect.gen(function* () {
+      class Named extends GenServer.Service<Named>()("test/Named", [Rpc.make("get", { success: Schema.String })]) {
+        static readonly definition = this.define({
+          init: (name: string) => Effect.succeed(name),
+          handlers: { get: (_, state) => GenServer.reply(state, state) },
+          name: (name: string) => `test/${name}`
+        })
+      }
+      class All extends DynamicSupervisor.Service<All>()("test/All", { child: Named.definition }) {}
+      const { context } = yield* run(All.layer)
+      const all = Context.get(context, All)
+      const name = Name.make("test/x")
+      const stranger = yield* Process.spawn(Effect.never)
+      yield* Name.register(name, stranger)
+      const error = yield* Effect.flip(all.startChild("x", "x"))
+      assert.strictEqual(error._tag === "AlreadyStarted" && error.pid, stranger)
+      assert.deepStrictEqual(yield* all.whichChildren, [])
+      assert.deepStrictEqual(yield* Name.whereis(name), Option.some(stranger))
+      yield* Process.kill(stranger)
+      yield* all.startChild("x", "x")
+      assert.isTrue(Option.isSome(yield* Name.whereis(name)))
+    })
+  )
+
+  treeTest("what children need is taken once, from the environment of the supervisor", ({ journal }) =>
+    Effect.gen(function* () {
+      class Config extends Context.Service<Config, { readonly name: string }>()("test/Config") {}
+      class Reader extends GenServer.Service<Reader>()("test/Reader", [Rpc.make("get", { success: Schema.String })]) {
+        static readonly definition = this.define({
+          init: (suffix: string) => Effect.map(Config, ({ name }) => name + suffix),
+          handlers: {
+            get: (_, state) => Effect.map(Config, ({ name }) => GenServer.reply(`${name} ${state}`, state))
+          }
+        })
+      }
+      class Readers extends DynamicSupervisor.Service<Readers>()("test/Readers", { child: Reader.definition }) {}
+      const config = Layer.effect(
+        Config,
+        Effect.sync(() => {
+          journal.write("config")
+          return { name: "supervisor's" }
+        })
+      )
+      const { context } = yield* run(Layer.provide(Readers.layer, config))
+      const readers = Context.get(context, Readers)
+      const start = (key: string) => Effect.provideService(readers.startChild(key, key), Config, { name: "starter's" })
+      const answers = yield* Effect.forEach(["a", "b"], (key) => Effect.flatMap(start(key), (reader) => reader.get()))
+      assert.deepStrictEqual(answers, ["supervisor's supervisor'sa", "supervisor's supervisor'sb"])
+      yield* journal.expect("config")
+    })
+  )
+
+  treeTest("a child has the supervisor as its parent, whoever starts it", ({ journal }) =>
+    Effect.gen(function* () {
+      const { start } = yield* runKids(journal)
+      const [supervisor] = yield* Kernel.processes
+      const starter = yield* Process.spawn(Effect.orDie(start("a")))
+      yield* Process.awaitExit(starter)
+      const info = yield* Effect.flatMap(Process.info(journal.pid("a")), Effect.fromOption)
+      assert.strictEqual(info.parent, supervisor)
+      yield* journal.expect("+a1")
+    })
+  )
+
+  treeTest("a supervisor that is down starts nothing", ({ journal }) =>
+    Effect.gen(function* () {
+      const { close, kids, start } = yield* runKids(journal)
+      yield* start("a")
+      yield* close
+      const down = new SupervisorDown({ supervisor: "test/Kids" })
+      assert.deepStrictEqual(yield* Effect.flip(start("b")), down)
+      assert.deepStrictEqual(yield* Effect.flip(kids.terminateChild("a")), down)
+      assert.deepStrictEqual(yield* kids.get("a"), Option.none())
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+      assert.deepStrictEqual(yield* kids.countChildren, { children: 0, active: 0, restarting: 0 })
+      yield* journal.expect("+a1", "-a1")
+    })
+  )
+
+  treeTest("who waits for a start is told when the supervisor stops meanwhile", ({ journal }) =>
+    Effect.gen(function* () {
+      const { close, start } = yield* runKids(journal, { script: { init: () => Effect.never } })
+      const starting = yield* beside(start("a"))
+      yield* quiet
+      yield* close
+      assert.deepStrictEqual(yield* starting.exit, Exit.fail(new SupervisorDown({ supervisor: "test/Kids" })))
+      yield* journal.expect("!a1", "-a1")
+    })
+  )
+
+  treeTest("and when it is killed", ({ journal }) =>
+    Effect.gen(function* () {
+      const { start } = yield* runKids(journal, { script: { init: () => Effect.never } })
+      const [supervisor] = yield* Kernel.processes
+      const starting = yield* beside(start("a"))
+      yield* quiet
+      yield* Process.kill(supervisor!)
+      assert.deepStrictEqual(yield* starting.exit, Exit.fail(new SupervisorDown({ supervisor: "test/Kids" })))
+      yield* journal.expect("!a1", "-a1")
+    })
+  )
+})
+
+describe("terminateChild", () => {
+  treeTest("#140 stops a child in good order and forgets it; a second time there is none", ({ journal }) =>
+    Effect.gen(function* () {
+      const { kids, start } = yield* runKids(journal)
+      yield* start("a")
+      yield* start("b")
+      const pid = journal.pid("a")
+      yield* kids.terminateChild("a")
+      assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.shutdown())
+      yield* journal.expect("+a1", "+b1", "-a1")
+      assert.deepStrictEqual(
+        (yield* kids.whichChildren).map(({ key }) => key),
+        ["b"]
+      )
+      assert.deepStrictEqual(yield* Effect.flip(kids.terminateChild("a")), new ChildNotFound({ id: "a" }))
+      assert.deepStrictEqual(
+        yield* Effect.flip(kids.terminateChild("never was")),
+        new ChildNotFound({ id: "never was" })
+      )
+      yield* start("a")
+      yield* journal.expect("+a2")
+    })
+  )
+
+  treeTest("a client of a child that was terminated fails at once, also if it would wait", ({ journal }) =>
+    Effect.gen(function* () {
+      const { kids, start } = yield* runKids(journal)
+      const client = yield* start("a")
+      yield* kids.terminateChild("a")
+      for (const whenDown of ["fail", "wait"] as const) {
+        const error = yield* Effect.flip(client.incarnation(undefined, { whenDown }))
+        assert.deepStrictEqual([error.reason, error.started], [{ _tag: "NoProcess" }, "no"])
+      }
+      // Another child of the same key is another server.
+      yield* start("a")
+      assert.strictEqual((yield* Effect.flip(client.incarnation())).reason._tag, "NoProcess")
+    })
+  )
+
+  treeTest("several at once wait for the same end", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { kids, start } = yield* runKids(journal, { script: { terminate: () => Deferred.await(gate) } })
+      yield* start("a")
+      const both = yield* Effect.forEach([1, 2], () => beside(kids.terminateChild("a")))
+      yield* journal.expect("+a1")
+      assert.deepStrictEqual(yield* Effect.forEach(both, ({ isDone }) => isDone), [false, false])
+      const [info] = yield* kids.whichChildren
+      assert.strictEqual(info?.state, "stopping")
+      assert.deepStrictEqual(yield* Effect.flip(start("a")), new ChildAlreadyStarted({ key: "a" }))
+      yield* Deferred.succeed(gate, undefined)
+      for (const { exit } of both) assert.deepStrictEqual(yield* exit, Exit.void)
+      yield* journal.expect("-a1")
+    })
+  )
+
+  treeTest("whoever asks may be interrupted: the child ends and its key is free all the same", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { kids, start } = yield* runKids(journal, { script: { terminate: () => Deferred.await(gate) } })
+      yield* start("a")
+      const asking = yield* beside(kids.terminateChild("a"))
+      yield* quiet
+      yield* asking.interrupt
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("+a1", "-a1")
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+      yield* start("a")
+      yield* journal.expect("+a2")
+    })
+  )
+
+  treeTest(
+    "at whatever moment it is interrupted, the child is up or gone",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        const { kids, start } = yield* runKids(journal)
+        yield* start("a")
+        const asking = yield* Effect.forkChild(kids.terminateChild("a"))
+        yield* Effect.yieldNow
+        yield* Fiber.interrupt(asking)
+        yield* quiet
+        assertUpOrGone(yield* kids.whichChildren)
+      }),
+    200
+  )
+
+  treeTest("cancels a start: its init is interrupted, and who waits for it is told", ({ journal }) =>
+    Effect.gen(function* () {
+      const { kids, start } = yield* runKids(journal, { script: { init: () => Effect.never } })
+      const starting = yield* beside(start("a"))
+      yield* quiet
+      yield* kids.terminateChild("a")
+      assert.deepStrictEqual(yield* starting.exit, Exit.fail(new ChildNotFound({ id: "a" })))
+      yield* journal.expect("!a1", "-a1")
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+    })
+  )
+
+  treeTest("there is no client of a child that was never up, not even while its start is cancelled", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const init = () => Effect.onInterrupt(Effect.never, () => Deferred.await(gate))
+      const { kids, start } = yield* runKids(journal, { script: { init } })
+      yield* beside(start("a"))
+      yield* quiet
+      const asking = yield* beside(kids.terminateChild("a"))
+      yield* quiet
+      assert.deepStrictEqual(yield* kids.get("a"), Option.none())
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual(yield* asking.exit, Exit.void)
+      yield* journal.expect("!a1", "-a1")
+    })
+  )
+
+  treeTest(
+    "whenever it comes during a start, nothing is left and everybody is answered",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        const { kids, start } = yield* runKids(journal, { script: { init: () => Effect.yieldNow } })
+        const starting = yield* beside(start("a"))
+        const asking = yield* beside(kids.terminateChild("a"))
+        const [started, asked] = [yield* starting.exit, yield* asking.exit]
+        yield* quiet
+        const left = yield* kids.whichChildren
+        if (Exit.isSuccess(asked)) {
+          assert.deepStrictEqual(left, [])
+          if (Exit.isFailure(started)) assert.deepStrictEqual(started.cause, Cause.fail(new ChildNotFound({ id: "a" })))
+        } else {
+          assert.deepStrictEqual(asked.cause, Cause.fail(new ChildNotFound({ id: "a" })))
+          assert.lengthOf(left, 1)
+        }
+      }),
+    300
+  )
+
+  treeTest("a child that ends by itself on its way out is no crash, and is not restarted", ({ journal, crashes }) =>
+    Effect.gen(function* () {
+      const { kids, start } = yield* runKids(journal, { script: { terminate: () => Effect.die("in terminate") } })
+      yield* start("a")
+      const pid = journal.pid("a")
+      yield* kids.terminateChild("a")
+      assert.strictEqual((yield* Process.awaitExit(pid))._tag, "Crash")
+      yield* journal.expect("+a1", "-a1")
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+      // It did crash, though: that is told.
+      assert.deepStrictEqual(
+        crashes.map(({ decision }) => decision),
+        ["stop"]
+      )
+    })
+  )
+
+  treeTest("one whose own handler asks for its end is ended, at the limit", ({ journal }) =>
+    Effect.gen(function* () {
+      const handle = yield* Deferred.make<(key: string) => Effect.Effect<void>>()
+      class Selfish extends GenServer.Service<Selfish>()("test/Selfish", [GenServer.cast("leave")]) {
+        static readonly definition = this.define({
+          init: (key: string) => Effect.succeed(key),
+          handlers: {
+            leave: (_, key) =>
+              Effect.flatMap(Deferred.await(handle), (terminate) => Effect.as(terminate(key), GenServer.noReply(key)))
+          }
+        })
+      }
+      class All extends DynamicSupervisor.Service<All>()("test/All", {
+        child: Selfish.definition,
+        shutdown: "1 second"
+      }) {}
+      const { context } = yield* run(All.layer)
+      const all = Context.get(context, All)
+      yield* Deferred.succeed(handle, (key) => Effect.orDie(all.terminateChild(key)))
+      const client = yield* all.startChild("a", "a")
+      yield* client.leave()
+      yield* pass("1 second")
+      assert.deepStrictEqual(yield* all.whichChildren, [])
+      yield* journal.expect()
+    })
+  )
+})
+
+describe("as a child of another supervisor", () => {
+  treeTest("gives its handle to later siblings and to the world", ({ journal }) =>
+    Effect.gen(function* () {
+      const Kids = supervisorOf(journal)
+      class Top extends Supervisor.Service<Top>()("test/Top", {
+        strategy: "oneForAll",
+        children: [
+          Supervisor.child(Kids.layer),
+          Supervisor.worker(
+            "starter",
+            Effect.flatMap(Kids, (kids) => Effect.andThen(kids.startChild("a", "a"), Effect.never))
+          )
+        ]
+      }) {}
+      const { close, context } = yield* run(Top.layer)
+      yield* journal.expect("+a1")
+      const kids = Context.get(context, Kids)
+      assert.deepStrictEqual(
+        (yield* kids.whichChildren).map(({ key }) => key),
+        ["a"]
+      )
+      yield* close
+      yield* journal.expect("-a1")
+    })
+  )
+
+  treeTest("its handle stays valid when it is restarted; its children of before are gone", ({ journal }) =>
+    Effect.gen(function* () {
+      const Kids = supervisorOf(journal)
+      class Top extends Supervisor.Service<Top>()("test/Top", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Kids.layer)]
+      }) {}
+      const { context } = yield* run(Top.layer)
+      const kids = Context.get(context, Kids)
+      const old = yield* kids.startChild("a", "a")
+      yield* kids.startChild("b", "b")
+      const [, before] = yield* Kernel.processes
+      yield* Process.kill(before!)
+      yield* journal.expectAll("+a1", "+b1", "-a1", "-b1")
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+      assert.strictEqual((yield* Effect.flip(old.incarnation())).reason._tag, "NoProcess")
+      const again = yield* kids.startChild("a", "a")
+      assert.strictEqual(yield* again.incarnation(), 2)
+    })
+  )
+
+  treeTest(
+    "#162 a worker that cannot restart escalates: its dynamic siblings are gone with their supervisor",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        const Kids = supervisorOf(journal, { intensity: { max: 0, within: "1 second" } })
+        class Top extends Supervisor.Service<Top>()("test/Top", {
+          strategy: "oneForAll",
+          children: [child(journal, "static"), Supervisor.child(Kids.layer)]
+        }) {}
+        const { context } = yield* run(Top.layer)
+        const kids = Context.get(context, Kids)
+        yield* kids.startChild("a", "a")
+        yield* kids.startChild("b", "b")
+        yield* journal.expect("+static1", "+a1", "+b1")
+        yield* crash(journal, "a")
+        yield* journal.expectAll("-a1", "-b1", "-static1", "+static2")
+        assert.deepStrictEqual(yield* kids.whichChildren, [])
+        yield* kids.startChild("a", "a")
+        yield* journal.expect("+a2")
+      })
+  )
+
+  treeTest("an exit signal of a stranger is ignored", ({ journal }) =>
+    Effect.gen(function* () {
+      const { kids, start } = yield* runKids(journal)
+      yield* start("a")
+      const [supervisor] = yield* Kernel.processes
+      yield* Process.exit(supervisor!, ExitReason.shutdown())
+      yield* Process.exit(supervisor!, boom)
+      yield* journal.expect("+a1")
+      assert.lengthOf(yield* kids.whichChildren, 1)
+    })
+  )
+})
