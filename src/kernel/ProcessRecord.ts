@@ -491,6 +491,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     this.context = Context.empty()
     this.fiber = undefined
     this.scope = undefined
+    this.reporter = undefined
     while (this.parent?.ended === true) this.parent = this.parent.parent
   }
 

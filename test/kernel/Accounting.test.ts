@@ -189,9 +189,9 @@ const program = (choices: Choices) =>
     }
     yield* settle
     yield* check(world)
-    // The last ones: also what the finalizers of the others have started meanwhile.
+    // Also one whose spawner was killed before it wrote it down; again, for finalizers send.
     for (let round = 0; round < 3; round++) {
-      for (const pid of world.pids) yield* Process.kill(pid)
+      for (const pid of yield* Kernel.processes) yield* Process.kill(pid)
       yield* settle
     }
     yield* check(world)
