@@ -143,7 +143,7 @@ export class ChildRun {
     const watch = spec.options.watch
     const watcher = this.run(Effect.suspend(() => watch(service)))
     this.watcher = watcher
-    watcher.addObserver((exit) => this.exited(ExitReason.fromExit(exit)))
+    watcher.addObserver((exit) => this.spoiled(ExitReason.fromExit(exit)))
   }
 
   /** It is ending by itself. What it has left to do has its limit, too; then its end is made known without it. */
@@ -157,6 +157,12 @@ export class ChildRun {
         })
       )
     )
+  }
+
+  /** The resource is no longer good. Who holds it lets go of it first: it is released when told to stop. */
+  private spoiled(reason: ExitReason.ExitReason): void {
+    this.watcher = undefined
+    if (!this.stopping) this.options.reports.exited(reason)
   }
 
   /** It ended by itself, or somebody else killed it: the supervisor learns it, and it is released without being asked. */

@@ -12,7 +12,8 @@
  *
  * - `StartChild(child, incarnation)`: exactly one `ChildStarted`, or `StartFailed` with everything of it released.
  * - A child that ends by itself after `ChildStarted`: one `ChildExited` at its death (`expected` as in
- *   `ExitReason.isExpected`), then, without being asked, the same answer as to `StopChild`.
+ *   `ExitReason.isExpected`), then, without being asked, the same answer as to `StopChild`. A resource that is no longer
+ *   good: one `ChildExited`; it is told to stop when nobody holds it any more.
  * - `StopChild(child, incarnation)`: interrupt the start if it is still starting, else stop it by its own shutdown. One
  *   `ChildStopped` when its fiber and scope have ended, or one `ReleaseTimedOut(exit)` when that took longer than its
  *   limit, and a late `ChildStopped` if it ends after all. It may come for a child that timed out before: wait again.
@@ -198,7 +199,8 @@ const startFailed = <X>(
 
 const exited = <X>(turn: Turn<X>, early: EarlyExit<X>): void => {
   const { child, expected, exit } = early
-  setStatus(turn, child, { _tag: "Stopping", requests: [] })
+  // A resource is released when those who hold it have ended: until then it counts as up.
+  if (childAt(turn, child).member.kind === "child") setStatus(turn, child, { _tag: "Stopping", requests: [] })
   if (turn.phase._tag === "Booting") {
     turn.phase = { ...turn.phase, exits: [...turn.phase.exits, { child, expected, exit }] }
   } else {

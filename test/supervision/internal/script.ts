@@ -94,7 +94,9 @@ export class Script {
 
   private exit(id: string, expected: boolean): ReadonlyArray<string> {
     const at = this.at(id)
-    if (!this.open.has(`stop ${id}`)) this.open.set(`release ${id}`, { _tag: "ChildStopped", ...at })
+    // A resource is released when it is told to stop: others may still hold it.
+    const isResource = this.options.members[at.child]!.kind === "resource"
+    if (!isResource && !this.open.has(`stop ${id}`)) this.open.set(`release ${id}`, { _tag: "ChildStopped", ...at })
     return this.send({ _tag: "ChildExited", ...at, expected, exit: expected ? "normal" : "crash" })
   }
 

@@ -65,7 +65,7 @@ describe("boot", () => {
     script.crash("pool")
     script.crash("a")
     assert.deepStrictEqual(script.ok("start b"), ["booted", "ask pool", "stop b"])
-    assert.deepStrictEqual(script.settle(), ["start pool", "start a", "start b"])
+    assert.deepStrictEqual(script.settle(), ["stop pool", "start pool", "start a", "start b"])
   })
 
   it("a boot that fails does not stop a child again that is dead already", () => {
@@ -292,11 +292,14 @@ describe("resources", () => {
   const members = [permanent("a"), resource("pool"), permanent("b"), transient("c")]
 
   for (const strategy of ["oneForOne", "restForOne"] as const) {
-    it(`${strategy}: the end of a resource restarts it and every later sibling`, () => {
+    it(`${strategy}: the end of a resource restarts it and every later sibling, who let go of it first`, () => {
       const script = booted({ strategy, members })
       script.finish("pool")
       script.settle()
-      assert.deepStrictEqual(script.log, ["ask pool", "stop c", "stop b", "start pool", "start b", "start c"])
+      assert.deepStrictEqual(script.log, [
+        ...["ask pool", "stop c", "stop b", "stop pool"],
+        ...["start pool", "start b", "start c"]
+      ])
     })
   }
 
@@ -304,8 +307,10 @@ describe("resources", () => {
     const script = booted({ strategy: "oneForAll", members })
     script.finish("pool")
     script.settle()
-    const log = ["ask pool", "stop c", "stop b", "stop a", "start a", "start pool", "start b", "start c"]
-    assert.deepStrictEqual(script.log, log)
+    assert.deepStrictEqual(script.log, [
+      ...["ask pool", "stop c", "stop b", "stop pool", "stop a"],
+      ...["start a", "start pool", "start b", "start c"]
+    ])
   })
 
   it("oneForOne: a later sibling that was stopped stays so", () => {
@@ -313,7 +318,7 @@ describe("resources", () => {
     script.terminate("b")
     script.settle()
     script.crash("pool")
-    assert.deepStrictEqual(script.settle(), ["start pool", "start c"])
+    assert.deepStrictEqual(script.settle(), ["stop pool", "start pool", "start c"])
   })
 
   it("oneForOne: a later sibling waiting for its delay comes back with the resource, once", () => {
@@ -322,13 +327,13 @@ describe("resources", () => {
     script.ok("release b")
     script.ok("ask b", 10_000)
     assert.deepStrictEqual(script.crash("pool"), ["cancel b", "ask pool", "stop c"])
-    assert.deepStrictEqual(script.settle(), ["start pool", "start b", "start c"])
+    assert.deepStrictEqual(script.settle(), ["stop pool", "start pool", "start b", "start c"])
   })
 
   it("oneForOne: a start that fails after the resource is back holds no sibling up", () => {
     const script = booted({ members })
     script.crash("pool")
-    for (const key of ["ask pool", "release pool", "stop c", "stop b", "start pool"]) script.ok(key)
+    for (const key of ["ask pool", "stop c", "stop b", "stop pool", "start pool"]) script.ok(key)
     assert.deepStrictEqual(script.fail("start b"), ["ask b", "start c"])
     assert.deepStrictEqual(script.settle(), ["start b"])
   })
@@ -336,7 +341,7 @@ describe("resources", () => {
   it("a resource that does not come back is retried before any later sibling starts", () => {
     const script = booted({ members })
     script.crash("pool")
-    for (const key of ["ask pool", "release pool", "stop c", "stop b"]) script.ok(key)
+    for (const key of ["ask pool", "stop c", "stop b", "stop pool"]) script.ok(key)
     assert.deepStrictEqual(script.fail("start pool"), ["ask pool"])
     assert.deepStrictEqual(script.settle(), ["start pool", "start b", "start c"])
   })
@@ -347,16 +352,31 @@ describe("resources", () => {
     script.settle()
     script.crash("pool")
     assert.deepStrictEqual(script.restart("c", 2), ["reply 2 ChildRestarting"])
-    assert.deepStrictEqual(script.settle(), ["start pool", "start b", "start c"])
+    assert.deepStrictEqual(script.settle(), ["stop pool", "start pool", "start b", "start c"])
   })
 
-  it("the end of a later sibling is waited for before the resource is built anew, though it is not restarted", () => {
+  it("the end of a later sibling is waited for before the resource is released, though it is not restarted", () => {
     const script = booted({ members })
     script.finish("c")
     script.crash("pool")
-    for (const key of ["ask pool", "release pool"]) assert.deepStrictEqual(script.ok(key), [])
+    assert.deepStrictEqual(script.ok("ask pool"), [])
     assert.deepStrictEqual(script.ok("release c"), ["stop b"])
-    assert.deepStrictEqual(script.settle(), ["start pool", "start b"])
+    assert.deepStrictEqual(script.settle(), ["stop pool", "start pool", "start b"])
+  })
+
+  it("a resource that ended during the boot is released when later siblings have let go of it", () => {
+    const script = new Script({ members: [resource("pool"), permanent("a")] })
+    script.ok("start pool")
+    assert.deepStrictEqual(script.crash("pool"), [])
+    assert.deepStrictEqual(script.ok("start a"), ["booted", "ask pool", "stop a"])
+    assert.deepStrictEqual(script.settle(), ["stop pool", "start pool", "start a"])
+  })
+
+  it("a resource that ended while the supervisor ends is released in its turn", () => {
+    const script = booted({ members: [resource("pool"), permanent("a")] })
+    assert.deepStrictEqual(script.stop(), ["stop a"])
+    assert.deepStrictEqual(script.crash("pool"), [])
+    assert.deepStrictEqual(script.settle(), ["stop pool", "end Requested stop"])
   })
 })
 
@@ -572,13 +592,12 @@ describe("zombies", () => {
     const script = booted({ members })
     script.finish("b")
     script.crash("pool")
-    script.ok("release pool")
     script.crash("a")
     assert.deepStrictEqual(script.fail("release a"), ["ask a"])
     assert.deepStrictEqual(script.ok("ask a"), [])
     assert.deepStrictEqual(script.ok("release b"), ["stop a"])
     assert.deepStrictEqual(script.fail("ask pool"), [])
-    assert.deepStrictEqual(script.settle(), ["start pool", "start a"])
+    assert.deepStrictEqual(script.settle(), ["stop pool", "start pool", "start a"])
   })
 
   it("a temporary zombie is dropped and holds nobody up", () => {

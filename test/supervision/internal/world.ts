@@ -26,6 +26,8 @@ interface Life {
   endedWell: boolean
   /** It was to be terminated, and has not been up since. */
   terminated: boolean
+  /** A resource that is no longer good, and not yet told to stop. */
+  broken: boolean
   forgotten: boolean
 }
 
@@ -70,7 +72,14 @@ export class World {
   constructor(choices: Choices) {
     this.choices = choices
     this.options = randomOptions(choices)
-    const life = { incarnation: 0, phase: "gone", endedWell: false, terminated: false, forgotten: false } as const
+    const life = {
+      incarnation: 0,
+      phase: "gone",
+      endedWell: false,
+      terminated: false,
+      broken: false,
+      forgotten: false
+    } as const
     this.lives = this.options.members.map(() => ({ ...life }))
     const [state, actions] = boot<string>(this.options)
     this.state = deepFreeze(state)
@@ -139,7 +148,7 @@ export class World {
           ? become("gone", { _tag: "StartFailed", ...at, exit: "no start" })
           : become("up", { _tag: "ChildStarted", ...at })
       case "up":
-        return this.calm || chance(0.5) ? undefined : () => this.exit(life, child)
+        return this.calm || life.broken || chance(0.5) ? undefined : () => this.exit(life, child)
       case "stopping":
       case "lingering":
       case "zombieToldAgain":
@@ -151,7 +160,9 @@ export class World {
 
   private exit(life: Life, child: number): void {
     life.endedWell = this.choices.chance(0.4)
-    life.phase = "lingering"
+    // A resource is released when it is told to stop: others may still hold it.
+    if (this.options.members[child]!.kind === "resource") life.broken = true
+    else life.phase = "lingering"
     const { endedWell: expected, incarnation } = life
     this.mailbox.push({ _tag: "ChildExited", child, incarnation, expected, exit: expected ? "normal" : "crash" })
   }
@@ -301,7 +312,7 @@ export class World {
         if (group.includes(later)) assert.strictEqual(this.lives[later]!.phase, "gone", "a later member is still there")
       }
     }
-    Object.assign(life, { incarnation, phase: "starting" })
+    Object.assign(life, { incarnation, phase: "starting", broken: false })
   }
 
   private stopChild(child: number, incarnation: number, before: State<string>): void {
@@ -359,7 +370,10 @@ export class World {
   checkQuiet(): void {
     const { phase, children } = this.state
     assert.deepStrictEqual([...this.requests.keys()], [], "requests without a reply")
-    for (const { phase } of this.lives) assert.include(["gone", "up"], phase)
+    for (const { broken, phase } of this.lives) {
+      assert.include(["gone", "up"], phase)
+      assert.isFalse(broken && phase === "up", "a broken resource is kept")
+    }
     if (this.ended) {
       assert.strictEqual(phase._tag, "Ended")
       for (const { phase } of this.lives) assert.strictEqual(phase, "gone", "it runs after the end")
