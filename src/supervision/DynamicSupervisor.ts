@@ -23,7 +23,6 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { DefinitionTypeId, type Client, type Definition, type Launch } from "../behaviour/GenServer.ts"
@@ -285,9 +284,9 @@ const startChild = (
   key: string,
   args: ReadonlyArray<unknown>
 ): Effect.Effect<Handle<unknown>, unknown> => {
-  const added = supervisor.add(key, args)
+  const child = supervisor.add(key, args)
   const down = () => Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
-  switch (added) {
+  switch (child) {
     case "AlreadyStarted":
       return Effect.fail(new ChildAlreadyStarted({ key }))
     case "MaxChildren":
@@ -295,11 +294,23 @@ const startChild = (
     case "Stopping":
       return down()
   }
-  const { child, first } = added
-  return Effect.flatMap(Fiber.await(first), (exit) => {
+  return Effect.flatMap(firstStart(child), (exit) => {
     if (exit._tag === "Success") return Exit.succeed(child.client)
     // Told to stop while it started: it is gone.
     if (child.state === "stopping") return supervisor.isStopping ? down() : Exit.fail(new ChildNotFound({ id: key }))
     return Exit.failCause(exit.cause)
   })
 }
+
+const firstStart = (child: DynamicChild): Effect.Effect<Exit.Exit<void, unknown>> =>
+  Effect.withFiber((fiber) => {
+    if (child.first !== undefined) return Exit.succeed(child.first)
+    return Effect.callback((resume) => {
+      // This fiber may have lost its turn between the look and here.
+      if (child.first !== undefined) return resume(Exit.succeed(child.first))
+      child.onFirst = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.succeed(child.first!)), 0)
+      return Effect.sync(() => {
+        child.onFirst = undefined
+      })
+    })
+  })

@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Deferred, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { DynamicSupervisor, GenServer, RestartPolicy, Supervisor, TreeWatch } from "effect-otp"
+import { DynamicSupervisor, GenServer, type RestartPolicy, Supervisor, TreeWatch } from "effect-otp"
 import { ExitReason, Kernel, Process } from "effect-otp/kernel"
 import { kid, type KidsOptions, runKids, type Script, supervisorOf } from "../fixtures/dynamic.ts"
 import { boom, crash, end, type Journal, pass, quiet, run, StartError, treeTest } from "../fixtures/supervision.ts"
@@ -618,7 +618,7 @@ describe("what is made known", () => {
         static readonly definition = this.define({
           init: (_key: string) => Effect.succeed(GenServer.initial(0, { continue: "crash" as const })),
           handlers: { get: (_, n) => GenServer.reply(n, n) },
-          continue: (_: "crash", _n) => Effect.die("at once")
+          continue: (what: "crash") => Effect.die(what)
         })
       }
       class All extends DynamicSupervisor.Service<All>()("test/All", { child: Hasty.definition }) {}

@@ -1,6 +1,7 @@
 /** One child of a dynamic supervisor: its key, its arguments, and the run it is in. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Launch } from "../../behaviour/GenServer.ts"
 import type { Place, Targets } from "../../kernel/Adoption.ts"
@@ -50,6 +51,10 @@ export class DynamicChild implements Observer {
   report: CrashReport | undefined = undefined
   /** What followed the end of its last run; undefined until that is known. */
   decision: string | undefined = undefined
+  /** How its first start ended. */
+  first: Exit.Exit<void, unknown> | undefined = undefined
+  /** Tells who waits for that. Must not run a user's code. */
+  onFirst: (() => void) | undefined = undefined
   /** The start or restart that is under way. */
   work: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** Its stop, once somebody has asked for one. */
@@ -68,6 +73,14 @@ export class DynamicChild implements Observer {
     this.record = record
     this.decision = undefined
     record.reporter = (report) => this.listener.childCrashed(this, report)
+  }
+
+  /** Says how its first start ended, unless that is known. */
+  settle(first: Exit.Exit<void, unknown>): void {
+    if (this.first !== undefined) return
+    this.first = first
+    this.onFirst?.()
+    this.onFirst = undefined
   }
 
   /** Ends its start or restart, then its run in good order, all within the limit. It may be that not all has ended then. */

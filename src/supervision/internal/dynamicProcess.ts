@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import type { Launch } from "../../behaviour/GenServer.ts"
@@ -38,12 +38,6 @@ export interface DynamicSpec {
 
 /** Why a child was not started. @internal */
 export type Refused = "AlreadyStarted" | "MaxChildren" | "Stopping"
-
-/** A child, and its first start. @internal */
-export interface Added {
-  readonly child: DynamicChild
-  readonly first: Fiber.Fiber<void, unknown>
-}
 
 /** @internal */
 export class DynamicProcess extends TreeProcess implements ChildListener {
@@ -88,21 +82,24 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   // ---- starts -----------------------------------------------------------------------------------------------------
 
   /** Starts a child; its own fiber goes on even if who asked for it does not. */
-  add(key: string, args: ReadonlyArray<unknown>): Added | Refused {
+  add(key: string, args: ReadonlyArray<unknown>): DynamicChild | Refused {
     if (this.isStopping) return "Stopping"
     if (this.children.has(key)) return "AlreadyStarted"
     if (this.children.size >= this.spec.maxChildren) return "MaxChildren"
     const child = new DynamicChild({ key, args, launch: this.spec.launch, supervisor: this, targets: this.targets })
     this.children.set(key, child)
-    const failed = (exit: Exit.Exit<void, unknown>) => Effect.sync(() => this.firstStarted(child, exit))
-    return { child, first: this.work(child, Effect.onExit(this.start(child), failed)) }
+    const settled = (exit: Exit.Exit<void, unknown>) => Effect.sync(() => this.firstStarted(child, exit))
+    this.work(child, Effect.onExit(this.start(child), settled))
+    return child
   }
 
   private firstStarted(child: DynamicChild, exit: Exit.Exit<void, unknown>): void {
+    if (exit._tag === "Success") return child.settle(exit)
     // Told to stop meanwhile: whoever told it sees to the rest.
-    if (exit._tag === "Success" || child.state === "stopping") return
+    if (child.state === "stopping") return
     this.reports.exited(child, startEnding(exit.cause).reason, 0)
     this.reports.settle(child, "no restart")
+    child.settle(exit)
     this.forget(child)
   }
 
@@ -128,14 +125,13 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   }
 
   /** Runs a start or restart, the one thing that is done for a child at a time. */
-  private work<E>(child: DynamicChild, effect: Effect.Effect<void, E>): Fiber.Fiber<void, E> {
+  private work(child: DynamicChild, effect: Effect.Effect<void, unknown>): void {
     const work = Effect.runForkWith(this.context)(effect)
-    if (work.pollUnsafe() !== undefined) return work
+    if (work.pollUnsafe() !== undefined) return
     child.work = work
     work.addObserver(() => {
       if (child.work === work) child.work = undefined
     })
-    return work
   }
 
   // ---- endings ----------------------------------------------------------------------------------------------------
@@ -270,6 +266,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     this.children.delete(child.key)
     if (child.record !== undefined && !child.record.ended) this.reports.overdue(child)
     if (child.decision === undefined) this.reports.settle(child, "stop")
+    child.settle(Exit.interrupt())
     child.target.leave(this.ending === "RestartLimit" ? this.finalReason! : ExitReason.normal)
   }
 
