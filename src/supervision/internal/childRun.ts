@@ -20,6 +20,7 @@ import { exitOf, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { endWithin, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
 import type { Untyped } from "../ChildSpec.ts"
 import type { StartFailed } from "../RestartPolicy.ts"
+import { noProcess, severalProcesses } from "./wrongLayer.ts"
 
 /** Why a child is not running: what the decision core passes on without a look. @internal */
 export interface Ending {
@@ -73,6 +74,8 @@ export class ChildRun {
   private stopping = false
   private releasing = false
   private released = false
+  /** A second process has come for the place. */
+  private several = false
   private readonly done = Latch.makeUnsafe()
   /** The Layer that took the place. */
   layer: object | undefined = undefined
@@ -90,9 +93,9 @@ export class ChildRun {
       parent: this.options.parent,
       targets: this.options.targets,
       take: (layer) => {
-        if (this.layer !== undefined) return false
-        this.layer = layer
-        return true
+        if (this.layer !== undefined) this.several = true
+        else this.layer = layer
+        return !this.several
       },
       adopt: (record) => {
         this.record = record
@@ -107,7 +110,7 @@ export class ChildRun {
     const fiber = Effect.runForkWith(inPlace)(
       Effect.andThen(
         Effect.yieldNow,
-        Effect.tap(build, () => this.verify())
+        Effect.tap(build, (built) => this.verify(built))
       )
     )
     this.fiber = fiber
@@ -115,11 +118,11 @@ export class ChildRun {
   }
 
   /** A child must have started its one process by now. */
-  private verify(): Effect.Effect<void> {
+  private verify(built: Context.Context<never>): Effect.Effect<void> {
     const { spec, check, id } = this.options
     if (spec.kind === "resource") return Effect.void
-    if (this.record === undefined) return Effect.die(new Error(noProcess(id)))
-    const record = this.record
+    const { record } = this
+    if (record === undefined) return Effect.die(new Error(noProcess(id, built)))
     return Effect.sync(() => check(record))
   }
 
@@ -127,8 +130,12 @@ export class ChildRun {
     this.fiber = undefined
     // Told to stop meanwhile: what was built is released, whatever it is.
     if (this.stopping) return this.release(exit)
-    if (exit._tag === "Success") return this.started(exit.value)
-    this.release(exit, () => this.options.reports.startFailed(startEnding(exit.cause)))
+    if (this.several) return this.startFailed(Cause.die(new Error(severalProcesses(this.options.id, this.record))))
+    return exit._tag === "Success" ? this.started(exit.value) : this.startFailed(exit.cause)
+  }
+
+  private startFailed(cause: Cause.Cause<unknown>): void {
+    this.release(Exit.failCause(cause), () => this.options.reports.startFailed(startEnding(cause)))
   }
 
   private started(context: Context.Context<never>): void {
@@ -253,7 +260,3 @@ export const startEnding = (cause: Cause.Cause<unknown>): Ending => {
   const onlyFails = failure !== undefined && cause.reasons.every((reason) => reason._tag === "Fail")
   return { cause, reason: onlyFails ? { _tag: "StartFailed", error: failure.error } : ExitReason.crash(cause) }
 }
-
-const noProcess = (id: string): string =>
-  `The Layer of child "${id}" started no process. Either it is no server, worker or supervisor (make it a ` +
-  `Supervisor.resource), or it was built before because it is provided elsewhere, too (provide the supervisor instead)`
