@@ -191,7 +191,10 @@ export interface HandlerContext<M extends Protocol.Any, R, I> {
   readonly sendAfter: (delay: Duration.Input, info: I) => Effect.Effect<Timer>
   /** Sends this run of the server an info message again and again. */
   readonly sendEvery: (interval: Duration.Input, info: I) => Effect.Effect<Timer>
-  /** Casts to a server at once, from a handler that is no effect. Throws for a payload its Schema rejects. */
+  /**
+   * Casts to a server at once, from a handler that is no effect. Where it would have to wait for room in a mailbox the
+   * message is a dead letter. Throws for a payload its Schema rejects.
+   */
   readonly cast: <T extends Protocol.Any, Tag extends Protocol.CastTags<T>>(
     to: Handle.Handle<T>,
     tag: Tag,
@@ -394,7 +397,10 @@ export const Service =
   ): ServiceClass<Self, Id, Ms[number]> => {
     const key = Context.Service<Self, Client<Ms[number]>>()(id)
     const makeClient = clientMaker(Protocol.messagesOf(id, protocol))
-    const untyped = (options: DefineOptions) => define({ id, key, makeClient }, options)
+    const untyped = (options: DefineOptions) => {
+      const { launch, layer, start } = define({ id, key, makeClient }, options)
+      return { [DefinitionTypeId]: launch, layer, start }
+    }
     return Object.assign(key, { define: untyped }) as unknown as ServiceClass<Self, Id, Ms[number]>
   }
 

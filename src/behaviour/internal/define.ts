@@ -52,7 +52,7 @@ export const define = (parts: ServiceParts, options: DefineOptions) => {
     )
   const start = (...args: ReadonlyArray<unknown>): Effect.Effect<Handle<unknown>, unknown, Scope.Scope> =>
     Effect.map(inScope(launch, args, undefined), parts.makeClient)
-  return { "~effect-otp/behaviour/GenServer/Definition": launch, layer, start }
+  return { launch, layer, start }
 }
 
 const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
