@@ -83,6 +83,8 @@ export class Mailbox<A extends object> {
   private holes = 0
   /** How many slots were cut off so far. */
   private cut = 0
+  /** Where the last message was removed: calls that time out together follow one another. */
+  private near = 0
 
   /** The position behind the newest message: it only grows, and every later message lies at or behind it. */
   get end(): number {
@@ -131,9 +133,13 @@ export class Mailbox<A extends object> {
   /** Takes out one message wherever it is; false if it is not here (any more). */
   remove(message: A): boolean {
     const items = this.items
-    const at = items === undefined ? -1 : items.indexOf(message, this.head)
+    if (items === undefined) return false
+    const near = Math.max(this.head, this.near - this.cut)
+    let at = items.indexOf(message, near)
+    if (at < 0 && near > this.head) at = items.indexOf(message, this.head)
     if (at < 0) return false
-    this.removeAt(items!, at)
+    this.near = this.cut + at
+    this.removeAt(items, at)
     return true
   }
 

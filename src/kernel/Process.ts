@@ -236,7 +236,7 @@ export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =
  *
  * A process that traps exits gets it as a message. Otherwise `Normal` does nothing (but for a process that sends it to
  * itself) and any other reason ends the process: a plain one is interrupted at once, a server runs `terminate` first. A
- * signal sent to a dead process is lost.
+ * plain process that ends itself runs nothing after it. A signal sent to a dead process is lost.
  *
  * @category operations
  * @since 0.1.0
@@ -253,7 +253,7 @@ export const exit = (pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<voi
  * **Gotchas**
  *
  * Its fiber ends when it leaves the uninterruptible region it may be in, and its finalizers always run. Until then what
- * it sends is discarded.
+ * it sends is discarded, exit signals too: a finalizer that ends a helper uses `kill`.
  *
  * @category operations
  * @since 0.1.0

@@ -28,6 +28,7 @@ import { emptyTally, type Accounting, type Fate, type Tally } from "./Accounting
 import type { CrashReport } from "./CrashReport.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { ancestors, deadLetter, death as announceDeath, displayName, reportCrash } from "./internal/announce.ts"
+import { exitOf, worse } from "./internal/ending.ts"
 import type { KernelState } from "./internal/kernelState.ts"
 import * as Relations from "./internal/relations.ts"
 import { Mailbox, type Bound } from "./Mailbox.ts"
@@ -217,7 +218,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
 
   /**
    * Adds a message, or says what became of it. Returns false if its sender has to wait for room: then `admit` is called
-   * once there is some, or the message has another fate.
+   * once there is some, or the message has another fate. Whoever waits must post in the step in which it begins to wait:
+   * `admit` may be called before its next one.
    */
   post(envelope: Envelope, admit?: () => void): boolean {
     this.count()
@@ -473,9 +475,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   }
 
   private finished(reason: ExitReason.ExitReason): void {
-    if (this.scope !== undefined && this.scope.state._tag === "Empty") {
-      this.scope.state = { _tag: "Closed", exit: exitOf(reason) }
-    }
+    if (this.scope?.state._tag === "Empty") this.scope.state = { _tag: "Closed", exit: exitOf(reason) }
     if (this.status !== "dead") this.die(reason)
     else if (reason._tag === "Crash" && reason !== this.reason && Cause.hasDies(reason.cause)) this.report(reason.cause)
     this.ended = true
@@ -582,16 +582,10 @@ export class MessageEnvelope implements Envelope {
 export {
   /** How people know a process: by label, name or pid. @internal */
   displayName,
+  /** The exit a scope is closed with. @internal */
+  exitOf,
   /** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
-  reportCrash
-}
-
-/** The exit a scope is closed with. @internal */
-export const exitOf = (reason: ExitReason.ExitReason): Exit.Exit<unknown, unknown> =>
-  reason._tag === "Normal" ? Exit.void : reason._tag === "Crash" ? Exit.failCause(reason.cause) : Exit.interrupt()
-
-/** A finalizer that dies is a crash, whatever the process ended with. @internal */
-export const worse = (reason: ExitReason.ExitReason, cause: Cause.Cause<unknown>): ExitReason.ExitReason => {
-  if (!Cause.hasDies(cause)) return reason
-  return ExitReason.crash(reason._tag === "Crash" ? Cause.combine(reason.cause, cause) : cause)
+  reportCrash,
+  /** A finalizer that dies is a crash, whatever the process ended with. @internal */
+  worse
 }

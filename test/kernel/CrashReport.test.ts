@@ -50,10 +50,10 @@ describe("a crash", () => {
                 label: "worker"
               })
               yield* Deferred.succeed(done, pid as Pid.Pid<string>)
-              yield* Effect.never
+              return yield* Effect.never
             })
             yield* Process.spawn(middle, { label: "middle" })
-            yield* Effect.never
+            return yield* Effect.never
           })
         )
         const pid = yield* Deferred.await(done)
@@ -154,7 +154,7 @@ describe("a crash", () => {
             Effect.gen(function* () {
               yield* Effect.addFinalizer(() => Effect.die(error))
               yield* Deferred.succeed(begun, undefined)
-              yield* Effect.never
+              return yield* Effect.never
             })
           )
           yield* Deferred.await(begun)

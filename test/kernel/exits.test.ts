@@ -411,7 +411,7 @@ describe("finalizers", () => {
         Effect.gen(function* () {
           yield* Scope.addFinalizerExit(yield* Scope.Scope, (exit) => Deferred.succeed(closed, exit))
           yield* Deferred.succeed(begun, undefined)
-          yield* Effect.never
+          return yield* Effect.never
         })
       )
       yield* Deferred.await(begun)
@@ -452,7 +452,7 @@ describe("finalizers", () => {
       const pid = yield* Process.spawn(
         Effect.gen(function* () {
           yield* Deferred.succeed(helper, yield* Effect.acquireRelease(idle(), Process.kill))
-          yield* Effect.never
+          return yield* Effect.never
         })
       )
       const worker = yield* Deferred.await(helper)
@@ -509,7 +509,7 @@ describe("a kernel of its own", () => {
           Effect.gen(function* () {
             yield* Effect.addFinalizer(() => Effect.andThen(late, settle))
             yield* Deferred.succeed(begun, undefined)
-            yield* Effect.never
+            return yield* Effect.never
           })
         )
         yield* Deferred.await(begun)
@@ -524,7 +524,7 @@ describe("a kernel of its own", () => {
         Effect.gen(function* () {
           const me = yield* Process.self
           yield* Effect.gen(function* () {
-            const inner = yield* Process.spawn(Effect.flatMap(Process.ancestors, (found) => Effect.succeed(found)))
+            const inner = yield* Process.spawn(Process.ancestors)
             assert.deepStrictEqual(yield* Kernel.processes, [inner])
             assert.isFalse((yield* Kernel.processes).includes(me))
             yield* Process.awaitExit(inner)

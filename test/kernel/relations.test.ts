@@ -55,7 +55,7 @@ describe("links", () => {
             ends,
             yield* Process.spawnLink(Effect.andThen(Deferred.await(gate), Effect.fail("kaboom")))
           )
-          yield* Effect.never
+          return yield* Effect.never
         })
       )
       yield* settle
@@ -131,7 +131,7 @@ describe("links", () => {
           Effect.gen(function* () {
             const child = yield* Process.spawnLink(Effect.never)
             children.push(child)
-            yield* Effect.never
+            return yield* Effect.never
           })
         ),
         20
@@ -155,7 +155,7 @@ describe("links", () => {
     )
   )
 
-  it.effect("a chain of 100,000 linked processes ends without deep recursion", () =>
+  it.effect("a chain of 100,000 linked processes ends without deep recursion", { timeout: 60_000 }, () =>
     inKernel(
       Effect.gen(function* () {
         const length = 100_000

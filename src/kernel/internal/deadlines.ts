@@ -111,7 +111,7 @@ export class DeadlineList implements Entry {
   }
 
   close(): void {
-    for (let deadline = this.head; deadline !== undefined; ) {
+    for (let deadline = this.head; deadline !== undefined;) {
       const { next } = deadline
       deadline.kernelClosed()
       deadline = next
@@ -170,7 +170,10 @@ export class DeadlineQueue {
     const failures = this.expire(now)
     if (failures.length > 0) return Effect.andThen(report(failures), this.watch)
     const first = this.heap.first
-    if (first === undefined) return this.rest()
+    if (first === undefined) {
+      this.rest()
+      return Effect.void
+    }
     if (first.due <= now) return Effect.andThen(Effect.yieldNow, this.watch)
     this.until = first.due
     // A timer of the host may ring a fraction of a millisecond early.
@@ -200,10 +203,9 @@ export class DeadlineQueue {
     return failures
   }
 
-  private rest(): Effect.Effect<void> {
+  private rest(): void {
     this.sleeper = undefined
     this.owner.forget(this)
-    return Effect.void
   }
 
   private drop(list: DeadlineList): void {

@@ -192,12 +192,16 @@ describe("against a naive model", () => {
             }))
           )
         })
-        let seed = 0
-        for (const program of programs) {
-          const run = SeededScheduler.runSeed(against(program), ++seed)
-          yield* Effect.mapError(run, (cause) => new Error(`Seed ${seed} fails`, { cause }))
+        const only = process.env["OTP_SEED"]
+        for (const [i, program] of programs.entries()) {
+          const seed = only === undefined ? i + 1 : Number(only)
+          yield* SeededScheduler.runSeed(against(program), seed).pipe(
+            Effect.catchCause((cause) =>
+              Effect.die(new Error(`Seed ${seed} fails. Repeat it with OTP_SEED=${seed}`, { cause }))
+            )
+          )
         }
-        assert.strictEqual(programs.length, process.env["OTP_SEED"] === undefined ? runs : 1)
+        assert.strictEqual(programs.length, only === undefined ? runs : 1)
       }),
     120_000
   )

@@ -1,0 +1,22 @@
+/** What a reason means for a scope that closes, and what closing it means for the reason. */
+import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import * as ExitReason from "../ExitReason.ts"
+
+/** @internal */
+export const exitOf = (reason: ExitReason.ExitReason): Exit.Exit<unknown, unknown> => {
+  switch (reason._tag) {
+    case "Normal":
+      return Exit.void
+    case "Crash":
+      return Exit.failCause(reason.cause)
+    default:
+      return Exit.interrupt()
+  }
+}
+
+/** @internal */
+export const worse = (reason: ExitReason.ExitReason, cause: Cause.Cause<unknown>): ExitReason.ExitReason => {
+  if (!Cause.hasDies(cause)) return reason
+  return ExitReason.crash(reason._tag === "Crash" ? Cause.combine(reason.cause, cause) : cause)
+}
