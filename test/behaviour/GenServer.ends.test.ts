@@ -103,6 +103,21 @@ describe("terminate from outside", () => {
   )
 
   kernelTest(
+    "interrupted it stops waiting; the request stays",
+    Effect.gen(function* () {
+      const puppet = yield* start()
+      const pid = yield* pidOf(puppet)
+      const gate = yield* Deferred.make<void>()
+      yield* puppet.cast(wait(gate))
+      const stopped = yield* beside(GenServer.terminate(puppet))
+      yield* Fiber.interrupt(stopped)
+      assert.isTrue(yield* Process.isAlive(pid))
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.normal)
+    })
+  )
+
+  kernelTest(
     "#68 a server that stops itself by it in its turn is told so",
     Effect.gen(function* () {
       const puppet = yield* start()
@@ -155,12 +170,17 @@ describe("a handler that stops", () => {
     Effect.gen(function* () {
       const order: Array<string> = []
       const gate = yield* Deferred.make<void>()
-      const terminate = () => Effect.andThen(Deferred.await(gate), Effect.sync(() => void order.push("terminate")))
+      const terminate = () =>
+        Effect.andThen(
+          Deferred.await(gate),
+          Effect.sync(() => void order.push("terminate"))
+        )
       const puppet = yield* start({ terminate })
       const pid = yield* pidOf(puppet)
       const calling = yield* beside(
-        Effect.tap(puppet.call(() => GenServer.stopReply(ExitReason.shutdown("done"), "bye", 2)), () =>
-          Effect.sync(() => order.push("reply"))
+        Effect.tap(
+          puppet.call(() => GenServer.stopReply(ExitReason.shutdown("done"), "bye", 2)),
+          () => Effect.sync(() => order.push("reply"))
         )
       )
       yield* running(calling)
@@ -191,7 +211,9 @@ describe("a handler that stops", () => {
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const puppet = yield* start({ terminate: () => Deferred.await(gate) })
-      const calling = yield* beside(puppet.call(() => GenServer.stopReply(ExitReason.normal, "bye", 2), { timeout: 10 }))
+      const calling = yield* beside(
+        puppet.call(() => GenServer.stopReply(ExitReason.normal, "bye", 2), { timeout: 10 })
+      )
       yield* later(10)
       assert.deepStrictEqual(failureOf(yield* ended(calling)), timedOut("unknown"))
       yield* Deferred.succeed(gate, undefined)
@@ -268,6 +290,37 @@ describe("crash", () => {
   )
 
   kernelTest(
+    "#338 a watcher gets Exit before Down, and finds the name free",
+    asProcess(
+      (inbox: Process.Inbox<never>) =>
+        Effect.gen(function* () {
+          for (let round = 0; round < 3; round++) {
+            const puppet = yield* start({ name: "test/again" })
+            const pid = yield* pidOf(puppet)
+            yield* Effect.orDie(Process.link(pid))
+            yield* Process.monitor(pid)
+            yield* puppet.cast(crash("bang"))
+            assert.strictEqual((yield* inbox.take)._tag, "Exit")
+            assert.strictEqual((yield* inbox.take)._tag, "Down")
+          }
+        }),
+      { trapExit: true }
+    )
+  )
+
+  kernelTest(
+    "a result comes before the Down of who sent it",
+    asProcess((inbox: Process.Inbox<never>) =>
+      Effect.gen(function* () {
+        const puppet = yield* start()
+        yield* Process.monitor(yield* pidOf(puppet))
+        assert.strictEqual(yield* puppet.call(() => GenServer.stopReply(ExitReason.normal, "bye", 0)), "bye")
+        assert.deepStrictEqual((yield* inbox.take).reason, ExitReason.normal)
+      })
+    )
+  )
+
+  kernelTest(
     "a chain of linked servers dies with one report",
     Effect.gen(function* () {
       const reports = yield* crashReports
@@ -280,7 +333,10 @@ describe("crash", () => {
       }
       yield* last.cast(crash("bang"))
       for (const pid of pids) assert.deepStrictEqual(yield* Process.awaitExit(pid), bang)
-      assert.deepStrictEqual(reports.map(({ pid }) => pid), [pids[9]])
+      assert.deepStrictEqual(
+        reports.map(({ pid }) => pid),
+        [pids[9]]
+      )
     }),
     20
   )
@@ -295,7 +351,7 @@ describe("crash", () => {
     ["a handler that gives a failed Exit", () => Exit.die(new Error("plain"))],
     ["a handler whose effect dies at once", () => Effect.die(new Error("plain"))],
     ["a handler whose effect dies later", () => Effect.andThen(Effect.yieldNow, Effect.die(new Error("plain")))],
-    ["#96 a handler that fails where it may not", () => Effect.fail(new Error("plain")) as never]
+    ["#96 a handler that fails where it may not", () => Effect.fail("plain") as never]
   ]
   for (const [what, step] of defects) {
     kernelTest(
@@ -307,7 +363,7 @@ describe("crash", () => {
         yield* puppet.call(set(5))
         yield* puppet.cast(step)
         const reason = yield* Process.awaitExit(pid)
-        assert.strictEqual(reason._tag === "Crash" && String(Cause.squash(reason.cause)), "Error: plain")
+        assert.match(String(reason._tag === "Crash" && Cause.squash(reason.cause)), /plain$/)
         assert.deepStrictEqual(ends, [[reason, 5]])
         assert.deepStrictEqual(yield* fates, { accepted: 2, handled: 1, failed: 1 })
       })
@@ -335,7 +391,10 @@ describe("crash", () => {
         const pid = yield* pidOf(puppet)
         yield* puppet.cast((() => answer) as never)
         assert.strictEqual((yield* Process.awaitExit(pid))._tag, "Crash")
-        assert.deepStrictEqual(ends.map(([, state]) => state), [0])
+        assert.deepStrictEqual(
+          ends.map(([, state]) => state),
+          [0]
+        )
       }
     })
   )
@@ -349,7 +408,10 @@ describe("crash", () => {
       const failed = yield* failure(puppet.call(() => GenServer.reply("yes", 9, { idle })))
       assert.strictEqual(failed.reason._tag, "ServerDown")
       yield* settle
-      assert.deepStrictEqual(ends.map(([, state]) => state), [0])
+      assert.deepStrictEqual(
+        ends.map(([, state]) => state),
+        [0]
+      )
     })
   )
 
@@ -361,7 +423,10 @@ describe("crash", () => {
       const pid = yield* pidOf(puppet)
       yield* puppet.cast(stopping())
       assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.defect("in terminate"))
-      assert.deepStrictEqual(reports.map(({ cause }) => cause), [Cause.die("in terminate")])
+      assert.deepStrictEqual(
+        reports.map(({ cause }) => cause),
+        [Cause.die("in terminate")]
+      )
     })
   )
 
@@ -389,7 +454,12 @@ describe("crash", () => {
     "a finalizer that dies is a crash with a report, whatever the server ended of",
     Effect.gen(function* () {
       const reports = yield* crashReports
-      const puppet = yield* start({ init: Effect.as(Effect.addFinalizer(() => Effect.die("bang")), 0) })
+      const puppet = yield* start({
+        init: Effect.as(
+          Effect.addFinalizer(() => Effect.die("bang")),
+          0
+        )
+      })
       const pid = yield* pidOf(puppet)
       yield* puppet.cast(stopping())
       assert.deepStrictEqual(yield* Process.awaitExit(pid), bang)
@@ -408,7 +478,10 @@ describe("crash", () => {
       const pid = yield* pidOf(puppet)
       yield* puppet.cast(crash("bang"))
       yield* Process.awaitExit(pid)
-      assert.deepStrictEqual(reports.map(({ state, message }) => [state, message]), [["state 42", "object"]])
+      assert.deepStrictEqual(
+        reports.map(({ state, message }) => [state, message]),
+        [["state 42", "object"]]
+      )
     })
   )
 
@@ -538,7 +611,10 @@ describe("shutdown", () => {
       const ran: Array<string> = []
       const log = (what: string) => Effect.sync(() => void ran.push(what))
       const puppet = yield* start({
-        init: Effect.as(Effect.addFinalizer(() => log("finalizer")), 0),
+        init: Effect.as(
+          Effect.addFinalizer(() => log("finalizer")),
+          0
+        ),
         terminate: () => Effect.onInterrupt(Effect.never, () => log("interrupted"))
       })
       const pid = yield* pidOf(puppet)
@@ -720,7 +796,10 @@ describe("kill", () => {
     Effect.gen(function* () {
       const { ends, terminate } = witness()
       const run: Array<string> = []
-      const init = Effect.as(Effect.addFinalizer(() => Effect.sync(() => void run.push("run"))), 0)
+      const init = Effect.as(
+        Effect.addFinalizer(() => Effect.sync(() => void run.push("run"))),
+        0
+      )
       const { calling, name, pid, ran } = yield* zombie({ terminate, init }, false)
       yield* Process.kill(pid)
       assert.deepStrictEqual(yield* Name.whereis(name), Option.none())
@@ -760,7 +839,12 @@ describe("kill", () => {
       const puppet = yield* start()
       const pid = yield* pidOf(puppet)
       const finalizer = (name: string) =>
-        Effect.addFinalizer(() => Effect.andThen(Deferred.await(gate), Effect.sync(() => void ran.push(name))))
+        Effect.addFinalizer(() =>
+          Effect.andThen(
+            Deferred.await(gate),
+            Effect.sync(() => void ran.push(name))
+          )
+        )
       const calling = yield* beside(puppet.call(turn(Effect.andThen(finalizer("first"), finalizer("second")))))
       yield* Process.kill(pid)
       assert.deepStrictEqual(failureOf(yield* ended(calling)), down(ExitReason.killed, "unknown"))
@@ -778,7 +862,10 @@ describe("kill", () => {
       const ran: Array<string> = []
       const log = (what: string) => Effect.sync(() => void ran.push(what))
       const puppet = yield* start({
-        init: Effect.as(Effect.addFinalizer(() => log("finalizer")), 0),
+        init: Effect.as(
+          Effect.addFinalizer(() => log("finalizer")),
+          0
+        ),
         terminate: () => Effect.onInterrupt(Effect.never, () => log("interrupted"))
       })
       const pid = yield* pidOf(puppet)
@@ -826,7 +913,12 @@ describe("kill", () => {
     "while its scope closes: neighbours see it dead, the finalizer runs on",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
-      const puppet = yield* start({ init: Effect.as(Effect.addFinalizer(() => Deferred.await(gate)), 0) })
+      const puppet = yield* start({
+        init: Effect.as(
+          Effect.addFinalizer(() => Deferred.await(gate)),
+          0
+        )
+      })
       const pid = yield* pidOf(puppet)
       yield* puppet.cast(stopping())
       yield* settle

@@ -99,7 +99,11 @@ describe("what travels with a message", () => {
       yield* within(
         front.call((n, { cast }) =>
           Effect.map(
-            Effect.annotateLogs(Effect.sync(() => cast(puppet, "cast", note)), "more", true),
+            Effect.annotateLogs(
+              Effect.sync(() => cast(puppet, "cast", note)),
+              "more",
+              true
+            ),
             () => GenServer.reply(0, n)
           )
         )
@@ -140,7 +144,10 @@ describe("what travels with a message", () => {
     "the process of a handler is the server",
     Effect.gen(function* () {
       const puppet = yield* start()
-      assert.strictEqual(yield* puppet.call(turn(Process.self)), (yield* GenServer.pid(puppet)).pipe((found) => found._tag === "Some" ? found.value : undefined))
+      assert.strictEqual(
+        yield* puppet.call(turn(Process.self)),
+        (yield* GenServer.pid(puppet)).pipe((found) => (found._tag === "Some" ? found.value : undefined))
+      )
     })
   )
 })
@@ -171,7 +178,13 @@ describe("what a server is started with", () => {
       const seen: Array<string> = []
       const note = Effect.map(Private, (secret) => void seen.push(secret))
       const puppet = yield* Effect.provideService(
-        start({ init: Effect.as(Effect.addFinalizer(() => note), 0), terminate: () => note }),
+        start({
+          init: Effect.as(
+            Effect.addFinalizer(() => note),
+            0
+          ),
+          terminate: () => note
+        }),
         Private,
         "kept"
       )
@@ -199,7 +212,9 @@ describe("services of handlers", () => {
   kernelTest(
     "come from where the server is started, not from its callers",
     Effect.gen(function* () {
-      const greeter = yield* Effect.provideService(Greeter.definition.start(), Greeting, { hello: (name) => `hello ${name}` })
+      const greeter = yield* Effect.provideService(Greeter.definition.start(), Greeting, {
+        hello: (name) => `hello ${name}`
+      })
       const answer = yield* Effect.provideService(greeter.greet({ name: "Joe" }), Greeting, { hello: () => "wrong" })
       assert.strictEqual(answer, "hello Joe")
     })

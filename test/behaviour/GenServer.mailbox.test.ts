@@ -7,7 +7,6 @@ import { kernelTest, settle } from "../fixtures/kernel.ts"
 import {
   beside,
   type Client,
-
   ended,
   type Failed,
   failure,
@@ -54,7 +53,14 @@ describe("suspend", () => {
       const { open, puppet } = yield* busy("suspend")
       yield* puppet.cast(note(1))
       const two = yield* beside(puppet.cast(note(2)))
-      const three = yield* beside(puppet.call((n) => Effect.map(Effect.sync(() => seen.push(3)), () => GenServer.reply(n, n))))
+      const three = yield* beside(
+        puppet.call((n) =>
+          Effect.map(
+            Effect.sync(() => seen.push(3)),
+            () => GenServer.reply(n, n)
+          )
+        )
+      )
       yield* running(two)
       yield* running(three)
       yield* open
@@ -100,7 +106,7 @@ describe("suspend", () => {
   )
 
   for (const [what, end, reason] of [
-    ["crashes", (puppet: Client, _: Parameters<typeof Process.kill>[0]) => GenServer.terminate(puppet), ExitReason.normal],
+    ["stops", (puppet: Client) => GenServer.terminate(puppet), ExitReason.normal],
     ["is killed", (_: Client, pid: Parameters<typeof Process.kill>[0]) => Process.kill(pid), ExitReason.killed]
   ] as const) {
     kernelTest(
@@ -130,10 +136,7 @@ describe("suspend", () => {
       const { note, seen } = notes()
       const puppet = yield* start({ mailbox: { capacity: 1, policy: "suspend" } })
       yield* puppet.call((n, { self }) =>
-        Effect.as(
-          Effect.andThen(self.cast(note(1)), self.cast(note(2))),
-          GenServer.reply(0, n)
-        )
+        Effect.as(Effect.andThen(self.cast(note(1)), self.cast(note(2))), GenServer.reply(0, n))
       )
       yield* puppet.call((n, { cast, self }) => {
         cast(self, "cast", note(3))
@@ -153,12 +156,15 @@ describe("suspend", () => {
       const puppet = yield* start({ mailbox: { capacity: 2, policy: "suspend" } })
       const sender = (from: number) =>
         Effect.forEach([1, 2, 3, 4, 5], (at) => puppet.cast(note(from * 10 + at)), { discard: true })
-      yield* Effect.all([1, 2, 3, 4].map(sender), { concurrency: "unbounded" })
+      yield* Effect.forEach([1, 2, 3, 4], sender, { concurrency: "unbounded" })
       yield* puppet.call(get)
       assert.strictEqual(seen.length, 20)
       for (const from of [1, 2, 3, 4]) {
         const own = seen.filter((what) => Math.floor(what / 10) === from)
-        assert.deepStrictEqual(own, [1, 2, 3, 4, 5].map((at) => from * 10 + at))
+        assert.deepStrictEqual(
+          own,
+          [1, 2, 3, 4, 5].map((at) => from * 10 + at)
+        )
       }
     }),
     100
@@ -170,7 +176,11 @@ describe("fail", () => {
     "a call fails with MailboxFull and was not started, a cast is a dead letter",
     Effect.gen(function* () {
       const letters: Array<unknown> = []
-      yield* Telemetry.attachScoped("letters", Events.deadLetter, (_, { content, why }) => void letters.push([content, why]))
+      yield* Telemetry.attachScoped(
+        "letters",
+        Events.deadLetter,
+        (_, { content, why }) => void letters.push([content, why])
+      )
       const { note, seen } = notes()
       const { open, puppet } = yield* busy("fail")
       const lost = note(2)

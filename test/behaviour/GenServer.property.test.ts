@@ -12,7 +12,16 @@ import { Supervisor } from "effect-otp/supervision"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { inKernel } from "../fixtures/kernel.ts"
 import { seeds } from "../fixtures/seeds.ts"
-import { type Client, type Context as TurnContext, layer, type Options, Puppet, Refused, start, type Step } from "./puppet.ts"
+import {
+  type Client,
+  type Context as TurnContext,
+  layer,
+  type Options,
+  Puppet,
+  Refused,
+  start,
+  type Step
+} from "./puppet.ts"
 
 // ---- the script ---------------------------------------------------------------------------------------------------
 
@@ -40,7 +49,17 @@ const kinds = [
 type Kind = (typeof kinds)[number]
 
 /** Kinds that answer whatever happens, as long as nothing does. */
-const answering = ["plain", "async", "uninterruptible", "fail", "failLater", "defer", "deferFailure", "early", "children"] as const
+const answering = [
+  "plain",
+  "async",
+  "uninterruptible",
+  "fail",
+  "failLater",
+  "defer",
+  "deferFailure",
+  "early",
+  "children"
+] as const
 
 const faults = ["interrupt", "interrupt", "kill", "shutdown", "terminate", "exit", "time", "time", "nothing"] as const
 
@@ -263,7 +282,8 @@ const optionsOf = ({ chance, int, pick }: Choices, index: number): Options => {
       return 0
     }),
     drain: chance(0.3),
-    continue: (_, state) => (chance(0.5) ? GenServer.noReply(state) : Effect.as(Effect.yieldNow, GenServer.noReply(state))),
+    continue: (_, state) =>
+      chance(0.5) ? GenServer.noReply(state) : Effect.as(Effect.yieldNow, GenServer.noReply(state)),
     idle: (state) => GenServer.noReply(state),
     ...(chance(0.5) ? { terminate: terminate! } : {}),
     ...(chance(0.4) ? { mailbox: { capacity: 1 + int(3), policy } } : {})
@@ -273,13 +293,18 @@ const optionsOf = ({ chance, int, pick }: Choices, index: number): Options => {
 const caller = (world: World, name: string) => {
   const { int, chance, pick } = world.choices
   const one = Effect.suspend(() =>
-    Effect.andThen(pick([Effect.void, yields(int(5)), Effect.sleep(int(40))]), Effect.exit(world.send(name, chance(0.75))))
+    Effect.andThen(
+      pick([Effect.void, yields(int(5)), Effect.sleep(int(40))]),
+      Effect.exit(world.send(name, chance(0.75)))
+    )
   )
   const all = Effect.repeat(one, { times: int(6) })
   // Some callers are processes themselves.
-  return chance(0.5) ? all : Effect.flatMap(Process.spawn(Effect.asVoid(all)), (pid) =>
-    Effect.onInterrupt(Process.awaitExit(pid), () => Process.kill(pid))
-  )
+  return chance(0.5)
+    ? all
+    : Effect.flatMap(Process.spawn(Effect.asVoid(all)), (pid) =>
+        Effect.onInterrupt(Process.awaitExit(pid), () => Process.kill(pid))
+      )
 }
 
 const strike = (world: World, callers: ReadonlyArray<Fiber.Fiber<unknown, unknown>>, scope: Scope.Scope) =>
@@ -410,10 +435,12 @@ const patience = Effect.gen(function* () {
   for (let i = 0; i < 30; i++) yield* SeededScheduler.adjust(50)
   for (const fiber of callers) assert.isDefined(fiber.pollUnsafe(), "a caller waits for ever")
   const outcomes = world.check()
-  assert.isTrue(outcomes.every((outcome) => ["answer", "failure", "cast"].includes(outcome)), outcomes.join())
+  assert.isTrue(
+    outcomes.every((outcome) => ["answer", "failure", "cast"].includes(outcome)),
+    outcomes.join()
+  )
   return outcomes.length
 })
-
 
 describe("no message vanishes and each call ends exactly once", () => {
   it.effect(
@@ -421,7 +448,10 @@ describe("no message vanishes and each call ends exactly once", () => {
     () =>
       Effect.gen(function* () {
         const counts = yield* SeededScheduler.explore(inKernel(patience), { seeds: seeds(1000) })
-        assert.isAbove(counts.reduce((sum, count) => sum + count, 0), counts.length)
+        assert.isAbove(
+          counts.reduce((sum, count) => sum + count, 0),
+          counts.length
+        )
       }),
     millis
   )
@@ -436,10 +466,7 @@ describe("no message vanishes and each call ends exactly once", () => {
         Effect.gen(function* () {
           const outcomes = new Set<string>()
           const all = seeds(count)
-          yield* SeededScheduler.explore(
-            inKernel(played(outcomes, servers)),
-            { seeds: all }
-          )
+          yield* SeededScheduler.explore(inKernel(played(outcomes, servers)), { seeds: all })
           if (all.length > 1) assert.sameMembers(Array.from(outcomes), expected)
         }),
       millis

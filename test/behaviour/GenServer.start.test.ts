@@ -3,11 +3,24 @@ import { Cause, Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
 import { GenServer } from "effect-otp/behaviour"
 import { ExitReason, Kernel, Process, Signal } from "effect-otp/kernel"
 import { Name } from "effect-otp/naming"
-import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
-import { inKernel } from "../fixtures/kernel.ts"
+import { asProcess, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 import { seeds } from "../fixtures/seeds.ts"
-import { beside, crashReports, ended, failure, get, later, layer, noProcess, pidOf, Puppet, running, set, start } from "./puppet.ts"
+import {
+  beside,
+  crashReports,
+  ended,
+  failure,
+  get,
+  later,
+  layer,
+  noProcess,
+  pidOf,
+  Puppet,
+  running,
+  set,
+  start
+} from "./puppet.ts"
 
 /** A resource that at most one process may hold: a second one is a defect. */
 const makeLock = () => {
@@ -20,7 +33,11 @@ const makeLock = () => {
         return held++ === 0 ? Effect.void : Effect.die("held twice")
       }),
       // Takes its time: what does not wait for it finds the lock held.
-      () => Effect.andThen(Effect.repeat(Effect.yieldNow, { times: 5 }), Effect.sync(() => held--))
+      () =>
+        Effect.andThen(
+          Effect.repeat(Effect.yieldNow, { times: 5 }),
+          Effect.sync(() => held--)
+        )
     ),
     acquired: () => acquired,
     isFree: () => held === 0
@@ -73,9 +90,10 @@ describe("start", () => {
           assert.deepStrictEqual(exit, Exit.die(defect))
           yield* settle
           assert.deepStrictEqual(yield* inbox.poll(() => true), Option.none())
-          assert.deepStrictEqual(reports.map(({ label, name, cause }) => [label, name, cause]), [
-            ["test/Puppet", "test/undef", Cause.die(defect)]
-          ])
+          assert.deepStrictEqual(
+            reports.map(({ label, name, cause }) => [label, name, cause]),
+            [["test/Puppet", "test/undef", Cause.die(defect)]]
+          )
         }),
       { trapExit: true }
     )
@@ -149,7 +167,10 @@ describe("start", () => {
     "a starter that is interrupted waits for the finalizers of a half-started server",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
-      const init = Effect.andThen(Effect.addFinalizer(() => Deferred.await(gate)), Effect.never)
+      const init = Effect.andThen(
+        Effect.addFinalizer(() => Deferred.await(gate)),
+        Effect.never
+      )
       const starting = yield* beside(start({ init }))
       const interrupting = yield* beside(Fiber.interrupt(starting))
       yield* running(interrupting)
@@ -226,7 +247,10 @@ describe("start", () => {
         const seen: Array<unknown> = []
         const init = Effect.gen(function* () {
           const self = yield* Process.self
-          seen.push((yield* Process.ancestors)[0], Option.getOrThrow(yield* Name.whereis(Name.make("test/me"))) === self)
+          seen.push(
+            (yield* Process.ancestors)[0],
+            Option.getOrThrow(yield* Name.whereis(Name.make("test/me"))) === self
+          )
           seen.push(Option.getOrThrow(yield* Process.info(self)).status)
           return 0
         })
@@ -245,12 +269,17 @@ describe("start", () => {
       Effect.gen(function* () {
         const { isFree, lock } = makeLock()
         const name = Name.make("test/victim")
-        const starting = yield* beside(Effect.exit(start({ init: Effect.andThen(lock, Effect.never), name: name.name })))
+        const starting = yield* beside(
+          Effect.exit(start({ init: Effect.andThen(lock, Effect.never), name: name.name }))
+        )
         yield* end(Option.getOrThrow(yield* Name.whereis(name)))
         const exit = yield* Fiber.join(starting)
         assert.isTrue(isFree())
         assert.isTrue(Exit.hasDies(exit) && !Exit.hasInterrupts(exit), String(exit))
-        assert.match(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), /test\/Puppet ended before its init was through: Killed/)
+        assert.match(
+          String(Exit.isFailure(exit) && Cause.squash(exit.cause)),
+          /test\/Puppet ended before its init was through: Killed/
+        )
         yield* nobody
       })
     )
@@ -328,7 +357,8 @@ describe("start", () => {
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const ends: Array<unknown> = []
-      const terminate = (reason: ExitReason.ExitReason, state: number) => Effect.sync(() => void ends.push([reason, state]))
+      const terminate = (reason: ExitReason.ExitReason, state: number) =>
+        Effect.sync(() => void ends.push([reason, state]))
       const puppet = yield* Effect.provideService(start({ terminate }), Scope.Scope, scope)
       yield* puppet.call(set(3))
       yield* Scope.close(scope, Exit.void)

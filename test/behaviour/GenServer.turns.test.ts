@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Logger, Scope } from "effect"
 import { GenServer } from "effect-otp/behaviour"
-import { ExitReason, Kernel, Process, Signal } from "effect-otp/kernel"
+import { ExitReason, Kernel, Process, Signal, Timer } from "effect-otp/kernel"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { asProcess, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
@@ -54,10 +54,12 @@ const journal = () => {
   return { seen, note, options }
 }
 
-const noting = (note: (what: string) => void, what: string, more?: GenServer.NextOptions<string>) => (n: number): Answer => {
-  note(what)
-  return GenServer.noReply(n, more)
-}
+const noting =
+  (note: (what: string) => void, what: string, more?: GenServer.NextOptions<string>) =>
+  (n: number): Answer => {
+    note(what)
+    return GenServer.noReply(n, more)
+  }
 
 describe("continue", () => {
   const chained = (note: (what: string) => void): Options => ({
@@ -69,7 +71,12 @@ describe("continue", () => {
 
   const from: ReadonlyArray<readonly [string, (token: string) => (n: number, context: Context) => Answer]> = [
     ["a cast", (token) => (n) => GenServer.noReply(n, { continue: token })],
-    ["a reply", (token) => (n, { from }) => (from === undefined ? assert.fail() : GenServer.reply(0, n, { continue: token }))]
+    [
+      "a reply",
+      (token) =>
+        (n, { from }) =>
+          from === undefined ? assert.fail() : GenServer.reply(0, n, { continue: token })
+    ]
   ]
   for (const [what, step] of from) {
     kernelTest(
@@ -205,9 +212,15 @@ describe("idle", () => {
   const ways: ReadonlyArray<readonly [string, (puppet: Client) => Effect.Effect<unknown, unknown>]> = [
     ["a call", (puppet) => puppet.call((n) => GenServer.reply(0, n, { idle: 500 }))],
     ["a cast", (puppet) => puppet.cast((n) => GenServer.noReply(n, { idle: 500 }))],
-    ["a turn that takes its time", (puppet) => puppet.cast((n) => Effect.as(Effect.yieldNow, GenServer.noReply(n, { idle: 500 })))],
+    [
+      "a turn that takes its time",
+      (puppet) => puppet.cast((n) => Effect.as(Effect.yieldNow, GenServer.noReply(n, { idle: 500 })))
+    ],
     ["a continue", (puppet) => puppet.cast((n) => GenServer.noReply(n, { continue: "idle 500" }))],
-    ["an info", (puppet) => puppet.call((n, { sendAfter }) => Effect.as(sendAfter(0, "idle 500"), GenServer.reply(0, n)))]
+    [
+      "an info",
+      (puppet) => puppet.call((n, { sendAfter }) => Effect.as(sendAfter(0, "idle 500"), GenServer.reply(0, n)))
+    ]
   ]
   const idling = (note: (what: string) => void): Options => {
     const onIdle = (state: number) => {
@@ -217,7 +230,8 @@ describe("idle", () => {
     return {
       idle: onIdle,
       continue: (_, state) => GenServer.noReply(state, { idle: 500 }),
-      info: (message, state) => (message === "idle 500" ? GenServer.noReply(state, { idle: 500 }) : GenServer.noReply(state))
+      info: (message, state) =>
+        message === "idle 500" ? GenServer.noReply(state, { idle: 500 }) : GenServer.noReply(state)
     }
   }
 
@@ -518,6 +532,36 @@ describe("info", () => {
   )
 
   kernelTest(
+    "a timer can be cancelled, and is dropped with the server",
+    Effect.gen(function* () {
+      const { options, seen } = journal()
+      const puppet = yield* start(options)
+      const set = (delay: number) =>
+        puppet.call((n, { sendAfter }) =>
+          Effect.map(sendAfter(delay, `${delay}`), (timer) => GenServer.reply(timer, n))
+        )
+      yield* Timer.cancel((yield* set(10)) as Timer.Timer)
+      yield* set(20)
+      yield* set(1000)
+      yield* later(20)
+      assert.deepStrictEqual(seen, ["20"])
+      yield* GenServer.terminate(puppet)
+      assert.strictEqual((yield* Kernel.counts).timers, 0)
+    })
+  )
+
+  kernelTest(
+    "a delay that makes no sense is a crash of the handler",
+    Effect.gen(function* () {
+      const puppet = yield* start()
+      const failed = yield* failure(
+        puppet.call((n, { sendEvery }) => Effect.as(sendEvery(0, "x"), GenServer.reply(0, n)))
+      )
+      assert.strictEqual(failed.reason._tag, "ServerDown")
+    })
+  )
+
+  kernelTest(
     "sendEvery goes on until the server ends",
     Effect.gen(function* () {
       const { options, seen } = journal()
@@ -605,15 +649,25 @@ describe("scopes and fibers of a turn", () => {
       const order: Array<string> = []
       const log = (what: string) => Effect.sync(() => void order.push(what))
       const puppet = yield* start({
-        init: Effect.as(Effect.addFinalizer(() => log("run")), 0),
-        terminate: () => Effect.andThen(Effect.addFinalizer(() => log("of terminate")), log("terminate"))
+        init: Effect.as(
+          Effect.addFinalizer(() => log("run")),
+          0
+        ),
+        terminate: () =>
+          Effect.andThen(
+            Effect.addFinalizer(() => log("of terminate")),
+            log("terminate")
+          )
       })
       const scoped = (name: string) => (n: number) =>
         Effect.gen(function* () {
           yield* Effect.addFinalizer(() => Effect.andThen(Effect.yieldNow, log(name)))
-          yield* Effect.forkScoped(Effect.onInterrupt(Effect.never, () => log(`fiber of ${name}`)), {
-            startImmediately: true
-          })
+          yield* Effect.forkScoped(
+            Effect.onInterrupt(Effect.never, () => log(`fiber of ${name}`)),
+            {
+              startImmediately: true
+            }
+          )
           return GenServer.reply(name, n)
         })
       yield* Effect.tap(puppet.call(scoped("one")), () => log("answer"))
@@ -638,7 +692,12 @@ describe("scopes and fibers of a turn", () => {
       const ends: Array<number> = []
       const puppet = yield* start({ terminate: (_, state) => Effect.sync(() => void ends.push(state)) })
       const failed = yield* failure(
-        puppet.call((n) => Effect.as(Effect.addFinalizer(() => Effect.die("bang")), GenServer.reply(0, n + 1)))
+        puppet.call((n) =>
+          Effect.as(
+            Effect.addFinalizer(() => Effect.die("bang")),
+            GenServer.reply(0, n + 1)
+          )
+        )
       )
       assert.deepStrictEqual(failed, down(ExitReason.defect("bang"), "unknown"))
       yield* settle
@@ -678,7 +737,14 @@ describe("scopes and fibers of a turn", () => {
       const puppet = yield* start()
       let handled = 0
       let ticks = 0
-      const ticker = yield* Effect.forkChild(Effect.forever(Effect.andThen(Effect.yieldNow, Effect.sync(() => ticks++))))
+      const ticker = yield* Effect.forkChild(
+        Effect.forever(
+          Effect.andThen(
+            Effect.yieldNow,
+            Effect.sync(() => ticks++)
+          )
+        )
+      )
       for (let i = 0; i < 20_000; i++) {
         yield* puppet.cast((n) => {
           handled++
@@ -734,7 +800,12 @@ describe("scopes and fibers of a turn", () => {
     Effect.gen(function* () {
       const puppet = yield* start()
       for (let i = 0; i < 200; i++) {
-        yield* puppet.cast((n) => Effect.as(Effect.sync(() => {}), GenServer.noReply(n + 1)))
+        yield* puppet.cast((n) =>
+          Effect.as(
+            Effect.sync(() => {}),
+            GenServer.noReply(n + 1)
+          )
+        )
         if (i % 3 === 0) yield* Effect.yieldNow
       }
       const calling = yield* beside(puppet.call(get))

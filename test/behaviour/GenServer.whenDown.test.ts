@@ -144,10 +144,17 @@ describe("a client of a supervised server", () => {
       let crashes = 0
       const flaky = (n: number) => (crashes++ < 2 ? Effect.die("bang") : GenServer.reply("ok", n))
       const calls = []
-      for (let i = 0; i < 5; i++) calls.push(yield* beside(Effect.exit(puppet.call(flaky, { ...wait, timeout: "1 minute" }))))
+      for (let i = 0; i < 5; i++)
+        calls.push(yield* beside(Effect.exit(puppet.call(flaky, { ...wait, timeout: "1 minute" }))))
       for (let i = 0; i < 4; i++) yield* later(100)
       const exits = yield* Effect.forEach(calls, Fiber.join)
-      assert.deepStrictEqual(exits.map((exit) => exit._tag).toSorted(), ["Failure", "Failure", "Success", "Success", "Success"])
+      assert.deepStrictEqual(exits.map((exit) => exit._tag).toSorted(), [
+        "Failure",
+        "Failure",
+        "Success",
+        "Success",
+        "Success"
+      ])
     })
   )
 
@@ -223,7 +230,9 @@ describe("a client of a supervised server", () => {
     Effect.gen(function* () {
       const { puppet } = yield* supervised({ idle: (state) => GenServer.noReply(state) })
       for (let i = 0; i < 3; i++) {
-        yield* puppet.cast((n, { from }) => (from === undefined ? GenServer.stop(ExitReason.shutdown(), n) : GenServer.noReply(n)))
+        yield* puppet.cast((n, { from }) =>
+          from === undefined ? GenServer.stop(ExitReason.shutdown(), n) : GenServer.noReply(n)
+        )
         yield* later(100)
         assert.strictEqual(yield* puppet.call(get, wait), 0)
       }

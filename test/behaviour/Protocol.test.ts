@@ -5,23 +5,23 @@ import { GenServer } from "effect-otp/behaviour"
 import { kernelTest } from "../fixtures/kernel.ts"
 import { fates } from "./puppet.ts"
 
-class Point extends Schema.Class<Point>("test/Point")({ x: Schema.Number, y: Schema.Number }) {
+class Point extends Schema.Class<Point>("test/Point")({ x: Schema.Finite, y: Schema.Finite }) {
   get sum() {
     return this.x + this.y
   }
 }
-const Positive = Schema.Number.check(Schema.isGreaterThan(0))
+const Positive = Schema.Finite.check(Schema.isGreaterThan(0))
 
 class Shapes extends GenServer.Service<Shapes>()("test/Shapes", [
-  Rpc.make("add", { payload: { by: Positive }, success: Schema.Number }),
+  Rpc.make("add", { payload: { by: Positive }, success: Schema.Finite }),
   Rpc.make("show", { payload: { point: Point }, success: Schema.String }),
   Rpc.make("greet", {
     payload: { name: Schema.String.pipe(Schema.withConstructorDefault(Effect.succeed("nobody"))) },
     success: Schema.String
   }),
-  Rpc.make("move", { payload: Point, success: Schema.Number }),
-  Rpc.make("double", { payload: Positive, success: Schema.Number }),
-  Rpc.make("total", { success: Schema.Number }),
+  Rpc.make("move", { payload: Point, success: Schema.Finite }),
+  Rpc.make("double", { payload: Positive, success: Schema.Finite }),
+  Rpc.make("total", { success: Schema.Finite }),
   GenServer.cast("put", { payload: { value: Positive } }),
   GenServer.cast("reset")
 ]) {
@@ -75,7 +75,7 @@ describe("payloads", () => {
         shapes.put(untyped({}))
       ]
       for (const effect of bad) {
-        const exit = yield* Effect.exit(effect as Effect.Effect<unknown, unknown>)
+        const exit = yield* Effect.exit<unknown, unknown, never>(effect)
         assert.isTrue(Exit.hasDies(exit), String(exit))
         assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof Error)
       }
@@ -128,10 +128,13 @@ describe("clients", () => {
 })
 
 describe("protocols", () => {
-  const service = (...messages: ReadonlyArray<Rpc.Any>) => () => GenServer.Service<never>()("test/Bad", messages as [])
+  const service =
+    (...messages: ReadonlyArray<Rpc.Any>) =>
+    () =>
+      GenServer.Service<never>()("test/Bad", messages as [])
 
   it("that no server can have are refused where they are written", () => {
-    const stream = Rpc.make("watch", { success: Schema.Number, stream: true })
+    const stream = Rpc.make("watch", { success: Schema.Finite, stream: true })
     assert.throws(service(GenServer.cast("a"), Rpc.make("a")), RangeError, /two messages "a"/)
     assert.throws(service(GenServer.cast("then")), RangeError, /"then"/)
     assert.throws(service(GenServer.cast("__proto__")), RangeError, /"__proto__"/)
@@ -142,7 +145,7 @@ describe("protocols", () => {
     Effect.scoped(
       Effect.gen(function* () {
         class Odd extends GenServer.Service<Odd>()("test/Odd", [
-          Rpc.make("constructor", { success: Schema.Number }),
+          Rpc.make("constructor", { success: Schema.Finite }),
           Rpc.make("toString", { success: Schema.String }),
           Rpc.make("hasOwnProperty", { success: Schema.Boolean })
         ]) {

@@ -2,12 +2,22 @@
  * A server whose messages carry what its handler does: each test writes the turn it is about where it sends it.
  */
 import { assert } from "@effect/vitest"
-import { Effect, Exit, Fiber, Option, Schema } from "effect"
-import type { Cause, Layer, Scope } from "effect"
+import { Effect, Exit, Option, Schema } from "effect"
+import type { Cause, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
 import { CallError, GenServer } from "effect-otp/behaviour"
-import { Accounting, CrashReport, Events, ExitReason, Kernel, Mailbox, Pid, Process, Signal } from "effect-otp/kernel"
+import {
+  type Accounting,
+  type CrashReport,
+  Events,
+  ExitReason,
+  Kernel,
+  type Mailbox,
+  type Pid,
+  type Process,
+  type Signal
+} from "effect-otp/kernel"
 import type { Name } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
 import { settle } from "../fixtures/kernel.ts"
@@ -52,7 +62,10 @@ export interface Options {
   readonly info?: (message: string | Signal.Signal, state: number, context: Context) => Turn
   readonly continue?: (token: string, state: number, context: Context) => Turn
   readonly idle?: (state: number) => Turn
-  readonly terminate?: (reason: ExitReason.ExitReason, state: number) => Effect.Effect<void, never, Scope.Scope | Process.Self>
+  readonly terminate?: (
+    reason: ExitReason.ExitReason,
+    state: number
+  ) => Effect.Effect<void, never, Scope.Scope | Process.Self>
   readonly formatStatus?: (status: GenServer.Status<number>) => GenServer.Status<unknown>
   readonly mailbox?: Mailbox.Bound
   readonly drain?: boolean
@@ -79,11 +92,11 @@ const define = ({ init = Effect.succeed(0), ...options }: Options) =>
   })
 
 /** Starts a puppet that ends with the scope. */
-export const start = (
-  options: Options = {}
-): Effect.Effect<Client, string | Name.AlreadyStarted, Scope.Scope> => define(options).start()
+export const start = (options: Options = {}): Effect.Effect<Client, string | Name.AlreadyStarted, Scope.Scope> =>
+  define(options).start()
 
-export const layer = (options: Options = {}): Layer.Layer<Puppet, string | Name.AlreadyStarted> => define(options).layer()
+export const layer = (options: Options = {}): Layer.Layer<Puppet, string | Name.AlreadyStarted> =>
+  define(options).layer()
 
 // ---- steps --------------------------------------------------------------------------------------------------------
 
@@ -95,7 +108,10 @@ export const set =
   (_, { from }) =>
     from === undefined ? GenServer.noReply(value) : GenServer.reply(undefined, value)
 
-export const crash = (defect: unknown): Step => () => Effect.die(defect)
+export const crash =
+  (defect: unknown): Step =>
+  () =>
+    Effect.die(defect)
 
 /** A turn that runs an effect; a call answers its result. */
 export const turn =
@@ -103,7 +119,10 @@ export const turn =
   (state, { from }) =>
     Effect.map(effect, (value) => (from === undefined ? GenServer.noReply(state) : GenServer.reply(value, state)))
 
-export const stopping = (reason: ExitReason.ExitReason = ExitReason.normal): Step => (state) => GenServer.stop(reason, state)
+export const stopping =
+  (reason: ExitReason.ExitReason = ExitReason.normal): Step =>
+  (state) =>
+    GenServer.stop(reason, state)
 
 // ---- facts --------------------------------------------------------------------------------------------------------
 
@@ -153,16 +172,21 @@ export const down = (reason: ExitReason.ExitReason, started: CallError.Started):
 })
 
 /** The crash reports from now on. */
-export const crashReports: Effect.Effect<ReadonlyArray<CrashReport.CrashReport>, never, Scope.Scope> = Effect.suspend(() => {
-  const reports: Array<CrashReport.CrashReport> = []
-  return Effect.as(
-    Effect.orDie(Telemetry.attachScoped("test/crashes", Events.processCrash, (_, { report }) => void reports.push(report))),
-    reports
-  )
-})
+export const crashReports: Effect.Effect<ReadonlyArray<CrashReport.CrashReport>, never, Scope.Scope> = Effect.suspend(
+  () => {
+    const reports: Array<CrashReport.CrashReport> = []
+    return Effect.as(
+      Effect.orDie(
+        Telemetry.attachScoped("test/crashes", Events.processCrash, (_, { report }) => void reports.push(report))
+      ),
+      reports
+    )
+  }
+)
 
 /** What became of the messages so far, without what is zero. */
 export const fates: Effect.Effect<Partial<Accounting.Accounting>> = Effect.map(
   Kernel.messages,
-  (messages) => Object.fromEntries(Object.entries(messages).filter(([, count]) => count > 0)) as Partial<Accounting.Accounting>
+  (messages) =>
+    Object.fromEntries(Object.entries(messages).filter(([, count]) => count > 0)) as Partial<Accounting.Accounting>
 )

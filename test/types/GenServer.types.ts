@@ -1,6 +1,7 @@
 /**
  * What must and what must not compile about servers. Checked by `tsc`; nothing here runs.
  */
+// @effect-diagnostics missingEffectError:off
 import { Context, Duration, Effect, type Layer, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import { type CallError, GenServer, type Protocol } from "effect-otp/behaviour"
@@ -8,22 +9,24 @@ import { ExitReason, type Handle, type Pid, Process, type Signal, type Timer } f
 import type { Name } from "effect-otp/naming"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-const same = <A, B>(_: Equal<A, B>): void => {}
+declare const same: <A, B>(equal: Equal<A, B>) => void
 
-class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { balance: Schema.Number }) {}
+class Overdrawn extends Schema.TaggedError<Overdrawn>()("Overdrawn", { balance: Schema.Finite }) {}
 class DatabaseError extends Schema.TaggedError<DatabaseError>()("DatabaseError", {}) {}
 class Database extends Context.Service<Database, { query(sql: string): Effect.Effect<number, DatabaseError> }>()(
   "types/Database"
 ) {}
-class Mailer extends Context.Service<Mailer, { readonly send: (to: string) => Effect.Effect<void> }>()("types/Mailer") {}
+class Mailer extends Context.Service<Mailer, { readonly send: (to: string) => Effect.Effect<void> }>()(
+  "types/Mailer"
+) {}
 class Audit extends Context.Service<Audit, { readonly log: (line: string) => Effect.Effect<void> }>()("types/Audit") {}
 class Limits extends Context.Service<Limits, { readonly most: number }>()("types/Limits") {}
 class Metrics extends Context.Service<Metrics, { readonly count: Effect.Effect<void> }>()("types/Metrics") {}
 class Farewell extends Context.Service<Farewell, { readonly say: Effect.Effect<void> }>()("types/Farewell") {}
 
-const withdraw = Rpc.make("withdraw", { payload: { amount: Schema.Number }, success: Schema.Number, error: Overdrawn })
-const balance = Rpc.make("balance", { success: Schema.Number })
-const deposit = GenServer.cast("deposit", { payload: { amount: Schema.Number } })
+const withdraw = Rpc.make("withdraw", { payload: { amount: Schema.Finite }, success: Schema.Finite, error: Overdrawn })
+const balance = Rpc.make("balance", { success: Schema.Finite })
+const deposit = GenServer.cast("deposit", { payload: { amount: Schema.Finite } })
 const reset = GenServer.cast("reset")
 type Messages = typeof withdraw | typeof balance | typeof deposit | typeof reset
 
@@ -76,27 +79,30 @@ export const client = Effect.gen(function* () {
   const emptied = account.reset()
   same<typeof emptied, Effect.Effect<void>>(true)
   const found = GenServer.pid(account)
-  same<Effect.Success<typeof found> extends infer O ? (O extends { readonly value: infer P } ? P : never) : never, Pid.Pid>(true)
+  same<
+    Effect.Success<typeof found> extends infer O ? (O extends { readonly value: infer P } ? P : never) : never,
+    Pid.Pid
+  >(true)
 
-  account.balance(undefined, { timeout: "1 second", whenDown: "wait" })
-  account.withdraw({ amount: 1 }, { timeout: "inherit" })
-  account.withdraw({ amount: 1 }, { timeout: Duration.infinity, whenDown: undefined })
+  yield* account.balance(undefined, { timeout: "1 second", whenDown: "wait" })
+  yield* account.withdraw({ amount: 1 }, { timeout: "inherit" })
+  yield* account.withdraw({ amount: 1 }, { timeout: Duration.infinity, whenDown: undefined })
   // @ts-expect-error the payload is checked
-  account.withdraw({ amount: "1" })
+  yield* account.withdraw({ amount: "1" })
   // @ts-expect-error it cannot be left out
-  account.withdraw()
+  yield* account.withdraw()
   // @ts-expect-error nor has it other fields
-  account.withdraw({ amount: 1, currency: "EUR" })
+  yield* account.withdraw({ amount: 1, currency: "EUR" })
   // @ts-expect-error there is none
-  account.balance({ amount: 1 })
+  yield* account.balance({ amount: 1 })
   // @ts-expect-error an unknown option
-  account.balance(undefined, { timout: 1 })
+  yield* account.balance(undefined, { timout: 1 })
   // @ts-expect-error an unknown way to wait
-  account.balance(undefined, { whenDown: "retry" })
+  yield* account.balance(undefined, { whenDown: "retry" })
   // @ts-expect-error a cast has no options
-  account.deposit({ amount: 1 }, { timeout: 1 })
+  yield* account.deposit({ amount: 1 }, { timeout: 1 })
   // @ts-expect-error there is no such message
-  account.close()
+  yield* account.close()
   // @ts-expect-error a cast answers nothing
   const nothing: number = yield* account.deposit({ amount: 1 })
   return nothing
@@ -114,10 +120,7 @@ export const recovered: Effect.Effect<number, never, Account> = Effect.flatMap(A
   })
 )
 same<ReturnType<CallError.CallError["toString"]>, string>(true)
-same<
-  CallError.Reason["_tag"],
-  "Timeout" | "NoProcess" | "ServerDown" | "MailboxFull" | "CallCycle"
->(true)
+same<CallError.Reason["_tag"], "Timeout" | "NoProcess" | "ServerDown" | "MailboxFull" | "CallCycle">(true)
 
 // ---- what it needs: from everywhere, and nothing twice ------------------------------------------------------------
 
@@ -137,7 +140,10 @@ class Everything extends GenServer.Service<Everything>()("types/Everything", [wi
     info: (message: Note | Signal.Signal, balance, { from }) => {
       same<typeof from, undefined>(true)
       return "note" in message
-        ? Effect.as(Effect.flatMap(Audit, ({ log }) => log(message.note)), GenServer.noReply(balance))
+        ? Effect.as(
+            Effect.flatMap(Audit, ({ log }) => log(message.note)),
+            GenServer.noReply(balance)
+          )
         : GenServer.noReply(balance)
     },
     handlers: {
@@ -158,8 +164,15 @@ class Everything extends GenServer.Service<Everything>()("types/Everything", [wi
       reset: (_, __, { sendEvery }) => Effect.as(sendEvery(10, { note: "again" }), GenServer.noReply(0))
     },
     continue: (token: "load" | "store", balance) =>
-      Effect.as(Effect.flatMap(Metrics, ({ count }) => count), GenServer.noReply(balance + token.length)),
-    idle: (balance) => Effect.as(Effect.flatMap(Limits, () => Effect.void), GenServer.noReply(balance)),
+      Effect.as(
+        Effect.flatMap(Metrics, ({ count }) => count),
+        GenServer.noReply(balance + token.length)
+      ),
+    idle: (balance) =>
+      Effect.as(
+        Effect.flatMap(Limits, () => Effect.void),
+        GenServer.noReply(balance)
+      ),
     terminate: (reason, balance) => {
       same<typeof reason, ExitReason.ExitReason>(true)
       same<typeof balance, number>(true)
@@ -178,9 +191,9 @@ same<
   (from: string, retries: number) => Effect.Effect<GenServer.Client<Messages>, never, All | Scope.Scope>
 >(true)
 // @ts-expect-error the arguments of init are those of start
-Everything.definition.start(1, 2)
+export const wrongStart = Everything.definition.start(1, 2)
 // @ts-expect-error and of the Layer
-Everything.definition.layer("a")
+export const wrongLayer = Everything.definition.layer("a")
 
 // `continue` needs no annotation but its token's, wherever it is written.
 class Loader extends GenServer.Service<Loader>()("types/Loader", [deposit]) {
@@ -212,7 +225,7 @@ same<typeof Loader.signalsOnly.layer, () => Layer.Layer<Loader>>(true)
 
 // ---- names --------------------------------------------------------------------------------------------------------
 
-class Counter extends GenServer.Service<Counter>()("types/Counter", [Rpc.make("get", { success: Schema.Number })]) {
+class Counter extends GenServer.Service<Counter>()("types/Counter", [Rpc.make("get", { success: Schema.Finite })]) {
   static readonly anonymous = this.define({
     init: () => Effect.succeed(0),
     handlers: { get: (_, n) => GenServer.reply(n, n) }
@@ -237,8 +250,8 @@ same<typeof Counter.namedByArgument.layer, (id: string) => Layer.Layer<Counter, 
 
 class Other extends GenServer.Service<Other>()("types/Other", [Rpc.make("get", { success: Schema.String })]) {}
 class Wider extends GenServer.Service<Wider>()("types/Wider", [
-  Rpc.make("get", { success: Schema.Number }),
-  Rpc.make("put", { payload: { n: Schema.Number } })
+  Rpc.make("get", { success: Schema.Finite }),
+  Rpc.make("put", { payload: { n: Schema.Finite } })
 ]) {}
 declare const counter: typeof Counter.Service
 declare const other: typeof Other.Service
@@ -254,7 +267,7 @@ export const lookalike: typeof Counter.Service = { get: () => Effect.succeed(1) 
 
 // ---- mistakes -----------------------------------------------------------------------------------------------------
 
-const get = Rpc.make("get", { success: Schema.Number })
+const get = Rpc.make("get", { success: Schema.Finite })
 const put = GenServer.cast("put")
 const init = () => Effect.succeed(0)
 
@@ -440,7 +453,7 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
   })
 
   static readonly nameOfOtherArguments = this.define({
-    init: (_: string) => Effect.succeed(0),
+    init: (id: string) => Effect.succeed(id.length),
     handlers: { get: (_, n) => GenServer.reply(n, n), put: (_, n) => GenServer.noReply(n) },
     // @ts-expect-error the name is made of the arguments of init
     name: (id: number) => `${id}`
@@ -449,12 +462,12 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
 export { Mistakes }
 
 // A message of a server answers once.
-const watch = Rpc.make("watch", { success: Schema.Number, stream: true })
+const watch = Rpc.make("watch", { success: Schema.Finite, stream: true })
 // @ts-expect-error a stream is no answer
-GenServer.Service<never>()("types/Stream", [get, watch])
+export const Stream = GenServer.Service<never>()("types/Stream", [get, watch])
 
 // What callers cannot construct does not compile either.
-class Point extends Schema.Class<Point>("types/Point")({ x: Schema.Number }) {}
+class Point extends Schema.Class<Point>("types/Point")({ x: Schema.Finite }) {}
 class Shapes extends GenServer.Service<Shapes>()("types/Shapes", [
   Rpc.make("move", { payload: { to: Point }, success: Point }),
   Rpc.make("jump", { payload: Point }),
@@ -474,7 +487,9 @@ export const shapes = Effect.gen(function* () {
 })
 
 // A server may need what another one is: no annotation is needed for it.
-class Auditor extends GenServer.Service<Auditor>()("types/Auditor", [GenServer.cast("log", { payload: { line: Schema.String } })]) {
+class Auditor extends GenServer.Service<Auditor>()("types/Auditor", [
+  GenServer.cast("log", { payload: { line: Schema.String } })
+]) {
   static readonly layer = this.define({
     init: () => Effect.as(Account, [] as ReadonlyArray<string>),
     handlers: { log: ({ line }, lines) => GenServer.noReply([...lines, line]) }

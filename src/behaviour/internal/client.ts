@@ -157,7 +157,7 @@ const askPatiently = (call: Call): Effect.Effect<unknown, unknown> => {
     const rest = { ...call, millis: limit - now() }
     if (target.gone !== undefined) return Effect.fail(refusal(call, downReason(target)))
     const asked = target.current === undefined ? waitUntilUp(rest) : ask(rest, target.current)
-    return Effect.catch(asked, (error) => (endedUnbegun(error) ? attempt : Effect.fail(error)))
+    return Effect.catchIf(asked, endedUnbegun, () => attempt)
   })
   return attempt
 }
