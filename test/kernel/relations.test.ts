@@ -155,32 +155,35 @@ describe("links", () => {
     )
   )
 
-  it.effect("a chain of 100,000 linked processes ends without deep recursion", { timeout: 60_000 }, () =>
-    inKernel(
-      Effect.gen(function* () {
-        const length = 100_000
-        const all: Array<Pid.Pid> = []
-        const hub = yield* asProcess(() =>
-          Effect.gen(function* () {
-            let previous: Pid.Pid | undefined
-            for (let i = 0; i < length; i++) {
-              const next: Pid.Pid =
-                previous === undefined
-                  ? yield* idle()
-                  : yield* Process.spawn(Effect.andThen(Effect.orDie(Process.link(previous)), Effect.never))
-              all.push(next)
-              previous = next
-            }
-            return previous!
-          })
-        )
-        yield* settle
-        assert.strictEqual((yield* Kernel.counts).processes, length)
-        yield* Process.exit(hub, bang)
-        assert.deepStrictEqual(yield* Process.awaitExit(all[0]!), bang)
-        assert.strictEqual((yield* Kernel.counts).processes, 0)
-      })
-    )
+  it.effect(
+    "a chain of 100,000 linked processes ends without deep recursion",
+    () =>
+      inKernel(
+        Effect.gen(function* () {
+          const length = 100_000
+          const all: Array<Pid.Pid> = []
+          const hub = yield* asProcess(() =>
+            Effect.gen(function* () {
+              let previous: Pid.Pid | undefined
+              for (let i = 0; i < length; i++) {
+                const next: Pid.Pid =
+                  previous === undefined
+                    ? yield* idle()
+                    : yield* Process.spawn(Effect.andThen(Effect.orDie(Process.link(previous)), Effect.never))
+                all.push(next)
+                previous = next
+              }
+              return previous!
+            })
+          )
+          yield* settle
+          assert.strictEqual((yield* Kernel.counts).processes, length)
+          yield* Process.exit(hub, bang)
+          assert.deepStrictEqual(yield* Process.awaitExit(all[0]!), bang)
+          assert.strictEqual((yield* Kernel.counts).processes, 0)
+        })
+      ),
+    60_000
   )
 })
 
