@@ -26,6 +26,7 @@
  * @stability experimental
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
@@ -260,7 +261,10 @@ const startAnswer = (id: string, result: Answer): Exit.Exit<void, ChildRunning |
   }
 }
 
-const errorOf = (reason: Ending["reason"]): unknown => (reason._tag === "StartFailed" ? reason.error : reason)
+const errorOf = (reason: Ending["reason"]): unknown => {
+  if (reason._tag === "StartFailed") return reason.error
+  return reason._tag === "Crash" ? Cause.squash(reason.cause) : reason
+}
 
 const ask = (
   target: HandleTarget,
