@@ -196,6 +196,16 @@ describe("call", () => {
   )
 
   kernelTest(
+    "a timeout that makes no sense dies in the caller",
+    Effect.gen(function* () {
+      const puppet = yield* start()
+      const exit = yield* Effect.exit(puppet.call(get, { timeout: "soon" as "1 second" }))
+      assert.isTrue(Exit.hasDies(exit))
+      assert.deepStrictEqual(yield* fates, {})
+    })
+  )
+
+  kernelTest(
     "an interrupted caller withdraws a call that has not begun",
     Effect.gen(function* () {
       const puppet = yield* start()

@@ -960,6 +960,21 @@ describe("finalizers", () => {
   )
 
   kernelTest(
+    "of a killed process cannot stop a server, and do not wait for it",
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const puppet = yield* start()
+      const stopping = Effect.map(failure(GenServer.terminate(puppet)), ({ started }) => void seen.push(started))
+      const dying = yield* Process.spawn(Effect.ensuring(Effect.never, stopping))
+      yield* settle
+      yield* Process.kill(dying)
+      yield* Shutdown.awaitEnd(dying)
+      assert.deepStrictEqual(seen, ["no"])
+      assert.strictEqual(yield* puppet.call(get), 0)
+    })
+  )
+
+  kernelTest(
     "what a finalizer of a killed server sends is discarded",
     Effect.gen(function* () {
       const seen: Array<unknown> = []

@@ -202,6 +202,21 @@ describe("a client of a supervised server", () => {
   )
 
   kernelTest(
+    "wait: not for who is killed itself: what it asks is discarded, once",
+    Effect.gen(function* () {
+      const { puppet } = yield* supervised()
+      const seen: Array<unknown> = []
+      const asking = Effect.map(Effect.exit(puppet.call(get, wait)), (exit) => void seen.push(exit._tag))
+      const dying = yield* Process.spawn(Effect.ensuring(Effect.never, asking))
+      yield* settle
+      yield* Process.kill(dying)
+      yield* settle
+      assert.deepStrictEqual(seen, ["Failure"])
+      assert.strictEqual((yield* fates).dropped, 1)
+    })
+  )
+
+  kernelTest(
     "the next run starts when the killed one has ended, uninterruptible turn and all",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()

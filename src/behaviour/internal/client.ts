@@ -157,12 +157,18 @@ const askPatiently = (call: Call): Effect.Effect<unknown, unknown> => {
     const rest = { ...call, millis: limit - now() }
     if (target.gone !== undefined) return Effect.fail(refusal(call, downReason(target)))
     const asked = target.current === undefined ? waitUntilUp(rest) : ask(rest, target.current)
-    return Effect.catchIf(asked, endedUnbegun, () => attempt)
+    return Effect.catchIf(
+      asked,
+      (error) => isToAskAgain(call, error),
+      () => attempt
+    )
   })
   return attempt
 }
 
-const endedUnbegun = (error: unknown): boolean =>
+/** Whoever is dead is not heard, however often it asks. */
+const isToAskAgain = ({ from }: Call, error: unknown): boolean =>
+  from?.status !== "dead" &&
   error instanceof CallError &&
   error.started === "no" &&
   (error.reason._tag === "ServerDown" || error.reason._tag === "NoProcess")

@@ -24,6 +24,10 @@ export const stopServer = (
       return Effect.fail(failure(target, { _tag: "CallCycle", path }, "no"))
     }
     server.post(new StopEnvelope(options.reason, from), () => {})
+    // What a killed process still asks is discarded: there is nothing to wait for.
+    if (from?.status === "dead") {
+      return Effect.fail(failure(target, { _tag: "ServerDown", reason: ExitReason.killed }, "no"))
+    }
     return Effect.flatMap(Effect.timeoutOption(awaitEnd(server), options.timeout), (ended) =>
       Option.isNone(ended)
         ? Effect.fail(failure(target, { _tag: "Timeout" }, "unknown"))
