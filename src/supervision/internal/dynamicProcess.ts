@@ -19,7 +19,8 @@ import { shouldRestart } from "./child.ts"
 import { ReleaseTimeout, startEnding, type Ending } from "./childRun.ts"
 import { DynamicChild, type ChildListener } from "./dynamicChild.ts"
 import { DynamicReports } from "./dynamicReports.ts"
-import * as Intensity from "./intensity.ts"
+import { FailureCounter } from "./failureCounter.ts"
+import type * as Intensity from "./intensity.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
 import type { Verdict } from "./strategy.ts"
 import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
@@ -45,7 +46,8 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   readonly children = new Map<string, DynamicChild>()
   private readonly reports: DynamicReports
   private readonly patience: Duration.Duration
-  private window: Intensity.Window | undefined
+  /** Undefined: failures are not counted. */
+  private readonly failures: FailureCounter | undefined
   private readonly stopRequested = Latch.makeUnsafe()
   private finalReason: ExitReason.ExitReason | undefined = undefined
   private ending: "Requested" | "RestartLimit" | undefined = undefined
@@ -54,7 +56,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     super({ ...options, id: spec.id })
     this.spec = spec
     this.patience = parse(spec.limit).release
-    this.window = spec.intensity === undefined ? undefined : Intensity.make(spec.intensity)
+    this.failures = spec.intensity === undefined ? undefined : new FailureCounter(spec.intensity)
     this.context = Context.add(this.context, Self, this)
     this.reports = new DynamicReports(this, spec.id)
   }
@@ -169,7 +171,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   /** Counts the failure, asks the schedule, waits, and starts it anew, until it is up or the supervisor gives up. */
   private restart(child: DynamicChild, ending: Ending, uptime: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const attempts = this.countFailure()
+      const attempts = this.failures?.record(this.now())
       if (attempts !== undefined) return this.giveUp(child, ending, { attempts, policy: "intensity" })
       return Effect.flatMap(this.ask(child, ending, uptime), (verdict) => {
         if (verdict._tag === "Exhausted") {
@@ -196,14 +198,6 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       this.reports.exited(child, ending.reason, 0)
       return this.restart(child, ending, 0)
     })
-  }
-
-  /** The number of failures if there are too many. */
-  private countFailure(): number | undefined {
-    if (this.window === undefined) return undefined
-    const [window, exceeded] = Intensity.record(this.window, this.now())
-    this.window = window
-    return exceeded ? window.entries.length : undefined
   }
 
   private ask(child: DynamicChild, { reason }: Ending, uptimeMillis: number): Effect.Effect<Verdict> {

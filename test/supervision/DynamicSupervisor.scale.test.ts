@@ -1,0 +1,144 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Layer, Logger, Schema } from "effect"
+import { Rpc } from "effect/rpc"
+import { DynamicSupervisor, GenServer } from "effect-otp"
+import { Kernel, Process } from "effect-otp/kernel"
+import { TestKernel } from "effect-otp/testing"
+import * as v8 from "node:v8"
+import * as vm from "node:vm"
+import { run } from "../fixtures/supervision.ts"
+
+// Real time and real memory: they are what is measured.
+
+class Kid extends GenServer.Service<Kid>()("test/Kid", [
+  Rpc.make("size", { success: Schema.Finite }),
+  GenServer.cast("crash")
+]) {
+  static readonly definition = this.define({
+    init: (input: { readonly size: number }) => Effect.succeed(input.size),
+    handlers: {
+      size: (_, size) => GenServer.reply(size, size),
+      crash: () => Effect.die("crash")
+    }
+  })
+}
+
+const quietly = Layer.provideMerge(TestKernel.layer, Logger.layer([]))
+
+describe("scale", () => {
+  class Kids extends DynamicSupervisor.Service<Kids>()("test/Kids", {
+    child: Kid.definition,
+    intensity: { max: 1_000_000, within: "1 hour" }
+  }) {}
+
+  const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => {
+      const begun = performance.now()
+      return Effect.map(effect, () => performance.now() - begun)
+    })
+
+  /** Milliseconds that each phase takes with so many children. */
+  const phases = (children: number) =>
+    Effect.gen(function* () {
+      const { close, context } = yield* run(Kids.layer)
+      const kids = Context.get(context, Kids)
+      const keys = Array.from({ length: children }, (_, n) => `k${n}`)
+      const start = yield* timed(Effect.forEach(keys, (key) => kids.startChild(key, { size: 1 }), { discard: true }))
+      const allAgain = (restarts: number): Effect.Effect<void> =>
+        Effect.flatMap(kids.whichChildren, (infos) =>
+          infos.every((info) => info.restarts === restarts && info.state === "running")
+            ? Effect.void
+            : Effect.andThen(Effect.yieldNow, allAgain(restarts))
+        )
+      const clients = yield* Effect.forEach(keys, (key) => Effect.flatMap(kids.get(key), Effect.fromOption))
+      const crash = yield* timed(
+        Effect.andThen(
+          Effect.forEach(clients, (client) => client.crash(), { discard: true }),
+          allAgain(1)
+        )
+      )
+      const pids = (yield* kids.whichChildren).map(({ pid }) => pid!)
+      const kill = yield* timed(Effect.andThen(Effect.forEach(pids, Process.kill, { discard: true }), allAgain(2)))
+      const half = keys.slice(0, children / 2)
+      const terminate = yield* timed(Effect.forEach(half, (key) => kids.terminateChild(key), { discard: true }))
+      assert.strictEqual((yield* Kernel.counts).processes, children / 2 + 1)
+      return { start, crash, kill, terminate, stop: yield* timed(close) }
+    }).pipe(Effect.provide(quietly))
+
+  it.live(
+    "#142, #146 ten times the children take at most fifty times as long, in every phase",
+    () =>
+      Effect.gen(function* () {
+        yield* phases(500)
+        const few = yield* phases(1_000)
+        const many = yield* phases(10_000)
+        for (const phase of ["start", "crash", "kill", "terminate", "stop"] as const) {
+          // A short phase is mostly noise: at least five milliseconds count.
+          const ratio = many[phase] / Math.max(few[phase], 5)
+          assert.isAtMost(ratio, 50, `${phase}: ${few[phase]} ms, then ${many[phase]} ms`)
+        }
+      }),
+    60_000
+  )
+})
+
+describe("memory", () => {
+  v8.setFlagsFromString("--expose-gc")
+  const gc = vm.runInNewContext("gc") as () => void
+
+  const supervisors = {
+    permanent: class extends DynamicSupervisor.Service<never>()("test/Permanent", { child: Kid.definition }) {},
+    temporary: class extends DynamicSupervisor.Service<never>()("test/Temporary", {
+      child: Kid.definition,
+      restart: "temporary"
+    }) {}
+  }
+
+  /** Starts children with arguments that nobody else holds. */
+  const startWithBigArguments = (restart: keyof typeof supervisors) =>
+    Effect.gen(function* () {
+      const kids = yield* Effect.service(supervisors[restart])
+      const refs: Array<WeakRef<object>> = []
+      for (let n = 0; n < 100; n++) {
+        const input = { size: n, big: new Array<number>(1000).fill(n) }
+        refs.push(new WeakRef(input))
+        yield* kids.startChild(`k${n}`, input)
+      }
+      return refs
+    })
+
+  const heldBy = (restart: keyof typeof supervisors) =>
+    Effect.gen(function* () {
+      const refs = yield* startWithBigArguments(restart)
+      // A weak reference that was made or read in this run of the host's loop holds.
+      yield* Effect.sleep("5 millis")
+      gc()
+      const held = refs.filter((ref) => ref.deref() !== undefined).length
+      assert.strictEqual((yield* Kernel.counts).processes, 101)
+      return held
+    }).pipe(Effect.provide(Layer.provideMerge(supervisors[restart].layer, quietly)))
+
+  it.live("#145 what a temporary child was started with is not kept, what another was is", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* heldBy("permanent"), 100)
+      // The last one may still be in a register or on a stack.
+      assert.isAtMost(yield* heldBy("temporary"), 1)
+    })
+  )
+
+  it.live("#145 nothing of a child that has ended is kept", () =>
+    Effect.gen(function* () {
+      const kids = yield* Effect.service(supervisors.temporary)
+      const clients: Array<WeakRef<object>> = []
+      for (let n = 0; n < 100; n++) {
+        const client = yield* kids.startChild("same", { size: n })
+        clients.push(new WeakRef(client))
+        yield* client.crash()
+        while ((yield* kids.countChildren).children > 0) yield* Effect.yieldNow
+      }
+      yield* Effect.sleep("5 millis")
+      gc()
+      assert.isAtMost(clients.filter((ref) => ref.deref() !== undefined).length, 1)
+    }).pipe(Effect.provide(Layer.provideMerge(supervisors.temporary.layer, quietly)))
+  )
+})
