@@ -100,7 +100,7 @@ describe("memory", () => {
       const kids = yield* Effect.service(supervisors[restart])
       const refs: Array<WeakRef<object>> = []
       for (let n = 0; n < 100; n++) {
-        const input = { size: n, big: new Array<number>(1000).fill(n) }
+        const input = { size: n, big: Array.from({ length: 1000 }, () => n) }
         refs.push(new WeakRef(input))
         yield* kids.startChild(`k${n}`, input)
       }

@@ -1,0 +1,228 @@
+/**
+ * What must and what must not compile about dynamic supervisors. Checked by `tsc`; nothing here runs.
+ */
+// @effect-diagnostics floatingEffect:off
+import { Context, Duration, Effect, type Layer, type Option, Schedule, Schema } from "effect"
+import { Rpc } from "effect/rpc"
+import { type CallError, DynamicSupervisor, GenServer, type RestartPolicy, Supervisor } from "effect-otp"
+import type { Name } from "effect-otp/naming"
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+declare const same: <A, B>(equal: Equal<A, B>) => void
+
+class DatabaseError extends Schema.TaggedError<DatabaseError>()("DatabaseError", { code: Schema.Finite }) {}
+class History extends Context.Service<
+  History,
+  { readonly load: (room: string) => Effect.Effect<ReadonlyArray<string>, DatabaseError> }
+>()("types/History") {}
+class Patience extends Context.Service<Patience, { readonly seconds: number }>()("types/Patience") {}
+
+// ---- a supervisor without annotations -----------------------------------------------------------------------------
+
+const post = Rpc.make("post", { payload: { text: Schema.String }, success: Schema.Finite })
+const clear = GenServer.cast("clear")
+type Messages = typeof post | typeof clear
+
+class Room extends GenServer.Service<Room>()("types/Room", [post, clear]) {
+  static readonly definition = this.define({
+    init: (options: { readonly name: string; readonly limit?: number }) =>
+      Effect.flatMap(History, (history) => history.load(options.name)),
+    handlers: {
+      post: ({ text }, lines) => GenServer.reply(lines.length + 1, [...lines, text]),
+      clear: () => GenServer.noReply([])
+    }
+  })
+}
+class Rooms extends DynamicSupervisor.Service<Rooms>()("types/Rooms", { child: Room.definition }) {}
+
+type Refusals =
+  | DynamicSupervisor.ChildAlreadyStarted
+  | DynamicSupervisor.MaxChildren
+  | DynamicSupervisor.ChildNotFound
+  | DynamicSupervisor.SupervisorDown
+
+// Nothing is started with it, so nothing can fail: how an init fails is said where a child is started.
+same<typeof Rooms.layer, Layer.Layer<Rooms, never, History>>(true)
+
+export const program = Effect.gen(function* () {
+  const rooms = yield* Rooms
+  same<
+    typeof rooms.startChild,
+    (
+      key: string,
+      options: { readonly name: string; readonly limit?: number }
+    ) => Effect.Effect<GenServer.Client<Messages>, DatabaseError | Refusals>
+  >(true)
+  same<typeof rooms.get, (key: string) => Effect.Effect<Option.Option<GenServer.Client<Messages>>>>(true)
+  same<
+    typeof rooms.terminateChild,
+    (key: string) => Effect.Effect<void, DynamicSupervisor.ChildNotFound | DynamicSupervisor.SupervisorDown>
+  >(true)
+  same<typeof rooms.whichChildren, Effect.Effect<ReadonlyArray<DynamicSupervisor.ChildInfo>>>(true)
+  same<typeof rooms.countChildren, Effect.Effect<DynamicSupervisor.Counts>>(true)
+
+  const lobby = yield* rooms.startChild("lobby", { name: "lobby" })
+  const lines: number = yield* lobby.post({ text: "hello" })
+  yield* lobby.clear()
+
+  // @ts-expect-error the arguments of init are asked for
+  yield* rooms.startChild("lobby")
+  // @ts-expect-error and checked
+  yield* rooms.startChild("lobby", { name: 1 })
+  // @ts-expect-error also for what they do not have
+  yield* rooms.startChild("lobby", { name: "lobby", colour: "red" })
+  // @ts-expect-error there are no more of them
+  yield* rooms.startChild("lobby", { name: "lobby" }, "more")
+  // @ts-expect-error a key is a string
+  yield* rooms.startChild(1, { name: "lobby" })
+  // @ts-expect-error a key is a string, and not a client
+  yield* rooms.terminateChild(lobby)
+  // @ts-expect-error the payload is checked
+  yield* lobby.post({ text: 1 })
+  // @ts-expect-error the supervisor itself takes no messages
+  yield* rooms.post({ text: "hello" })
+  return lines
+})
+
+/** The failures of a start are all there is to catch. */
+export const caught: Effect.Effect<number, CallError.CallError | Refusals, Rooms> = Effect.gen(function* () {
+  const rooms = yield* Rooms
+  const lobby = yield* rooms.startChild("lobby", { name: "lobby" }).pipe(
+    Effect.catchTag("DatabaseError", (error) => rooms.startChild(String(error.code), { name: "spare" })),
+    Effect.catchTag("DatabaseError", (error) => Effect.die(error))
+  )
+  return yield* lobby.post({ text: "hello" })
+})
+
+// ---- arguments ----------------------------------------------------------------------------------------------------
+
+const get = Rpc.make("get", { success: Schema.Finite })
+class Counter extends GenServer.Service<Counter>()("types/Counter", [get]) {
+  static readonly plain = this.define({
+    init: () => Effect.succeed(0),
+    handlers: { get: (_, n) => GenServer.reply(n, n) }
+  })
+  static readonly many = this.define({
+    init: (from: number, _to: number, _step?: number) => Effect.succeed(from),
+    handlers: { get: (_, n) => GenServer.reply(n, n) }
+  })
+  static readonly named = this.define({
+    init: (from: number) => Effect.succeed(from),
+    handlers: { get: (_, n) => GenServer.reply(n, n) },
+    name: (from: number) => `counter ${from}`
+  })
+}
+class Plain extends DynamicSupervisor.Service<Plain>()("types/Plain", { child: Counter.plain }) {}
+class Many extends DynamicSupervisor.Service<Many>()("types/Many", { child: Counter.many }) {}
+class Named extends DynamicSupervisor.Service<Named>()("types/Named", { child: Counter.named }) {}
+
+same<typeof Plain.layer, Layer.Layer<Plain>>(true)
+
+export const startPlain = (plain: Plain["Service"]) => {
+  const started = plain.startChild("a")
+  same<typeof started, Effect.Effect<GenServer.Client<typeof get>, Refusals>>(true)
+  // @ts-expect-error init takes no arguments
+  plain.startChild("a", 1)
+}
+export const startMany = (many: Many["Service"]) => {
+  many.startChild("a", 1, 2)
+  many.startChild("a", 1, 2, 3)
+  // @ts-expect-error one is missing
+  many.startChild("a", 1)
+}
+export const startNamed = (named: Named["Service"]) => {
+  const started = named.startChild("a", 1)
+  // A name may be taken.
+  same<typeof started, Effect.Effect<GenServer.Client<typeof get>, Name.AlreadyStarted | Refusals>>(true)
+}
+
+// ---- schedules ----------------------------------------------------------------------------------------------------
+
+class Patient extends DynamicSupervisor.Service<Patient>()("types/Patient", {
+  child: Room.definition,
+  restart: "transient",
+  schedule: ($) =>
+    $(Schedule.exponential("1 second")).pipe(
+      Schedule.while(({ input }) => {
+        same<typeof input, RestartPolicy.ChildExit<DatabaseError>>(true)
+        return input.reason._tag !== "StartFailed" || input.reason.error.code < 500
+      })
+    ),
+  resetAfter: "1 minute",
+  intensity: { max: 100, within: "1 hour" },
+  shutdown: "infinity",
+  maxChildren: 1000
+}) {}
+same<typeof Patient.layer, Layer.Layer<Patient, never, History>>(true)
+
+// What a schedule needs, the supervisor needs.
+class Asking extends DynamicSupervisor.Service<Asking>()("types/Asking", {
+  child: Room.definition,
+  schedule: Schedule.forever.pipe(
+    Schedule.addDelay(() => Effect.map(Patience, ({ seconds }) => Duration.seconds(seconds)))
+  )
+}) {}
+same<typeof Asking.layer, Layer.Layer<Asking, never, History | Patience>>(true)
+
+// A child that cannot fail to start has no such failure.
+DynamicSupervisor.Service<never>()("types/Never", {
+  child: Counter.plain,
+  schedule: ($) =>
+    $(Schedule.forever).pipe(
+      Schedule.while(({ input }) => {
+        same<typeof input, RestartPolicy.ChildExit<never>>(true)
+        return true
+      })
+    )
+})
+
+DynamicSupervisor.Service<never>()("types/Wrong", {
+  child: Room.definition,
+  schedule: ($) =>
+    $(Schedule.forever).pipe(
+      // @ts-expect-error a child has no such property
+      Schedule.while(({ input }) => input.reason.message === "gone")
+    )
+})
+
+declare const overOthers: Schedule.Schedule<unknown, RestartPolicy.ChildExit<{ readonly _tag: "Other" }>>
+DynamicSupervisor.Service<never>()("types/Wrong", {
+  child: Room.definition,
+  // @ts-expect-error the schedule is over another child's failures
+  schedule: overOthers
+})
+
+// ---- options ------------------------------------------------------------------------------------------------------
+
+// @ts-expect-error a child is not an option to leave out
+DynamicSupervisor.Service<never>()("types/Wrong", {})
+// @ts-expect-error a child is a definition, and no Layer
+DynamicSupervisor.Service<never>()("types/Wrong", { child: Counter.plain.layer() })
+// @ts-expect-error there is no such restart type
+DynamicSupervisor.Service<never>()("types/Wrong", { child: Counter.plain, restart: "sometimes" })
+// @ts-expect-error #189 the strategy is always one for one
+DynamicSupervisor.Service<never>()("types/Wrong", { child: Counter.plain, strategy: "oneForAll" })
+// @ts-expect-error #190 no child is significant
+DynamicSupervisor.Service<never>()("types/Wrong", { child: Counter.plain, significant: true })
+// @ts-expect-error #180 it does not shut down by itself
+DynamicSupervisor.Service<never>()("types/Wrong", { child: Counter.plain, autoShutdown: "anySignificant" })
+
+// ---- below another supervisor -------------------------------------------------------------------------------------
+
+class Archive extends GenServer.Service<Archive>()("types/Archive", [get]) {
+  static readonly layer = this.define({
+    init: () => Effect.flatMap(Rooms, (rooms) => rooms.startChild("archive", { name: "archive" }).pipe(Effect.as(0))),
+    handlers: { get: (_, n) => GenServer.reply(n, n) }
+  }).layer()
+}
+declare const historyLayer: Layer.Layer<History, DatabaseError>
+class Chat extends Supervisor.Service<Chat>()("types/Chat", {
+  strategy: "restForOne",
+  children: [
+    Supervisor.resource(History, historyLayer),
+    Supervisor.child(Rooms.layer, { shutdown: "10 seconds" }),
+    Supervisor.child(Archive.layer)
+  ]
+}) {}
+// What its children need an earlier sibling provides; its handle leaves the tree.
+same<typeof Chat.layer, Layer.Layer<Chat | Rooms | Archive, DatabaseError | Refusals>>(true)
