@@ -268,24 +268,30 @@ export interface Options<
    * Timers, trapped exits and downs. Without it they are logged as warnings. Annotate its message, and write it before
    * `handlers`: the compiler learns from it what they may send.
    */
-  readonly info?: (
-    message: I | Signal,
-    state: S,
-    context: HandlerContext<M, Protocol.Cast, I>
-  ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RN>
+  readonly info?:
+    | ((
+        message: I | Signal,
+        state: S,
+        context: HandlerContext<M, Protocol.Cast, I>
+      ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RN>)
+    | undefined
   /** What a turn has asked to be done before the next message. Annotate its token. */
-  readonly continue?: (
-    token: C,
-    state: S,
-    context: HandlerContext<M, Protocol.Cast, I>
-  ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RC>
+  readonly continue?:
+    | ((
+        token: C,
+        state: S,
+        context: HandlerContext<M, Protocol.Cast, I>
+      ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RC>)
+    | undefined
   /** No message came for the idle time a turn has set. */
-  readonly idle?: (
-    state: S,
-    context: HandlerContext<M, Protocol.Cast, I>
-  ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RD>
+  readonly idle?:
+    | ((
+        state: S,
+        context: HandlerContext<M, Protocol.Cast, I>
+      ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RD>)
+    | undefined
   /** Runs when the server ends, with its last good state; not after a kill or a failed `init`. */
-  readonly terminate?: (reason: ExitReason.ExitReason, state: S) => Effect.Effect<void, never, RT>
+  readonly terminate?: ((reason: ExitReason.ExitReason, state: S) => Effect.Effect<void, never, RT>) | undefined
   /** A unique name, claimed before `init` runs. */
   readonly name?: N | undefined
   /** A bound for the mailbox. Default none. */
@@ -293,7 +299,7 @@ export interface Options<
   /** Whether an orderly shutdown waits for all messages that came before it. Default false. */
   readonly drain?: boolean | undefined
   /** What a crash report shows in place of state and message, for example without secrets. */
-  readonly formatStatus?: (status: Status<S>) => Status<unknown>
+  readonly formatStatus?: ((status: Status<S>) => Status<unknown>) | undefined
 }
 
 /**

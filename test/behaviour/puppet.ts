@@ -6,7 +6,7 @@ import { Effect, Exit, Option, Schema } from "effect"
 import type { Cause, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
-import { CallError, GenServer } from "effect-otp/behaviour"
+import { CallError, GenServer, type Protocol as Messages } from "effect-otp/behaviour"
 import {
   type Accounting,
   type CrashReport,
@@ -31,13 +31,9 @@ export type Answer =
 
 export type Client = GenServer.Client<Protocol>
 
-export interface Context {
-  readonly self: Client
-  readonly from: GenServer.ReplyTo<unknown, Refused> | undefined
-  readonly sendAfter: (delay: number, info: string) => Effect.Effect<unknown>
-  readonly sendEvery: (interval: number, info: string) => Effect.Effect<unknown>
-  readonly cast: (to: Client, tag: "cast", step: Step) => void
-}
+export type Context =
+  | GenServer.HandlerContext<Protocol, typeof call, string>
+  | GenServer.HandlerContext<Protocol, Messages.Cast, string>
 
 export type Step = (
   state: number,
@@ -72,22 +68,13 @@ export interface Options {
   readonly name?: string | (() => string)
 }
 
-const run = (step: Step, state: number, context: unknown) => step(state, context as Context)
-
 const define = ({ init = Effect.succeed(0), ...options }: Options) =>
   Puppet.define({
-    ...(options as Omit<Options, "info" | "continue" | "name">),
-    ...((options.info === undefined ? {} : { info: options.info }) as {
-      readonly info: (message: string | Signal.Signal, state: number) => Turn
-    }),
-    ...((options.continue === undefined ? {} : { continue: options.continue }) as {
-      readonly continue: (token: string, state: number) => Turn
-    }),
-    name: options.name as string,
+    ...options,
     init: () => init,
     handlers: {
-      call: (step, state: number, context) => run(step, state, context),
-      cast: (step, state, context) => run(step, state, context) as Turn
+      call: (step, state, context) => step(state, context),
+      cast: (step, state, context) => step(state, context) as Turn
     }
   })
 

@@ -223,6 +223,26 @@ same<typeof Loader.before.layer, () => Layer.Layer<Loader>>(true)
 same<typeof Loader.after.layer, () => Layer.Layer<Loader>>(true)
 same<typeof Loader.signalsOnly.layer, () => Layer.Layer<Loader>>(true)
 
+// Options may be undefined.
+declare const silent: boolean
+same<typeof Loader.before.layer, typeof optional.layer>(true)
+const optional = Loader.define({
+  init: () => Effect.succeed(0),
+  info: silent
+    ? undefined
+    : (message: "tick" | Signal.Signal, n: number) => GenServer.noReply(message === "tick" ? 0 : n),
+  continue: undefined,
+  idle: silent ? undefined : (n) => GenServer.noReply(n),
+  terminate: silent ? undefined : () => Effect.void,
+  formatStatus: undefined,
+  mailbox: undefined,
+  drain: undefined,
+  name: undefined,
+  handlers: {
+    deposit: ({ amount }, n, { sendAfter }) => Effect.as(sendAfter(1, "tick"), GenServer.noReply(n + amount))
+  }
+})
+
 // ---- names --------------------------------------------------------------------------------------------------------
 
 class Counter extends GenServer.Service<Counter>()("types/Counter", [Rpc.make("get", { success: Schema.Finite })]) {
