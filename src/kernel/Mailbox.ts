@@ -72,14 +72,19 @@ const policies: ReadonlyArray<Policy> = ["suspend", "fail", "dropNewest", "dropO
 /** How many empty slots may lie around before they are cleared away. */
 const COMPACT = 1024
 
+/** How many slots an empty mailbox keeps for the next messages. */
+const KEPT = 32
+
 /**
- * The queue itself: an array read from `head`. A slot in the middle may be empty where a caller withdrew its call.
+ * The queue itself: an array read from `head`, written at `tail`. A slot between them may be empty where a caller withdrew
+ * its call.
  *
  * @internal
  */
 export class Mailbox<A extends object> {
   private items: Array<A | undefined> | undefined = undefined
   private head = 0
+  private tail = 0
   private holes = 0
   /** How many slots were cut off so far. */
   private cut = 0
@@ -88,42 +93,39 @@ export class Mailbox<A extends object> {
 
   /** The position behind the newest message: it only grows, and every later message lies at or behind it. */
   get end(): number {
-    return this.items === undefined ? this.cut : this.cut + this.items.length
+    return this.cut + this.tail
   }
 
   get size(): number {
-    return this.items === undefined ? 0 : this.items.length - this.head - this.holes
+    return this.tail - this.head - this.holes
   }
 
   push(message: A): void {
-    if (this.items === undefined) this.items = [message]
-    else this.items.push(message)
+    const { items, tail } = this
+    this.tail = tail + 1
+    if (items === undefined) this.items = [message]
+    else if (tail < items.length) items[tail] = message
+    else items.push(message)
   }
 
   shift(): A | undefined {
-    const items = this.items
-    if (items === undefined) return undefined
-    while (this.head < items.length) {
+    while (this.head < this.tail) {
+      const items = this.items!
       const message = items[this.head]
       items[this.head++] = undefined
-      if (message !== undefined) {
-        this.trim(items)
-        return message
-      }
-      this.holes--
+      if (message === undefined) this.holes--
+      if (this.head === this.tail || this.head >= COMPACT) this.trim(items)
+      if (message !== undefined) return message
     }
-    this.trim(items)
     return undefined
   }
 
   /** Takes the first message that matches, from a position on, leaving the others in order. */
   take(matches: (message: A) => boolean, from = 0): A | undefined {
-    const items = this.items
-    if (items === undefined) return undefined
-    for (let i = Math.max(this.head, from - this.cut); i < items.length; i++) {
-      const message = items[i]
+    for (let i = Math.max(this.head, from - this.cut); i < this.tail; i++) {
+      const message = this.items![i]
       if (message !== undefined && matches(message)) {
-        this.removeAt(items, i)
+        this.removeAt(this.items!, i)
         return message
       }
     }
@@ -132,7 +134,7 @@ export class Mailbox<A extends object> {
 
   /** Takes out one message wherever it is; false if it is not here (any more). */
   remove(message: A): boolean {
-    const items = this.items
+    const { items } = this
     if (items === undefined) return false
     const near = Math.max(this.head, this.near - this.cut)
     let at = items.indexOf(message, near)
@@ -145,20 +147,20 @@ export class Mailbox<A extends object> {
 
   /** Takes out everything. */
   clear(): Array<A> {
-    const items = this.items
-    if (items === undefined) return []
+    const rest = this.held()
     this.items = undefined
-    this.cut += items.length
-    const rest = items.slice(this.head).filter((message) => message !== undefined)
-    this.head = 0
-    this.holes = 0
+    this.startAfresh()
     return rest
+  }
+
+  private held(): Array<A> {
+    return this.items?.slice(this.head, this.tail).filter((message) => message !== undefined) ?? []
   }
 
   private removeAt(items: Array<A | undefined>, at: number): void {
     items[at] = undefined
     this.holes++
-    while (this.head < items.length && items[this.head] === undefined) {
+    while (this.head < this.tail && items[this.head] === undefined) {
       this.head++
       this.holes--
     }
@@ -166,24 +168,27 @@ export class Mailbox<A extends object> {
   }
 
   private trim(items: Array<A | undefined>): void {
-    if (this.head >= items.length) {
-      this.cut += items.length
-      // A small array is kept: the next message needs it again.
-      if (items.length > COMPACT) this.items = undefined
-      else items.length = 0
+    const { head, tail } = this
+    if (head === tail) {
+      if (items.length > KEPT) this.items = undefined
+      this.startAfresh()
+    } else if (head >= COMPACT && head * 2 >= tail) {
+      this.items = items.slice(head, tail)
+      this.cut += head
+      this.tail = tail - head
       this.head = 0
-      this.holes = 0
-    } else if (this.head >= COMPACT && this.head * 2 >= items.length) {
-      items.splice(0, this.head)
-      this.cut += this.head
-      this.head = 0
-    } else if (this.holes >= COMPACT && this.holes * 2 >= items.length - this.head) {
+    } else if (this.holes >= COMPACT && this.holes * 2 >= tail - head) {
       // Behind a message nobody takes the others come and go. What is left moves towards the end: never out of sight.
-      const rest = items.slice(this.head).filter((message) => message !== undefined)
-      this.cut += items.length - rest.length
+      const rest = this.held()
       this.items = rest
-      this.head = 0
-      this.holes = 0
+      this.startAfresh()
+      this.cut -= rest.length
+      this.tail = rest.length
     }
+  }
+
+  private startAfresh(): void {
+    this.cut += this.tail
+    this.head = this.tail = this.holes = 0
   }
 }
