@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Random, Schedule, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { CallError, DynamicSupervisor, GenServer, Supervisor, Telemetry } from "effect-otp"
+import { type CallError, DynamicSupervisor, GenServer, Supervisor, Telemetry } from "effect-otp"
 import { Events, ExitReason, Process, type Pid } from "effect-otp/kernel"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { seeds } from "../fixtures/seeds.ts"
