@@ -211,6 +211,22 @@ describe("a handle", () => {
     })
   )
 
+  treeTest("leaves the supervisor even if that has ended in the moment it was up", ({ journal }) =>
+    Effect.gen(function* () {
+      const A = server(journal, "a")
+      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        intensity: { max: 0, within: "1 second" },
+        children: [Supervisor.child(A.layer), Supervisor.worker("w", Effect.die("at once"))]
+      }) {}
+      const error = yield* Effect.provide(
+        Effect.andThen(quiet, Effect.flip(Effect.flatMap(A, (a) => a.incarnation()))),
+        Sup.layer
+      )
+      assert.strictEqual(error._tag, "CallError")
+    })
+  )
+
   treeTest("may be replaced by a test double", ({ journal }) =>
     Effect.gen(function* () {
       const A = server(journal, "a")

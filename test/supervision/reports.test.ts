@@ -1,5 +1,6 @@
 import { assert, describe } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Layer, Schedule } from "effect"
+import { Cause, Context, Deferred, Effect, Schedule } from "effect"
+import type { Layer } from "effect"
 import { Supervisor } from "effect-otp"
 import { ExitReason, Handle, Process } from "effect-otp/kernel"
 import {
@@ -322,7 +323,7 @@ describe("telemetry", () => {
         ({ name, metadata }) => name === "child.exit" && (metadata as { incarnation: number }).incarnation === 2
       )
       const about = (incarnation: number, pid: unknown) => ({ supervisor: "test/Sup", child: "a", incarnation, pid })
-      const dead = (failedPid?.metadata as { pid: unknown }).pid
+      const dead = (failedPid!.metadata as { pid: unknown }).pid
       assert.deepStrictEqual(events, [
         { name: "child.start", measurements: { durationMillis: 100 }, metadata: about(1, first) },
         { name: "child.exit", measurements: { uptimeMillis: 400 }, metadata: { ...about(1, first), reason: boom } },

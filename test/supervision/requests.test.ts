@@ -564,22 +564,20 @@ describe("#329 a caller that is gone", () => {
 
   treeTest("because it stops itself: its own child may ask for its end", ({ journal }) =>
     Effect.gen(function* () {
-      let sup: Supervisor.SupervisorHandle | undefined
+      const handle = yield* Deferred.make<Supervisor.SupervisorHandle>()
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
         children: [
           Supervisor.worker(
             "w",
-            Effect.andThen(
-              quiet,
-              Effect.suspend(() => sup!.terminateChild("w"))
-            )
+            Effect.flatMap(Deferred.await(handle), (sup) => sup.terminateChild("w"))
           )
         ]
       }) {}
       const { context } = yield* run(Sup.layer)
-      sup = Context.get(context, Sup)
-      yield* Effect.andThen(quiet, quiet)
+      const sup = Context.get(context, Sup)
+      yield* Deferred.succeed(handle, sup)
+      yield* quiet
       assert.deepStrictEqual(yield* states(sup), ["w stopped"])
       yield* journal.expect()
     })

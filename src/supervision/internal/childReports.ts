@@ -4,7 +4,6 @@
  * A crash is reported together with what the supervisor decided. The report is made at the death of the process, the
  * decision a little later: until then the report waits.
  */
-import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import { type ProcessRecord, reportCrash } from "../../kernel/ProcessRecord.ts"
@@ -63,11 +62,6 @@ export class ChildReports {
   overdue(child: Slot): void {
     this.execute(Events.childZombie, { count: 1 }, () => this.about(child))
     this.log(Effect.logWarning(`${this.name}: child ${child.id} has not ended within its shutdown limit`))
-  }
-
-  /** A finalizer of its Layer died. */
-  releaseFailed(child: Slot, cause: Cause.Cause<unknown>): void {
-    this.log(Effect.logError(`${this.name}: child ${child.id} was not released cleanly`, cause))
   }
 
   // ---- crashes ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import * as Scope from "effect/Scope"
 import { CurrentAdoption, type Place, type Targets } from "../../kernel/Adoption.ts"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { exitOf, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { displayName, exitOf, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { endWithin, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
 import type { Untyped } from "../ChildSpec.ts"
 import type { StartFailed } from "../RestartPolicy.ts"
@@ -43,8 +43,6 @@ export interface Reports {
   readonly exited: (reason: ExitReason.ExitReason) => void
   /** Its fiber and scope have ended. May come after `overdue`. */
   readonly released: () => void
-  /** A finalizer of its Layer died. */
-  readonly releaseFailed: (cause: Cause.Cause<unknown>) => void
   readonly overdue: (ending: Ending) => void
 }
 
@@ -231,10 +229,16 @@ export class ChildRun {
     this.run(all).addObserver((exit) => {
       this.released = true
       if (record !== undefined) record.reporter = undefined
-      if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) this.options.reports.releaseFailed(exit.cause)
+      if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) this.logUnclean(exit.cause)
       this.done.openUnsafe()
       then()
     })
+  }
+
+  /** A finalizer of its Layer died. */
+  private logUnclean(cause: Cause.Cause<unknown>): void {
+    const { id, parent } = this.options
+    this.run(Effect.logError(`${displayName(parent)}: child ${id} was not released cleanly`, cause))
   }
 
   /** Reports it overdue if it is not released so many limits from now. */

@@ -97,6 +97,15 @@ export class Slots {
     if (run?.record !== undefined) this.supervised.set(run.layer!, { targets, context: slot.given })
   }
 
+  /** What a pid somebody keeps must not hold. */
+  clear(): void {
+    this.supervised.clear()
+    for (const slot of this.all) {
+      slot.spec = slot.run = undefined
+      slot.given = Context.empty()
+    }
+  }
+
   /** A temporary child has ended: nobody will start it again, so nobody has to wait for that. */
   forget(child: number): void {
     const slot = this.at(child)

@@ -44,6 +44,8 @@ export class SupervisorProcess extends TreeProcess {
   private state: State | undefined = undefined
   private finalReason: ExitReason.ExitReason | undefined = undefined
   booted = false
+  /** The handles of its children: good even if it has ended since. */
+  exports: Context.Context<never> = Context.empty()
   bootFailure: Cause.Cause<unknown> | undefined = undefined
   onBooted: (() => void) | undefined = undefined
   /** Why it ends; undefined if it was killed. */
@@ -172,8 +174,9 @@ export class SupervisorProcess extends TreeProcess {
         this.tell({ _tag: "ChildExited", child, incarnation, expected, exit: { reason } })
       },
       released: () => this.tell({ _tag: "ChildStopped", child, incarnation }),
-      releaseFailed: (cause) => reports.releaseFailed(slot, cause),
       overdue: (exit) => {
+        // It was left behind, and that was said.
+        if (this.finalReason !== undefined) return
         reports.overdue(slot)
         this.tell({ _tag: "ReleaseTimedOut", child, incarnation, exit })
       }
@@ -202,6 +205,7 @@ export class SupervisorProcess extends TreeProcess {
   }
 
   private bootSucceeded(): void {
+    this.exports = this.slots.exports
     this.booted = true
     this.onBooted?.()
     this.onBooted = undefined
@@ -223,11 +227,6 @@ export class SupervisorProcess extends TreeProcess {
       const pid = run?.record?.isAlive === true ? run.record : undefined
       return { ...child, pid, restarts: Math.max(0, incarnation - 1) }
     })
-  }
-
-  /** What it exports: the handles of its children. */
-  get exports(): Context.Context<never> {
-    return this.slots.exports
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------------
@@ -278,6 +277,12 @@ export class SupervisorProcess extends TreeProcess {
     const closed = super.close(reason)
     if (closed) this.target.down(this)
     return closed
+  }
+
+  protected override release(): void {
+    super.release()
+    this.state = undefined
+    this.slots.clear()
   }
 
   override shutdown(reason: ExitReason.ExitReason): void {
