@@ -50,7 +50,7 @@ export type RestartSchedule<E, R> =
  * @since 0.1.0
  */
 export interface ChildOptions<E, R = never> {
-  /** Unique among its siblings. Default: the key of its service where it is known, else its place in the list. */
+  /** Unique among its siblings. Default: `"child 1"` by its place in the list; a resource has the key of its service. */
   readonly id?: string | undefined
   /** Which endings are followed by a restart. Default `"permanent"`. */
   readonly restart?: Restart | undefined

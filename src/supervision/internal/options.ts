@@ -11,6 +11,7 @@ import * as Intensity from "./intensity.ts"
 import { policyOf, RestartSteps } from "./restartSchedule.ts"
 import * as Strategy from "./strategy.ts"
 import type { SupervisorSpec } from "./slots.ts"
+import { knownRestart } from "./validate.ts"
 
 const defaultIntensity = { max: 3, within: Duration.seconds(5) }
 
@@ -75,6 +76,7 @@ export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOption
   }
   // Checks the numbers.
   Intensity.make(intensity)
+  knownRestart(options.restart ?? "permanent")
   return {
     id,
     launch,

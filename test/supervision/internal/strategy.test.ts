@@ -675,3 +675,17 @@ it("decide leaves the state it is given as it was", () => {
   decide(state, { _tag: "StopRequested", reason: "stop" }, 0)
   assert.deepStrictEqual(state, before)
 })
+
+it("#128 refuses a strategy, an autoShutdown and a restart type there is none of", () => {
+  const options = { strategy: "oneForOne", autoShutdown: "never", intensity: undefined, members: [] } as const
+  const child = { kind: "child", id: "a", significant: false } as const
+  // What JavaScript could pass.
+  const given = (wrong: object) => () => validate({ ...options, ...wrong } as Parameters<typeof validate>[0])
+  assert.throws(
+    given({ strategy: "oneForNone" }),
+    RangeError,
+    "strategy must be one of oneForOne, oneForAll, restForOne, got oneForNone"
+  )
+  assert.throws(given({ autoShutdown: "always" }), RangeError, "autoShutdown must be one of")
+  assert.throws(given({ members: [{ ...child, restart: "always" }] }), RangeError, "restart must be one of")
+})
