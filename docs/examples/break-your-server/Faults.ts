@@ -1,0 +1,95 @@
+/**
+ * Real faults, on demand: nothing here is simulated, and nothing elsewhere knows of it but who has to die in person.
+ */
+import { Array, Data, Effect, Option, Random } from "effect"
+import { GenServer, Process } from "effect-otp"
+import * as net from "node:net"
+import { Rooms } from "./Rooms.ts"
+import { Sessions } from "./Sessions.ts"
+import { Settings } from "./Settings.ts"
+import { Saboteur } from "./Storage.ts"
+import { Upstream } from "./Upstream.ts"
+
+/** There is nothing like this to break. */
+export class UnknownTarget extends Data.TaggedError("UnknownTarget")<{ readonly message: string }> {}
+
+/** Breaks something, and says what. */
+export const breakTarget = Effect.fnUntraced(function* (target: string, name: string) {
+  if (target === "random") [target, name] = yield* anything
+  const fault = Object.hasOwn(faults, target) ? faults[target as keyof typeof faults] : undefined
+  if (fault === undefined) {
+    return yield* new UnknownTarget({ message: `no target "${target}": break one of ${targets.join(", ")}` })
+  }
+  yield* fault(name)
+  return name === "" ? target : `${target}/${name}`
+})
+
+const faults = {
+  /** The SQLite handle is closed beneath its owner. */
+  database: () => Saboteur.use((saboteur) => saboteur.closeDatabase(undefined, { whenDown: "wait" })),
+  /** The weather service leaves its next request without an answer; or answers it badly, as `upstream/fail`. */
+  upstream: (how: string) =>
+    Upstream.use(({ breakDown }) => breakDown({ how: how === "fail" ? "fail" : "stall", requests: 1 })),
+  /** A handler of the room dies. */
+  room: (name: string) => Effect.flatMap(room(name), (room) => room.crash()),
+  /** A handler of the room never returns. */
+  hang: (name: string) => Effect.flatMap(room(name), (room) => room.hang()),
+  /** The room gets 10,000 messages at once. */
+  flood: (name: string) =>
+    Effect.flatMap(room(name), (room) =>
+      Effect.forEach(Array.range(1, 10_000), (n) => room.say({ from: "flood", text: `message ${n}` }), {
+        discard: true
+      })
+    ),
+  /** The process of a connection is killed. */
+  session: Effect.fnUntraced(function* (id: string) {
+    const session = yield* (yield* Sessions).get(id)
+    const pid = Option.isNone(session) ? Option.none() : yield* GenServer.pid(session.value)
+    if (Option.isNone(pid)) return yield* new UnknownTarget({ message: `there is no session "${id}"` })
+    yield* Process.kill(pid.value)
+  }),
+  /** The event loop is blocked for 300 milliseconds. */
+  loop: () =>
+    Effect.sync(() => {
+      const end = performance.now() + 300
+      let turns = 0
+      while (performance.now() < end) turns++
+      return turns
+    }),
+  /** A throw where no Effect is around it: this ends the operating-system process. */
+  callback: () =>
+    Settings.useSync(({ port, host }) => {
+      net.connect(port, host, () => {
+        throw new Error("thrown in a raw socket callback")
+      })
+    })
+}
+
+const targets = [...Object.keys(faults), "random"]
+
+const room = Effect.fnUntraced(function* (name: string) {
+  const found = yield* (yield* Rooms).get(name)
+  if (Option.isSome(found)) return found.value
+  return yield* new UnknownTarget({ message: `nobody is in a room "${name}" at the moment` })
+})
+
+/** One of the faults that leave the operating-system process alone, on something that is there. */
+const anything = Effect.gen(function* () {
+  const rooms = Array.map(yield* (yield* Rooms).whichChildren, ({ key }) => key)
+  const sessions = Array.map(yield* (yield* Sessions).whichChildren, ({ key }) => key)
+  const names = {
+    database: [""],
+    upstream: [""],
+    room: rooms,
+    hang: rooms,
+    flood: rooms,
+    session: sessions,
+    loop: [""]
+  }
+  const possible = Object.entries(names).flatMap(([target, names]) =>
+    Array.isReadonlyArrayNonEmpty(names) ? [{ target, names }] : []
+  )
+  if (!Array.isReadonlyArrayNonEmpty(possible)) return ["loop", ""] as const
+  const { target, names: among } = yield* Random.choice(possible)
+  return [target, yield* Random.choice(among)] as const
+})

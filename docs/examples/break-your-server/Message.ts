@@ -1,0 +1,44 @@
+/**
+ * What people say to each other, and the limits on it.
+ */
+import { Schema } from "effect"
+
+const MAX_TEXT_BYTES = 4096
+
+const bytes = new TextEncoder()
+
+export const RoomName = Schema.String.check(
+  Schema.isPattern(/^[a-z0-9-]{1,32}$/, { message: "a room is named with 1 to 32 of a-z, 0-9 and -" })
+)
+
+const Author = Schema.String.check(
+  Schema.isPattern(/^\S(.{0,62}\S)?$/u, { message: "must have 1 to 64 characters and no space around them" })
+)
+
+const Text = Schema.String.check(
+  Schema.makeFilter((text: string) => {
+    const length = bytes.encode(text).length
+    return (length >= 1 && length <= MAX_TEXT_BYTES) || `must have 1 to ${MAX_TEXT_BYTES} bytes, not ${length}`
+  })
+)
+
+/** What a client sends. */
+export const Draft = Schema.Struct({ from: Author, text: Text })
+export type Draft = typeof Draft.Type
+
+/** A message in the history: its `id` is unique and grows. */
+export const Message = Schema.Struct({
+  id: Schema.Int,
+  room: Schema.String,
+  from: Schema.String,
+  text: Schema.String,
+  sentAt: Schema.Int
+})
+export type Message = typeof Message.Type
+
+/** What everybody in a room hears. What is only said is kept nowhere. */
+export const Event = Schema.TaggedUnion({
+  Posted: { message: Message },
+  Said: { room: Schema.String, from: Schema.String, text: Schema.String }
+})
+export type Event = typeof Event.Type

@@ -1,0 +1,103 @@
+/**
+ * The history and the database below it: a subtree that fails and recovers by itself.
+ *
+ * A lost database takes the store with it and both start anew; the rest of the chat only notices that the history is
+ * down. Too many losses in a second cannot be cured from here: then the subtree gives up.
+ */
+import { Clock, Context, Effect, Layer, Schedule, Schema } from "effect"
+import { GenServer, Supervisor } from "effect-otp"
+import { Rpc } from "effect/rpc"
+import type { SqlClient, SqlError } from "effect/sql"
+import * as path from "node:path"
+import { Draft, Message } from "./Message.ts"
+import { Settings } from "./Settings.ts"
+import * as Sqlite from "./Sqlite.ts"
+
+/** The history cannot be read or written at the moment. */
+export class HistoryDown extends Schema.TaggedError<HistoryDown>("demo/HistoryDown")("HistoryDown", {
+  message: Schema.String
+}) {}
+
+/** The open file. It never leaves the subtree: after a restart it is another one. */
+class Database extends Context.Service<Database, Sqlite.Sqlite>()("demo/Database") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const { dataDir } = yield* Settings
+      const database = yield* Sqlite.open(path.join(dataDir, "chat.sqlite"))
+      yield* database.sql`CREATE TABLE IF NOT EXISTS message (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        room TEXT NOT NULL,
+        author TEXT NOT NULL,
+        text TEXT NOT NULL,
+        sent_at INTEGER NOT NULL
+      ) STRICT`
+      yield* database.sql`CREATE INDEX IF NOT EXISTS message_by_room ON message (room, id)`
+      return database
+    })
+  )
+
+  /** Ends when a statement finds the file closed; while nobody asks for anything, a statement of its own does. */
+  static readonly watch = ({ sql, closed }: Sqlite.Sqlite) =>
+    Effect.raceFirst(closed, Effect.repeat(sql`SELECT 1`, Schedule.spaced("100 millis")))
+}
+
+/** Keeps the messages of all rooms. */
+export class Store extends GenServer.Service<Store>()("demo/Store", [
+  Rpc.make("append", { payload: { room: Schema.String, ...Draft.fields }, success: Message, error: HistoryDown }),
+  Rpc.make("history", {
+    payload: { room: Schema.String, after: Schema.Int },
+    success: Schema.Array(Message),
+    error: HistoryDown
+  })
+]) {
+  static readonly layer = this.define({
+    init: () => Database.useSync(({ sql }) => sql),
+    handlers: {
+      append: (message, sql) => Effect.map(insert(sql, message), (saved) => GenServer.reply(saved, sql)),
+      history: ({ room, after }, sql) => Effect.map(select(sql, room, after), (found) => GenServer.reply(found, sql))
+    }
+  }).layer()
+}
+
+function orHistoryDown<A>(query: Effect.Effect<A, SqlError.SqlError>): Effect.Effect<A, HistoryDown> {
+  return Effect.mapError(query, ({ message }) => new HistoryDown({ message }))
+}
+
+const insert = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, message: Omit<Message, "id" | "sentAt">) {
+  const sentAt = yield* Clock.currentTimeMillis
+  const row = { room: message.room, author: message.from, text: message.text, sent_at: sentAt }
+  const [inserted] = yield* sql<{ readonly id: number }>`INSERT INTO message ${sql.insert(row)} RETURNING id`
+  return { ...message, id: inserted!.id, sentAt }
+}, orHistoryDown)
+
+const select = (sql: SqlClient.SqlClient, room: string, after: number) =>
+  orHistoryDown(sql<Message>`
+    SELECT id, room, author AS "from", text, sent_at AS "sentAt" FROM message
+    WHERE room = ${room} AND id > ${after} ORDER BY id`)
+
+/** Breaks the database: closes the file beneath its owner and touches it, as the next post would. */
+export class Saboteur extends GenServer.Service<Saboteur>()("demo/Saboteur", [Rpc.make("closeDatabase")]) {
+  static readonly layer = this.define({
+    init: () => Effect.void,
+    handlers: {
+      closeDatabase: Effect.fnUntraced(function* (_, state) {
+        const { handle, sql } = yield* Database
+        if (handle.isOpen) handle.close()
+        yield* Effect.ignore(sql`SELECT 1`)
+        return GenServer.reply(undefined, state)
+      })
+    }
+  }).layer()
+}
+
+export class Storage extends Supervisor.Service<Storage>()("demo/Storage", {
+  strategy: "restForOne",
+  schedule: Schedule.spaced("50 millis"),
+  intensity: { max: 5, within: "1 second" },
+  children: [
+    Supervisor.resource(Database, Database.layer, { id: "database", watch: Database.watch }),
+    Supervisor.child(Store.layer, { id: "store" }),
+    Supervisor.child(Saboteur.layer, { id: "saboteur" })
+  ]
+}) {}

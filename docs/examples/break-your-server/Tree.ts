@@ -1,0 +1,82 @@
+/**
+ * The supervision tree as it is now: who runs, how often it was started again, and what became of all messages.
+ */
+import { Context, Effect, Layer, Option, Ref } from "effect"
+import { Accounting, type DynamicSupervisor, Handle, Kernel, type Pid, Process, type Supervisor } from "effect-otp"
+import { Chat } from "./Chat.ts"
+import { Rooms } from "./Rooms.ts"
+import { Sessions } from "./Sessions.ts"
+import { Storage } from "./Storage.ts"
+
+/** A process or a resource, and what is below it. */
+interface Branch {
+  readonly name: string
+  readonly state: string
+  /** Null for a resource, and for what is down. */
+  readonly pid: string | null
+  readonly restarts: number
+  readonly mailbox: number
+  readonly children: ReadonlyArray<Branch>
+}
+
+type Named = readonly [name: string, supervisor: Supervisor.SupervisorHandle]
+
+/** The supervisors above who asks, the root first: filled in once they are up, since no child can need who starts it. */
+export class Above extends Context.Service<Above, Ref.Ref<ReadonlyArray<Named>>>()("demo/Above") {
+  static readonly layer = Layer.effect(this, Ref.make<ReadonlyArray<Named>>([]))
+}
+
+export const snapshot = Effect.gen(function* () {
+  const messages = yield* Kernel.messages
+  return {
+    osProcess: process.pid,
+    counts: yield* Kernel.counts,
+    messages: { ...messages, missing: Accounting.missing(messages) },
+    tree: yield* tree
+  }
+})
+
+const tree = Effect.gen(function* () {
+  const above = yield* Ref.get(yield* Above)
+  const supervisors = new Map<string, Effect.Effect<ReadonlyArray<Child>>>([
+    ...above.map(([name, { whichChildren }]) => [name, byId(whichChildren)] as const),
+    [Chat.key, byId((yield* Chat).whichChildren)],
+    [Storage.key, byId((yield* Storage).whichChildren)],
+    [Rooms.key, byKey((yield* Rooms).whichChildren)],
+    [Sessions.key, byKey((yield* Sessions).whichChildren)]
+  ])
+  const grow = ({ name, state, pid, restarts }: Child): Effect.Effect<Branch> =>
+    Effect.gen(function* () {
+      const info = pid === undefined ? undefined : Option.getOrUndefined(yield* Process.info(pid))
+      const below = yield* supervisors.get(info?.label ?? "") ?? Effect.succeed([])
+      const children = yield* Effect.forEach(below, grow)
+      return {
+        name,
+        state,
+        pid: pid === undefined ? null : String(pid),
+        restarts,
+        mailbox: info?.mailboxLength ?? 0,
+        children
+      }
+    })
+  return yield* Effect.forEach(above.slice(0, 1), ([name, root]) =>
+    Effect.flatMap(Handle.pid(root), (pid) =>
+      grow({ name, state: "running", pid: Option.getOrUndefined(pid), restarts: 0 })
+    )
+  )
+})
+
+interface Child {
+  readonly name: string
+  readonly state: string
+  readonly pid: Pid.Pid | undefined
+  readonly restarts: number
+}
+
+const byId = Effect.map((children: ReadonlyArray<Supervisor.ChildInfo>) =>
+  children.map((child): Child => ({ ...child, name: child.id }))
+)
+
+const byKey = Effect.map((children: ReadonlyArray<DynamicSupervisor.ChildInfo>) =>
+  children.map((child): Child => ({ ...child, name: child.key }))
+)

@@ -1,0 +1,45 @@
+/**
+ * The outside world: a weather service of somebody else, that stalls or fails when it is told to.
+ *
+ * It is no part of the chat's tree: nobody here can restart it.
+ */
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import { Context, Effect, Layer, Ref } from "effect"
+import { HttpServer, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { createServer } from "node:http"
+
+interface Outage {
+  readonly how: "stall" | "fail"
+  /** How many requests are still to suffer from it. */
+  readonly requests: number
+}
+
+export class Upstream extends Context.Service<
+  Upstream,
+  { readonly url: string; readonly breakDown: (outage: Outage) => Effect.Effect<void> }
+>()("demo/Upstream") {
+  static readonly layer = Layer.effect(
+    this,
+    Effect.gen(function* () {
+      const outage = yield* Ref.make<Outage>({ how: "fail", requests: 0 })
+      const server = yield* NodeHttpServer.make(createServer, { port: 0, host: "127.0.0.1" })
+      const suffer = ({ how, requests }: Outage) =>
+        [
+          { how, requests },
+          { how, requests: Math.max(0, requests - 1) }
+        ] as const
+      yield* server.serve(Effect.flatMap(Ref.modify(outage, suffer), answer))
+      return { url: HttpServer.formatAddress(server.address), breakDown: (next) => Ref.set(outage, next) }
+    })
+  )
+}
+
+const answer = ({ how, requests }: Outage) => {
+  if (requests === 0) return report
+  return how === "stall" ? Effect.never : Effect.succeed(HttpServerResponse.empty({ status: 500 }))
+}
+
+const report = HttpServerRequest.HttpServerRequest.useSync(({ url }) => {
+  const city = url.slice(1)
+  return HttpServerResponse.jsonUnsafe({ city, celsius: city.length * 2 })
+})
