@@ -33,6 +33,7 @@ import * as Process from "../kernel/Process.ts"
 import { displayName, Self, type ProcessRecord } from "../kernel/ProcessRecord.ts"
 import { shutdown } from "../kernel/Shutdown.ts"
 import * as Signal from "../kernel/Signal.ts"
+import { callSite, pointTo } from "./internal/callSite.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { quiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
@@ -164,27 +165,40 @@ const makeProbe = (record: ProcessRecord, arrivals: Arrivals): Probe<unknown> =>
       Effect.suspend(() => quiet(record.kernel)),
       Effect.suspend(look)
     )
+  const expect = (expected: unknown) => arrivals.take({ ...message(expected), frames: callSite(expect) })
+  const expectDown: Probe<unknown>["expectDown"] = (of) => {
+    const expected = { ...down(of), frames: callSite(expectDown) }
+    return isPid(of) ? deathOf(of, expected, { record, arrivals }) : reasonIn(arrivals.take(expected))
+  }
+  const expectExit: Probe<unknown>["expectExit"] = (from) =>
+    reasonIn(arrivals.take({ ...exit(from), frames: callSite(expectExit) }))
+  const expectNothing = quietly(() =>
+    arrivals.left.length === 0 ? Effect.void : arrivals.failed({ words: () => "nothing", frames: () => "" }, undefined)
+  )
   return {
     pid: record,
-    expect: (expected: unknown) => arrivals.take(message(expected)),
-    expectNothing: quietly(() => (arrivals.left.length === 0 ? Effect.void : arrivals.failed("nothing", undefined))),
-    expectDown: (of) => Effect.suspend(() => expectDown(record, arrivals, of)),
-    expectExit: (from) => Effect.map(arrivals.take<Signal.Exit>(exit(from)), ({ reason }) => reason),
+    expect,
+    expectNothing,
+    expectDown,
+    expectExit,
     monitor: (target) => Effect.sync(() => Process.monitorUnsafe(record, watched(record, target))),
     run: (effect) => Effect.provideService(effect, Self, record),
     received: quietly(() => Effect.succeed([...arrivals.all]))
   }
 }
 
-/** What an expectation looks for. */
+/** What an expectation looks for, in words, and where in the test it is. */
 interface Expected<A> {
   readonly matches: Matches
   readonly words: () => string
+  readonly frames: () => string
   /** Never there: the type of what matches. */
   readonly _A?: A
 }
 
-const message = (expected: unknown): Expected<never> => {
+type Looked<A> = Omit<Expected<A>, "frames">
+
+const message = (expected: unknown): Looked<never> => {
   const [matches, words] =
     typeof expected === "function"
       ? [expected as Matches, () => `a message for which ${wordsOf(expected as Matches)}`]
@@ -192,22 +206,27 @@ const message = (expected: unknown): Expected<never> => {
   return { matches: (message) => !Signal.isSignal(message) && matches(message), words }
 }
 
-const exit = (from: Pid): Expected<Signal.Exit> => ({
+const exit = (from: Pid): Looked<Signal.Exit> => ({
   matches: (message) => Signal.isExit(message) && message.from === from,
   words: () => `an exit signal of ${nameOf(from)}`
 })
 
-const down = (of: Pid | Signal.MonitorRef): Expected<Signal.Down> => ({
+const down = (of: Pid | Signal.MonitorRef): Looked<Signal.Down> => ({
   matches: (message) => Signal.isDown(message) && (isPid(of) ? message.pid : message.monitor) === of,
   words: () => `the Down of ${nameOf(isPid(of) ? of : of.pid)}`
 })
 
+const reasonIn = <E>(signal: Effect.Effect<Signal.Signal, E>): Effect.Effect<ExitReason.ExitReason, E> =>
+  Effect.map(signal, ({ reason }) => reason)
+
 /** At the death of a process its `Down` is in the mailbox of who monitors it already. */
-const expectDown = (record: ProcessRecord, arrivals: Arrivals, of: Pid | Signal.MonitorRef) => {
-  const expected = down(of)
-  if (!isPid(of)) return Effect.map(arrivals.take(expected), ({ reason }) => reason)
+const deathOf = (
+  pid: Pid,
+  expected: Expected<Signal.Down>,
+  { record, arrivals }: { readonly record: ProcessRecord; readonly arrivals: Arrivals }
+): Effect.Effect<ExitReason.ExitReason, ExpectationFailed> => {
   const taken = Effect.repeat(SeededScheduler.settle, { until: () => record.mailbox.size === 0 })
-  return Effect.flatMap(Effect.tap(arrivals.within(Process.awaitExit(of), expected.words), taken), (reason) =>
+  return Effect.flatMap(Effect.tap(arrivals.within(Process.awaitExit(pid), expected), taken), (reason) =>
     Effect.sync(() => Option.match(arrivals.takeNow(expected), { onNone: () => reason, onSome: (down) => down.reason }))
   )
 }
@@ -249,7 +268,7 @@ class Arrivals {
       const found = this.takeNow(expected)
       return Option.isSome(found) ? Effect.succeed(found.value) : Effect.flatMap(this.more(seen), () => attempt)
     })
-    return Effect.suspend(() => (this.left.some(expected.matches) ? attempt : this.within(attempt, expected.words)))
+    return Effect.suspend(() => (this.left.some(expected.matches) ? attempt : this.within(attempt, expected)))
   }
 
   /** Waits until more has come than that. */
@@ -266,15 +285,20 @@ class Arrivals {
     )
   }
 
-  within<A>(effect: Effect.Effect<A>, words: () => string): Effect.Effect<A, ExpectationFailed> {
-    const orElse = () => Effect.suspend(() => this.failed(words(), this.limit))
+  within<A>(effect: Effect.Effect<A>, expected: Where): Effect.Effect<A, ExpectationFailed> {
+    const orElse = () => this.failed(expected, this.limit)
     return withLive(Effect.timeoutOrElse(effect, { duration: this.limit, orElse }))
   }
 
-  failed(expected: string, within: Duration.Duration | undefined): Effect.Effect<never, ExpectationFailed> {
-    return Effect.fail(new ExpectationFailed({ expected, within, mailbox: [...this.left] }))
+  failed({ frames, words }: Where, within: Duration.Duration | undefined): Effect.Effect<never, ExpectationFailed> {
+    return Effect.suspend(() => {
+      const error = new ExpectationFailed({ expected: words(), within, mailbox: [...this.left] })
+      return Effect.fail(pointTo(error, frames()))
+    })
   }
 }
+
+type Where = Pick<Expected<unknown>, "frames" | "words">
 
 const nameOf = (pid: Pid): string => {
   const name = displayName(Process.recordOf(pid))

@@ -33,6 +33,7 @@ import type { Pid } from "../kernel/Pid.ts"
 import { displayName, type ProcessRecord } from "../kernel/ProcessRecord.ts"
 import { awaitEnd } from "../kernel/Shutdown.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
+import { pointTo } from "./internal/callSite.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { quiet } from "./internal/quiet.ts"
 
@@ -174,7 +175,8 @@ const leftIn = (kernel: KernelState): Leaked | undefined => {
   const { timers } = kernel
   const unaccounted = missing(kernel.accounting)
   if (processes.length + names.length + timers === 0 && unaccounted === 0) return undefined
-  return new Leaked({ processes, names, timers, missing: unaccounted })
+  // No line of the test is to blame more than another.
+  return pointTo(new Leaked({ processes, names, timers, missing: unaccounted }), "")
 }
 
 const leakedOf = (record: ProcessRecord): LeakedProcess => ({

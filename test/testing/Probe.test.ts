@@ -117,6 +117,22 @@ describe("expect", () => {
     }).pipe(Effect.provide(TestKernel.layer))
   )
 
+  it.effect("what is not met points to its line of the test", () =>
+    Effect.gen(function* () {
+      const probe = yield* Probe.make<number>({ within: "1 millis" })
+      const pid = yield* Process.spawn(Effect.never)
+      const failures = [
+        yield* Effect.flip(probe.expect(1)),
+        yield* Effect.flip(probe.expectDown(pid)),
+        yield* Effect.flip(probe.expectExit(pid))
+      ]
+      for (const { stack = "" } of failures) {
+        assert.include(stack.split("\n").find((line) => /^ +at /.test(line)) ?? "", "Probe.test.ts")
+      }
+      yield* Process.kill(pid)
+    }).pipe(Effect.provide(TestKernel.layer))
+  )
+
   it.effect("what is not met does not hang under a seeded scheduler, and fails there, too", () =>
     Effect.gen(function* () {
       const test = Effect.flatMap(Probe.make<string>({ within: "20 millis" }), (probe) => probe.expect("never"))
