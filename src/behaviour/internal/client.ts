@@ -8,24 +8,15 @@ import type * as Fiber from "effect/Fiber"
 import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
 import { nobodyUnsafe, postUnsafe } from "../../kernel/Process.ts"
-import { currentUnsafe, displayName, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { displayName, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import * as Timer from "../../kernel/Timer.ts"
 import { CallError, type Reason } from "../CallError.ts"
 import type { Message } from "../Protocol.ts"
+import type { CallOptions } from "./callOptions.ts"
 import { CallEnvelope, CastEnvelope } from "./envelopes.ts"
+import { Request } from "./request.ts"
+import { senderOf } from "./sender.ts"
 import * as Travel from "./travel.ts"
-
-/** @internal */
-export interface CallOptions {
-  readonly timeout?: Duration.Input | "inherit" | undefined
-  readonly whenDown?: "fail" | "wait" | undefined
-}
-
-/** What calls use where they do not say. @internal */
-export const CallDefaults: Context.Reference<CallOptions> = Context.Reference<CallOptions>(
-  "effect-otp/behaviour/GenServer/CallDefaults",
-  { defaultValue: () => ({}) }
-)
 
 const DEFAULT_TIMEOUT_MILLIS = 5000
 
@@ -62,14 +53,29 @@ const methodOf = (message: Message): PropertyDescriptor => {
 const castMethod =
   (message: Message, target: HandleTarget) =>
   (payload: unknown): Effect.Effect<void> =>
-    Effect.withFiber((fiber) => {
-      const from = currentUnsafe(fiber)
-      const envelope = new CastEnvelope(message.tag, message.construct(payload), from, Travel.capture(fiber))
-      const record = receiver(target, fiber)
-      if (record.isBounded) return postUnsafe(fiber, record, envelope)
-      record.post(envelope)
-      return Exit.void
-    })
+    new CastRequest(message, target, payload)
+
+class CastRequest extends Request<void> {
+  private readonly message: Message
+  private readonly target: HandleTarget
+  private readonly payload: unknown
+
+  constructor(message: Message, target: HandleTarget, payload: unknown) {
+    super()
+    this.message = message
+    this.target = target
+    this.payload = payload
+  }
+
+  run(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> {
+    const { tag, construct } = this.message
+    const envelope = new CastEnvelope(tag, construct(this.payload), senderOf(fiber).process, Travel.capture(fiber))
+    const record = receiver(this.target, fiber)
+    if (record.isBounded) return postUnsafe(fiber, record, envelope)
+    record.post(envelope)
+    return Exit.void
+  }
+}
 
 /** The run a cast goes to: while there is none it is a dead letter of the last one, or of one that never was. */
 const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
@@ -93,19 +99,37 @@ export const castUnsafe = (to: Handle<unknown>, tag: string, payload: unknown, c
 const callMethod =
   (message: Message, target: HandleTarget) =>
   (payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> =>
-    Effect.withFiber((fiber) => {
-      const defaults = Context.get(fiber.context, CallDefaults)
-      const call: Call = {
-        fiber,
-        target,
-        tag: message.tag,
-        payload: message.construct(payload),
-        from: currentUnsafe(fiber),
-        millis: timeoutMillis(options?.timeout ?? defaults.timeout, fiber)
-      }
-      if ((options?.whenDown ?? defaults.whenDown) === "wait") return askPatiently(call)
-      return target.current === undefined ? Effect.fail(refusal(call, downReason(target))) : ask(call, target.current)
-    })
+    new CallRequest(message, target, payload, options)
+
+class CallRequest extends Request<unknown, unknown> {
+  private readonly message: Message
+  private readonly target: HandleTarget
+  private readonly payload: unknown
+  private readonly options: CallOptions | undefined
+
+  constructor(message: Message, target: HandleTarget, payload: unknown, options: CallOptions | undefined) {
+    super()
+    this.message = message
+    this.target = target
+    this.payload = payload
+    this.options = options
+  }
+
+  run(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, unknown> {
+    const { message, options, target } = this
+    const { calls, process } = senderOf(fiber)
+    const call: Call = {
+      fiber,
+      target,
+      tag: message.tag,
+      payload: message.construct(this.payload),
+      from: process,
+      millis: timeoutMillis(options?.timeout ?? calls.timeout, process)
+    }
+    if ((options?.whenDown ?? calls.whenDown) === "wait") return askPatiently(call)
+    return target.current === undefined ? Effect.fail(refusal(call, downReason(target))) : ask(call, target.current)
+  }
+}
 
 interface Call {
   readonly fiber: Fiber.Fiber<unknown, unknown>
@@ -128,9 +152,11 @@ const ask = (call: Call, server: ProcessRecord): Effect.Effect<unknown, unknown>
     const travel = Travel.capture(fiber)
     const envelope = new CallEnvelope({ tag, payload, from, travel, server, caller: fiber, resume })
     if (own) from.waitingFor = envelope
-    if (call.millis !== Infinity) Timer.armUnsafe(envelope, fiber, call.millis)
+    if (call.millis !== Infinity) {
+      server.kernel.deadlines.arm(envelope, senderOf(fiber).clock, call.millis, fiber.context)
+    }
     server.post(envelope, admitted)
-    return Effect.sync(() => envelope.leave())
+    return envelope
   })
 }
 
@@ -227,12 +253,8 @@ const refusal = (call: Call, reason: Reason): CallError =>
   new CallError({ server: call.target.key, request: call.tag, reason, started: "no" })
 
 /** The own limit of a call, or what is left of the one its caller has to keep. */
-const timeoutMillis = (
-  timeout: Duration.Input | "inherit" | undefined,
-  fiber: Fiber.Fiber<unknown, unknown>
-): number => {
+const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: ProcessRecord | undefined): number => {
   if (timeout === undefined) return DEFAULT_TIMEOUT_MILLIS
   if (timeout !== "inherit") return Duration.toMillis(Duration.fromInputUnsafe(timeout))
-  const caller = currentUnsafe(fiber) as { readonly timeLeft?: number | undefined } | undefined
-  return caller?.timeLeft ?? DEFAULT_TIMEOUT_MILLIS
+  return (caller as { readonly timeLeft?: number | undefined } | undefined)?.timeLeft ?? DEFAULT_TIMEOUT_MILLIS
 }

@@ -1,5 +1,6 @@
 /** The messages in the mailbox of a server. */
 import type * as Cause from "effect/Cause"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -41,9 +42,11 @@ const MAX_DEPTH = 16
 /**
  * A call: it ends exactly once, with an answer, a typed failure, a `CallError`, or because its caller left.
  *
+ * As an effect it does what an interrupted caller has to: it leaves.
+ *
  * @internal
  */
-export class CallEnvelope extends Deadline implements Envelope {
+export class CallEnvelope extends Effectable.Mixin(Deadline) implements Envelope {
   readonly tag: string
   readonly payload: unknown
   readonly from: ProcessRecord | undefined
@@ -78,6 +81,11 @@ export class CallEnvelope extends Deadline implements Envelope {
 
   get content(): unknown {
     return { _tag: this.tag, payload: this.payload }
+  }
+
+  asEffect(): Effect.Effect<void> {
+    this.leave()
+    return Exit.void
   }
 
   get isDone(): boolean {

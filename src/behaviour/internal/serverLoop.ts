@@ -19,6 +19,7 @@ import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope } from "./enve
 import { HandlerContext } from "./handlerContext.ts"
 import { IdleDeadline } from "./idleDeadline.ts"
 import { Initial, type Next, type Options } from "./next.ts"
+import { forgetSender } from "./sender.ts"
 import { ServerRecord } from "./serverRecord.ts"
 import type { Handler } from "./serverSpec.ts"
 import * as Travel from "./travel.ts"
@@ -113,6 +114,7 @@ export class ServerProcess extends ServerRecord {
 
   /** Nothing to do: waits for a message. @internal */
   park(resume: (effect: Effect.Effect<void>) => void): void {
+    forgetSender()
     // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
     if (this.mailbox.size > 0 || this.hasToAct) resume(Exit.void)
     else this.resume = resume
@@ -271,7 +273,7 @@ export class ServerProcess extends ServerRecord {
 
   private startIdling(after: Duration.Duration): void {
     this.stopIdling()
-    const idle = new IdleDeadline(() => this.idleOver())
+    const idle = new IdleDeadline(() => this.wakeUp())
     this.idle = idle
     Timer.armUnsafe(idle, this.fiber!, Duration.toMillis(after))
   }
@@ -279,10 +281,6 @@ export class ServerProcess extends ServerRecord {
   protected stopIdling(): void {
     this.idle?.disarm()
     this.idle = undefined
-  }
-
-  private idleOver(): void {
-    this.wakeUp()
   }
 }
 

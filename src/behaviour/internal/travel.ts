@@ -3,6 +3,7 @@ import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
 import * as Tracer from "effect/Tracer"
+import { senderOf } from "./sender.ts"
 
 /** @internal */
 export type Travel = ReadonlyArray<readonly [key: Context.Key<never, unknown>, value: unknown]>
@@ -18,7 +19,7 @@ export const makeTraveling = <A>(reference: Context.Reference<A>): void => {
 
 /** Undefined if nothing travels, which is the rule. @internal */
 export const capture = (fiber: Fiber.Fiber<unknown, unknown>): Travel | undefined => {
-  const annotations = Context.getOrUndefined(fiber.context, References.CurrentLogAnnotations)
+  const { annotations } = senderOf(fiber)
   if (fiber.cache.span === undefined && annotations === undefined && traveling.length === 0) return undefined
   const travel: Array<readonly [Context.Key<never, unknown>, unknown]> = []
   const add = <I, A>(key: Context.Key<I, A>, value: A | undefined) => {
