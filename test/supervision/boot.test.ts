@@ -270,7 +270,8 @@ describe("options", () => {
       for (const shutdown of ["brutalKill", "infinity", "1 second", 0] as const) {
         for (const autoShutdown of ["never", "anySignificant", "allSignificant"] as const) {
           const significant = autoShutdown !== "never" && restart !== "permanent"
-          define([worker("a", { restart, shutdown, significant })], { autoShutdown, intensity: { max: 0, within: 1 } })
+          const children = [worker("a", { restart, shutdown, significant })]
+          assert.isDefined(define(children, { autoShutdown, intensity: { max: 0, within: 1 } }).layer)
         }
       }
     }
