@@ -703,6 +703,21 @@ describe("exit signals", () => {
   )
 
   kernelTest(
+    "one that comes while a turn crashes: the message in hand has failed, once",
+    Effect.gen(function* () {
+      const puppet = yield* start()
+      const pid = yield* pidOf(puppet)
+      yield* puppet.cast(() => Effect.andThen(Effect.yieldNow, Effect.die("bang")))
+      const signalling = yield* Effect.forkChild(Process.exit(pid, ExitReason.shutdown("signal")))
+      yield* Fiber.join(signalling)
+      yield* Shutdown.awaitEnd(pid)
+      const { accepted, deadLettered = 0, failed = 0 } = yield* fates
+      assert.deepStrictEqual([accepted, deadLettered + failed], [1, 1])
+    }),
+    1000
+  )
+
+  kernelTest(
     "Normal does nothing to a server that does not trap",
     Effect.gen(function* () {
       const puppet = yield* start()

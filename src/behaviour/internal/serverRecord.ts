@@ -120,7 +120,11 @@ export abstract class ServerRecord extends ProcessRecord {
 
   /** A handler died: the state stays what it was before, callers learn it at once. @internal */
   crashed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    if (this.exiting !== undefined) return Effect.void
+    if (this.exiting !== undefined) {
+      // A signal was faster, but the message in hand is still without a fate.
+      this.done("failed")
+      return Effect.void
+    }
     // Nobody's signal did this, even if an orderly end was asked for: it is to be reported.
     this.signalled = false
     this.close(ExitReason.crash(cause), "failed")
