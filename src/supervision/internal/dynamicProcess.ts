@@ -63,12 +63,13 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
 
   run(): void {
     this.status = "running"
-    // Whenever it is interrupted, it was killed.
-    const main = Effect.onInterrupt(Effect.andThen(this.stopRequested.await, this.stopAll), () => this.killAll)
-    const fiber = Effect.runForkWith(this.context)(main)
+    const fiber = Effect.runForkWith(this.context)(Effect.andThen(this.stopRequested.await, this.stopAll))
     this.fiber = fiber
     fiber.addObserver((exit) => {
-      this.over(this.finalReason ?? this.exiting ?? ExitReason.fromExit(exit), this.ending)
+      const end = () => this.over(this.finalReason ?? this.exiting ?? ExitReason.fromExit(exit), this.ending)
+      if (this.children.size === 0) return end()
+      // It was killed, maybe before its first step.
+      Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, this.killAll)).addObserver(end)
     })
     this.target.up(this)
   }
