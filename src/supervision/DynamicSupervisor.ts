@@ -120,6 +120,9 @@ export interface DynamicSupervisorHandle<
 > extends Handle<never> {
   /**
    * Starts a child under a key and waits for its `init`. If who waits is interrupted, the child is started all the same.
+   *
+   * Fails as `init` does; with `ChildAlreadyStarted` or `MaxChildren`, and then nothing is started; with `ChildNotFound` if
+   * the child is terminated meanwhile; with `SupervisorDown`. An `init` that dies is a defect here.
    */
   readonly startChild: (
     key: string,
@@ -127,7 +130,10 @@ export interface DynamicSupervisorHandle<
   ) => Effect.Effect<Client<M>, E | ChildAlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
   /** The client of a child that was up once; it stays valid while the child is restarted. */
   readonly get: (key: string) => Effect.Effect<Option.Option<Client<M>>>
-  /** Stops a child, or cancels its start or restart, and waits until it has ended. */
+  /**
+   * Stops a child, or cancels its start or restart, and waits until it has ended. If who waits is interrupted, the child
+   * ends all the same. Its key is free when this returns.
+   */
   readonly terminateChild: (key: string) => Effect.Effect<void, ChildNotFound | SupervisorDown>
   /** The children in the order of their first start. Empty while the supervisor is down. */
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
