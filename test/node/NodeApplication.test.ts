@@ -80,7 +80,7 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
 
   it("a start that fails exits 1 with the cause on stderr", async () => {
     const { code, stderr } = await run("bad-start", none)
-    assert.deepStrictEqual({ code, stderr }, { code: 1, stderr: "Error: the port is taken\n" })
+    assert.deepStrictEqual({ code, stderr }, { code: 1, stderr: "PortTaken: the port is taken\n" })
   })
 
   it("a throw in a raw callback is an orderly stop with exit code 1", async () => {

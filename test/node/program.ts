@@ -1,5 +1,5 @@
 /** A main program for the tests of NodeApplication: the first argument says what it does once it is ready. */
-import { Effect, Layer } from "effect"
+import { Data, Effect, Layer } from "effect"
 import { Application, Supervisor } from "effect-otp"
 import { NodeApplication } from "effect-otp/node"
 import process from "node:process"
@@ -52,7 +52,8 @@ class Main extends Supervisor.Service<Main>()("test/Main", {
   ]
 }) {}
 
-const failing = Layer.effectDiscard(Effect.fail(new Error("the port is taken")))
+class PortTaken extends Data.TaggedError("PortTaken")<{ readonly message: string }> {}
+const failing = Layer.effectDiscard(Effect.fail(new PortTaken({ message: "the port is taken" })))
 const starting = Layer.effectDiscard(Effect.andThen(say("starting"), Effect.never))
 const layer = mode === "bad-start" ? failing : mode === "slow-start" ? starting : Main.layer
 

@@ -39,6 +39,9 @@ export class CastEnvelope implements Envelope {
 /** How many answers may resume their callers inside one another before one has to take its turn with the dispatcher. */
 const MAX_DEPTH = 16
 
+/** Named, because what `Mixin` gives has no name a declaration file could say. */
+const EffectfulDeadline = Effectable.Mixin(Deadline) as unknown as abstract new () => Deadline & Effect.Effect<void>
+
 /**
  * A call: it ends exactly once, with an answer, a typed failure, a `CallError`, or because its caller left.
  *
@@ -46,7 +49,7 @@ const MAX_DEPTH = 16
  *
  * @internal
  */
-export class CallEnvelope extends Effectable.Mixin(Deadline) implements Envelope {
+export class CallEnvelope extends EffectfulDeadline implements Envelope {
   readonly tag: string
   readonly payload: unknown
   readonly from: ProcessRecord | undefined

@@ -1,6 +1,5 @@
 /** Starts servers: claims the name, runs `init`, and answers when it is through. */
 import * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -80,7 +79,3 @@ const failure = (record: ServerProcess): Effect.Effect<never, unknown> => {
   const why = ExitReason.format(record.reason ?? ExitReason.killed)
   return Effect.failCause(Cause.die(new Error(`${record.spec.id} ended before its init was through: ${why}`)))
 }
-
-/** The environment a definition keeps for many servers: flattened once, since each read of a deep one costs. @internal */
-export const captured = (context: Context.Context<never>): Context.Context<never> =>
-  Context.makeUnsafe(environment(context).mapUnsafe)

@@ -679,8 +679,8 @@ it("decide leaves the state it is given as it was", () => {
 it("#128 refuses a strategy, an autoShutdown and a restart type there is none of", () => {
   const options = { strategy: "oneForOne", autoShutdown: "never", intensity: undefined, members: [] } as const
   const child = { kind: "child", id: "a", significant: false } as const
-  // What JavaScript could pass.
-  const given = (wrong: object) => () => validate({ ...options, ...wrong } as Parameters<typeof validate>[0])
+  // What JavaScript could pass: an object spread into the options keeps their type.
+  const given = (wrong: object) => () => validate({ ...options, ...wrong })
   assert.throws(
     given({ strategy: "oneForNone" }),
     RangeError,
