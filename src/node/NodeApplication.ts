@@ -51,7 +51,6 @@ export const runMain = <ROut, E>(layer: Layer.Layer<ROut, E>, options?: Applicat
     if (end !== undefined && end.failed) complain(new Application.TreeFailed(end).message)
     yield* running.stop
   })
-  const fiber = Effect.runFork(main)
 
   const stop = () => {
     stopping = true
@@ -73,6 +72,8 @@ export const runMain = <ROut, E>(layer: Layer.Layer<ROut, E>, options?: Applicat
     if (stopping) process.exit(128 + constants.signals[signal])
     stop()
   }
+  // After the handlers are there: a signal may come as soon as the first line is printed.
+  const fiber = Effect.runFork(main)
   fiber.addObserver((exit) => {
     clearInterval(keepAlive)
     const trouble = troubleOf(exit)
