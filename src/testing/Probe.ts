@@ -35,7 +35,7 @@ import { shutdown } from "../kernel/Shutdown.ts"
 import * as Signal from "../kernel/Signal.ts"
 import { callSite, pointTo } from "./internal/callSite.ts"
 import { withLive } from "./internal/liveClock.ts"
-import { quiet } from "./internal/quiet.ts"
+import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ type Matches = (message: unknown) => boolean
 const makeProbe = (record: ProcessRecord, arrivals: Arrivals): Probe<unknown> => {
   const quietly = <A, E>(look: () => Effect.Effect<A, E>) =>
     Effect.andThen(
-      Effect.suspend(() => quiet(record.kernel)),
+      Effect.suspend(() => untilQuiet(record.kernel)),
       Effect.suspend(look)
     )
   const expect = (expected: unknown) => arrivals.take({ ...message(expected), frames: callSite(expect) })

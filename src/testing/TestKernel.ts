@@ -35,7 +35,7 @@ import { awaitEnd } from "../kernel/Shutdown.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { pointTo } from "./internal/callSite.ts"
 import { withLive } from "./internal/liveClock.ts"
-import { quiet } from "./internal/quiet.ts"
+import { untilQuiet } from "./internal/quiet.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -86,6 +86,23 @@ export class Leaked extends Data.TaggedError("Leaked")<{
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
+ * Waits until nothing happens any more in the kernel of this effect that can happen without time passing.
+ *
+ * **When to use**
+ *
+ * Use before looking at what a crash, a message or a step of the test clock has brought about.
+ *
+ * **Details**
+ *
+ * Goes on as long as processes come, go, or get messages, but at most half a second of real time. Timers and I/O of the
+ * host are not waited for.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const quiet: Effect.Effect<void> = Effect.withFiber((fiber) => untilQuiet(Kernel.currentUnsafe(fiber)))
+
+/**
  * Fails if anything lives in the kernel of this effect. {@link layer} does this at the end by itself.
  *
  * **Details**
@@ -106,7 +123,7 @@ export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
     const left = leftIn(kernel)
     return left === undefined ? Effect.void : Effect.fail(left)
   })
-  return Effect.andThen(Effect.andThen(quiet(kernel), awaitEnding(kernel)), look)
+  return Effect.andThen(Effect.andThen(untilQuiet(kernel), awaitEnding(kernel)), look)
 })
 
 // ---- layers -------------------------------------------------------------------------------------------------------
@@ -202,7 +219,7 @@ const awaitEnding = (kernel: KernelState): Effect.Effect<void> =>
     const left = [...kernel.table.values(), ...kernel.zombies]
     if (left.length === 0 || left.some(({ isOpen }) => isOpen)) return Effect.void
     const ended = Effect.forEach(left, awaitEnd, { discard: true })
-    return Effect.andThen(withLive(Effect.timeoutOption(ended, limit)), quiet(kernel))
+    return Effect.andThen(withLive(Effect.timeoutOption(ended, limit)), untilQuiet(kernel))
   })
 
 /** Kills what is left, and does not wait for ever for what cannot be killed. */

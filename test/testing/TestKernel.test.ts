@@ -261,6 +261,41 @@ describe("after a test", () => {
   )
 })
 
+describe("quiet", () => {
+  const relay = (length: number) =>
+    Effect.gen(function* () {
+      const done: Array<number> = []
+      let next = yield* Process.spawn((inbox: Process.Inbox<number>) =>
+        Effect.map(inbox.take, (n) => done.push(n as number))
+      )
+      for (let i = 1; i < length; i++) {
+        const to = next
+        next = yield* Process.spawn((inbox: Process.Inbox<number>) =>
+          Effect.flatMap(inbox.take, (n) => Process.send(to, (n as number) + 1))
+        )
+      }
+      yield* Process.send(next, 1)
+      assert.deepStrictEqual(done, [])
+      yield* TestKernel.quiet
+      assert.deepStrictEqual(done, [length])
+    }).pipe(Effect.provide(TestKernel.layer))
+
+  it.effect("waits for a line of events of any length", () => Effect.forEach([1, 10, 1000], relay))
+
+  it.effect("and in any order", () => SeededScheduler.explore(relay(30), { seeds: seeds(30) }))
+
+  it.effect("lets no time pass", () =>
+    Effect.gen(function* () {
+      const pid = yield* Process.spawn(Effect.sleep("1 millis"))
+      yield* TestKernel.quiet
+      assert.isTrue(yield* Process.isAlive(pid))
+      yield* TestClock.adjust("1 millis")
+      yield* TestKernel.quiet
+      assert.isFalse(yield* Process.isAlive(pid))
+    }).pipe(Effect.provide(TestKernel.layer))
+  )
+})
+
 describe("check", () => {
   it.effect("looks in the middle of a test", () =>
     Effect.gen(function* () {

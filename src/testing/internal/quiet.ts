@@ -22,7 +22,7 @@ const pause: Effect.Effect<void> = Effect.repeat(SeededScheduler.settle, { times
 const nanos = withLive(Clock.monotonicTimeNanos)
 
 /** @internal */
-export const quiet = (kernel: KernelState): Effect.Effect<void> =>
+export const untilQuiet = (kernel: KernelState): Effect.Effect<void> =>
   Effect.flatMap(nanos, (begun) => {
     const round = (before: string): Effect.Effect<void> =>
       Effect.flatMap(Effect.andThen(pause, nanos), (now) => {
