@@ -95,7 +95,7 @@ defmodule Arms do
   end
 
   def measure("call_1000_clients_per_s", scale) do
-    each = round(200 * scale)
+    each = round(100 * scale)
     [pid] = start(1)
     client = fn -> for _ <- 1..each, do: GenServer.call(pid, {:increase, 1}, :infinity) end
 
@@ -107,7 +107,7 @@ defmodule Arms do
   end
 
   def measure("ring_hops_per_s", scale) do
-    hops = round(200 * scale) * 1000
+    hops = round(100 * scale) * 1000
 
     repeat(3, fn ->
       first = Enum.reduce(1..999, self(), fn _, next -> spawn(fn -> Ring.loop(next) end) end)
@@ -139,7 +139,7 @@ defmodule Arms do
 
   # One crash in each of many supervisors.
   def measure("crash_restart_per_s", scale) do
-    count = round(5_000 * scale)
+    count = round(1_000 * scale)
     for _ <- 1..count, do: {:ok, _} = Supervisor.start_link([{Counter, {:report, self()}}], strategy: :one_for_one)
     pids = ups(count)
     per_second(count, fn -> Enum.each(pids, &GenServer.cast(&1, :crash)) && ups(count) end)

@@ -12,7 +12,12 @@ const beamArms: ReadonlyArray<string> = [
   "ring_hops_per_s",
   "server_start_per_s",
   "idle_server_bytes",
-  "spawn_exit_per_s"
+  "spawn_exit_per_s",
+  "start_child_per_s",
+  "crash_restart_per_s",
+  "crash_restart_one_supervisor_per_s",
+  "stop_20000_children_ms",
+  "stop_20000_dynamic_children_ms"
 ]
 
 const output = (command: string, args: ReadonlyArray<string>): string =>
@@ -56,5 +61,7 @@ export const commands = (scale: string): ReadonlyMap<string, () => number> => {
     if (arms[raw] !== undefined) all.set(raw, inNode(raw))
     if (elixirVersion !== undefined && beamArms.includes(key)) all.set(prefixed("beam", key), onBeam(key))
   }
+  // What has no counterpart here.
+  for (const key of elixirVersion === undefined ? [] : beamArms) all.set(prefixed("beam", key), onBeam(key))
   return all
 }

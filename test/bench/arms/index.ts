@@ -3,5 +3,6 @@ import type { Arms } from "../arm.ts"
 import { processArms } from "./process.ts"
 import { rawArms } from "./raw.ts"
 import { serverArms } from "./server.ts"
+import { supervisionArms } from "./supervision.ts"
 
-export const arms: Arms = { ...serverArms, ...processArms, ...rawArms }
+export const arms: Arms = { ...serverArms, ...processArms, ...supervisionArms, ...rawArms }

@@ -133,9 +133,9 @@ const spawned = (count: number) =>
 export const rawArms: Arms = {
   rawCast_per_s: perSecond(500_000, casts),
   rawCall_per_s: perSecond(100_000, calls),
-  rawCall_1000_clients_per_s: perSecond(200_000, callsOfClients, { warmups: 1 }),
+  rawCall_1000_clients_per_s: perSecond(100_000, callsOfClients, { warmups: 1 }),
   rawRing_hops_per_s: perSecond(50_000, hops, { warmups: 1 }),
-  rawServer_start_per_s: perSecond(50_000, (count) => Effect.succeed(started(count)), { repetitions: 1, warmups: 1 }),
+  rawServer_start_per_s: perSecond(20_000, (count) => Effect.succeed(started(count)), { repetitions: 1, warmups: 1 }),
   rawIdle_server_bytes: bytesEach(50_000, started),
   rawSpawn_exit_per_s: perSecond(100_000, (count) => Effect.succeed(spawned(count)), { warmups: 1 })
 }

@@ -103,9 +103,9 @@ export const serverArms: Arms = {
   cast_run_queue_per_s: perSecond(500_000, casts, { scheduler: "runQueue" }),
   call_per_s: perSecond(100_000, calls),
   call_run_queue_per_s: perSecond(100_000, calls, { scheduler: "runQueue" }),
-  call_1000_clients_per_s: perSecond(200_000, callsOfClients, { warmups: 1 }),
-  ring_hops_per_s: perSecond(200_000, hops, { scheduler: "runQueue" }),
-  server_start_per_s: perSecond(50_000, (count) => Effect.succeed(started(count)), { repetitions: 1, warmups: 1 }),
+  call_1000_clients_per_s: perSecond(100_000, callsOfClients, { warmups: 1 }),
+  ring_hops_per_s: perSecond(100_000, hops, { scheduler: "runQueue" }),
+  server_start_per_s: perSecond(20_000, (count) => Effect.succeed(started(count)), { repetitions: 1, warmups: 1 }),
   idle_server_bytes: bytesEach(50_000, started),
   idle_server_after_call_bytes: bytesEach(50_000, startedAndCalled)
 }

@@ -1,0 +1,80 @@
+/** Our supervisors. Nothing is logged, as on the BEAM's side; crash reports are made all the same. */
+import { Context, Deferred, Effect, Exit, Layer, References, Scope } from "effect"
+import { DynamicSupervisor, GenServer, Supervisor } from "effect-otp"
+import { millis, perSecond, type Arms } from "../arm.ts"
+
+/** Called by each server that comes up. */
+let cameUp = (): void => {}
+
+/** Counts from now on: waits until so many servers have come up. */
+const ups = (count: number): Effect.Effect<void> => {
+  const all = Deferred.makeUnsafe<void>()
+  let left = count
+  cameUp = () => {
+    if (--left === 0) Deferred.doneUnsafe(all, Exit.void)
+  }
+  return Deferred.await(all)
+}
+
+class Fragile extends GenServer.Service<Fragile>()("bench/Fragile", [GenServer.cast("crash")]) {
+  static readonly definition = this.define({
+    init: () => Effect.sync(() => cameUp()),
+    handlers: { crash: () => Effect.die(new Error("crash")) }
+  })
+  static readonly layer = this.definition.layer()
+}
+
+type Client = (typeof Fragile)["Service"]
+
+class One extends Supervisor.Service<One>()("bench/One", {
+  strategy: "oneForOne",
+  children: [Supervisor.child(Fragile.layer)]
+}) {}
+
+class Many extends DynamicSupervisor.Service<Many>()("bench/Many", {
+  child: Fragile.definition,
+  intensity: { max: 1_000_000, within: "5 seconds" }
+}) {}
+
+const quiet = Effect.provideService(References.MinimumLogLevel, "None")
+
+/** Starts a supervisor with so many children. */
+const many = (count: number) =>
+  Effect.gen(function* () {
+    const supervisor = Context.get(yield* Layer.build(Many.layer), Many)
+    const clients: Array<Client> = []
+    for (let i = 0; i < count; i++) clients.push(yield* supervisor.startChild(String(i)))
+    return clients
+  }).pipe(quiet)
+
+/** Starts so many supervisors with one child each. */
+const ones = (count: number) =>
+  Effect.gen(function* () {
+    const clients: Array<Client> = []
+    for (let i = 0; i < count; i++) clients.push(Context.get(yield* Layer.build(One.layer), Fragile))
+    return clients
+  }).pipe(quiet)
+
+/** Crashes each and waits until all are up again. */
+const crashAll = (clients: ReadonlyArray<Client>) =>
+  Effect.gen(function* () {
+    const restarted = ups(clients.length)
+    for (const client of clients) yield* client.crash()
+    yield* restarted
+  })
+
+const stopped = (count: number) =>
+  Effect.gen(function* () {
+    const scope = Scope.makeUnsafe()
+    yield* Scope.provide(many(count), scope)
+    return Scope.close(scope, Exit.void)
+  })
+
+const once = { warmups: 1, repetitions: 1 }
+
+export const supervisionArms: Arms = {
+  start_child_per_s: perSecond(20_000, (count) => Effect.succeed(many(count)), once),
+  crash_restart_per_s: perSecond(1_000, (count) => Effect.map(ones(count), crashAll), once),
+  crash_restart_one_supervisor_per_s: perSecond(1_000, (count) => Effect.map(many(count), crashAll)),
+  stop_20000_children_ms: millis(20_000, stopped, once)
+}
