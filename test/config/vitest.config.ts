@@ -14,7 +14,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Processes and not threads: what one file does to signals, memory or `process` stays away from the others.
     pool: "forks",
-    testTimeout: deep ? 300_000 : 10_000,
+    testTimeout: deep ? 900_000 : 60_000,
     retry: 0,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]]
   }
