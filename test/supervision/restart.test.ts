@@ -26,6 +26,9 @@ const downTime = (journal: Journal, name: string, step = 100) =>
     return millis
   })
 
+/** Seeds for tests in which much time passes. */
+const fewer = 6
+
 const limitOf = (supervisor: Pid.Pid) =>
   Effect.map(Process.awaitExit(supervisor), (reason) => {
     const detail = reason._tag === "Shutdown" ? reason.detail : undefined
@@ -37,31 +40,37 @@ const limitOf = (supervisor: Pid.Pid) =>
 const root = Effect.map(Kernel.processes, ([first]) => first!)
 
 describe("delays", () => {
-  treeTest("the supervisor's schedule is stepped for each child by itself", ({ journal }) =>
-    Effect.gen(function* () {
-      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-        strategy: "oneForOne",
-        schedule: Schedule.exponential("100 millis"),
-        children: [child(journal, "a"), child(journal, "b")]
-      }) {}
-      yield* run(Sup.layer)
-      assert.deepStrictEqual(yield* Effect.replicateEffect(downTime(journal, "a"), 3), [100, 200, 400])
-      assert.strictEqual(yield* downTime(journal, "b"), 100)
-      assert.strictEqual(yield* downTime(journal, "a"), 800)
-    })
+  treeTest(
+    "the supervisor's schedule is stepped for each child by itself",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          schedule: Schedule.exponential("100 millis"),
+          children: [child(journal, "a"), child(journal, "b")]
+        }) {}
+        yield* run(Sup.layer)
+        assert.deepStrictEqual(yield* Effect.replicateEffect(downTime(journal, "a"), 3), [100, 200, 400])
+        assert.strictEqual(yield* downTime(journal, "b"), 100)
+        assert.strictEqual(yield* downTime(journal, "a"), 800)
+      }),
+    fewer
   )
 
-  treeTest("a child's own schedule comes before the supervisor's", ({ journal }) =>
-    Effect.gen(function* () {
-      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-        strategy: "oneForOne",
-        schedule: Schedule.spaced("1 second"),
-        children: [child(journal, "a", { schedule: Schedule.spaced("100 millis") }), child(journal, "b")]
-      }) {}
-      yield* run(Sup.layer)
-      assert.strictEqual(yield* downTime(journal, "a"), 100)
-      assert.strictEqual(yield* downTime(journal, "b"), 1000)
-    })
+  treeTest(
+    "a child's own schedule comes before the supervisor's",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          schedule: Schedule.spaced("1 second"),
+          children: [child(journal, "a", { schedule: Schedule.spaced("100 millis") }), child(journal, "b")]
+        }) {}
+        yield* run(Sup.layer)
+        assert.strictEqual(yield* downTime(journal, "a"), 100)
+        assert.strictEqual(yield* downTime(journal, "b"), 1000)
+      }),
+    fewer
   )
 
   treeTest("one child's delay holds up no other", ({ journal }) =>
@@ -122,20 +131,23 @@ describe("delays", () => {
     })
   )
 
-  treeTest("begins anew after the window of the intensity, 5 seconds, of healthy life", ({ journal }) =>
-    Effect.gen(function* () {
-      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-        strategy: "oneForOne",
-        schedule: Schedule.exponential("100 millis"),
-        children: [child(journal, "a")]
-      }) {}
-      yield* run(Sup.layer)
-      assert.deepStrictEqual(yield* Effect.replicateEffect(downTime(journal, "a"), 2), [100, 200])
-      yield* pass("4900 millis")
-      assert.strictEqual(yield* downTime(journal, "a"), 400)
-      yield* pass("5 seconds")
-      assert.strictEqual(yield* downTime(journal, "a"), 100)
-    })
+  treeTest(
+    "begins anew after the window of the intensity, 5 seconds, of healthy life",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          schedule: Schedule.exponential("100 millis"),
+          children: [child(journal, "a")]
+        }) {}
+        yield* run(Sup.layer)
+        assert.deepStrictEqual(yield* Effect.replicateEffect(downTime(journal, "a"), 2), [100, 200])
+        yield* pass("4900 millis")
+        assert.strictEqual(yield* downTime(journal, "a"), 400)
+        yield* pass("5 seconds")
+        assert.strictEqual(yield* downTime(journal, "a"), 100)
+      }),
+    fewer
   )
 
   for (const resetAfter of ["1 second", "1 minute"] as const) {
@@ -152,24 +164,28 @@ describe("delays", () => {
           assert.deepStrictEqual(yield* Effect.replicateEffect(downTime(journal, "a", 500), 3), [1000, 2000, 4000])
           yield* pass(resetAfter)
           assert.strictEqual(yield* downTime(journal, "a", 500), 1000)
-        })
+        }),
+      fewer
     )
   }
 
-  treeTest("a schedule may need services: the supervisor's and those of elder siblings", ({ journal }) =>
-    Effect.gen(function* () {
-      class Delay extends Context.Service<Delay, Duration.Input>()("test/Delay") {}
-      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-        strategy: "oneForOne",
-        children: [
-          child(journal, "a", {
-            schedule: Schedule.forever.pipe(Schedule.addDelay(() => Effect.map(Delay, Duration.fromInputUnsafe)))
-          })
-        ]
-      }) {}
-      yield* run(Layer.provide(Sup.layer, Layer.succeed(Delay, "300 millis")))
-      assert.strictEqual(yield* downTime(journal, "a"), 300)
-    })
+  treeTest(
+    "a schedule may need services: the supervisor's and those of elder siblings",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        class Delay extends Context.Service<Delay, Duration.Input>()("test/Delay") {}
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          children: [
+            child(journal, "a", {
+              schedule: Schedule.forever.pipe(Schedule.addDelay(() => Effect.map(Delay, Duration.fromInputUnsafe)))
+            })
+          ]
+        }) {}
+        yield* run(Layer.provide(Sup.layer, Layer.succeed(Delay, "300 millis")))
+        assert.strictEqual(yield* downTime(journal, "a"), 300)
+      }),
+    fewer
   )
 
   treeTest("a schedule that dies has ended, and says so in the log", ({ journal, lines }) =>
@@ -352,82 +368,97 @@ describe("intensity", () => {
     )
   }
 
-  treeTest("is off where a schedule is given without it", ({ journal }) =>
-    Effect.gen(function* () {
-      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-        strategy: "oneForOne",
-        schedule: Schedule.forever,
-        children: [child(journal, "a")]
-      }) {}
-      yield* run(Sup.layer)
-      for (let n = 0; n < 20; n++) yield* downTime(journal, "a")
-    })
+  treeTest(
+    "is off where a schedule is given without it",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          schedule: Schedule.forever,
+          children: [child(journal, "a")]
+        }) {}
+        yield* run(Sup.layer)
+        for (let n = 0; n < 8; n++) yield* downTime(journal, "a")
+      }),
+    fewer
   )
 
-  treeTest("counts only the children without a schedule of their own where none is given", ({ journal }) =>
-    Effect.gen(function* () {
-      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-        strategy: "oneForOne",
-        children: [child(journal, "a"), child(journal, "b", { schedule: Schedule.forever })]
-      }) {}
-      yield* run(Sup.layer)
-      for (let n = 0; n < 10; n++) yield* downTime(journal, "b")
-      assert.strictEqual((yield* giveUp(journal, 4)).child, "a")
-    })
+  treeTest(
+    "counts only the children without a schedule of their own where none is given",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          children: [child(journal, "a"), child(journal, "b", { schedule: Schedule.forever })]
+        }) {}
+        yield* run(Sup.layer)
+        for (let n = 0; n < 5; n++) yield* downTime(journal, "b")
+        assert.strictEqual((yield* giveUp(journal, 4)).child, "a")
+      }),
+    fewer
   )
 
-  treeTest("counts all where it is given beside a schedule, and names which had enough", ({ journal }) =>
-    Effect.gen(function* () {
-      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-        strategy: "oneForOne",
-        intensity: { max: 2, within: "1 minute" },
-        schedule: Schedule.recurs(3),
-        children: [child(journal, "a"), child(journal, "b")]
-      }) {}
-      yield* run(Sup.layer)
-      const supervisor = yield* root
-      yield* downTime(journal, "a")
-      yield* downTime(journal, "b")
-      yield* crash(journal, "a")
-      const { attempts, child: id, policy } = yield* limitOf(supervisor)
-      assert.deepStrictEqual({ attempts, id, policy }, { attempts: 3, id: "a", policy: "intensity" })
-    })
+  treeTest(
+    "counts all where it is given beside a schedule, and names which had enough",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          intensity: { max: 2, within: "1 minute" },
+          schedule: Schedule.recurs(3),
+          children: [child(journal, "a"), child(journal, "b")]
+        }) {}
+        yield* run(Sup.layer)
+        const supervisor = yield* root
+        yield* downTime(journal, "a")
+        yield* downTime(journal, "b")
+        yield* crash(journal, "a")
+        const { attempts, child: id, policy } = yield* limitOf(supervisor)
+        assert.deepStrictEqual({ attempts, id, policy }, { attempts: 3, id: "a", policy: "intensity" })
+      }),
+    fewer
   )
 
-  treeTest("a schedule that has ended is named before an intensity that holds", ({ journal }) =>
-    Effect.gen(function* () {
-      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-        strategy: "oneForOne",
-        intensity: { max: 10, within: "1 minute" },
-        schedule: Schedule.recurs(1),
-        children: [child(journal, "a"), child(journal, "b")]
-      }) {}
-      yield* run(Sup.layer)
-      const supervisor = yield* root
-      yield* downTime(journal, "a")
-      yield* downTime(journal, "b")
-      yield* crash(journal, "b")
-      const { attempts, child: id, policy } = yield* limitOf(supervisor)
-      assert.deepStrictEqual({ attempts, id, policy }, { attempts: 2, id: "b", policy: "schedule" })
-      yield* journal.expect("+a1", "+b1", "-a1", "+a2", "-b1", "+b2", "-b2", "-a2")
-    })
+  treeTest(
+    "a schedule that has ended is named before an intensity that holds",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          intensity: { max: 10, within: "1 minute" },
+          schedule: Schedule.recurs(1),
+          children: [child(journal, "a"), child(journal, "b")]
+        }) {}
+        yield* run(Sup.layer)
+        const supervisor = yield* root
+        yield* downTime(journal, "a")
+        yield* downTime(journal, "b")
+        yield* crash(journal, "b")
+        const { attempts, child: id, policy } = yield* limitOf(supervisor)
+        assert.deepStrictEqual({ attempts, id, policy }, { attempts: 2, id: "b", policy: "schedule" })
+        yield* journal.expect("+a1", "+b1", "-a1", "+a2", "-b1", "+b2", "-b2", "-a2")
+      }),
+    fewer
   )
 
-  treeTest("RestartPolicy.intensity bounds one child by itself", ({ journal }) =>
-    Effect.gen(function* () {
-      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-        strategy: "oneForOne",
-        schedule: RestartPolicy.intensity({ max: 1, within: "1 second" }),
-        children: [child(journal, "a"), child(journal, "b")]
-      }) {}
-      yield* run(Sup.layer)
-      const supervisor = yield* root
-      yield* downTime(journal, "a")
-      yield* downTime(journal, "b")
-      assert.isTrue(yield* Process.isAlive(supervisor))
-      yield* crash(journal, "b")
-      assert.strictEqual((yield* limitOf(supervisor)).policy, "schedule")
-    })
+  treeTest(
+    "RestartPolicy.intensity bounds one child by itself",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          schedule: RestartPolicy.intensity({ max: 1, within: "1 second" }),
+          children: [child(journal, "a"), child(journal, "b")]
+        }) {}
+        yield* run(Sup.layer)
+        const supervisor = yield* root
+        yield* downTime(journal, "a")
+        yield* downTime(journal, "b")
+        assert.isTrue(yield* Process.isAlive(supervisor))
+        yield* crash(journal, "b")
+        assert.strictEqual((yield* limitOf(supervisor)).policy, "schedule")
+      }),
+    fewer
   )
 })
 
