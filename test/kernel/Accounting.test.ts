@@ -20,7 +20,7 @@ import { forAll, type Choices } from "../fixtures/property.ts"
 /** What a program has made and seen: the ledger the kernel's own counts have to agree with. */
 interface World {
   readonly choices: Choices
-  /** Every process there ever was. */
+  /** Every process there ever was, one whose spawner was killed before it knew of it included. */
   readonly pids: Array<Pid.Pid<number>>
   /** The messages received, and those a dead letter was announced for. */
   readonly taken: Array<number>
@@ -132,6 +132,10 @@ const inside = (world: World, inbox: Inbox): Effect.Effect<unknown, unknown, Pro
   }
 }
 
+const meet = ({ pids }: World, pid: Pid.Pid): void => {
+  if (!pids.includes(pid as Pid.Pid<number>)) pids.push(pid as Pid.Pid<number>)
+}
+
 const spawn = (world: World): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { choices } = world
@@ -144,7 +148,7 @@ const spawn = (world: World): Effect.Effect<void> =>
         while (true) yield* Effect.flatMap(inbox.take, note(world))
       })
     const mailbox = randomBound(choices)
-    world.pids.push(yield* Process.spawn(body, { mailbox, trapExit: choices.chance(0.3) }))
+    meet(world, yield* Process.spawn(body, { mailbox, trapExit: choices.chance(0.3) }))
   })
 
 const fates = ["handled", "failed", "returned", "abandoned", "dropped", "deadLettered", "pending", "accepted"] as const
@@ -152,6 +156,7 @@ const fates = ["handled", "failed", "returned", "abandoned", "dropped", "deadLet
 /** Nothing moves: each message has a fate, in each account and in the sum. */
 const check = (world: World) =>
   Effect.gen(function* () {
+    for (const pid of yield* Kernel.processes) meet(world, pid)
     const total = yield* Kernel.messages
     const accounts = world.pids.map(accountOf)
     for (const [i, account] of accounts.entries()) {
@@ -178,6 +183,7 @@ const program = (choices: Choices) =>
     yield* Telemetry.attachScoped("ledger", Events.deadLetter, (_, { content }) => {
       if (typeof content === "number") world.dead.push(content)
     })
+    yield* Telemetry.attachScoped("census", Events.processExit, (_, { pid }) => meet(world, pid))
     for (let i = 2 + choices.int(3); i > 0; i--) yield* spawn(world)
     for (let i = Math.min(choices.size, 25); i > 0; i--) {
       yield* outside(world)
@@ -189,7 +195,7 @@ const program = (choices: Choices) =>
     }
     yield* settle
     yield* check(world)
-    // Also one whose spawner was killed before it wrote it down; again, for finalizers send.
+    // Again, for finalizers send.
     for (let round = 0; round < 3; round++) {
       for (const pid of yield* Kernel.processes) yield* Process.kill(pid)
       yield* settle
