@@ -120,7 +120,13 @@ const request = (demo: Demo, target: string, init: RequestInit): Effect.Effect<A
       return { status: response.status, body: text === "" ? undefined : (JSON.parse(text) as unknown) }
     },
     catch: (cause) => new NoAnswer({ cause })
-  })
+  }).pipe(
+    // Whatever is broken: who asks gets an answer, or learns that there will be none.
+    Effect.timeoutOrElse({
+      duration: "20 seconds",
+      orElse: () => Effect.die(new Error(`no answer at all: ${init.method ?? "GET"} ${target}`))
+    })
+  )
 
 export const get = (demo: Demo, target: string) => request(demo, target, {})
 

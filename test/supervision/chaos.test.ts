@@ -276,7 +276,7 @@ const scenario = inWorld(({ crashes, journal }) =>
 )
 
 describe("a random tree", () => {
-  const parts = 4
+  const parts = 8
   for (let part = 0; part < parts; part++) {
     it.effect(`comes to rest, and leaves nothing behind (${part + 1} of ${parts})`, () => {
       const mine = seeds(1_000).filter((seed) => process.env["OTP_SEED"] !== undefined || seed % parts === part)

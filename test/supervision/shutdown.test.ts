@@ -278,25 +278,35 @@ describe("limits", () => {
     })
   )
 
-  treeTest("even one that had begun to end before its start was through", ({ journal }) =>
+  treeTest("even one that began to end before its start was through", ({ events, journal }) =>
     Effect.gen(function* () {
+      const release = Effect.andThen(
+        Effect.uninterruptible(Effect.sleep("1 hour")),
+        Effect.sync(() => journal.write("-w"))
+      )
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
-        intensity: { max: 1, within: "1 hour" },
         children: [
-          child(journal, "a", {
-            restart: "transient",
-            shutdown: "1 second",
-            script: {
-              init: () => Effect.flatMap(Process.self, (self) => Process.exit(self, ExitReason.shutdown("early"))),
-              terminate: () => Effect.never
-            }
-          })
+          Supervisor.worker(
+            "w",
+            Effect.addFinalizer(() => release),
+            { restart: "transient", shutdown: "1 second" }
+          )
         ]
       }) {}
-      const starting = yield* Effect.exit(Effect.timeout(run(Sup.layer), "1 hour")).pipe(Effect.forkChild)
-      yield* pass("2 seconds")
-      assert.isDefined(starting.pollUnsafe())
+      yield* run(Sup.layer)
+      yield* pass("999 millis")
+      assert.notInclude(
+        events.map(({ name }) => name),
+        "child.exit"
+      )
+      yield* pass("1 millis")
+      assert.include(
+        events.map(({ name }) => name),
+        "child.exit"
+      )
+      yield* pass("1 hour")
+      yield* journal.expect("-w")
     })
   )
 
@@ -504,6 +514,26 @@ describe("what does not end", () => {
       assert.include(String(limit), "a has not ended within its shutdown limit")
       yield* pass("1 minute")
       yield* journal.expect("-a1")
+    })
+  )
+
+  treeTest("is not reported again when its supervisor has gone", ({ events, journal, lines }) =>
+    Effect.gen(function* () {
+      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        children: [child(journal, "a", { shutdown: "1 second", script: { terminate: stubborn(60_000) } })]
+      }) {}
+      const { close } = yield* run(Sup.layer)
+      yield* crash(journal, "a")
+      yield* pass("2500 millis")
+      const closing = yield* beside(close)
+      // It was told once more to stop at 2 seconds, and has its time.
+      yield* pass("500 millis")
+      yield* closing.join
+      yield* pass("1 minute")
+      yield* journal.expect("+a1", "-a1")
+      assert.strictEqual(events.filter(({ name }) => name === "child.zombie").length, 2)
+      assert.strictEqual(lines.filter(({ level }) => level === "Warn").length, 2)
     })
   )
 
