@@ -114,7 +114,7 @@ class World {
     this.options = patient
       ? () => ({ timeout: Duration.infinity })
       : () => ({
-          timeout: choices.pick([0, 1, 10, 50, undefined, "inherit" as const]),
+          timeout: choices.pick([0, 1, 10, 50, undefined, "inherit" as const, Duration.infinity]),
           whenDown: choices.pick(["fail", "wait"])
         })
   }
@@ -263,6 +263,7 @@ class World {
 
 // ---- the play -----------------------------------------------------------------------------------------------------
 
+const seconds = (count: number) => Effect.repeat(SeededScheduler.adjust("1 second"), { times: count })
 const yields = (times: number) => Effect.repeat(Effect.yieldNow, { times })
 
 const optionsOf = ({ chance, int, pick }: Choices, index: number): Options => {
@@ -343,19 +344,19 @@ const play = (world: World) =>
       yield* yields(int(12))
       yield* strike(world, callers, scope)
     }
-    // A call waits at most 5 seconds, and each caller makes a few.
-    for (let i = 0; i < 60; i++) yield* SeededScheduler.adjust("1 second")
-    for (const fiber of callers) assert.isDefined(fiber.pollUnsafe(), "a caller waits for ever")
+    yield* seconds(20)
     // One that nobody stopped gets one more message, and is stopped by its scope.
     world.others += 2 * world.clients.length
-    yield* Effect.forEach(world.clients, ({ cast }) => cast(() => GenServer.noReply(0)), { discard: true })
+    // One whose mailbox is full may keep who casts waiting.
+    for (const { cast } of world.clients) yield* Effect.forkChild(cast(() => GenServer.noReply(0)))
+    return callers
   })
 
 /** Closing the scope may have to wait for the limit of what hangs. */
 const closing = (scope: Scope.Closeable) =>
   Effect.gen(function* () {
     const closed = yield* Effect.forkChild(Scope.close(scope, Exit.void))
-    for (let i = 0; i < 20; i++) yield* SeededScheduler.adjust("1 second")
+    yield* seconds(20)
     yield* Fiber.join(closed)
   })
 
@@ -367,8 +368,11 @@ const played = (
     const world = new World(yield* choices)
     const scope = yield* Scope.make()
     yield* servers(world, scope)
-    yield* Effect.provideService(play(world), Scope.Scope, scope)
+    const callers = yield* Effect.provideService(play(world), Scope.Scope, scope)
     yield* closing(scope)
+    // Nobody answers any more: who still waits for an answer waits for ever.
+    yield* seconds(20)
+    for (const fiber of callers) assert.isDefined(fiber.pollUnsafe(), "a caller waits for ever")
     for (const outcome of world.check()) outcomes.add(outcome)
     const { abandoned, failed, handled } = yield* Kernel.messages
     const begun = world.messages.reduce((sum, message) => sum + message.begun, 0)
