@@ -63,3 +63,11 @@ export const deadLetter = Telemetry.event<
 export const lateReply = Telemetry.event<{ readonly count: number }, { readonly pid: Pid; readonly request: string }>(
   "otp.message.late_reply"
 )
+
+/**
+ * The event loop was blocked: for how long a timer came late. Only sent where `EventLoop.layer` is provided.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const loopBlocked = Telemetry.event<{ readonly lateMillis: number }, Record<never, never>>("otp.loop.blocked")

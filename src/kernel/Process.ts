@@ -56,9 +56,9 @@ export type Self = SelfKey
  * @category models
  * @since 0.1.0
  */
-export interface Inbox<out M> {
+export interface Inbox<in out M> {
   /** The process it belongs to. */
-  readonly pid: Pid<never>
+  readonly pid: Pid<M>
   /** Takes the next message. */
   readonly take: Effect.Effect<M | Signal.Signal>
   /**

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Logger, Schema } from "effect"
 import {
   DynamicSupervisor,
+  EventLoop,
   Events,
   ExitReason,
   GenServer,
@@ -14,6 +15,7 @@ import { TestKernel } from "effect-otp/testing"
 import { Rpc } from "effect/rpc"
 import { TestClock } from "effect/testing"
 import * as path from "node:path"
+import { lateClock } from "../fixtures/lateClock.ts"
 import { files, read, root } from "./sources.ts"
 
 interface Row {
@@ -36,7 +38,7 @@ const documented: ReadonlyArray<Row> = read("docs/telemetry.md")
   })
 
 const events = [
-  ...[Events.processExit, Events.processCrash, Events.deadLetter, Events.lateReply],
+  ...[Events.processExit, Events.processCrash, Events.deadLetter, Events.lateReply, Events.loopBlocked],
   ...[SupervisorEvents.childStart, SupervisorEvents.childExit, SupervisorEvents.childRestart],
   ...[SupervisorEvents.childZombie, SupervisorEvents.limit, Telemetry.handlerFailure]
 ]
@@ -98,6 +100,13 @@ const provoke = Effect.gen(function* () {
     yield* Deferred.succeed(gate, undefined)
     yield* GenServer.terminate(late)
   }).pipe(Effect.provide(Many.layer))
+
+  const { block, provide } = yield* lateClock
+  yield* Effect.gen(function* () {
+    yield* TestClock.adjust("1 second")
+    yield* block(300)
+    yield* TestClock.adjust("1 second")
+  }).pipe(Effect.provide(EventLoop.layer()), provide)
   return yield* emitted
 })
 

@@ -2,7 +2,7 @@
  * The server itself: one supervision tree, run as the main program of an operating-system process.
  */
 import { Console, Context, Effect, Layer, Ref, Schedule } from "effect"
-import { Supervisor } from "effect-otp"
+import { EventLoop, Supervisor } from "effect-otp"
 import { NodeApplication } from "effect-otp/node"
 import { Chat } from "./Chat.ts"
 import { Settings } from "./Settings.ts"
@@ -27,6 +27,9 @@ const isUp = Effect.fnUntraced(function* (tree: Context.Context<App | Web>) {
   yield* Console.log(`The chat is at http://${host}:${port}`)
 })
 
-const app = App.layer.pipe(Layer.tap(isUp), Layer.provide([Above.layer, Upstream.layer, Settings.layer]))
+const app = App.layer.pipe(
+  Layer.tap(isUp),
+  Layer.provide([Above.layer, Upstream.layer, Settings.layer, EventLoop.layer()])
+)
 
 NodeApplication.runMain(app, { stopWithin: "10 seconds" })
