@@ -161,9 +161,22 @@ export const messagesOf = (id: string, rpcs: ReadonlyArray<Any>): ReadonlyArray<
     }
     if (RpcSchema.isStreamSchema(rpc.successSchema)) throw new RangeError(`${id}: "${rpc._tag}" answers with a stream`)
     seen.add(rpc._tag)
-    return { tag: rpc._tag, isCast: Context.get(rpc.annotations, IsCast), construct: constructor(rpc.payloadSchema) }
+    return {
+      tag: rpc._tag,
+      isCast: Context.get(rpc.annotations, IsCast),
+      construct: constructor(`${id}.${rpc._tag}`, rpc.payloadSchema)
+    }
   })
 }
 
-const constructor = (schema: Schema.Top): ((payload: unknown) => unknown) =>
-  schema === Schema.Void ? () => undefined : (payload) => schema.make(payload)
+const constructor = (name: string, schema: Schema.Top): ((payload: unknown) => unknown) => {
+  if (schema === Schema.Void) return () => undefined
+  return (payload) => {
+    try {
+      return schema.make(payload)
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new RangeError(`${name}: its Schema refuses the payload. ${why}`, { cause })
+    }
+  }
+}

@@ -77,8 +77,12 @@ describe("payloads", () => {
       for (const effect of bad) {
         const exit = yield* Effect.exit<unknown, unknown, never>(effect)
         assert.isTrue(Exit.hasDies(exit), String(exit))
-        assert.isTrue(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof Error)
+        const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+        assert.instanceOf(defect, RangeError)
+        assert.match(defect.message, /^test\/Shapes\.(add|show|double|put): its Schema refuses the payload\. ./)
       }
+      const exit = yield* Effect.exit(shapes.add({ by: -1 }))
+      assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", "greater than 0")
       assert.deepStrictEqual(yield* fates, {})
       assert.strictEqual(yield* shapes.total(), 0)
     })
