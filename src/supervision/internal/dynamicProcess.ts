@@ -21,6 +21,7 @@ import { DynamicChild, type ChildListener } from "./dynamicChild.ts"
 import { DynamicReports } from "./dynamicReports.ts"
 import { FailureCounter } from "./failureCounter.ts"
 import type * as Intensity from "./intensity.ts"
+import { abandon, leaveBehind } from "./leftBehind.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
 import type { Verdict } from "./strategy.ts"
 import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
@@ -63,6 +64,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
 
   run(): void {
     this.status = "running"
+    abandon(this.targets)
     const fiber = Effect.runForkWith(this.context)(Effect.andThen(this.stopRequested.await, this.stopAll))
     this.fiber = fiber
     fiber.addObserver((exit) => {
@@ -262,7 +264,9 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     if (child.record !== undefined && !child.record.ended) this.reports.overdue(child)
     if (child.decision === undefined) this.reports.settle(child, "stop")
     child.settle(Exit.interrupt())
-    child.target.leave(this.ending === "RestartLimit" ? this.finalReason! : ExitReason.normal)
+    if (this.ending === "RestartLimit") child.target.leave(this.finalReason!)
+    else if (this.isStopping && !this.isRoot) leaveBehind(this.targets, child.key, child.target)
+    else child.target.leave(ExitReason.normal)
   }
 
   /** Those that are up are asked all at once, and waited for together: one limit serves them all. */

@@ -27,7 +27,7 @@ export abstract class TreeProcess extends ProcessRecord {
   readonly treeId: string
   readonly target: HandleTarget
   readonly targets: Targets
-  private readonly isRoot: boolean
+  protected readonly isRoot: boolean
 
   constructor(options: TreeOptions) {
     super(options.kernel, options.parent, options.context)
