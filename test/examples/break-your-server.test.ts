@@ -153,6 +153,9 @@ describe("break-your-server", () => {
           assert.include(demo.output.join("\n"), output)
           demo.output.length = 0
         })
+        // Also while the weather service stalls: that must not keep the process from its end.
+        yield* Demo.breakIt(demo, "upstream")
+        assert.strictEqual((yield* Demo.get(demo, "/weather/paris")).status, 503)
         yield* ends(Demo.breakIt(demo, "callback"), "The server has failed: exit code 1")
         yield* ends(tenBreaks(demo), "The server has failed: exit code 1")
         for (let n = 0; n < 3; n++) {

@@ -36,7 +36,10 @@ export class Upstream extends Context.Service<
 
 const answer = ({ how, requests }: Outage) => {
   if (requests === 0) return report
-  return how === "stall" ? Effect.never : Effect.succeed(HttpServerResponse.empty({ status: 500 }))
+  // A handler of Effect's server is uninterruptible unless it says otherwise: it would outlive its client, and the server.
+  return how === "stall"
+    ? Effect.interruptible(Effect.never)
+    : Effect.succeed(HttpServerResponse.empty({ status: 500 }))
 }
 
 const report = HttpServerRequest.HttpServerRequest.useSync(({ url }) => {
