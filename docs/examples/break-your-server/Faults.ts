@@ -65,7 +65,7 @@ const faults = {
     })
 }
 
-const targets = [...Object.keys(faults), "random"]
+export const targets = [...Object.keys(faults), "random"]
 
 const room = Effect.fnUntraced(function* (name: string) {
   const found = yield* (yield* Rooms).get(name)

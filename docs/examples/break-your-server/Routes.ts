@@ -5,7 +5,7 @@ import { ByteSize, Data, Effect, Layer, Option, Schema } from "effect"
 import { Application, GenServer, Process } from "effect-otp"
 import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { randomUUID } from "node:crypto"
-import { breakTarget } from "./Faults.ts"
+import { breakTarget, targets } from "./Faults.ts"
 import { Draft, RoomName } from "./Message.ts"
 import * as Rooms from "./Rooms.ts"
 import { Sessions } from "./Sessions.ts"
@@ -93,6 +93,30 @@ const health = HttpRouter.add(
   Effect.map(Application.readiness, (status) => json({ status }, { status: status === "ready" ? 200 : 503 }))
 )
 
+/** What there is to try, for who opens the address. */
+const index = HttpRouter.add(
+  "GET",
+  "/",
+  HttpServerRequest.HttpServerRequest.useSync(({ headers }) => {
+    const url = `http://${headers["host"]}`
+    return HttpServerResponse.text(`A chat server made to be broken. Try:
+
+curl ${url}/rooms/lobby/messages -d '{"from": "joe", "text": "hello"}'
+curl ${url}/rooms/lobby/messages
+curl ${url}/weather/london
+curl ${url}/tree
+curl ${url}/health
+
+and listen with a WebSocket to ws://${headers["host"]}/rooms/lobby/live. Then break it, and ask again:
+
+${targets.map((target) => `curl -X POST ${url}/break/${example(target)}`).join("\n")}
+`)
+  })
+)
+
+const example = (target: string) =>
+  ["room", "hang", "flood"].includes(target) ? `${target}/lobby` : target === "session" ? `${target}/ID` : target
+
 const post = route(
   "POST",
   "/rooms/:room/messages",
@@ -167,6 +191,7 @@ const notFound = Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, 
 )
 
 export const routes = Layer.mergeAll(
+  index,
   health,
   post,
   history,
