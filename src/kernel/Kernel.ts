@@ -58,8 +58,8 @@ export interface Counts {
 class KernelImpl implements Kernel {
   readonly [TypeId] = TypeId
   readonly state: KernelState<ProcessRecord>
-  constructor(telemetry: Telemetry.Table) {
-    this.state = new KernelState(telemetry)
+  constructor(telemetry: Telemetry.Table, freezes: boolean) {
+    this.state = new KernelState(telemetry, freezes)
   }
 }
 
@@ -72,7 +72,7 @@ class KernelImpl implements Kernel {
  * @since 0.1.0
  */
 export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>("effect-otp/kernel/Kernel", {
-  defaultValue: () => new KernelImpl(Context.get(Context.empty(), Telemetry.Telemetry))
+  defaultValue: () => new KernelImpl(Context.get(Context.empty(), Telemetry.Telemetry), false)
 })
 
 // ---- layers -------------------------------------------------------------------------------------------------------
@@ -84,15 +84,28 @@ export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>("effe
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<never> = Layer.fresh(
-  Layer.effect(
-    Kernel,
-    Effect.acquireRelease(
-      Effect.map(Telemetry.Telemetry, (table): Kernel => new KernelImpl(table)),
-      (kernel) => killAll(stateOf(kernel))
-    )
-  )
-)
+export const layer: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => layerOf(false)))
+
+/**
+ * A kernel of its own for development: messages and states in it are deep-frozen, so that changing one in place throws
+ * at once, where it happens.
+ *
+ * **When to use**
+ *
+ * Use in place of {@link layer}, or around a program that has no kernel of its own, wherever it does not run in
+ * production. `TestKernel.layer` is one.
+ *
+ * **Details**
+ *
+ * Frozen are messages when they are sent, the state of a server after `init` and after each turn, and answers: plain
+ * records, arrays, and instances of Effect's `Data` and `Schema` classes, as deep as they go. Left alone are records with
+ * a function in them, maps, sets, dates, buffers, effects, fibers, handles, pids and instances of other classes. What was
+ * frozen once is not walked again.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerDevelopment: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => layerOf(true)))
 
 /**
  * The run-queue scheduler: one queue of tasks for all fibers, run in slices of time.
@@ -147,6 +160,15 @@ export const processes: Effect.Effect<ReadonlyArray<Pid>> = Effect.withFiber((fi
 )
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+const layerOf = (freezes: boolean): Layer.Layer<never> =>
+  Layer.effect(
+    Kernel,
+    Effect.acquireRelease(
+      Effect.map(Telemetry.Telemetry, (table): Kernel => new KernelImpl(table, freezes)),
+      (kernel) => killAll(stateOf(kernel))
+    )
+  )
 
 /** @internal */
 export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): KernelState<ProcessRecord> =>

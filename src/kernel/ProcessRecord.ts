@@ -29,6 +29,7 @@ import type { CrashReport } from "./CrashReport.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { ancestors, deadLetter, death as announceDeath, displayName, reportCrash } from "./internal/announce.ts"
 import { exitOf, worse } from "./internal/ending.ts"
+import { deepFreeze, isData } from "./internal/deepFreeze.ts"
 import type { KernelState } from "./internal/kernelState.ts"
 import * as Relations from "./internal/relations.ts"
 import { Mailbox, type Bound } from "./Mailbox.ts"
@@ -65,6 +66,8 @@ export interface Envelope {
   readonly content: unknown
   /** A request to the process itself: no bound refuses or drops it, though under `suspend` it waits in line. */
   readonly isControl?: boolean | undefined
+  /** What of it is a user's, and shared with whoever sent it. */
+  readonly shared?: unknown
   /** Tells whoever waits that the message will not be handled, and says what became of it. */
   refuse(why: Refusal): Fate
 }
@@ -223,6 +226,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
    */
   post(envelope: Envelope, admit?: () => void): boolean {
     this.count()
+    if (this.kernel.freezes) deepFreeze(envelope.shared)
     if (envelope.from?.status === "dead") return this.lose(envelope, "dropped")
     if (this.exiting !== undefined) return this.refuse(envelope, { _tag: "Closed", reason: this.exiting })
     if (this.bound !== undefined && this.mailbox.size >= this.bound.capacity) return this.overflow(envelope, admit)
@@ -263,6 +267,16 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     if (resume === undefined) return
     this.resume = undefined
     this.fiber!.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+  }
+
+  /** Lets requests to the process itself in that wait for room behind other messages. */
+  protected admitControls(): void {
+    const controls = this.waiting?.filter(({ envelope }) => envelope.isControl === true) ?? []
+    for (const { admit, envelope } of controls) {
+      this.stopWaiting(envelope)
+      this.mailbox.push(envelope)
+      admit()
+    }
   }
 
   /** Lets the next sender in that waits for room. */
@@ -574,12 +588,19 @@ export class MessageEnvelope implements Envelope {
     this.content = content
     this.from = from
   }
+  get shared(): unknown {
+    return this.content
+  }
   refuse(): Fate {
     return "deadLettered"
   }
 }
 
 export {
+  /** Freezes plain data through and through. @internal */
+  deepFreeze,
+  /** Whether it is plain data, which can be looked into and frozen. @internal */
+  isData,
   /** How people know a process: by label, name or pid. @internal */
   displayName,
   /** The exit a scope is closed with. @internal */

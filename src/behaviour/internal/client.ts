@@ -13,7 +13,7 @@ import * as Timer from "../../kernel/Timer.ts"
 import { CallError, type Reason } from "../CallError.ts"
 import type { Message } from "../Protocol.ts"
 import type { CallOptions } from "./callOptions.ts"
-import { CallEnvelope, CastEnvelope } from "./envelopes.ts"
+import { CallEnvelope, CastEnvelope, SystemEnvelope, type CallParts } from "./envelopes.ts"
 import { Request } from "./request.ts"
 import { senderOf } from "./sender.ts"
 import * as Travel from "./travel.ts"
@@ -126,9 +126,14 @@ class CallRequest extends Request<unknown, unknown> {
       from: process,
       millis: timeoutMillis(options?.timeout ?? calls.timeout, process)
     }
-    if ((options?.whenDown ?? calls.whenDown) === "wait") return askPatiently(call)
-    return target.current === undefined ? Effect.fail(refusal(call, downReason(target))) : ask(call, target.current)
+    if ((options?.whenDown ?? calls.whenDown) === "wait") return askPatiently(call, ask)
+    return askNow(call, ask)
   }
+}
+
+const askNow = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
+  const { current } = call.target
+  return current === undefined ? Effect.fail(refusal(call, downReason(call.target))) : ask(call, current)
 }
 
 interface Call {
@@ -140,7 +145,37 @@ interface Call {
   readonly millis: number
 }
 
-const ask = (call: Call, server: ProcessRecord): Effect.Effect<unknown, unknown> => {
+type Ask = (call: Call, server: ProcessRecord) => Effect.Effect<unknown, unknown>
+
+const ask: Ask = (call, server) => askWith(makeCall, call, server, admitted)
+
+/** Asks the process of a server, and not its handlers. @internal */
+export const askSystem = <Server>(
+  target: HandleTarget,
+  tag: string,
+  request: (server: Server) => Exit.Exit<unknown, unknown>,
+  options: CallOptions | undefined
+): Effect.Effect<unknown, unknown> =>
+  Effect.withFiber((fiber) => {
+    const { calls, process } = senderOf(fiber)
+    const millis = timeoutMillis(options?.timeout ?? calls.timeout, process)
+    const call: Call = { fiber, target, tag, payload: undefined, from: process, millis }
+    const pack: Pack = (parts) => new SystemEnvelope(parts, request)
+    // No bound holds it off: where a suspended server is full, nothing else would ever make room.
+    const ask: Ask = (call, server) => askWith(pack, call, server, undefined)
+    return (options?.whenDown ?? calls.whenDown) === "wait" ? askPatiently(call, ask) : askNow(call, ask)
+  })
+
+/** How a call is packed. */
+type Pack = (parts: CallParts) => CallEnvelope
+const makeCall: Pack = (parts) => new CallEnvelope(parts)
+
+const askWith = (
+  pack: Pack,
+  call: Call,
+  server: ProcessRecord,
+  admit: (() => void) | undefined
+): Effect.Effect<unknown, unknown> => {
   const { fiber, from } = call
   const own = from !== undefined && from.isOwn(fiber)
   if (own) {
@@ -150,12 +185,12 @@ const ask = (call: Call, server: ProcessRecord): Effect.Effect<unknown, unknown>
   return Effect.callback<unknown, unknown>((resume) => {
     const { tag, payload } = call
     const travel = Travel.capture(fiber)
-    const envelope = new CallEnvelope({ tag, payload, from, travel, server, caller: fiber, resume })
+    const envelope = pack({ tag, payload, from, travel, server, caller: fiber, resume })
     if (own) from.waitingFor = envelope
     if (call.millis !== Infinity) {
       server.kernel.deadlines.arm(envelope, senderOf(fiber).clock, call.millis, fiber.context)
     }
-    server.post(envelope, admitted)
+    server.post(envelope, admit)
     return envelope
   })
 }
@@ -174,7 +209,7 @@ const cycle = (from: ProcessRecord, server: ProcessRecord): ReadonlyArray<string
 }
 
 /** Asks again as long as the server ends before it begins the call, within the one timeout. */
-const askPatiently = (call: Call): Effect.Effect<unknown, unknown> => {
+const askPatiently = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
   const clock = Context.get(call.fiber.context, Clock.Clock)
   const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
   const limit = now() + call.millis
@@ -182,7 +217,7 @@ const askPatiently = (call: Call): Effect.Effect<unknown, unknown> => {
     const { target } = call
     const rest = { ...call, millis: limit - now() }
     if (target.gone !== undefined) return Effect.fail(refusal(call, downReason(target)))
-    const asked = target.current === undefined ? waitUntilUp(rest) : ask(rest, target.current)
+    const asked = target.current === undefined ? waitUntilUp(rest, ask) : ask(rest, target.current)
     return Effect.catchIf(
       asked,
       (error) => isToAskAgain(call, error),
@@ -199,7 +234,7 @@ const isToAskAgain = ({ from }: Call, error: unknown): boolean =>
   error.started === "no" &&
   (error.reason._tag === "ServerDown" || error.reason._tag === "NoProcess")
 
-const waitUntilUp = (call: Call): Effect.Effect<unknown, unknown> =>
+const waitUntilUp = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> =>
   Effect.flatMap(
     Effect.callback<Call & { readonly server: ProcessRecord }, CallError>((resume) => {
       const { target, fiber } = call

@@ -10,6 +10,7 @@ import { type HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import { bound, type Bound } from "../../kernel/Mailbox.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { checkedName, claimUnsafe } from "../../naming/Name.ts"
+import { isVia, viaOf, type Claim } from "../../naming/Registry.ts"
 import type { ServerProcess } from "./serverLoop.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 import { startServer, type Restore, type StartOptions } from "./start.ts"
@@ -25,9 +26,12 @@ export interface ServiceParts {
 export interface DefineOptions extends Partial<Omit<ServerSpec, "id" | "makeClient" | "handlers">> {
   readonly init: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
   readonly handlers: ServerSpec["handlers"]
-  readonly name?: string | ((...args: ReadonlyArray<unknown>) => string) | undefined
+  readonly name?: ServerName | ((...args: ReadonlyArray<unknown>) => ServerName) | undefined
   readonly mailbox?: Bound | undefined
 }
+
+/** What a server can have for a name. @internal */
+export type ServerName = string | Claim
 
 /** How a supervisor starts one of many. @internal */
 export interface Launch {
@@ -57,7 +61,7 @@ export const define = (parts: ServiceParts, options: DefineOptions) => {
 
 const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
   const spec = specOf(parts, options)
-  if (typeof options.name === "string") checkedName(options.name)
+  if (typeof options.name !== "function") checked(options.name)
   return {
     id: parts.id,
     client: parts.makeClient,
@@ -90,11 +94,16 @@ const launchedIn = (
   return startServer(start, restore)
 }
 
-const nameOf = (options: DefineOptions, args: ReadonlyArray<unknown>): string | undefined =>
-  typeof options.name === "function" ? checkedName(options.name(...args)) : options.name
+const nameOf = (options: DefineOptions, args: ReadonlyArray<unknown>): ServerName | undefined =>
+  typeof options.name === "function" ? checked(options.name(...args)) : options.name
 
-const claim = (record: ServerProcess, name: string | undefined): Exit.Exit<void, unknown> =>
-  name === undefined ? Exit.void : claimUnsafe(record.kernel, name, record)
+const checked = (name: ServerName | undefined): ServerName | undefined =>
+  name === undefined || isVia(name) ? name : checkedName(name)
+
+const claim = (record: ServerProcess, name: ServerName | undefined): Exit.Exit<void, unknown> => {
+  if (name === undefined) return Exit.void
+  return isVia(name) ? viaOf(name).claim(record) : claimUnsafe(record.kernel, name, record)
+}
 
 /** Starts a server that ends with the scope, unless a supervisor has a place for it. */
 const inScope = (
@@ -130,6 +139,7 @@ const specOf = (parts: ServiceParts, options: DefineOptions): ServerSpec => ({
   idle: options.idle,
   terminate: options.terminate,
   formatStatus: options.formatStatus,
+  lens: options.lens,
   mailbox: options.mailbox === undefined ? undefined : bound(options.mailbox),
   drain: options.drain ?? false
 })

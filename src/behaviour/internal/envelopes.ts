@@ -31,6 +31,10 @@ export class CastEnvelope implements Envelope {
     return { _tag: this.tag, payload: this.payload }
   }
 
+  get shared(): unknown {
+    return this.payload
+  }
+
   refuse(): Fate {
     return "deadLettered"
   }
@@ -41,6 +45,17 @@ const MAX_DEPTH = 16
 
 /** Named, because what `Mixin` gives has no name a declaration file could say. */
 const EffectfulDeadline = Effectable.Mixin(Deadline) as unknown as abstract new () => Deadline & Effect.Effect<void>
+
+/** What makes a call. @internal */
+export interface CallParts {
+  readonly tag: string
+  readonly payload: unknown
+  readonly from: ProcessRecord | undefined
+  readonly travel: Travel | undefined
+  readonly server: ProcessRecord
+  readonly caller: Fiber.Fiber<unknown, unknown>
+  readonly resume: (exit: Effect.Effect<unknown, unknown>) => void
+}
 
 /**
  * A call: it ends exactly once, with an answer, a typed failure, a `CallError`, or because its caller left.
@@ -63,15 +78,7 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
   /** Where the server keeps it, if it has left the answer for later. */
   keptIn: Set<CallEnvelope> | undefined = undefined
 
-  constructor(options: {
-    readonly tag: string
-    readonly payload: unknown
-    readonly from: ProcessRecord | undefined
-    readonly travel: Travel | undefined
-    readonly server: ProcessRecord
-    readonly caller: Fiber.Fiber<unknown, unknown>
-    readonly resume: (exit: Effect.Effect<unknown, unknown>) => void
-  }) {
+  constructor(options: CallParts) {
     super()
     this.tag = options.tag
     this.payload = options.payload
@@ -84,6 +91,10 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
 
   get content(): unknown {
     return { _tag: this.tag, payload: this.payload }
+  }
+
+  get shared(): unknown {
+    return this.payload
   }
 
   asEffect(): Effect.Effect<void> {
@@ -168,6 +179,38 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
     kernel.lateReplies++
     if (!Telemetry.isActiveUnsafe(kernel.telemetry, Events.lateReply)) return
     Telemetry.executeUnsafe(kernel.telemetry, Events.lateReply, { count: 1 }, { pid: this.server, request: this.tag })
+  }
+}
+
+/**
+ * A call to the process of a server and not to its handlers. It keeps its place among other messages; no bound holds it
+ * off, and it is the one thing beside a stop that a suspended server takes.
+ *
+ * @internal
+ */
+export class SystemEnvelope<Server> extends CallEnvelope {
+  private readonly request: (server: Server) => Exit.Exit<unknown, unknown>
+
+  constructor(options: CallParts, request: (server: Server) => Exit.Exit<unknown, unknown>) {
+    super(options)
+    this.request = request
+  }
+
+  /** Must not throw. */
+  answerOf(server: Server): Exit.Exit<unknown, unknown> {
+    return this.request(server)
+  }
+
+  override get content(): unknown {
+    return { _tag: this.tag }
+  }
+
+  override get shared(): unknown {
+    return undefined
+  }
+
+  get isControl(): boolean {
+    return true
   }
 }
 

@@ -15,13 +15,13 @@ import * as Scope from "effect/Scope"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self, type Envelope } from "../../kernel/ProcessRecord.ts"
 import * as Timer from "../../kernel/Timer.ts"
-import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope } from "./envelopes.ts"
+import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope, SystemEnvelope } from "./envelopes.ts"
 import { HandlerContext } from "./handlerContext.ts"
 import { IdleDeadline } from "./idleDeadline.ts"
 import { Initial, type Next, type Options } from "./next.ts"
 import { forgetSender } from "./sender.ts"
-import { ServerRecord } from "./serverRecord.ts"
 import type { Handler } from "./serverSpec.ts"
+import { SystemRecord } from "./systemRecord.ts"
 import * as Travel from "./travel.ts"
 
 /**
@@ -31,7 +31,7 @@ import * as Travel from "./travel.ts"
 const BUDGET = 1024
 
 /** @internal */
-export class ServerProcess extends ServerRecord {
+export class ServerProcess extends SystemRecord {
   /** What to do before the next message. */
   private continuation: { readonly token: unknown } | undefined = undefined
   private idle: IdleDeadline | undefined = undefined
@@ -47,11 +47,11 @@ export class ServerProcess extends ServerRecord {
   run(init: Effect.Effect<unknown, unknown>): void {
     this.context = Context.add(this.context, Self, this)
     const inScope = Context.add(this.context, Scope.Scope, this.scopeUnsafe())
-    this.watch(Effect.runForkWith(inScope)(this.main(init)))
+    this.follow(Effect.runForkWith(inScope)(this.main(init)))
   }
 
   /** Apart from `run`, for what is made here lives as long as the server and must not hold its `init`. */
-  private watch(fiber: Fiber.Fiber<unknown, unknown>): void {
+  private follow(fiber: Fiber.Fiber<unknown, unknown>): void {
     fiber.addObserver((exit) => this.ranOut(exit))
   }
 
@@ -71,6 +71,7 @@ export class ServerProcess extends ServerRecord {
       this.state = result.state
       this.afterwards(result.options)
     } else this.state = result
+    this.watch?.began(this.state)
     this.status = "running"
     this.started = true
     this.target.up(this)
@@ -126,13 +127,14 @@ export class ServerProcess extends ServerRecord {
 
   private take(message: Envelope): Effect.Effect<void> | undefined {
     this.inHand = message
-    if (this.idle !== undefined) this.stopIdling()
+    if (this.idle !== undefined && !(message instanceof SystemEnvelope)) this.stopIdling()
     if (this.bound !== undefined) this.roomMade()
     if (message instanceof CastEnvelope) {
       return this.handle(message, this.spec.handlers[message.tag]!, message.payload, this.quietContext)
     }
     if (message instanceof CallEnvelope) {
       message.begun = true
+      if (message instanceof SystemEnvelope) return this.system(message)
       const context = new HandlerContext(this, message)
       return this.handle(message, this.spec.handlers[message.tag]!, message.payload, context)
     }
@@ -152,11 +154,6 @@ export class ServerProcess extends ServerRecord {
     return Effect.annotateLogs(Effect.logWarning(`${this.spec.id} has no handler for info messages`), {
       message: content
     })
-  }
-
-  private stopRequested(message: StopEnvelope): undefined {
-    this.done("handled")
-    this.close(message.reason)
   }
 
   private runContinuation(token: unknown): Effect.Effect<void> | undefined {
@@ -231,6 +228,7 @@ export class ServerProcess extends ServerRecord {
     if (this.exiting !== undefined) return this.interrupted(message, exit._tag === "Success" ? exit.value : undefined)
     if (exit._tag === "Success") return this.apply(message, exit.value)
     if (message instanceof CallEnvelope && isTypedFailure(exit.cause)) {
+      this.watch?.answered(message.tag, exit)
       this.answer(message, Exit.failCause(exit.cause))
       return undefined
     }
@@ -248,6 +246,7 @@ export class ServerProcess extends ServerRecord {
     if (this.exiting !== undefined) return this.interrupted(message, next)
     const call = message instanceof CallEnvelope ? message : undefined
     const tag = next?._tag
+    if (this.watch !== undefined) this.watch.turned(call?.tag, next)
     if (tag === "Reply" || tag === "NoReply") {
       if (next.options !== undefined) this.afterwards(next.options)
       this.state = next.state

@@ -14,13 +14,16 @@ import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { Handle, HandleTarget } from "../../kernel/Handle.ts"
 import { ProcessRecord, worse, type Envelope } from "../../kernel/ProcessRecord.ts"
 import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope } from "./envelopes.ts"
+import { explainFrozen } from "./frozen.ts"
 import type { HandlerContext } from "./handlerContext.ts"
+import { redact } from "./redact.ts"
 import type { ServerSpec, Status } from "./serverSpec.ts"
 import * as Travel from "./travel.ts"
+import { freezing, type Watch } from "./watch.ts"
 
 /** @internal */
 export abstract class ServerRecord extends ProcessRecord {
-  readonly spec: ServerSpec
+  spec: ServerSpec
   readonly target: HandleTarget
   state: unknown = undefined
   /** The message whose turn it is. */
@@ -36,6 +39,10 @@ export abstract class ServerRecord extends ProcessRecord {
   /** What handlers of messages without an answer share. */
   protected plainContext: HandlerContext | undefined = undefined
   private reportedMessage: unknown = undefined
+  /** Who looks on, or freezes what the turns leave; for most servers nobody. */
+  protected watch: Watch | undefined = undefined
+  /** Whether it leaves its messages alone, but for stops and system requests. */
+  suspended = false
 
   constructor(options: {
     readonly spec: ServerSpec
@@ -49,6 +56,7 @@ export abstract class ServerRecord extends ProcessRecord {
     this.target = options.target
     this.label = options.spec.id
     this.bound = options.spec.mailbox
+    if (options.kernel.freezes) this.watch = freezing
   }
 
   /** The handle of this server. It holds nothing but its target, so each is as good as another. */
@@ -82,6 +90,7 @@ export abstract class ServerRecord extends ProcessRecord {
   /** Gives the answer to a call that was left for later. */
   replyLater(call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void {
     this.deferred?.delete(call)
+    this.watch?.answered(call.tag, exit)
     // What a killed server's fibers still answer is discarded.
     if (this.status === "dead" || !call.finish(exit)) call.countLate()
   }
@@ -127,7 +136,7 @@ export abstract class ServerRecord extends ProcessRecord {
     }
     // Nobody's signal did this, even if an orderly end was asked for: it is to be reported.
     this.signalled = false
-    this.close(ExitReason.crash(cause), "failed")
+    this.close(ExitReason.crash(this.kernel.freezes ? explainFrozen(cause) : cause), "failed")
     return Effect.void
   }
 
@@ -176,7 +185,8 @@ export abstract class ServerRecord extends ProcessRecord {
     if (this.exiting !== undefined || this.stopping !== undefined) return
     this.signalled = true
     if (this.status === "starting") return this.end(reason)
-    if (this.spec.drain) {
+    // What came before waits for ever where the server is suspended.
+    if (this.spec.drain && !this.suspended) {
       this.post(new StopEnvelope(reason, undefined), inLine)
       return
     }
@@ -230,11 +240,20 @@ export abstract class ServerRecord extends ProcessRecord {
   }
 
   protected override get crashDetails(): Status {
-    const status: Status = { state: this.state, message: this.reportedMessage }
-    const { formatStatus } = this.spec
-    if (formatStatus === undefined) return status
+    return this.shown(this.reportedMessage)
+  }
+
+  /** State and message as people may see them. */
+  protected shown(message: unknown): Status {
+    const { formatStatus, lens } = this.spec
     // A user's function, in a step of the kernel: whatever it throws must not get out.
-    const formatted = Effect.runSyncExit(Effect.sync(() => formatStatus(status)))
+    const formatted = Effect.runSyncExit(
+      Effect.sync(() => {
+        const status = { state: lens === undefined ? this.state : lens.get(this.state), message }
+        const { state, message: shown } = formatStatus === undefined ? status : formatStatus(status)
+        return { state: redact(state), message: redact(shown) }
+      })
+    )
     return formatted._tag === "Success" ? formatted.value : { state: formatFailed, message: formatFailed }
   }
 
@@ -245,6 +264,7 @@ export abstract class ServerRecord extends ProcessRecord {
     this.plainContext = undefined
     this.deferred = undefined
     this.reportedMessage = undefined
+    this.watch = undefined
   }
 }
 

@@ -17,9 +17,16 @@ export interface ServerSpec {
   readonly idle: ((state: unknown, context: HandlerContext) => unknown) | undefined
   readonly terminate: ((reason: ExitReason, state: unknown) => Effect.Effect<unknown, unknown>) | undefined
   readonly formatStatus: ((status: Status) => Status) | undefined
+  readonly lens: Lens | undefined
   readonly makeClient: (target: HandleTarget) => Handle<unknown>
   readonly mailbox: Bound | undefined
   readonly drain: boolean
+}
+
+/** What of a server's state is its user's, if it is not all of it. @internal */
+export interface Lens {
+  readonly get: (state: unknown) => unknown
+  readonly set: (state: unknown, value: unknown) => unknown
 }
 
 /** What a crash report shows. @internal */

@@ -9,6 +9,7 @@ import { currentUnsafe, displayName, type ProcessRecord } from "../../kernel/Pro
 import { awaitEnd } from "../../kernel/Shutdown.ts"
 import { CallError, type Reason } from "../CallError.ts"
 import { StopEnvelope } from "./envelopes.ts"
+import { SystemRecord } from "./systemRecord.ts"
 
 /** @internal */
 export const stopServer = (
@@ -23,7 +24,7 @@ export const stopServer = (
       const path = [displayName(server), displayName(server)]
       return Effect.fail(failure(target, { _tag: "CallCycle", path }, "no"))
     }
-    server.post(new StopEnvelope(options.reason, from), () => {})
+    server.post(new StopEnvelope(options.reason, from), isSuspended(server) ? undefined : () => {})
     // What a killed process still asks is discarded: there is nothing to wait for.
     if (from?.status === "dead") {
       return Effect.fail(failure(target, { _tag: "ServerDown", reason: ExitReason.killed }, "no"))
@@ -34,6 +35,9 @@ export const stopServer = (
         : check(target, server, options.reason)
     )
   })
+
+/** Then it would wait in vain for room in the mailbox. */
+const isSuspended = (server: ProcessRecord): boolean => server instanceof SystemRecord && server.suspended
 
 const stillEnding = ({ last }: HandleTarget): ProcessRecord | undefined => (last?.isAlive === true ? last : undefined)
 

@@ -14,6 +14,8 @@ interface Registered {
 /** @internal */
 export class KernelState<P extends Registered> {
   readonly telemetry: Telemetry.Table
+  /** Whether messages and states are frozen, so that changing one in place throws. */
+  readonly freezes: boolean
   readonly table = new ProcessTable<P>()
   readonly names = new Map<string, P>()
   /** Killed processes whose fiber has not ended yet. */
@@ -32,8 +34,9 @@ export class KernelState<P extends Registered> {
   depth = 0
   private lastId = 0
 
-  constructor(telemetry: Telemetry.Table) {
+  constructor(telemetry: Telemetry.Table, freezes: boolean) {
     this.telemetry = telemetry
+    this.freezes = freezes
   }
 
   nextId(): number {
