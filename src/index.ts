@@ -26,6 +26,7 @@ export * as Timer from "./kernel/Timer.ts"
 
 // naming: finding a process by name or by group
 export * as Name from "./naming/Name.ts"
+export * as Registry from "./naming/Registry.ts"
 
 // behaviour: processes you fill in
 export * as CallError from "./behaviour/CallError.ts"

@@ -32,17 +32,19 @@ import * as ExitReason from "../kernel/ExitReason.ts"
 import * as Handle from "../kernel/Handle.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
 import type { Pid } from "../kernel/Pid.ts"
-import type { Self } from "../kernel/Process.ts"
+import type { Receives, Self } from "../kernel/Process.ts"
 import type { Signal } from "../kernel/Signal.ts"
 import type { Timer } from "../kernel/Timer.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
+import type * as Registry from "../naming/Registry.ts"
 import type { CallError } from "./CallError.ts"
 import { CallDefaults as CallDefaultsReference } from "./internal/callOptions.ts"
 import { clientMaker } from "./internal/client.ts"
-import { define, type DefineOptions, type Launch } from "./internal/define.ts"
+import { define, type DefineOptions, type Launch, type ServerName } from "./internal/define.ts"
 import { Initial as InitialResult } from "./internal/next.ts"
 import { stopServer } from "./internal/stop.ts"
 import { makeTraveling } from "./internal/travel.ts"
+import { viaTarget } from "./internal/via.ts"
 import * as Protocol from "./Protocol.ts"
 
 /**
@@ -293,7 +295,7 @@ export interface Options<
     | undefined
   /** Runs when the server ends, with its last good state; not after a kill or a failed `init`. */
   readonly terminate?: ((reason: ExitReason.ExitReason, state: S) => Effect.Effect<void, never, RT>) | undefined
-  /** A unique name, claimed before `init` runs. */
+  /** A unique name, or a key of a registry by `Registry.via`, claimed before `init` runs. */
   readonly name?: N | undefined
   /** A bound for the mailbox. Default none. */
   readonly mailbox?: Bound | undefined
@@ -322,9 +324,17 @@ type Continued<CI, C, S> = [CI] extends [C]
   ? unknown
   : { readonly continue: (token: CI, state: S, ...context: ReadonlyArray<never>) => unknown }
 
-type Name<A extends ReadonlyArray<unknown>> = string | ((...args: A) => string)
+type Name<A extends ReadonlyArray<unknown>> = ServerName | ((...args: A) => ServerName)
 type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
-type Without<R> = Exclude<R, Scope.Scope | Self>
+/** Who registers under a key is sent the messages of the registry. */
+type NameNeeds<N> = N extends (...args: never) => infer C
+  ? NameNeeds<C>
+  : N extends Registry.Claim<infer M>
+    ? [M] extends [never]
+      ? never
+      : Receives<M>
+    : never
+type Without<R, I> = Exclude<R, Scope.Scope | Self | Receives<I>>
 
 /**
  * The service class of a server: its key in the environment, and `define`.
@@ -354,7 +364,13 @@ export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> e
     RT = never
   >(
     options: Options<M, A, S, E, H, I, C, CI, N, RI, RN, RC, RD, RT> & Continued<NoInfer<CI>, NoInfer<C>, NoInfer<S>>
-  ): Definition<Self, M, A, E | NameError<N>, Without<RI | ServicesOf<H> | RN | RC | RD | RT>>
+  ): Definition<Self, M, A, E | NameError<N>, Without<RI | ServicesOf<H> | RN | RC | RD | RT | NameNeeds<N>, I>>
+  /**
+   * The client of the server behind a key of a registry. Who that is is looked up when the client is used: a call fails
+   * with `NoProcess` while nobody has the key, and with `whenDown: "wait"` waits until somebody has. It is a defect to
+   * call a process that is no server of this service.
+   */
+  via(key: Registry.Via): Client<M>
 }
 
 // ---- constructors -------------------------------------------------------------------------------------------------
@@ -408,7 +424,8 @@ export const Service =
       const { launch, layer, start } = define({ id, key, makeClient }, options)
       return { [DefinitionTypeId]: launch, layer, start }
     }
-    return Object.assign(key, { define: untyped }) as unknown as ServiceClass<Self, Id, Ms[number]>
+    const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
+    return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, Ms[number]>
   }
 
 /**

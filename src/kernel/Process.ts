@@ -50,6 +50,19 @@ import * as Signal from "./Signal.ts"
  */
 export type Self = SelfKey
 
+declare const ReceivesId: unique symbol
+
+/**
+ * That messages of type `M` are sent to the process an effect runs in, as a requirement. It is met where the process
+ * accepts them: the `Inbox` of a plain process, the `info` of a server. There is nothing to provide.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Receives<out M> {
+  readonly [ReceivesId]: M
+}
+
 /**
  * The receiving end of a plain process. Signals of the kernel arrive among its messages.
  *
@@ -113,7 +126,7 @@ export interface Info {
 }
 
 type Body<M, A, E, R> = Effect.Effect<A, E, R> | ((inbox: Inbox<M>) => Effect.Effect<A, E, R>)
-type Needs<R> = Exclude<R, Scope.Scope | SelfKey>
+type Needs<R, M> = Exclude<R, Scope.Scope | SelfKey | Receives<M>>
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
@@ -163,7 +176,7 @@ export class NoProcess extends Data.TaggedError("NoProcess")<{ readonly pid: Pid
 export const spawn = <A, E, R, M = never>(
   body: Body<M, A, E, R>,
   options?: SpawnOptions
-): Effect.Effect<Pid<M>, never, Needs<R>> =>
+): Effect.Effect<Pid<M>, never, Needs<R, M>> =>
   Effect.withFiber((fiber) => Effect.succeed(spawnUnsafe(fiber, body, options) as Pid<unknown> as Pid<M>))
 
 /**
@@ -175,7 +188,7 @@ export const spawn = <A, E, R, M = never>(
 export const spawnLink = <A, E, R, M = never>(
   body: Body<M, A, E, R>,
   options?: SpawnOptions
-): Effect.Effect<Pid<M>, never, Needs<R> | Self> =>
+): Effect.Effect<Pid<M>, never, Needs<R, M> | Self> =>
   Effect.withFiber((fiber) => {
     const record = spawnUnsafe(fiber, body, options)
     const me = selfUnsafe(fiber)
@@ -193,7 +206,7 @@ export const spawnLink = <A, E, R, M = never>(
 export const spawnMonitor = <A, E, R, M = never>(
   body: Body<M, A, E, R>,
   options?: SpawnOptions
-): Effect.Effect<{ readonly pid: Pid<M>; readonly monitor: Signal.MonitorRef }, never, Needs<R> | Self> =>
+): Effect.Effect<{ readonly pid: Pid<M>; readonly monitor: Signal.MonitorRef }, never, Needs<R, M> | Self> =>
   Effect.withFiber((fiber) => {
     const record = spawnUnsafe(fiber, body, options)
     const monitor = monitorUnsafe(selfUnsafe(fiber), record)

@@ -1,6 +1,7 @@
 /**
- * Finding a process by name.
+ * Finding a process by name, by key, or by group.
  *
  * @since 0.1.0
  */
 export * as Name from "./Name.ts"
+export * as Registry from "./Registry.ts"

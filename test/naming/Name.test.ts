@@ -141,7 +141,7 @@ describe("the death of a process", () => {
       asProcess(
         (inbox: Process.Inbox<string>) =>
           Effect.gen(function* () {
-            const me = inbox.pid as Pid.Pid<unknown> as Pid.Pid<string>
+            const me = inbox.pid
             const { pid } = yield* keeper
             yield* Name.register(Shop, pid)
             const monitor = yield* Name.monitor(Shop)

@@ -1,0 +1,583 @@
+/**
+ * Finds processes by a key of any type, and keeps a value with each.
+ *
+ * A registry is a value, made once beside what it names. A key is unique, then it has one owner, or it is duplicate, then
+ * any number of processes register under it. What is registered belongs to a kernel and to a process, and goes with it.
+ *
+ * **Guarantees**
+ *
+ * - A unique key has at most one owner, and a server that starts under one claims it before its `init` runs.
+ * - Freed at death: what a process has registered is gone in the step in which it dies, before `Exit` and `Down` are sent.
+ *   Whoever sees it dead can register at once, and no lookup gives a dead process.
+ * - A process that dies costs time for what it has registered itself, however much there is of others.
+ * - Keys are compared by Effect's `Equal`: data classes and plain objects by what they hold.
+ *
+ * **Not here**
+ *
+ * Locks: use a `Semaphore` of Effect, one for each key in an `RcMap`. Names that are there once: `Name`. Sending to many:
+ * `ProcessGroup` and `Topic`.
+ *
+ * **In Erlang/OTP**
+ *
+ * `Registry` of Elixir. There a lookup may find a dead process for a moment, and a registry that crashes takes its
+ * processes along; here it is no process and cannot crash.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import type * as Arr from "effect/Array"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import { format } from "effect/Formatter"
+import * as Option from "effect/Option"
+import { hasProperty } from "effect/Predicate"
+import type * as Stream from "effect/Stream"
+import * as Kernel from "../kernel/Kernel.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import * as Process from "../kernel/Process.ts"
+import type { ProcessRecord } from "../kernel/ProcessRecord.ts"
+import type { Address } from "../kernel/Timer.ts"
+import { ChangeFeed, checkedCapacity } from "./internal/changeFeed.ts"
+import { keptIn, streamOf } from "./internal/feed.ts"
+import { registration, RegistryState, type RegistryEntry } from "./internal/registryState.ts"
+import { RegistryVia } from "./internal/registryVia.ts"
+import { checkedName } from "./Name.ts"
+
+const TypeId = "~effect-otp/naming/Registry"
+const ViaTypeId = "~effect-otp/naming/Registry/Via"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * Whether a key has one owner or any number.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Keys = "unique" | "duplicate"
+
+/**
+ * A registry of processes that accept messages of type `M`, by keys of type `K`, with a value of type `V` for each.
+ * `Meta` is what is kept with the registry itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Registry<
+  in out K,
+  in out V = void,
+  in out M = never,
+  out U extends Keys = Keys,
+  out Meta extends object = object
+> {
+  readonly [TypeId]: {
+    readonly key: (key: K) => K
+    readonly value: (value: V) => V
+    readonly message: (message: M) => M
+    readonly meta: () => Meta
+  }
+  readonly name: string
+  readonly keys: U
+}
+
+/**
+ * One process under one key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Registration<out K, out V, in M = never> {
+  readonly key: K
+  readonly pid: Pid<M>
+  readonly value: V
+}
+
+/**
+ * What a stream of changes gives: all that is registered, then each change.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Change<K, V, M = never> =
+  | { readonly _tag: "Snapshot"; readonly entries: ReadonlyArray<Registration<K, V, M>> }
+  | ({ readonly _tag: "Registered" | "Updated" | "Unregistered" } & Registration<K, V, M>)
+
+/**
+ * A key that stands for the process that has it. Timers take it as their address, `Service.via` as the place of a server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Via<in M = never> extends Address<M> {
+  readonly [ViaTypeId]: "find" | "claim"
+  /** For people: the registry and the key. */
+  readonly name: string
+}
+
+/**
+ * A key, and the value to register under it: a server takes it as its name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Claim<in M = never> extends Via<M> {
+  readonly [ViaTypeId]: "claim"
+}
+
+type ValueArgs<V> = void extends V ? [value?: V] : [value: V]
+type Member<M> = Process.Self | ([M] extends [never] ? never : Process.Receives<M>)
+type Refused<U extends Keys> = U extends "unique" ? AlreadyRegistered : never
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * A process has the key already: `pid`, which may be the one that asked.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AlreadyRegistered extends Data.TaggedError("AlreadyRegistered")<{
+  readonly registry: string
+  readonly key: unknown
+  readonly pid: Pid
+}> {
+  override get message() {
+    return `${this.registry}(${format(this.key)}) is registered by ${String(this.pid)}`
+  }
+}
+
+/**
+ * The process has nothing registered under the key.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotOwner extends Data.TaggedError("NotOwner")<{ readonly registry: string; readonly key: unknown }> {
+  override get message() {
+    return `${this.registry}(${format(this.key)}) is not registered by this process`
+  }
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * A registry. Write out its types: those of keys, of values, and of the messages its processes accept.
+ *
+ * **Details**
+ *
+ * Throws a `RangeError` if the name is not a string or empty, or `keys` is neither of the two. The name is for people:
+ * two registries of one name have nothing to do with each other. `meta` is what the registry of each kernel begins with.
+ *
+ * **Example** (Finding a process by a key)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number, { readonly city: string }>("bank/desks", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Registry.registerFor(Desks, pid, 7, { city: "Bergen" })
+ *   const cities = (yield* Registry.lookup(Desks, 7)).map(({ value }) => value.city)
+ *   yield* Process.kill(pid)
+ *   return [cities, yield* Registry.whereis(Desks, 7)]
+ * })
+ *
+ * await Effect.runPromise(program) // => [["Bergen"], Option.none()]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: {
+  <K, V = void, M = never, Meta extends object = object>(
+    name: string,
+    options: Options<"unique", Meta>
+  ): Registry<K, V, M, "unique", Meta>
+  <K, V = void, M = never, Meta extends object = object>(
+    name: string,
+    options: Options<"duplicate", Meta>
+  ): Registry<K, V, M, "duplicate", Meta>
+} = (name: string, options: Options<Keys, object>) => new RegistryImpl(name, options) as never
+
+/**
+ * What makes a registry.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options<U extends Keys, Meta extends object> = {
+  /** Whether a key has one owner or any number. */
+  readonly keys: U
+} & (object extends Meta ? { readonly meta?: undefined } : { readonly meta: Meta })
+
+/**
+ * A key of a unique registry as the name of a process.
+ *
+ * **When to use**
+ *
+ * Use as the `name` of a server, which claims the key before its `init` runs; with `via` of its service, to call it; and
+ * as the address of a timer.
+ *
+ * **Details**
+ *
+ * Without a value, where the registry has values, it finds but cannot claim.
+ *
+ * **In Erlang/OTP**
+ *
+ * `{via, Registry, {Registry, Key}}` and `{via, Registry, {Registry, Key, Value}}`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const via: {
+  <K, M>(registry: Registry<K, void, M, "unique">, key: NoInfer<K>): Claim<M>
+  <K, V, M>(registry: Registry<K, V, M, "unique">, key: NoInfer<K>, value: NoInfer<V>): Claim<M>
+  <K, V, M>(registry: Registry<K, V, M, "unique">, key: NoInfer<K>): Via<M>
+} = <K, V, M>(registry: Registry<K, V, M, "unique">, key: K, value?: V) => new ViaImpl(implOf(registry), key, value)
+
+// ---- guards -------------------------------------------------------------------------------------------------------
+
+/**
+ * Tells whether a value is a registry.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isRegistry = (u: unknown): u is Registry<never, never> => hasProperty(u, TypeId)
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * Registers this process under a key, with a value if the registry has values.
+ *
+ * **Details**
+ *
+ * Under a duplicate key a process may register any number of times. Where the registry has messages, this process must
+ * accept them: `Process.Receives` says so in the type. Of a process that was killed nothing is registered any more.
+ *
+ * **Errors**
+ *
+ * - `AlreadyRegistered` when a unique key has an owner, this process included.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const register = <K, V, M, U extends Keys>(
+  registry: Registry<K, V, M, U>,
+  key: NoInfer<K>,
+  ...value: ValueArgs<NoInfer<V>>
+): Effect.Effect<void, Refused<U>, Member<M>> =>
+  Effect.withFiber((fiber) => {
+    const self = Process.selfUnsafe(fiber)
+    return (self.isAlive ? enter(registry, self, [key, value[0] as V]) : Exit.void) as Exit.Exit<void, Refused<U>>
+  })
+
+/**
+ * Registers another process under a key, with a value if the registry has values.
+ *
+ * **Errors**
+ *
+ * - `AlreadyRegistered` when a unique key has an owner.
+ * - `NoProcess` when the process is dead, or belongs to another kernel.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const registerFor = <K, V, M, U extends Keys>(
+  registry: Registry<K, V, M, U>,
+  pid: Pid<NoInfer<M>>,
+  ...[key, value]: [key: NoInfer<K>, ...value: ValueArgs<NoInfer<V>>]
+): Effect.Effect<void, Refused<U> | Process.NoProcess> =>
+  Effect.withFiber((fiber): Exit.Exit<void, Refused<U> | Process.NoProcess> => {
+    const record = Process.recordOf(pid)
+    if (!record.isAlive || record.kernel !== Kernel.currentUnsafe(fiber)) {
+      return Exit.fail(new Process.NoProcess({ pid: record }))
+    }
+    return enter(registry, record, [key, value as V]) as Exit.Exit<void, Refused<U>>
+  })
+
+/**
+ * Takes out all that this process has registered under a key, or what of it matches. It is no error if there is nothing.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const unregister = <K, V, M>(
+  registry: Registry<K, V, M>,
+  key: NoInfer<K>,
+  matches?: (value: V) => boolean
+): Effect.Effect<void, never, Process.Self> =>
+  Effect.withFiber((fiber) => {
+    const self = Process.selfUnsafe(fiber)
+    const state = stateIn(registry, self.kernel)
+    for (const entry of state.table.own(self, key)) {
+      if (matches === undefined || matches(entry.value)) state.remove(entry)
+    }
+    return Exit.void
+  })
+
+/**
+ * Takes out all that another process has registered under a key.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const unregisterFor = <K, V, M>(registry: Registry<K, V, M>, pid: Pid, key: NoInfer<K>): Effect.Effect<void> =>
+  withState(registry, (state) => {
+    for (const entry of state.table.own(Process.recordOf(pid), key)) state.remove(entry)
+  })
+
+/**
+ * Changes the value this process has under a unique key, and gives the value after and before.
+ *
+ * **Errors**
+ *
+ * - `NotOwner` when the key is free or of another process.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const update = <K, V, M>(
+  registry: Registry<K, V, M, "unique">,
+  key: NoInfer<K>,
+  f: (value: V) => V
+): Effect.Effect<{ readonly value: V; readonly previous: V }, NotOwner, Process.Self> =>
+  Effect.withFiber((fiber) => {
+    const self = Process.selfUnsafe(fiber)
+    const state = stateIn(registry, self.kernel)
+    const entry = state.table.holder(key)
+    if (entry?.pid !== self) return Exit.fail(new NotOwner({ registry: registry.name, key }))
+    const previous = entry.value
+    const value = f(previous)
+    state.update(entry, value)
+    return Exit.succeed({ value, previous })
+  })
+
+/**
+ * What is registered under a key, in the order it was registered.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const lookup = <K, V, M>(
+  registry: Registry<K, V, M>,
+  key: NoInfer<K>
+): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> =>
+  withState(registry, (state) => state.table.at(key).map(registration))
+
+/**
+ * The process that has a unique key.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const whereis = <K, V, M>(
+  registry: Registry<K, V, M, "unique">,
+  key: NoInfer<K>
+): Effect.Effect<Option.Option<Pid<M>>> =>
+  withState(registry, (state): Option.Option<Pid<M>> => {
+    const entry = state.table.holder(key)
+    return entry === undefined ? Option.none() : Option.some(entry.pid)
+  })
+
+/**
+ * The keys a process is registered under, in the order it registered; a duplicate key as often as it did.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const keys = <K, V, M>(registry: Registry<K, V, M>, pid: Pid): Effect.Effect<ReadonlyArray<K>> =>
+  withState(registry, (state) => {
+    const owner = state.table.of(Process.recordOf(pid))
+    return Array.from(owner?.entries() ?? [], ({ key }) => key)
+  })
+
+/**
+ * The values a process has under a key.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const values = <K, V, M>(
+  registry: Registry<K, V, M>,
+  key: NoInfer<K>,
+  pid: Pid
+): Effect.Effect<ReadonlyArray<V>> =>
+  withState(registry, (state) => state.table.own(Process.recordOf(pid), key).map(({ value }) => value))
+
+/**
+ * What is registered under a key with a value that matches.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const match = <K, V, M>(
+  registry: Registry<K, V, M>,
+  key: NoInfer<K>,
+  matches: (value: V) => boolean
+): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> =>
+  Effect.map(lookup(registry, key), (found) => found.filter(({ value }) => matches(value)))
+
+/**
+ * All that is registered, or what of it matches. Looks at everything.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const select = <K, V, M>(
+  registry: Registry<K, V, M>,
+  matches?: (registration: Registration<K, V, M>) => boolean
+): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> =>
+  withState(registry, (state) => {
+    const all = Array.from(state.table.all(), registration)
+    return matches === undefined ? all : all.filter(matches)
+  })
+
+/**
+ * How much is registered.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const count = <K, V, M>(registry: Registry<K, V, M>): Effect.Effect<number> =>
+  withState(registry, (state) => state.table.size)
+
+/**
+ * Runs an effect of what is registered under a key, if there is anything.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const dispatch = <K, V, M, X, E, R>(
+  registry: Registry<K, V, M>,
+  key: NoInfer<K>,
+  f: (entries: Arr.NonEmptyReadonlyArray<Registration<K, V, M>>) => Effect.Effect<X, E, R>
+): Effect.Effect<void, E, R> =>
+  Effect.flatMap(lookup(registry, key), ([first, ...rest]) =>
+    first === undefined ? Effect.void : Effect.asVoid(f([first, ...rest]))
+  )
+
+/**
+ * What is kept with the registry under a name.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const meta = <K, V, M, Meta extends object, N extends keyof Meta & string>(
+  registry: Registry<K, V, M, Keys, Meta>,
+  name: N
+): Effect.Effect<Meta[N]> => withState(registry, (state) => state.meta.get(name) as Meta[N])
+
+/**
+ * Changes what is kept with the registry under a name.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const putMeta = <K, V, M, Meta extends object, N extends keyof Meta & string>(
+  registry: Registry<K, V, M, Keys, Meta>,
+  name: N,
+  value: Meta[N]
+): Effect.Effect<void> =>
+  withState(registry, (state) => {
+    state.meta.set(name, value)
+  })
+
+/**
+ * What is registered, then each change, deaths included.
+ *
+ * **Details**
+ *
+ * Begins with a `Snapshot`. At most `capacity` changes wait (default 256). A reader that falls behind by more is never
+ * told half of it: what waits is let go, and a new `Snapshot` follows. Whoever registers does not wait and notices nothing.
+ *
+ * Throws a `RangeError` unless `capacity` is a whole number of at least 1.
+ *
+ * **In Erlang/OTP**
+ *
+ * The `listeners` of Elixir's `Registry`, which are not told of deaths.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const changes = <K, V, M>(
+  registry: Registry<K, V, M>,
+  options?: { readonly capacity?: number | undefined }
+): Stream.Stream<Change<K, V, M>> => {
+  const capacity = checkedCapacity(options?.capacity)
+  return streamOf(
+    Effect.flatMap(Kernel.Kernel, (kernel) => {
+      const state = stateIn(registry, Kernel.stateOf(kernel))
+      return keptIn(state, new ChangeFeed(capacity, () => state.snapshot()))
+    })
+  )
+}
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+type KernelState = ProcessRecord["kernel"]
+type Untyped = RegistryImpl<unknown, unknown>
+
+class RegistryImpl<K, V> {
+  readonly [TypeId] = TypeId
+  readonly name: string
+  readonly keys: Keys
+  private readonly meta: object
+  private readonly states = new WeakMap<KernelState, RegistryState<K, V>>()
+
+  constructor(name: string, options: Options<Keys, object>) {
+    this.name = checkedName(name)
+    if (options.keys !== "unique" && options.keys !== "duplicate") {
+      throw new RangeError(`keys must be "unique" or "duplicate", got ${format(options.keys)}`)
+    }
+    this.keys = options.keys
+    this.meta = options.meta ?? {}
+  }
+
+  stateIn(kernel: KernelState): RegistryState<K, V> {
+    let state = this.states.get(kernel)
+    if (state === undefined) {
+      state = new RegistryState(this.keys === "unique", this.meta)
+      this.states.set(kernel, state)
+    }
+    return state
+  }
+}
+
+class ViaImpl extends RegistryVia {
+  readonly [ViaTypeId] = "claim"
+}
+
+/** Tells whether a value is a key of a registry. @internal */
+export const isVia = (u: unknown): u is Via => hasProperty(u, ViaTypeId)
+
+/** @internal */
+export const viaOf = (via: Via): RegistryVia => via as unknown as ViaImpl
+
+const implOf = <K, V, M>(registry: Registry<K, V, M>): Untyped => registry as unknown as Untyped
+
+const stateIn = <K, V, M>(registry: Registry<K, V, M>, kernel: KernelState): RegistryState<K, V> =>
+  (registry as unknown as RegistryImpl<K, V>).stateIn(kernel)
+
+const withState = <K, V, M, A>(registry: Registry<K, V, M>, f: (state: RegistryState<K, V>) => A): Effect.Effect<A> =>
+  Effect.withFiber((fiber: Fiber.Fiber<unknown, unknown>) =>
+    Exit.succeed(f(stateIn(registry, Kernel.currentUnsafe(fiber))))
+  )
+
+const enter = <K, V, M>(
+  registry: Registry<K, V, M>,
+  record: ProcessRecord,
+  [key, value]: readonly [K, V]
+): Exit.Exit<void, AlreadyRegistered> => {
+  const state = stateIn(registry, record.kernel)
+  const holder: RegistryEntry<K, V> | undefined = registry.keys === "unique" ? state.table.holder(key) : undefined
+  if (holder !== undefined) {
+    return Exit.fail(new AlreadyRegistered({ registry: registry.name, key, pid: holder.pid }))
+  }
+  state.add(key, record, value)
+  return Exit.void
+}

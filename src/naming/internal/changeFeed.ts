@@ -1,0 +1,50 @@
+/**
+ * Changes for one reader: first all that is, then each change.
+ *
+ * A reader that is too slow for its bound is not told half of it: what waits is let go, and the next it gets is all that is
+ * by then. So it is never wrong, only late.
+ */
+import * as Exit from "effect/Exit"
+import { Feed } from "./feed.ts"
+
+/** @internal */
+export class ChangeFeed<S, D> extends Feed<S | D> {
+  private readonly capacity: number
+  private readonly snapshot: () => S
+  /** Undefined: what waits is a snapshot, made when it is taken. */
+  private changes: Array<D> | undefined = undefined
+
+  constructor(capacity: number, snapshot: () => S) {
+    super()
+    this.capacity = capacity
+    this.snapshot = snapshot
+  }
+
+  push(change: D): void {
+    if (this.changes === undefined) return
+    if (this.changes.length >= this.capacity) this.changes = undefined
+    else this.changes.push(change)
+    this.wake()
+  }
+
+  protected collect() {
+    const { changes } = this
+    if (changes?.length === 0) return undefined
+    this.changes = []
+    return Exit.succeed(changes === undefined ? ([this.snapshot()] as const) : (changes as [D, ...Array<D>]))
+  }
+
+  protected get isReady(): boolean {
+    return this.changes?.length !== 0
+  }
+}
+
+/** How many changes may wait for a reader that does not say. */
+const DEFAULT_CAPACITY = 256
+
+/** @internal */
+export const checkedCapacity = (capacity: number | undefined): number => {
+  if (capacity === undefined) return DEFAULT_CAPACITY
+  if (Number.isSafeInteger(capacity) && capacity >= 1) return capacity
+  throw new RangeError(`A capacity must be a whole number of at least 1, got ${String(capacity)}`)
+}

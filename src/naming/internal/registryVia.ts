@@ -1,0 +1,58 @@
+/** A key of a registry as the name of a process: claimed before it starts, looked up when it is used. */
+import * as Exit from "effect/Exit"
+import { format } from "effect/Formatter"
+import * as Kernel from "../../kernel/Kernel.ts"
+import type { Pid } from "../../kernel/Pid.ts"
+import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { AlreadyStarted } from "../Name.ts"
+import type { RegistryState } from "./registryState.ts"
+
+type KernelState = ProcessRecord["kernel"]
+
+/** Hears that the key has an owner. Must not run a user's code. */
+type Waiter = () => void
+
+interface Keyed {
+  readonly name: string
+  readonly stateIn: (kernel: KernelState) => RegistryState<unknown, unknown>
+}
+
+/** @internal */
+export class RegistryVia {
+  readonly registry: Keyed
+  readonly key: unknown
+  private readonly value: unknown
+
+  constructor(registry: Keyed, key: unknown, value: unknown) {
+    this.registry = registry
+    this.key = key
+    this.value = value
+  }
+
+  /** For people. */
+  get name(): string {
+    return `${this.registry.name}(${format(this.key)})`
+  }
+
+  readonly resolve = (kernel: Kernel.Kernel): Pid<unknown> | undefined => this.holder(Kernel.stateOf(kernel))
+
+  holder(kernel: KernelState): ProcessRecord | undefined {
+    return this.registry.stateIn(kernel).table.holder(this.key)?.pid
+  }
+
+  /** Takes the key for a process that is about to start, in this step. */
+  claim(record: ProcessRecord): Exit.Exit<void, AlreadyStarted> {
+    const state = this.registry.stateIn(record.kernel)
+    const taken = state.table.holder(this.key)
+    if (taken !== undefined) return Exit.fail(new AlreadyStarted({ name: this.name, pid: taken.pid }))
+    state.add(this.key, record, this.value)
+    return Exit.void
+  }
+
+  /** Calls `waiter` when the key is taken; what it gives calls that off. */
+  wait(kernel: KernelState, waiter: Waiter): () => void {
+    const state = this.registry.stateIn(kernel)
+    state.wait(this.key, waiter)
+    return () => state.forget(this.key, waiter)
+  }
+}

@@ -1,0 +1,234 @@
+import { assert, describe } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
+import { Rpc } from "effect/rpc"
+import {
+  CallError,
+  DynamicSupervisor,
+  ExitReason,
+  GenServer,
+  Handle,
+  Kernel,
+  Name,
+  Process,
+  Registry
+} from "effect-otp"
+import { idle, kernelTest, settle } from "../fixtures/kernel.ts"
+
+const Rooms = Registry.make<string>("test/rooms", { keys: "unique" })
+
+class Room extends GenServer.Service<Room>()("test/Room", [
+  Rpc.make("name", { success: Schema.String }),
+  GenServer.cast("crash"),
+  GenServer.cast("rename", { payload: Schema.String })
+]) {
+  static readonly definition = this.define({
+    name: (name: string) => Registry.via(Rooms, name),
+    init: (name: string) => Effect.succeed(name),
+    handlers: {
+      name: (_, name) => GenServer.reply(name, name),
+      crash: () => Effect.die("asked to"),
+      rename: (name) => GenServer.noReply(name)
+    }
+  })
+  static readonly at = (name: string) => this.via(Registry.via(Rooms, name))
+}
+
+class Doors extends GenServer.Service<Doors>()("test/Doors", [Rpc.make("name", { success: Schema.String })]) {
+  static readonly definition = this.define({
+    name: Registry.via(Rooms, "door"),
+    init: () => Effect.void,
+    handlers: { name: () => GenServer.reply("door", undefined) }
+  })
+}
+
+class House extends DynamicSupervisor.Service<House>()("test/House", { child: Room.definition }) {}
+
+const noProcess = (request: string, key = "attic") =>
+  Exit.fail(
+    new CallError.CallError({ server: `test/rooms("${key}")`, request, reason: { _tag: "NoProcess" }, started: "no" })
+  )
+
+describe("a server under a key", () => {
+  kernelTest(
+    "is found by its key and called through it",
+    Effect.gen(function* () {
+      const client = yield* Room.definition.start("attic")
+      const pid = yield* GenServer.pid(client)
+      assert.deepStrictEqual(yield* Registry.whereis(Rooms, "attic"), pid)
+      const room = Room.at("attic")
+      assert.strictEqual(yield* room.name(), "attic")
+      yield* room.rename("loft")
+      assert.strictEqual(yield* client.name(), "loft")
+      assert.deepStrictEqual(yield* GenServer.pid(room), pid)
+      assert.deepStrictEqual(yield* Handle.pid(room), pid)
+      assert.deepStrictEqual(yield* Name.resolve(room), pid)
+      yield* GenServer.terminate(room)
+      assert.deepStrictEqual(yield* Registry.whereis(Rooms, "attic"), Option.none())
+    })
+  )
+
+  kernelTest(
+    "is AlreadyStarted for who comes second, whose init never runs",
+    Effect.gen(function* () {
+      const inits: Array<string> = []
+      const definition = Room.define({
+        name: (name: string) => Registry.via(Rooms, name),
+        init: (name: string) =>
+          Effect.andThen(
+            Effect.yieldNow,
+            Effect.sync(() => inits.push(name))
+          ),
+        handlers: {
+          name: (_, count) => GenServer.reply("", count),
+          crash: (_, count) => GenServer.noReply(count),
+          rename: (_, count) => GenServer.noReply(count)
+        }
+      })
+      const starts = yield* Effect.all(
+        Array.from({ length: 4 }, () => Effect.exit(definition.start("attic"))),
+        { concurrency: "unbounded" }
+      )
+      const [pid] = Array.from(yield* Registry.lookup(Rooms, "attic"), ({ pid }) => pid)
+      assert.strictEqual(starts.filter(Exit.isSuccess).length, 1)
+      const refused: Exit.Exit<never, Name.AlreadyStarted> = Exit.fail(
+        new Name.AlreadyStarted({ name: 'test/rooms("attic")', pid: pid! })
+      )
+      assert.deepStrictEqual<ReadonlyArray<unknown>>(starts.filter(Exit.isFailure), [refused, refused, refused])
+      assert.deepStrictEqual(inits, ["attic"])
+    })
+  )
+
+  kernelTest(
+    "leaves its key when init fails, dies or is interrupted",
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const claimed: Array<boolean> = []
+      const taken = Effect.map(Registry.whereis(Rooms, "attic"), (found) => {
+        claimed.push(Option.isSome(found))
+      })
+      const handlers = {
+        name: () => GenServer.reply("", undefined),
+        crash: () => GenServer.noReply(undefined),
+        rename: () => GenServer.noReply(undefined)
+      }
+      const failing = (end: Effect.Effect<never, string>) =>
+        Room.define({ name: Registry.via(Rooms, "attic"), init: () => Effect.andThen(taken, end), handlers })
+      for (const end of [Effect.fail("no"), Effect.die("never"), Effect.interrupt]) {
+        const exit = yield* Effect.exit(failing(end).start())
+        assert.isTrue(Exit.isFailure(exit))
+        assert.strictEqual(yield* Registry.count(Rooms), 0)
+      }
+      const starting = yield* Effect.forkChild(
+        failing(Effect.andThen(Deferred.succeed(gate, undefined), Effect.never)).start()
+      )
+      yield* Deferred.await(gate)
+      yield* Fiber.interrupt(starting)
+      assert.strictEqual(yield* Registry.count(Rooms), 0)
+      assert.deepStrictEqual(claimed, [true, true, true, true])
+    })
+  )
+})
+
+describe("a client through a key", () => {
+  kernelTest(
+    "finds no process while nobody has the key; a cast is a dead letter",
+    Effect.gen(function* () {
+      const room = Room.at("attic")
+      assert.deepStrictEqual(yield* Effect.exit(room.name()), noProcess("name"))
+      assert.deepStrictEqual(yield* Effect.exit(GenServer.terminate(room)), noProcess("terminate"))
+      assert.deepStrictEqual(yield* GenServer.pid(room), Option.none())
+      const before = (yield* Kernel.messages).deadLettered
+      yield* room.rename("loft")
+      assert.strictEqual((yield* Kernel.messages).deadLettered, before + 1)
+    })
+  )
+
+  kernelTest(
+    "waits for the key if asked to, and finds who has it then",
+    Effect.gen(function* () {
+      const room = Room.at("attic")
+      const asked = yield* Effect.forkChild(room.name(undefined, { whenDown: "wait" }))
+      const late = yield* Effect.forkChild(
+        Effect.exit(Room.at("cellar").name(undefined, { whenDown: "wait", timeout: "1 second" }))
+      )
+      yield* settle
+      yield* Room.definition.start("attic")
+      assert.strictEqual(yield* Fiber.join(asked), "attic")
+      yield* TestClock.adjust("1 second")
+      const timeout = new CallError.CallError({
+        server: 'test/rooms("cellar")',
+        request: "name",
+        reason: { _tag: "Timeout" },
+        started: "no"
+      })
+      assert.deepStrictEqual(yield* Fiber.join(late), Exit.fail(timeout))
+    })
+  )
+
+  kernelTest(
+    "stays valid over restarts under a dynamic supervisor",
+    Effect.gen(function* () {
+      const house = yield* House
+      yield* house.startChild("1", "attic")
+      const room = Room.at("attic")
+      const before = yield* GenServer.pid(room)
+      yield* room.rename("loft")
+      yield* room.crash()
+      assert.strictEqual(yield* room.name(undefined, { whenDown: "wait" }), "attic")
+      const after = yield* GenServer.pid(room)
+      assert.isTrue(Option.isSome(after))
+      assert.notDeepEqual(after, before)
+      const clash = yield* Effect.exit(house.startChild("2", "attic"))
+      assert.deepStrictEqual(
+        clash,
+        Exit.fail(new Name.AlreadyStarted({ name: 'test/rooms("attic")', pid: Option.getOrThrow(after) }))
+      )
+      yield* house.terminateChild("1")
+      yield* house.startChild("2", "attic")
+      assert.strictEqual(yield* room.name(), "attic")
+    }).pipe(Effect.provide(House.layer))
+  )
+
+  kernelTest(
+    "is a defect where the key is of something else",
+    Effect.gen(function* () {
+      const plain = yield* idle()
+      yield* Registry.registerFor(Rooms, plain, "attic")
+      yield* Doors.definition.start()
+      for (const [name, exit] of [
+        ["attic", yield* Effect.exit(Room.at("attic").name())],
+        ["door", yield* Effect.exit(Room.at("door").name())]
+      ] as const) {
+        assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+        const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+        assert.match(
+          String(error),
+          new RegExp(`RangeError: test/rooms\\("${name}"\\) is <0\\.\\d+>, which is no test/Room`)
+        )
+      }
+      assert.strictEqual((yield* Kernel.counts).processes, 2)
+      yield* Process.kill(plain)
+    })
+  )
+
+  kernelTest(
+    "loses nothing when the server behind the key is killed and started anew",
+    Effect.gen(function* () {
+      const house = yield* House
+      yield* house.startChild("1", "attic")
+      const room = Room.at("attic")
+      const calls = yield* Effect.forkChild(
+        Effect.all(
+          Array.from({ length: 5 }, () => room.name(undefined, { whenDown: "wait" })),
+          { concurrency: "unbounded" }
+        ).pipe(Effect.catchReason("CallError", "ServerDown", ({ reason }) => Effect.succeed([reason._tag])))
+      )
+      yield* Effect.yieldNow
+      yield* Process.kill(Option.getOrThrow(yield* Registry.whereis(Rooms, "attic")))
+      const answers = yield* Fiber.join(calls)
+      assert.isTrue(answers.every((answer) => answer === "attic" || answer === ExitReason.killed._tag))
+      assert.strictEqual(yield* room.name(undefined, { whenDown: "wait" }), "attic")
+    }).pipe(Effect.provide(House.layer))
+  )
+})
