@@ -4,5 +4,6 @@ import { processArms } from "./process.ts"
 import { rawArms } from "./raw.ts"
 import { serverArms } from "./server.ts"
 import { supervisionArms } from "./supervision.ts"
+import { taskArms } from "./task.ts"
 
-export const arms: Arms = { ...serverArms, ...processArms, ...supervisionArms, ...rawArms }
+export const arms: Arms = { ...serverArms, ...processArms, ...supervisionArms, ...taskArms, ...rawArms }

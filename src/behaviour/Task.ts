@@ -1,0 +1,478 @@
+/**
+ * Runs an effect as a process of its own and gives its outcome to whoever asks.
+ *
+ * A task is a plain process with an answer. What its effect succeeds or fails with is the answer; a crash, a kill, or
+ * any other end without one is a `TaskExit` with the reason. The outcome is kept with the task, so that it can be asked
+ * for any number of times, by anybody.
+ *
+ * Who owns a task says how it is started:
+ *
+ * - `async` *links* it to the calling process. A crash of either ends the other. Compiles only in a process.
+ * - `asyncScoped` binds it to the scope at hand and works everywhere: when the scope closes, the task is told to end and
+ *   waited for. A crash of the task is known to those who await it, and ends nobody.
+ * - `asyncNoLink` leaves it alone: it goes on until it is done.
+ *
+ * **Guarantees**
+ *
+ * - A typed failure is an answer: the process ends well, nothing is reported, and no link takes anybody along.
+ * - A crash is never lost: it is the reason in the `TaskExit`, and it is reported once.
+ * - The outcome is known when the process has ended, finalizers included. An answer that is there when a signal comes
+ *   stands, unless a finalizer dies.
+ * - A stream of tasks never has more than `concurrency` items that are begun and not yet read. It begins nothing that
+ *   nobody has pulled for, and when it ends, however it does, its tasks have ended.
+ *
+ * **Not here**
+ *
+ * What `Effect` has: waiting for many (`Effect.all`), the first of many (`Effect.raceAll`), a time limit
+ * (`Effect.timeout`). A task without an answer is `Process.spawn`. Tasks that end with their supervisor are
+ * `TaskSupervisor`'s.
+ *
+ * **In Erlang/OTP**
+ *
+ * `Task` of Elixir. There only the owner may ask, only once, and by default for 5 seconds.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { shutdown as plainShutdown } from "../kernel/ExitReason.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import { selfUnsafe, spawnLink, unlink, type Self } from "../kernel/Process.ts"
+import { Self as SelfKey, type ProcessRecord } from "../kernel/ProcessRecord.ts"
+import { shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
+import { outcomeOf, spawnTask, TaskRun, toResult, type TypeId } from "./internal/taskRun.ts"
+import { streamOf, type Begin } from "./internal/taskStream.ts"
+import { TaskExit, type TaskTimeout } from "./TaskError.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * An effect that runs as a process, and its outcome.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Task<out A, out E = never> {
+  readonly [TypeId]: { readonly _A: A; readonly _E: E }
+  readonly pid: Pid
+}
+
+/**
+ * Options of a task.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** How crash reports and listings call it. */
+  readonly label?: string | undefined
+}
+
+/**
+ * What a task's effect needs from where it is started: all but what every process has.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Needs<R> = Exclude<R, Scope.Scope | Self>
+
+/**
+ * How a stream of tasks runs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StreamOptions<Z extends boolean = boolean> {
+  /** How many items may be begun and not yet read. */
+  readonly concurrency: number
+  /** Whether outcomes come in the order of the input (default), or as they are there. */
+  readonly ordered?: boolean | undefined
+  /** How long an item may take, from the start of its task. Default 5 seconds. */
+  readonly timeout?: Duration.Input | "infinity" | undefined
+  /** Whether each outcome comes together with its input. Default false. */
+  readonly zipInput?: Z | undefined
+  /** How long the tasks may take to end when the stream ends before them. Default 5 seconds. */
+  readonly shutdown?: Limit | undefined
+  /** How crash reports and listings call the tasks. */
+  readonly label?: string | undefined
+}
+
+/**
+ * How a stream of tasks runs that gives each outcome.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface NoLinkStreamOptions<
+  Z extends boolean = boolean,
+  T extends "exit" | "kill" = "exit" | "kill"
+> extends StreamOptions<Z> {
+  /** What a timeout does: end the stream (`"exit"`, default), or be the outcome of its item (`"kill"`). */
+  readonly onTimeout?: T | undefined
+}
+
+/**
+ * An element of a stream of tasks: an outcome, or an input and its outcome.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Element<I, X, Z extends boolean> = Z extends true ? readonly [input: I, outcome: X] : X
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * Starts a task that is linked to this process.
+ *
+ * **Details**
+ *
+ * If the task crashes, so does this process, unless it traps exits or awaits no more (`ignore`). If this process ends
+ * abnormally the task does, too; if it ends with `Normal` the task goes on.
+ *
+ * **Example** (Working side by side)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Process, Task } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const sum = yield* Deferred.make<number>()
+ *   yield* Process.spawn(Effect.gen(function*() {
+ *     const one = yield* Task.async(Effect.succeed(1))
+ *     const two = yield* Task.async(Effect.succeed(2))
+ *     yield* Deferred.succeed(sum, (yield* Task.await(one)) + (yield* Task.await(two)))
+ *   }))
+ *   return yield* Deferred.await(sum)
+ * })
+ *
+ * await Effect.runPromise(program) // => 3
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const async = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: Options
+): Effect.Effect<Task<A, E>, never, Needs<R> | Self> =>
+  Effect.withFiber((fiber) => {
+    const run = new TaskRun()
+    run.owner = selfUnsafe(fiber)
+    const spawned = spawnLink(run.body(effect as Effect.Effect<A, E>), { label: options?.label })
+    return Effect.map(spawned, (pid) => {
+      run.started(pid as unknown as ProcessRecord)
+      return taskOf<A, E>(run)
+    })
+  })
+
+/**
+ * Starts a task that ends with the scope at hand: it is told to end, and waited for, at most 5 seconds.
+ *
+ * **Example** (A crash as a value)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Task } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const task = yield* Task.asyncScoped(Effect.die("boom"))
+ *   const error = yield* Effect.flip(Task.await(task))
+ *   return error.reason._tag
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "Crash"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const asyncScoped = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: Options
+): Effect.Effect<Task<A, E>, never, Needs<R> | Scope.Scope> =>
+  Effect.uninterruptible(
+    Effect.flatMap(Scope.Scope, (scope) =>
+      Effect.flatMap(spawned(effect, options), (run) => Effect.as(endWith(run, scope), taskOf<A, E>(run)))
+    )
+  )
+
+/**
+ * Starts a task that nobody owns: it runs until it is done, whatever becomes of who started it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const asyncNoLink = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: Options
+): Effect.Effect<Task<A, E>, never, Needs<R>> => Effect.map(spawned(effect, options), taskOf<A, E>)
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+const await_ = <A, E>(task: Task<A, E>): Effect.Effect<A, E | TaskExit> =>
+  outcomeOf(runOf(task)) as Effect.Effect<A, E | TaskExit>
+
+export {
+  /**
+   * Waits for a task and has its outcome as its own.
+   *
+   * **Errors**
+   *
+   * - What the task's effect fails with.
+   * - `TaskExit` if the task has ended without an answer.
+   *
+   * **Interruption**
+   *
+   * Stops waiting. The task goes on.
+   *
+   * @category operations
+   * @since 0.1.0
+   */
+  await_ as await
+}
+
+/**
+ * The outcome of a task if it is there, or comes within the timeout. May be asked again.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const poll = <A, E>(
+  task: Task<A, E>,
+  options?: {
+    /** How long to wait. Default: not at all. */
+    readonly timeout?: Duration.Input | undefined
+  }
+): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> => {
+  const now = Effect.sync(() => resultOf<A, E>(runOf(task)))
+  const timeout = options?.timeout
+  if (timeout === undefined) return now
+  // What came at the last moment is there all the same.
+  return Effect.andThen(Effect.timeoutOption(Effect.exit(await_(task)), timeout), now)
+}
+
+/**
+ * Tells a task to end, and waits until it has: the answer it has given all the same, or `None`.
+ *
+ * **Details**
+ *
+ * The task is unlinked first, so that its end touches nobody. It is interrupted at once; after the limit (default 5
+ * seconds) it is killed. With `"brutalKill"` it is killed at once, with `"infinity"` never. A task that ended for another
+ * reason than it was told gives its outcome: one that had to be killed, for example, a `TaskExit` with `Killed`.
+ *
+ * **Interruption**
+ *
+ * Stops waiting. The task has been told to end, but will not be killed.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const shutdown = <A, E>(
+  task: Task<A, E>,
+  options?: { readonly limit?: Limit | undefined }
+): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> => {
+  const run = runOf(task)
+  const limit = options?.limit
+  const brutal = limit === "brutalKill"
+  const tell = Effect.sync(() => {
+    if (brutal) run.record?.kill()
+    else run.record?.shutdown(plainShutdown())
+  })
+  const ended = Effect.suspend(() => shutdownProcess(task.pid, { limit }))
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.andThen(Effect.andThen(unlinked(run), tell), restore(ended)).pipe(
+      Effect.map(() => Option.filter(resultOf<A, E>(run), (result) => !isAsTold(result, brutal)))
+    )
+  )
+}
+
+/**
+ * Lets a task go: it is unlinked and bound to no scope any more. Gives its outcome if that is there already.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const ignore = <A, E>(task: Task<A, E>): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> =>
+  Effect.suspend(() => {
+    const run = runOf(task)
+    run.ignored = true
+    return Effect.map(unlinked(run), () => resultOf<A, E>(run))
+  })
+
+// ---- streams ------------------------------------------------------------------------------------------------------
+
+/**
+ * Runs an effect for each element of a stream, each as a task, at most `concurrency` at a time. The first that fails,
+ * crashes, or takes too long ends the stream at once, and the other tasks with it.
+ *
+ * **Details**
+ *
+ * An item is begun when somebody pulls, and counts until its answer has been read: no more than `concurrency` items are
+ * begun and unread, whatever their order. So a slow consumer holds up the tasks, and a slow item those behind it.
+ *
+ * Throws a `RangeError` for a `concurrency` or a `timeout` that cannot be.
+ *
+ * **Errors**
+ *
+ * - What the input or an item fails with.
+ * - `TaskExit` when a task ends without an answer.
+ * - `TaskTimeout` when an item takes longer than `timeout`.
+ *
+ * **Interruption**
+ *
+ * However the stream ends, its tasks are told to end and waited for; after the `shutdown` limit they are killed.
+ *
+ * **Example** (In order, though the first takes longest)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Stream } from "effect"
+ * import { Task } from "effect-otp"
+ *
+ * const squares = Stream.make(3, 2, 1).pipe(
+ *   Task.asyncStream((n) => Effect.as(Effect.sleep(n), n * n), { concurrency: 3 })
+ * )
+ *
+ * await Effect.runPromise(Stream.runCollect(squares)) // => [9, 4, 1]
+ * ```
+ *
+ * @see {@link asyncStreamNoLink} for every outcome, crashes included
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const asyncStream: {
+  <I, A, E2, R2, const Z extends boolean = false>(
+    f: (input: I) => Effect.Effect<A, E2, R2>,
+    options: StreamOptions<Z>
+  ): <E, R>(
+    self: Stream.Stream<I, E, R>
+  ) => Stream.Stream<Element<I, A, Z>, E | E2 | TaskExit | TaskTimeout, R | Needs<R2>>
+  <I, E, R, A, E2, R2, const Z extends boolean = false>(
+    self: Stream.Stream<I, E, R>,
+    f: (input: NoInfer<I>) => Effect.Effect<A, E2, R2>,
+    options: StreamOptions<Z>
+  ): Stream.Stream<Element<I, A, Z>, E | E2 | TaskExit | TaskTimeout, R | Needs<R2>>
+} = dual(
+  (args) => Stream.isStream(args[0]),
+  (self: AnyStream, f: AnyItem, options: StreamOptions) => streamOf(self, f, { ...options, begin, linked: true })
+)
+
+/**
+ * Runs an effect for each element of a stream, each as a task, at most `concurrency` at a time, and gives the outcome of
+ * each: a `Result` with what it came to, a crash included.
+ *
+ * **Details**
+ *
+ * As {@link asyncStream}, but only the input, and a timeout with `onTimeout: "exit"`, can fail the stream.
+ *
+ * **Example** (One of three crashes)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Result, Stream } from "effect"
+ * import { Task } from "effect-otp"
+ *
+ * const halves = Stream.make(2, 3, 4).pipe(
+ *   Task.asyncStreamNoLink((n) => n % 2 === 0 ? Effect.succeed(n / 2) : Effect.die("odd"), { concurrency: 2 }),
+ *   Stream.map(Result.getOrElse((error) => error._tag))
+ * )
+ *
+ * await Effect.runPromise(Stream.runCollect(halves)) // => [1, "TaskExit", 2]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const asyncStreamNoLink: {
+  <I, A, E2, R2, const Z extends boolean = false, const T extends "exit" | "kill" = "exit">(
+    f: (input: I) => Effect.Effect<A, E2, R2>,
+    options: NoLinkStreamOptions<Z, T>
+  ): <E, R>(
+    self: Stream.Stream<I, E, R>
+  ) => Stream.Stream<Element<I, Result.Result<A, E2 | TaskExit | LateItem<T>>, Z>, E | LateStream<T>, R | Needs<R2>>
+  <I, E, R, A, E2, R2, const Z extends boolean = false, const T extends "exit" | "kill" = "exit">(
+    self: Stream.Stream<I, E, R>,
+    f: (input: NoInfer<I>) => Effect.Effect<A, E2, R2>,
+    options: NoLinkStreamOptions<Z, T>
+  ): Stream.Stream<Element<I, Result.Result<A, E2 | TaskExit | LateItem<T>>, Z>, E | LateStream<T>, R | Needs<R2>>
+} = dual(
+  (args) => Stream.isStream(args[0]),
+  (self: AnyStream, f: AnyItem, options: NoLinkStreamOptions) => streamOf(self, f, { ...options, begin, linked: false })
+)
+
+/**
+ * How an item fails that took too long.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LateItem<T> = "kill" extends T ? TaskTimeout : never
+
+/**
+ * How a stream fails because of an item that took too long.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LateStream<T> = "exit" extends T ? TaskTimeout : never
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** For `TaskSupervisor`, which starts tasks elsewhere. @internal */
+export { streamOf, taskOf, TaskRun, type Begin }
+
+const begin: Begin = (fiber, run, options) => {
+  spawnTask(fiber, run, options)
+}
+
+type AnyStream = Stream.Stream<unknown, unknown>
+type AnyItem = (input: unknown) => Effect.Effect<unknown, unknown>
+
+const taskOf = <A, E>(run: TaskRun): Task<A, E> => run as unknown as Task<A, E>
+const runOf = (task: Task<unknown, unknown>): TaskRun => task as unknown as TaskRun
+
+const spawned = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options: Options | undefined
+): Effect.Effect<TaskRun, never, Needs<R>> =>
+  Effect.withFiber((fiber) => {
+    const run = new TaskRun()
+    spawnTask(fiber, run, { effect: effect as Effect.Effect<A, E>, label: options?.label })
+    return Exit.succeed(run)
+  })
+
+/** Lets go of the scope when the task has ended: many tasks may come and go while it is open. */
+const endWith = (run: TaskRun, scope: Scope.Scope): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const own = Scope.forkUnsafe(scope)
+    const end = Effect.suspend(() =>
+      run.ignored || run.record === undefined ? Effect.void : Effect.asVoid(shutdownProcess(run.record))
+    )
+    const close = Effect.runForkWith(Context.empty())
+    const observer = { ended: () => void close(Scope.close(own, Exit.void)) }
+    return Effect.map(Scope.addFinalizer(own, end), () => run.record?.observe(observer))
+  })
+
+/** The end of the task does not reach its owner any more. */
+const unlinked = (run: TaskRun): Effect.Effect<void> => {
+  const { owner, record } = run
+  if (owner === undefined || record === undefined) return Effect.void
+  return Effect.provideService(unlink(record), SelfKey, owner)
+}
+
+const resultOf = <A, E>(run: TaskRun): Option.Option<Result.Result<A, E | TaskExit>> =>
+  run.outcome === undefined ? Option.none() : Option.some(toResult(run.outcome) as Result.Result<A, E | TaskExit>)
+
+/** The task has ended as it was told, and that is no news. */
+const isAsTold = (result: Result.Result<unknown, unknown>, brutal: boolean): boolean => {
+  if (!Result.isFailure(result) || !(result.failure instanceof TaskExit)) return false
+  const { reason } = result.failure
+  return brutal ? reason._tag === "Killed" : reason._tag === "Shutdown" && reason.detail === undefined
+}

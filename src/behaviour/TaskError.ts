@@ -1,0 +1,46 @@
+/**
+ * Says how a task can end without an answer.
+ *
+ * What a task's effect fails with is its answer and keeps its own type. Everything else that ends a task is a
+ * `TaskExit` with the reason, and an item of a stream of tasks that took too long is a `TaskTimeout`.
+ *
+ * **In Erlang/OTP**
+ *
+ * What `Task.await` exits with: `{Reason, {Task, await, […]}}` and `{timeout, …}`.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import * as ExitReason from "../kernel/ExitReason.ts"
+import type { Pid } from "../kernel/Pid.ts"
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * A task has ended without an answer: it crashed, was killed or told to end, or ended itself.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TaskExit extends Data.TaggedError("TaskExit")<{
+  readonly pid: Pid
+  readonly reason: ExitReason.ExitReason
+}> {
+  override get message() {
+    return `Task ${String(this.pid)} has ended without an answer: ${ExitReason.format(this.reason)}`
+  }
+}
+
+/**
+ * An item of a stream of tasks took longer than it may, and its task was killed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TaskTimeout extends Data.TaggedError("TaskTimeout")<{ readonly timeout: Duration.Duration }> {
+  override get message() {
+    return `A task has not ended within ${String(this.timeout)}`
+  }
+}
