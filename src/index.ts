@@ -38,6 +38,7 @@ export * as TaskError from "./behaviour/TaskError.ts"
 // supervision: who restarts whom, how often, in what order
 export * as ChildSpec from "./supervision/ChildSpec.ts"
 export * as DynamicSupervisor from "./supervision/DynamicSupervisor.ts"
+export * as PartitionSupervisor from "./supervision/PartitionSupervisor.ts"
 export * as RestartLimit from "./supervision/RestartLimit.ts"
 export * as RestartPolicy from "./supervision/RestartPolicy.ts"
 export * as Supervisor from "./supervision/Supervisor.ts"

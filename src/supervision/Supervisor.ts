@@ -37,6 +37,7 @@ import type * as Schedule from "effect/Schedule"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { untyped, type Any, type Exports, type Fails, type Requirements } from "./ChildSpec.ts"
+import type { Request } from "./internal/child.ts"
 import { supervisorLayer } from "./internal/launch.ts"
 import { specOf } from "./internal/options.ts"
 import type { Result } from "./internal/strategy.ts"
@@ -228,7 +229,7 @@ export const Service =
     const spec = specOf(id, { ...options, children })
     const handle = (target: HandleTarget) =>
       Context.make(key as unknown as Context.Key<never, SupervisorHandle>, makeHandle(target))
-    return Object.assign(key, { layer: supervisorLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, Cs>
+    return Object.assign(key, { layer: supervisorLayer(id, spec, handle) }) as unknown as ServiceClass<Self, Id, Cs>
   }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
@@ -246,7 +247,11 @@ const currentOf = (target: HandleTarget): SupervisorProcess | undefined =>
 type Answer = Exclude<Result<Ending>, { readonly _tag: "ChildNotFound" | "SupervisorStopping" }>
 type Ending = { readonly reason: ChildExit<unknown>["reason"] }
 
-const startAnswer = (id: string, result: Answer): Exit.Exit<void, ChildRunning | ChildRestarting | StartFailed> => {
+/** What the answer to a start means. @internal */
+export const startAnswer = (
+  id: string,
+  result: Answer
+): Exit.Exit<void, ChildRunning | ChildRestarting | StartFailed> => {
   switch (result._tag) {
     case "ChildRunning":
       return Exit.fail(new ChildRunning({ id }))
@@ -268,13 +273,24 @@ const errorOf = (reason: Ending["reason"]): unknown => {
 
 const ask = (
   target: HandleTarget,
-  tag: "TerminateRequested" | "RestartRequested",
+  tag: Request["_tag"],
+  id: string
+): Effect.Effect<Answer, ChildNotFound | SupervisorDown> =>
+  Effect.suspend(() => {
+    const supervisor = currentOf(target)
+    return supervisor === undefined
+      ? Effect.fail(new SupervisorDown({ supervisor: target.key }))
+      : askRun(supervisor, tag, id)
+  })
+
+/** Asks one run of a supervisor. @internal */
+export const askRun = (
+  supervisor: SupervisorProcess,
+  tag: Request["_tag"],
   id: string
 ): Effect.Effect<Answer, ChildNotFound | SupervisorDown> =>
   Effect.withFiber((fiber) => {
-    const supervisor = currentOf(target)
-    const down = Exit.fail(new SupervisorDown({ supervisor: target.key }))
-    if (supervisor === undefined) return down
+    const down = Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
     return Effect.callback((resume) => {
       supervisor.request(tag, id, (result) => {
         const exit = answerOf(result, id, down)

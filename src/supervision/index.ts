@@ -5,6 +5,7 @@
  */
 export * as ChildSpec from "./ChildSpec.ts"
 export * as DynamicSupervisor from "./DynamicSupervisor.ts"
+export * as PartitionSupervisor from "./PartitionSupervisor.ts"
 export * as RestartLimit from "./RestartLimit.ts"
 export * as RestartPolicy from "./RestartPolicy.ts"
 export * as Supervisor from "./Supervisor.ts"

@@ -21,6 +21,8 @@ interface MemberBase {
 export type Request =
   | { readonly _tag: "TerminateRequested"; readonly request: number; readonly id: string }
   | { readonly _tag: "RestartRequested"; readonly request: number; readonly id: string }
+  /** As `TerminateRequested`; and the child does not come back with its group, but only by `RestartRequested`. */
+  | { readonly _tag: "ParkRequested"; readonly request: number; readonly id: string }
 
 /** Where the latest incarnation of a child stands. Whether a child *will* run again is known by the rounds alone. */
 export type Status<X> =
@@ -41,6 +43,8 @@ export interface Child<X> {
   /** The number of its latest start; 0 before the first. */
   readonly incarnation: number
   readonly status: Status<X>
+  /** Whether its group leaves it where it is. */
+  readonly parked?: boolean | undefined
 }
 
 /** Whether a child that ended by itself is started again. */

@@ -16,19 +16,35 @@ import { shutdown } from "../../kernel/Shutdown.ts"
 import { DynamicProcess, type DynamicSpec } from "./dynamicProcess.ts"
 import type { SupervisorSpec } from "./slots.ts"
 import { SupervisorProcess } from "./supervisorProcess.ts"
+import type { TreeOptions } from "./treeProcess.ts"
 
 /** The Layer of a supervisor: gives its own handle and those of its children. @internal */
 export const supervisorLayer = (
+  id: string,
   spec: () => SupervisorSpec,
   handle: (target: HandleTarget) => Context.Context<never>
 ): Layer.Layer<never, unknown> =>
-  processLayer((place) =>
-    Effect.map(started(spec(), place), (record) => Context.merge(record.exports, handle(record.target)))
+  treeLayer(
+    id,
+    (where) => new SupervisorProcess(spec(), where),
+    (record) => Context.merge(record.exports, handle(record.target))
   )
 
-const started = (spec: SupervisorSpec, place: Place | undefined) =>
+/** The Layer of a supervisor of whatever kind: `given` says what it gives once its children are up. @internal */
+export const treeLayer = <P extends SupervisorProcess>(
+  id: string,
+  make: (where: Omit<TreeOptions, "id">) => P,
+  given: (record: P) => Context.Context<never>
+): Layer.Layer<never, unknown> => processLayer((place) => Effect.map(started({ id, make }, place), given))
+
+interface Tree<P> {
+  readonly id: string
+  readonly make: (where: Omit<TreeOptions, "id">) => P
+}
+
+const started = <P extends SupervisorProcess>(tree: Tree<P>, place: Place | undefined) =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(launch(spec, place), (record) => {
+    Effect.flatMap(launch(tree, place), (record) => {
       // It runs: whatever interrupts the wait has to end it.
       const booted = Effect.onInterrupt(restore(boot(record)), () => stop(record))
       return place !== undefined ? booted : Effect.tap(booted, () => Effect.addFinalizer(() => stop(record)))
@@ -37,9 +53,9 @@ const started = (spec: SupervisorSpec, place: Place | undefined) =>
 
 const stop = (record: ProcessRecord): Effect.Effect<void> => Effect.asVoid(shutdown(record, { limit: "infinity" }))
 
-const launch = (spec: SupervisorSpec, place: Place | undefined): Effect.Effect<SupervisorProcess> =>
+const launch = <P extends SupervisorProcess>({ id, make }: Tree<P>, place: Place | undefined): Effect.Effect<P> =>
   Effect.withFiber((fiber) => {
-    const record = new SupervisorProcess(spec, whereabouts(fiber, spec.id, place))
+    const record = make(whereabouts(fiber, id, place))
     place?.adopt(record)
     record.run()
     return Effect.succeed(record)
@@ -57,10 +73,10 @@ const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, place: Pl
 }
 
 /** Waits until all children are up. */
-const boot = (record: SupervisorProcess): Effect.Effect<SupervisorProcess, unknown> =>
+const boot = <P extends SupervisorProcess>(record: P): Effect.Effect<P, unknown> =>
   Effect.withFiber((fiber) =>
     Effect.callback((resume) => {
-      const answer = (exit: () => Exit.Exit<SupervisorProcess, unknown>) =>
+      const answer = (exit: () => Exit.Exit<P, unknown>) =>
         fiber.currentDispatcher.scheduleTask(() => resume(exit()), 0)
       if (record.booted) return resume(Exit.succeed(record))
       const observer = { ended: () => answer(() => failure(record)) }

@@ -33,6 +33,13 @@ interface DynamicOptions extends Policies {
   readonly maxChildren?: number | undefined
 }
 
+interface PartitionOptions extends Policies {
+  readonly partitions?: number | undefined
+  readonly strategy?: Strategy.Options["strategy"] | undefined
+  readonly resetAfter?: Duration.Input | undefined
+  readonly shutdown?: Limit | undefined
+}
+
 /** @internal */
 export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpec) => {
   const { children, schedule } = options
@@ -60,6 +67,23 @@ export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpe
       return policy === undefined ? undefined : new RestartSteps(policy, quiet[index]!)
     }
   })
+}
+
+/** A supervisor of so many partitions, which are always restarted. @internal */
+export const partitionSpecOf = (
+  id: string,
+  layer: (partition: number) => Untyped["layer"],
+  options: PartitionOptions
+): (() => SupervisorSpec) => {
+  const { partitions = 8, resetAfter, shutdown, strategy = "oneForOne" } = options
+  if (!Number.isInteger(partitions) || partitions < 1) {
+    throw new RangeError(`${id}: partitions must be a whole number, 1 or more, not ${inspect(partitions)}`)
+  }
+  const children = Array.from({ length: partitions }, (_, partition): Untyped => {
+    const child = { id: String(partition), resetAfter, shutdown }
+    return { kind: "child", layer: layer(partition), options: child, key: undefined }
+  })
+  return specOf(id, { strategy, schedule: options.schedule, intensity: options.intensity, children })
 }
 
 /** @internal */

@@ -1,5 +1,5 @@
 /**
- * `terminateChild` and `restartChild`: what people ask of a running supervisor. Nothing here counts as a failure or
+ * `terminateChild`, `restartChild` and parking: what people ask of a running supervisor. Nothing here counts as a failure or
  * makes the supervisor shut down by itself.
  *
  * A request for a child that is just stopping waits for the end of it and is then looked at, as it would wait in the
@@ -7,7 +7,7 @@
  */
 import { type Request, type Status } from "./child.ts"
 import { isRestarting, joinRound, leaveRound, resourceRound, strategyRound } from "./rounds.ts"
-import { childAt, emit, refuseStart, reply, setStatus, start, stop, type Turn } from "./turn.ts"
+import { childAt, emit, refuseStart, reply, setParked, setStatus, start, stop, type Turn } from "./turn.ts"
 
 export const handleRequest = <X>(turn: Turn<X>, request: Request): void => {
   if (turn.phase._tag === "Booting") {
@@ -19,7 +19,8 @@ export const handleRequest = <X>(turn: Turn<X>, request: Request): void => {
     ({ member, status }) => member.id === request.id && member.kind === "child" && status._tag !== "Dropped"
   )
   if (index === -1) return reply(turn, request.request, { _tag: "ChildNotFound" })
-  return request._tag === "TerminateRequested" ? terminate(turn, index, request) : restart(turn, index, request)
+  if (request._tag !== "TerminateRequested") setParked(turn, index, request._tag === "ParkRequested")
+  return request._tag === "RestartRequested" ? restart(turn, index, request) : terminate(turn, index, request)
 }
 
 const terminate = <X>(turn: Turn<X>, index: number, request: Request): void => {

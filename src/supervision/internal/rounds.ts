@@ -109,17 +109,17 @@ const firstNamed = <X>(turn: Turn<X>, index: number): number => {
 
 /**
  * The members of a new round: the failed child, the named ones, and those of every round it meets. Under a group
- * strategy a child that is down comes back with its group; after the end of a resource it stays as it was. A child that
+ * strategy a child that is down comes back with its group, unless it is parked; after the end of a resource it stays as it was. A child that
  * fails while it waits for a resource takes that whole round along.
  */
 const gather = <X>(turn: Turn<X>, index: number, from: number): ReadonlyArray<number> => {
   const awaited = resourceRound(turn, index)
   const met = roundsOf(turn).filter((round) => round === awaited || round.members.some((member) => member >= from))
   const joins = new Set([index, ...met.flatMap(({ members }) => members)])
-  return turn.children.flatMap(({ status }, other) => {
+  return turn.children.flatMap(({ parked, status }, other) => {
     if (status._tag === "Dropped") return []
     const active = status._tag === "Up" || status._tag === "Starting"
-    const named = other >= from && (active || turn.options.strategy !== "oneForOne")
+    const named = other >= from && (active || (turn.options.strategy !== "oneForOne" && parked !== true))
     return named || joins.has(other) ? [other] : []
   })
 }

@@ -20,7 +20,7 @@
  * - `AskSchedule(round, child, incarnation, exit)`: step that child's restart schedule; one `Verdict`. Without a
  *   schedule: `Delay` of 0.
  * - `Sleep(round, millis)`: one `DelayPassed`; `CancelSleep(round)`: none.
- * - `Reply(request, result)`: the answer to a `TerminateRequested` or `RestartRequested`; each gets exactly one.
+ * - `Reply(request, result)`: the answer to a request; each gets exactly one.
  * - `Forget(child)`: a temporary child has ended; it is never spoken of again.
  * - `BootSucceeded`: all children are up. At most once, and never after a failed or stopped boot.
  * - `End(reason)`: nothing runs any more and nothing will. Only requests are still answered after it. A zombie may be
@@ -150,6 +150,7 @@ const handle = <X>(turn: Turn<X>, event: Event<X>): void => {
       return end(turn, { _tag: "Requested", reason: event.reason })
     case "TerminateRequested":
     case "RestartRequested":
+    case "ParkRequested":
       return handleRequest(turn, event)
   }
 }

@@ -14,6 +14,7 @@ import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import type { Limit } from "../../kernel/Shutdown.ts"
 import type { Untyped } from "../ChildSpec.ts"
+import type { Request } from "./child.ts"
 import { ChildReports } from "./childReports.ts"
 import { ChildRun, type Ending, type Reports } from "./childRun.ts"
 import { RequestDesk, type Answer } from "./requestDesk.ts"
@@ -214,7 +215,7 @@ export class SupervisorProcess extends TreeProcess {
   // ---- questions --------------------------------------------------------------------------------------------------
 
   /** Asks the core for something; `answer` is called once. */
-  request(tag: "TerminateRequested" | "RestartRequested", id: string, answer: Answer): void {
+  request(tag: Request["_tag"], id: string, answer: Answer): void {
     const request = this.desk.add(answer)
     const refused = () => this.desk.reply(request, { _tag: "SupervisorStopping" })
     this.post(new SupervisorEnvelope({ _tag: tag, request, id }, refused))

@@ -56,7 +56,7 @@ export type Action<X> =
   | { readonly _tag: "BootSucceeded" }
   | { readonly _tag: "End"; readonly reason: EndReason<X> }
 
-/** What `terminateChild` and `restartChild` are told. */
+/** What whoever asked is told. */
 export type Result<X> =
   | { readonly _tag: "Done" }
   | { readonly _tag: "ChildNotFound" }
@@ -160,6 +160,10 @@ export const childAt = <X>(turn: Turn<X>, index: number): Child<X> => turn.child
 
 export const setStatus = <X>(turn: Turn<X>, index: number, status: Status<X>): void => {
   turn.children[index] = { ...childAt(turn, index), status }
+}
+
+export const setParked = <X>(turn: Turn<X>, index: number, parked: boolean): void => {
+  turn.children[index] = { ...childAt(turn, index), parked }
 }
 
 /** The highest index that passes the test, or -1. */

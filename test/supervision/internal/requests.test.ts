@@ -200,6 +200,47 @@ describe("restartChild beside a restart it has no part in", () => {
   })
 })
 
+describe("a parked child", () => {
+  const group = { strategy: "oneForAll", members: abc } as const
+
+  it("stays where it is when its group restarts, and belongs to it again once it was asked for", () => {
+    const script = booted(group)
+    assert.deepStrictEqual(script.park("b", 1), ["stop b"])
+    assert.deepStrictEqual(script.ok("stop b"), ["reply 1 Done"])
+    script.crash("a")
+    script.settle()
+    assert.deepStrictEqual(script.children(), ["a running", "b stopped", "c running"])
+    assert.deepStrictEqual(script.restart("b", 2), ["start b"])
+    assert.deepStrictEqual(script.ok("start b"), ["reply 2 Done"])
+    script.terminate("b", 3)
+    script.ok("stop b")
+    script.crash("a")
+    script.settle()
+    assert.deepStrictEqual(script.children(), ["a running", "b running", "c running"])
+  })
+
+  it("leaves a group that is just restarting", () => {
+    const script = booted(group)
+    script.crash("a")
+    script.park("c", 1)
+    script.settle()
+    assert.deepStrictEqual(script.children(), ["a running", "b running", "c stopped"])
+  })
+
+  it("of two who ask, the later one has it its way", () => {
+    const script = booted(group)
+    script.park("b", 1)
+    script.restart("b", 2)
+    assert.deepStrictEqual(script.ok("stop b"), ["reply 1 Done", "start b"])
+    script.ok("start b")
+    script.terminate("b", 3)
+    script.restart("b", 4)
+    script.park("b", 5)
+    script.settle()
+    assert.deepStrictEqual(script.children(), ["a running", "b stopped", "c running"])
+  })
+})
+
 describe("a supervisor that is ending", () => {
   it("answers every request", () => {
     const script = booted({ members: abc })

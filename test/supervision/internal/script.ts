@@ -104,6 +104,10 @@ export class Script {
     return this.send({ _tag: "TerminateRequested", request, id })
   }
 
+  park(id: string, request = 1): ReadonlyArray<string> {
+    return this.send({ _tag: "ParkRequested", request, id })
+  }
+
   restart(id: string, request = 1): ReadonlyArray<string> {
     return this.send({ _tag: "RestartRequested", request, id })
   }

@@ -180,7 +180,7 @@ export class World {
     if (chance(0.05)) return this.stop()
     const request = this.nextRequest++
     const id = `c${int(this.options.members.length + 1)}`
-    const event = { _tag: pick(["TerminateRequested", "RestartRequested"] as const), request, id }
+    const event = { _tag: pick(["TerminateRequested", "RestartRequested", "ParkRequested"] as const), request, id }
     this.requests.set(request, event)
     this.mailbox.push(event)
   }
@@ -263,7 +263,7 @@ export class World {
         const request = this.requests.get(action.request)
         assert.isTrue(this.requests.delete(action.request), "a reply too many")
         const life = this.lives[this.options.members.findIndex(({ id }) => id === request!.id)]
-        if (life !== undefined && request!._tag === "TerminateRequested")
+        if (life !== undefined && request!._tag !== "RestartRequested")
           life.terminated ||= action.result._tag === "Done"
         return
       }
@@ -293,6 +293,7 @@ export class World {
     assert.strictEqual(life.phase, "gone", "started while its former incarnation is there")
     assert.strictEqual(incarnation, life.incarnation + 1)
     const { children, phase } = this.state
+    assert.notStrictEqual(children[child]!.parked, true, "a parked child was started")
     if (phase._tag === "Booting") {
       assert.isTrue(this.lives.slice(0, child).every(({ incarnation }) => incarnation === 1))
       assert.isTrue(this.lives.slice(child).every(({ incarnation }) => incarnation === 0))

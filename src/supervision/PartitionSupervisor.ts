@@ -1,0 +1,424 @@
+/**
+ * Supervisors of several processes of one kind that share the work by key.
+ *
+ * One server handles one message at a time: where that is too slow, or where one long turn must not hold everybody up, a
+ * partition supervisor runs several of it. Each key belongs to one of them, so that what concerns one key still happens
+ * in order.
+ *
+ * **Guarantees**
+ *
+ * - A key is routed to the same partition as long as the number of partitions in use is the same, in every version of
+ *   this library and on every machine. {@link partitionOf} says how.
+ * - The client of a partition stays valid while its supervisor restarts the process behind it.
+ * - Partitions that `resize` has put out of use stay stopped, whatever restarts around them.
+ *
+ * **In Erlang/OTP**
+ *
+ * `PartitionSupervisor` of Elixir, with another hash. There a name with a key in it reaches the partition; here `client`
+ * does. A partition is always restarted (`permanent`).
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as Layer from "effect/Layer"
+import { DefinitionTypeId, type Client, type Definition } from "../behaviour/GenServer.ts"
+import type * as Protocol from "../behaviour/Protocol.ts"
+import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
+import type { Limit } from "../kernel/Shutdown.ts"
+import type { RestartSchedule, Stable, Untyped } from "./ChildSpec.ts"
+import type { Counts } from "./DynamicSupervisor.ts"
+import { treeLayer } from "./internal/launch.ts"
+import { partitionSpecOf } from "./internal/options.ts"
+import * as Hash from "./internal/partitionHash.ts"
+import { partitionLayer, PartitionProcess } from "./internal/partitionProcess.ts"
+import { askRun, startAnswer, type StartFailed, SupervisorDown, type ChildInfo, type Strategy } from "./Supervisor.ts"
+
+export {
+  /**
+   * A partition that was to be in use again did not come up.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  StartFailed,
+  /**
+   * The supervisor is down, or ended before it answered.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  SupervisorDown
+} from "./Supervisor.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * What decides on the partition. Anything else is to be made a text first.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Key = string | number | bigint
+
+/**
+ * How partitions are supervised. `E` is how one can fail to start.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PartitionOptions<E, RS> {
+  /**
+   * How many there are, 1 or more. Default 8, on every machine: partitions share one thread, so that more of them is not
+   * more work done but fewer keys that wait for each other, and a number that depends on the machine would route by it.
+   */
+  readonly partitions?: number | undefined
+  /** Which other partitions are restarted with one that failed. Default `"oneForOne"`. */
+  readonly strategy?: Strategy | undefined
+  /** Delay and giving up, for each partition by itself. Default: restart at once. */
+  readonly schedule?: RestartSchedule<E, RS> | undefined
+  /** The schedule of a partition begins anew once it has been up this long. Default: the window of the intensity. */
+  readonly resetAfter?: Duration.Input | undefined
+  /** One counter for all partitions. Default 3 in 5 seconds; off where a schedule is given without it. */
+  readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
+  /** How long the orderly end of one may take before the kill. Default 5 seconds, without limit for a supervisor. */
+  readonly shutdown?: Limit | undefined
+}
+
+/**
+ * What makes a partition supervisor of servers.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<
+  M extends Protocol.Any,
+  A extends ReadonlyArray<unknown>,
+  E,
+  R,
+  D,
+  RS
+> extends PartitionOptions<E, RS> {
+  /** What each partition is. */
+  readonly child: Definition<D, M, A, E, R>
+  /** The arguments of its `init`, made once for each partition. Default: the number of the partition. */
+  readonly args: (partition: number) => [...NoInfer<A>]
+}
+
+/** A number is what `init` takes, or nothing. */
+type Numbered<A> = [A] extends [readonly []]
+  ? unknown
+  : [partition: number] extends A
+    ? unknown
+    : { readonly args: (partition: number) => A }
+
+/**
+ * What makes a partition supervisor of whatever has a Layer of its own, such as dynamic supervisors.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LayerOptions<S, I, E, R, RS> extends PartitionOptions<E, RS> {
+  /** The service of each partition, with the `layer` that starts one. */
+  readonly child: { readonly key: string; readonly Service: S; readonly layer: Layer.Layer<I, E, R> }
+}
+
+/**
+ * A partition as its supervisor sees it. Out of use it is `"stopped"`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PartitionInfo extends Pick<ChildInfo, "state" | "pid" | "restarts"> {
+  readonly partition: number
+}
+
+/**
+ * What the service of a partition supervisor gives. `C` is what one partition gives.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PartitionSupervisorHandle<out C> extends Handle<never> {
+  /** The client of the partition that a key belongs to. Fails with `NoPartitions` if none is in use. */
+  readonly client: (key: Key) => Effect.Effect<C, NoPartitions>
+  /** The clients of all partitions in use, in their order. */
+  readonly clients: Effect.Effect<ReadonlyArray<C>>
+  /** How many partitions are in use. */
+  readonly size: Effect.Effect<number>
+  /**
+   * Sets how many partitions are in use, from 0 up to as many as there are, and gives the number before.
+   *
+   * To use fewer, keys are routed anew first, then the partitions that are left over are stopped, side by side; their
+   * state is lost. To use more, they are started one after the other, then keys are routed anew; if one does not come up,
+   * everything stays as it was. One change is made at a time, and if who waits is interrupted it is made all the same.
+   *
+   * Throws a `RangeError` for any other number.
+   */
+  readonly resize: (size: number) => Effect.Effect<number, StartFailed | SupervisorDown>
+  /** All partitions in their order, those out of use as well. Empty while the supervisor is down. */
+  readonly whichChildren: Effect.Effect<ReadonlyArray<PartitionInfo>>
+  /** How many partitions there are, those out of use as well, and how many run and are started or restarted. */
+  readonly countChildren: Effect.Effect<Counts>
+}
+
+/**
+ * The service class of a partition supervisor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClass<Self, Id extends string, C, E, R> extends Context.ServiceClass<
+  Self,
+  Id,
+  PartitionSupervisorHandle<C>
+> {
+  readonly layer: Layer.Layer<Self, E, R>
+}
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * No partition is in use: the supervisor was resized to zero.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NoPartitions extends Data.TaggedError("NoPartitions")<{ readonly supervisor: string }> {
+  override get message() {
+    return `${this.supervisor} has no partition in use`
+  }
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+interface Declare<Self> {
+  <const Id extends string, M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS = never>(
+    id: Id,
+    options: Options<M, A, E, R, D, RS>
+  ): ServiceClass<Self, Id, Client<M>, E, R | NoInfer<RS>>
+  <const Id extends string, S extends Stable["Service"], I, E, R, RS = never>(
+    id: Id,
+    options: LayerOptions<S, I, E, R, RS>
+  ): ServiceClass<Self, Id, S, E, R | NoInfer<RS>>
+  <const Id extends string, M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS = never>(
+    id: Id,
+    options: Omit<Options<M, A, E, R, D, RS>, "args"> & Numbered<NoInfer<A>>
+  ): ServiceClass<Self, Id, Client<M>, E, R | NoInfer<RS>>
+}
+
+/**
+ * Declares a partition supervisor: its service, its name in the environment, and what its partitions are.
+ *
+ * **Details**
+ *
+ * `init` gets the number of its partition, from 0, or what `args` makes of it. Throws a `RangeError` for a number
+ * of partitions, a strategy or an intensity there is none of.
+ *
+ * **Example** (Counting by key)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { Rpc } from "effect/rpc"
+ * import { GenServer, PartitionSupervisor } from "effect-otp"
+ *
+ * class Visits extends GenServer.Service<Visits>()("app/Visits", [
+ *   Rpc.make("count", { payload: { page: Schema.String }, success: Schema.String })
+ * ]) {
+ *   static readonly definition = this.define({
+ *     init: (partition: number) => Effect.succeed({ partition, pages: new Map<string, number>() }),
+ *     handlers: {
+ *       count: ({ page }, { pages, partition }) => {
+ *         const visits = (pages.get(page) ?? 0) + 1
+ *         return GenServer.reply(`${page}: ${visits}, in partition ${partition}`, {
+ *           partition,
+ *           pages: new Map([...pages, [page, visits]])
+ *         })
+ *       }
+ *     }
+ *   })
+ * }
+ * class AllVisits extends PartitionSupervisor.Service<AllVisits>()("app/AllVisits", {
+ *   child: Visits.definition,
+ *   partitions: 4
+ * }) {}
+ *
+ * const visit = (page: string) =>
+ *   Effect.gen(function*() {
+ *     const visits = yield* AllVisits
+ *     const client = yield* visits.client(page)
+ *     return yield* client.count({ page })
+ *   })
+ *
+ * const program = Effect.all([visit("/home"), visit("/about"), visit("/home")])
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide(AllVisits.layer)))
+ * // => ["/home: 1, in partition 1", "/about: 1, in partition 3", "/home: 2, in partition 1"]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Service = <Self>(): Declare<Self> => {
+  const declare = (id: string, options: AnyOptions): unknown => {
+    const key = Context.Service<Self, PartitionSupervisorHandle<unknown>>()(id)
+    const spec = partitionSpecOf(id, (partition) => layerOf(options, partition, keyOf(id, partition)), options)
+    const layer = treeLayer(
+      id,
+      (where) => new PartitionProcess(spec(), where),
+      ({ exports, spec, target }) => {
+        const clients = spec.children.map((_, partition) => exports.mapUnsafe.get(keyOf(id, partition)))
+        return Context.makeUnsafe<never>(new Map([[id, makeHandle(target, clients)]]))
+      }
+    )
+    return Object.assign(key, { layer })
+  }
+  return declare as Declare<Self>
+}
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * The partition of a key among so many.
+ *
+ * **Details**
+ *
+ * A whole number or a `bigint` goes to `|key| mod count`. Everything else goes by its text: the FNV-1a hash of 32 bits of
+ * its UTF-8, modulo `count`. This is promised: it may be computed elsewhere, and stored.
+ *
+ * Throws a `RangeError` for a count that is no whole number of 1 or more.
+ *
+ * **Example** (Finding the partition of a key)
+ *
+ * ```ts import.meta.vitest
+ * import { PartitionSupervisor } from "effect-otp"
+ *
+ * const keys = [7, -7, "7", "lobby"]
+ * keys.map((key) => PartitionSupervisor.partitionOf(key, 3)) // => [1, 1, 0, 1]
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const partitionOf = (key: Key, count: number): number => {
+  if (!Number.isInteger(count) || count < 1) {
+    throw new RangeError(`partitionOf: count must be a whole number, 1 or more, not ${count}`)
+  }
+  return Hash.partitionOf(key, count)
+}
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** The options without their types. */
+interface AnyOptions extends PartitionOptions<unknown, never> {
+  readonly child:
+    | Definition<unknown, Protocol.Any, ReadonlyArray<unknown>, unknown, never>
+    | { readonly key: string; readonly layer: Untyped["layer"] }
+  readonly args?: ((partition: number) => ReadonlyArray<unknown>) | undefined
+}
+
+const keyOf = (id: string, partition: number): string => `${id}#${partition}`
+
+const layerOf = ({ args, child }: AnyOptions, partition: number, key: string): Untyped["layer"] => {
+  if (!(DefinitionTypeId in child)) return partitionLayer(child.layer, child.key, key)
+  const layer = child.layer(...(args === undefined ? [partition] : args(partition)))
+  return partitionLayer(layer, child[DefinitionTypeId].id, key)
+}
+
+const currentOf = (target: HandleTarget): PartitionProcess | undefined => target.current as PartitionProcess | undefined
+
+const makeHandle = (target: HandleTarget, clients: ReadonlyArray<unknown>): PartitionSupervisorHandle<unknown> => {
+  const all = clients.length
+  const size = () => currentOf(target)?.size ?? all
+  return {
+    [HandleTypeId]: target,
+    client: (key) =>
+      Effect.suspend(() => {
+        const inUse = size()
+        return inUse === 0
+          ? Effect.fail(new NoPartitions({ supervisor: target.key }))
+          : Effect.succeed(clients[Hash.partitionOf(key, inUse)])
+      }),
+    clients: Effect.sync(() => clients.slice(0, size())),
+    size: Effect.sync(size),
+    resize: (size) => {
+      if (!Number.isInteger(size) || size < 0 || size > all) {
+        throw new RangeError(`${target.key}: size must be a whole number from 0 to ${all}, got ${String(size)}`)
+      }
+      return Effect.suspend(() => {
+        const supervisor = currentOf(target)
+        return supervisor === undefined
+          ? Effect.fail(new SupervisorDown({ supervisor: target.key }))
+          : Effect.flatMap(Effect.forkDetach(resize(supervisor, size)), Fiber.join)
+      })
+    },
+    whichChildren: Effect.sync(() => childrenOf(target)),
+    countChildren: Effect.sync(() => {
+      const states = childrenOf(target).map(({ state }) => state)
+      const active = states.filter((state) => state === "running").length
+      const restarting = states.filter((state) => state === "starting" || state === "restarting").length
+      return { children: states.length, active, restarting }
+    })
+  }
+}
+
+const childrenOf = (target: HandleTarget): ReadonlyArray<PartitionInfo> =>
+  (currentOf(target)?.view ?? []).map(({ pid, restarts, state }, partition) => ({ partition, state, pid, restarts }))
+
+const resize = (supervisor: PartitionProcess, size: number): Effect.Effect<number, StartFailed | SupervisorDown> =>
+  supervisor.resizing.withPermit(
+    Effect.suspend(() => {
+      const before = supervisor.size
+      return Effect.as(size < before ? shrink(supervisor, size, before) : grow(supervisor, before, size), before)
+    })
+  )
+
+const numbers = (from: number, below: number): ReadonlyArray<number> =>
+  Array.from({ length: below - from }, (_, index) => from + index)
+
+/** Nobody is sent to a partition that is going to stop. */
+const shrink = (supervisor: PartitionProcess, size: number, before: number) =>
+  Effect.suspend(() => {
+    supervisor.size = size
+    return park(supervisor, numbers(size, before))
+  })
+
+const park = (supervisor: PartitionProcess, partitions: ReadonlyArray<number>): Effect.Effect<void, SupervisorDown> =>
+  Effect.forEach(partitions, (partition) => ask(supervisor, "ParkRequested", partition), {
+    concurrency: "unbounded",
+    discard: true
+  })
+
+/** Nobody is sent to a partition that is not up yet. */
+const grow = (
+  supervisor: PartitionProcess,
+  before: number,
+  size: number
+): Effect.Effect<void, StartFailed | SupervisorDown> => {
+  const added = numbers(before, size)
+  const all = Effect.forEach(added, (partition) => start(supervisor, partition), { discard: true })
+  return Effect.andThen(
+    Effect.onError(all, () => Effect.ignore(park(supervisor, added))),
+    Effect.sync(() => {
+      supervisor.size = size
+    })
+  )
+}
+
+const start = (supervisor: PartitionProcess, partition: number): Effect.Effect<void, StartFailed | SupervisorDown> =>
+  ask(supervisor, "RestartRequested", partition).pipe(
+    Effect.flatMap((answer) => startAnswer(String(partition), answer)),
+    Effect.catchTags({
+      ChildRunning: () => Effect.void,
+      // It comes back with its group.
+      ChildRestarting: () => Effect.void
+    })
+  )
+
+/** A partition is never dropped, so there is always one to ask. */
+const ask = (supervisor: PartitionProcess, tag: "ParkRequested" | "RestartRequested", partition: number) =>
+  Effect.catchTag(askRun(supervisor, tag, String(partition)), "ChildNotFound", Effect.die)

@@ -1,0 +1,46 @@
+/**
+ * The partition of a key. Written down here, since nothing else is promised to give the same in every version: where a
+ * key goes may be known to others, and to data that was stored.
+ *
+ * - A whole number, or a `bigint`: `|key| mod count`.
+ * - Everything else: the FNV-1a hash of 32 bits of its text (of a number that is not whole: as `String` writes it) in
+ *   UTF-8, modulo `count`. A surrogate without its other half counts as U+FFFD.
+ */
+
+/** @internal */
+export const partitionOf = (key: string | number | bigint, count: number): number => {
+  if (typeof key === "bigint") return Number((key < 0n ? -key : key) % BigInt(count))
+  if (typeof key === "number" && Number.isInteger(key)) return Math.abs(key) % count
+  return fnv1a(String(key)) % count
+}
+
+const OFFSET_BASIS = 0x811c9dc5
+const PRIME = 0x01000193
+
+/** @internal */
+export const fnv1a = (text: string): number => {
+  let hash = OFFSET_BASIS
+  const eat = (byte: number): void => {
+    hash = Math.imul(hash ^ byte, PRIME)
+  }
+  for (const character of text) eachByte(character.codePointAt(0)!, eat)
+  return hash >>> 0
+}
+
+const isSurrogate = (point: number): boolean => point >= 0xd800 && point <= 0xdfff
+
+/** The bytes of a code point in UTF-8. */
+const eachByte = (given: number, f: (byte: number) => void): void => {
+  const point = isSurrogate(given) ? 0xfffd : given
+  if (point < 0x80) return f(point)
+  if (point < 0x800) f(0xc0 | (point >> 6))
+  else {
+    if (point < 0x10000) f(0xe0 | (point >> 12))
+    else {
+      f(0xf0 | (point >> 18))
+      f(0x80 | ((point >> 12) & 0x3f))
+    }
+    f(0x80 | ((point >> 6) & 0x3f))
+  }
+  f(0x80 | (point & 0x3f))
+}
