@@ -32,6 +32,7 @@ export * as Registry from "./naming/Registry.ts"
 export * as CallError from "./behaviour/CallError.ts"
 export * as GenServer from "./behaviour/GenServer.ts"
 export * as Protocol from "./behaviour/Protocol.ts"
+export * as Sys from "./behaviour/Sys.ts"
 export * as Task from "./behaviour/Task.ts"
 export * as TaskError from "./behaviour/TaskError.ts"
 

@@ -190,3 +190,10 @@ const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
     // Finalizers may have started others meanwhile.
     return Effect.andThen(Effect.forEach(left, awaitEnd, { discard: true }), killAll(kernel))
   })
+
+export {
+  /** Freezes plain data through and through. @internal */
+  deepFreeze,
+  /** Whether it is plain data, which can be looked into and frozen. @internal */
+  isData
+} from "./internal/deepFreeze.ts"

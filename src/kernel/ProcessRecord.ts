@@ -29,9 +29,10 @@ import type { CrashReport } from "./CrashReport.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { ancestors, deadLetter, death as announceDeath, displayName, reportCrash } from "./internal/announce.ts"
 import { exitOf, worse } from "./internal/ending.ts"
-import { deepFreeze, isData } from "./internal/deepFreeze.ts"
+import { deepFreeze } from "./internal/deepFreeze.ts"
 import type { KernelState } from "./internal/kernelState.ts"
 import * as Relations from "./internal/relations.ts"
+import { WaitingLine } from "./internal/waitingLine.ts"
 import { Mailbox, type Bound } from "./Mailbox.ts"
 import * as Pid from "./Pid.ts"
 import * as Signal from "./Signal.ts"
@@ -111,11 +112,6 @@ export class Self extends Context.Service<Self, Pid.Pid>()("effect-otp/kernel/Se
 export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined =>
   Context.getOrUndefined(fiber.context, Self) as ProcessRecord | undefined
 
-interface Waiting {
-  readonly envelope: Envelope
-  readonly admit: () => void
-}
-
 // ---- the record ---------------------------------------------------------------------------------------------------
 
 /**
@@ -153,7 +149,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   protected resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
   protected bound: Bound | undefined = undefined
   /** Senders waiting for room, under the policy `suspend`. */
-  private waiting: Array<Waiting> | undefined = undefined
+  private waiting: WaitingLine<Envelope> | undefined = undefined
   private observers: Array<Observer> | undefined = undefined
   private belongings: Set<Belonging> | undefined = undefined
   protected scope: Scope.Closeable | undefined = undefined
@@ -249,7 +245,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
 
   /** Takes a message that has not begun back out of the mailbox; false if it has begun or is not here. */
   withdraw(envelope: Envelope): boolean {
-    if (!this.mailbox.remove(envelope) && !this.stopWaiting(envelope)) return false
+    if (!this.mailbox.remove(envelope) && this.waiting?.remove(envelope) !== true) return false
     this.settle("returned")
     this.roomMade()
     return true
@@ -271,10 +267,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
 
   /** Lets requests to the process itself in that wait for room behind other messages. */
   protected admitControls(): void {
-    const controls = this.waiting?.filter(({ envelope }) => envelope.isControl === true) ?? []
-    for (const { admit, envelope } of controls) {
-      this.stopWaiting(envelope)
-      this.mailbox.push(envelope)
+    for (const { admit, envelope } of this.waiting?.takeControls() ?? []) {
+      this.admit(envelope)
       admit()
     }
   }
@@ -286,21 +280,10 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     while (waiting.length > 0 && this.mailbox.size < this.bound!.capacity) {
       const { envelope, admit } = waiting.shift()!
       if (envelope.from?.status === "dead") this.lose(envelope, "dropped")
-      else {
-        this.mailbox.push(envelope)
-        this.wake(envelope)
-      }
+      else this.admit(envelope)
       admit()
     }
     if (waiting.length === 0) this.waiting = undefined
-  }
-
-  private stopWaiting(envelope: Envelope): boolean {
-    const at = this.waiting?.findIndex((waiting) => waiting.envelope === envelope) ?? -1
-    if (at < 0) return false
-    this.waiting!.splice(at, 1)
-    if (this.waiting!.length === 0) this.waiting = undefined
-    return true
   }
 
   private count(): void {
@@ -324,7 +307,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   private overflow(envelope: Envelope, admit: (() => void) | undefined): boolean {
     const bound = this.bound!
     if (bound.policy === "suspend" && admit !== undefined && envelope.from !== this) {
-      ;(this.waiting ??= []).push({ envelope, admit })
+      ;(this.waiting ??= new WaitingLine()).add(envelope, admit)
       return false
     }
     if (envelope.isControl === true) return this.admit(envelope)
@@ -472,9 +455,9 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     for (const envelope of this.mailbox.clear()) this.refuse(envelope, why)
     const waiting = this.waiting
     this.waiting = undefined
-    for (const { envelope, admit } of waiting ?? []) {
-      this.refuse(envelope, why)
-      admit()
+    for (let next = waiting?.shift(); next !== undefined; next = waiting?.shift()) {
+      this.refuse(next.envelope, why)
+      next.admit()
     }
   }
 
@@ -597,10 +580,6 @@ export class MessageEnvelope implements Envelope {
 }
 
 export {
-  /** Freezes plain data through and through. @internal */
-  deepFreeze,
-  /** Whether it is plain data, which can be looked into and frozen. @internal */
-  isData,
   /** How people know a process: by label, name or pid. @internal */
   displayName,
   /** The exit a scope is closed with. @internal */

@@ -1,7 +1,7 @@
 /** Shows data without what is secret in it: each `Redacted` of Effect becomes the text it prints. */
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import { isData } from "../../kernel/ProcessRecord.ts"
+import { isData } from "../../kernel/Kernel.ts"
 
 /** The value itself, unless there is a secret in its records, arrays, maps, sets and options. @internal */
 export const redact = (value: unknown): unknown => new Redaction().of(value, DEPTH)
@@ -9,13 +9,16 @@ export const redact = (value: unknown): unknown => new Redaction().of(value, DEP
 /** How deep it looks. What lies deeper is shown as it is, and a `Redacted` prints as one anyway. */
 const DEPTH = 100
 
+const textOf = ({ label }: Redacted.Redacted<unknown>): string =>
+  label === undefined ? "<redacted>" : `<redacted:${label}>`
+
 class Redaction {
   /** What each object becomes. One that is still being looked at stands for itself: a cycle. */
   private readonly known = new Map<object, unknown>()
 
   of(value: unknown, depth: number): unknown {
     if (typeof value !== "object" || value === null || depth === 0) return value
-    if (Redacted.isRedacted(value)) return String(value)
+    if (Redacted.isRedacted(value)) return textOf(value)
     if (this.known.has(value)) return this.known.get(value)
     this.known.set(value, value)
     const shown = this.inside(value, depth - 1)

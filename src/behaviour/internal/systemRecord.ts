@@ -7,17 +7,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { deepFreeze, Self, type Envelope, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { deepFreeze } from "../../kernel/Kernel.ts"
+import { Self, type Envelope, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { CallEnvelope, StopEnvelope, SystemEnvelope } from "./envelopes.ts"
 import { ServerRecord } from "./serverRecord.ts"
 import type { ServerSpec, Status } from "./serverSpec.ts"
-import { freezing, overheard, Watchers, type StateReader, type Tally, type Tracer } from "./watch.ts"
+import { overheard, Watchers, type StateReader, type Tally, type Tracer } from "./watch.ts"
 
 /** @internal */
 export abstract class SystemRecord extends ServerRecord {
-  /** Who looks on by request; `watch` tells them. */
-  private watchers: Watchers | undefined = undefined
-
   // ---- requests ---------------------------------------------------------------------------------------------------
 
   /** Answers a request to the process itself. An effect if it is to go on with a suspension. */
@@ -109,7 +107,7 @@ export abstract class SystemRecord extends ServerRecord {
   remove(who: Tracer | StateReader): void {
     const { watchers } = this
     if (watchers === undefined) return
-    watchers.tracers.delete(who as Tracer)
+    watchers.tracers.delete(who)
     watchers.readers.delete(who as StateReader)
     this.look(watchers)
   }
@@ -118,20 +116,20 @@ export abstract class SystemRecord extends ServerRecord {
     return Context.get(this.context, Clock.Clock).monotonicTimeNanosUnsafe()
   }
 
+  /** Those who look on by request. */
+  private get watchers(): Watchers | undefined {
+    return this.watch instanceof Watchers ? this.watch : undefined
+  }
+
   private watched(): Watchers {
-    return (this.watchers ??= new Watchers(this.kernel.freezes ? freezing : undefined, this.spec))
+    return this.watchers ?? new Watchers(this.watch, this.spec)
   }
 
   /** Nobody who looks on costs a server nothing: then it is again as it was. */
   private look(watchers: Watchers): void {
     if (this.status === "dead") return
     this.spec = watchers.hearsMessages ? (watchers.overheard ??= this.listenTo(watchers)) : watchers.spec
-    if (!watchers.isEmpty) {
-      this.watch = watchers
-      return
-    }
-    this.watchers = undefined
-    this.watch = this.kernel.freezes ? freezing : undefined
+    this.watch = watchers.isEmpty ? watchers.below : watchers
   }
 
   private listenTo(watchers: Watchers): ServerSpec {
@@ -142,11 +140,6 @@ export abstract class SystemRecord extends ServerRecord {
       },
       other: (received) => watchers.received(this.inHand?.from, received)
     })
-  }
-
-  protected override release(): void {
-    super.release()
-    this.watchers = undefined
   }
 }
 

@@ -1,6 +1,7 @@
 /** Who looks on while a server works: traces, counts of messages, readers of its states; and what freezes them. */
 import * as Exit from "effect/Exit"
-import { deepFreeze, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { deepFreeze } from "../../kernel/Kernel.ts"
+import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import type { Next } from "./next.ts"
 import type { Handler, ServerSpec } from "./serverSpec.ts"
 
@@ -62,7 +63,7 @@ export class Watchers implements Watch {
   readonly spec: ServerSpec
   /** The same while somebody does. */
   overheard: ServerSpec | undefined = undefined
-  private readonly below: Watch | undefined
+  readonly below: Watch | undefined
 
   constructor(below: Watch | undefined, spec: ServerSpec) {
     this.below = below

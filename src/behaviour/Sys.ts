@@ -1,0 +1,498 @@
+/**
+ * Looks into running servers from outside, and holds them still.
+ *
+ * Every server answers: `GenServer`, `Agent`, and whatever else is built on the same loop. Nothing has to be prepared for
+ * it, and a server that nobody looks at pays nothing. A target is a client or the pid of one run.
+ *
+ * **Guarantees**
+ *
+ * - Order: a request takes its turn among the other messages of who asks; handlers never see it, and an idle time goes on.
+ * - Suspension: a suspended server keeps its messages in order and answers system requests and stops. Its parent's
+ *   shutdown, exit signals and a kill end it as ever.
+ * - Safety: what fails in a function given to `replaceState` fails for its caller; the state stays, the server lives.
+ * - Traces: a reader that is slow loses events, as its policy says, and holds nobody up.
+ *
+ * **Not here**
+ *
+ * Supervisors and plain processes: they answer no system requests. A supervisor tells of itself by `whichChildren`.
+ *
+ * **In Erlang/OTP**
+ *
+ * `sys`. There is no code to change at run time: `replaceState` changes a state.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import type { Accounting } from "../kernel/Accounting.ts"
+import * as Handle from "../kernel/Handle.ts"
+import * as Pid from "../kernel/Pid.ts"
+import * as Process from "../kernel/Process.ts"
+import { displayName, type ProcessRecord } from "../kernel/ProcessRecord.ts"
+import type { CallError } from "./CallError.ts"
+import type { CallOptions } from "./GenServer.ts"
+import { askSystem } from "./internal/client.ts"
+import { SystemRecord } from "./internal/systemRecord.ts"
+import type * as Watch from "./internal/watch.ts"
+import type * as Protocol from "./Protocol.ts"
+
+/**
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const StateTypeId = "~effect-otp/behaviour/Sys/State"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * What can be looked into: the client of a server, or the pid of one run of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Target = Pid.Pid | { readonly [Handle.TypeId]: { readonly key: string } }
+
+/**
+ * A protocol that says what the state of its servers is, as that of an agent does.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Stateful<out S> {
+  readonly [StateTypeId]: S
+}
+
+type ProtocolOf<T> = T extends Handle.Handle<infer M> ? M : never
+
+/**
+ * The type of a target's state: `unknown` unless its protocol says it. Then give a Schema.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StateOf<T> = [ProtocolOf<T>] extends [never]
+  ? unknown
+  : [ProtocolOf<T>] extends [Stateful<infer S>]
+    ? S
+    : unknown
+
+/**
+ * How a request to a target fails: behind a client there is a server, behind a pid perhaps not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Failure<T> = [ProtocolOf<T>] extends [never] ? CallError | NotAServer : CallError
+
+/**
+ * A Schema the state is checked with, so that its type is known.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Checked<S> extends CallOptions {
+  /** Checks the state as it is in memory; nothing is decoded. */
+  readonly schema: Schema.Schema<S>
+}
+
+/**
+ * What a server shows of itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Status {
+  readonly pid: Pid.Pid
+  readonly name: string | undefined
+  readonly label: string | undefined
+  readonly parent: Pid.Pid | undefined
+  readonly status: "running" | "suspended"
+  /** The state as `formatStatus` gives it, each `Redacted` in it replaced by the text it prints. */
+  readonly state: unknown
+  /** How many messages wait. */
+  readonly mailboxLength: number
+  /** What became of the messages of this run. */
+  readonly messages: Accounting
+}
+
+/**
+ * How many messages a server has taken, and how many answers it has given, since the counting began.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Statistics {
+  readonly elapsed: Duration.Duration
+  readonly messagesIn: number
+  readonly messagesOut: number
+}
+
+type Untyped<M> = [M] extends [Protocol.Any] ? ([M["_tag"]] extends [never] ? true : false) : true
+
+type Sent<M> = M extends Protocol.Any
+  ? {
+      readonly _tag: M extends Protocol.Cast ? "Cast" : "Call"
+      readonly tag: M["_tag"]
+      readonly payload: Protocol.Payload<M>
+    }
+  : never
+
+type AnySent = { readonly _tag: "Call" | "Cast"; readonly tag: string; readonly payload: unknown }
+
+/**
+ * What a handler was given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Message<M> =
+  | (Untyped<M> extends true ? AnySent : Sent<M>)
+  | { readonly _tag: "Info"; readonly content: unknown }
+  | { readonly _tag: "Continue"; readonly token: unknown }
+  | { readonly _tag: "Idle" }
+
+type Answer<M> = M extends Protocol.Cast
+  ? never
+  : M extends Protocol.Any
+    ? { readonly tag: M["_tag"]; readonly exit: Exit.Exit<Protocol.Success<M>, Protocol.Error<M>> }
+    : never
+
+type AnyAnswer = { readonly tag: string; readonly exit: Exit.Exit<unknown, unknown> }
+
+/**
+ * What a trace tells: a message that a handler is given, an answer, or the state after a turn.
+ *
+ * `index` counts the events from 0: a gap shows what a slow reader has missed. A handler that crashes gives neither an
+ * answer nor a state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TraceEvent<M, S> =
+  | {
+      readonly _tag: "Received"
+      readonly index: number
+      readonly from: Pid.Pid | undefined
+      readonly message: Message<M>
+    }
+  | ({ readonly _tag: "Answered"; readonly index: number } & (Untyped<M> extends true ? AnyAnswer : Answer<M>))
+  | { readonly _tag: "State"; readonly index: number; readonly state: S }
+
+/**
+ * How a trace treats a reader that is slow.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TraceOptions extends CallOptions {
+  /** How many events wait for the reader at most. Default 1,024. */
+  readonly capacity?: number | undefined
+  /** Which event goes when there is one too many. Default `"dropOldest"`. */
+  readonly policy?: "dropOldest" | "dropNewest" | undefined
+}
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * The process is no server: it is a supervisor, or one started by `Process.spawn`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotAServer extends Data.TaggedError("NotAServer")<{ readonly process: string }> {
+  override get message() {
+    return `${this.process} is no server: it answers no system requests`
+  }
+}
+
+/**
+ * The function given to `replaceState` has failed. The state is as it was.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ReplaceFailed extends Data.TaggedError("ReplaceFailed")<{ readonly cause: Cause.Cause<unknown> }> {
+  override get message() {
+    return "The state was not replaced: the function that gives the next one failed"
+  }
+}
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * The state of a server, when the request's turn comes.
+ *
+ * **Details**
+ *
+ * Typed by the target if its protocol says what the state is, as an agent's does; by `schema` otherwise; without both it
+ * is `unknown`. Waits at most `timeout` (default 5 seconds). A suspended server answers.
+ *
+ * **Errors**
+ *
+ * - `CallError` as for a call.
+ * - `SchemaError` if the state is not what `schema` says.
+ * - `NotAServer` for the pid of another process.
+ *
+ * **Example** (Looking into a server)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, Sys } from "effect-otp"
+ *
+ * class Stock extends GenServer.Service<Stock>()("app/Stock", [GenServer.cast("deliver")]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed({ left: 0 }),
+ *     handlers: { deliver: (_, { left }) => GenServer.noReply({ left: left + 1 }) }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const stock = yield* Stock
+ *   yield* stock.deliver()
+ *   const { left } = yield* Sys.getState(stock, { schema: Schema.Struct({ left: Schema.Finite }) })
+ *   return left
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Stock.layer)) // => 1
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const getState: {
+  <T extends Target, S>(target: T, options: Checked<S>): Effect.Effect<S, Failure<T> | Schema.SchemaError>
+  <T extends Target>(target: T, options?: CallOptions): Effect.Effect<StateOf<T>, Failure<T>>
+} = (target: Target, options?: CallOptions & { readonly schema?: Schema.Schema<unknown> }) =>
+  ask(target, { tag: "getState", options }, (server) =>
+    checked(options?.schema, server.userState)
+  ) as Effect.Effect<never>
+
+/**
+ * Gives a server another state, made from the one it has, and returns it.
+ *
+ * **Details**
+ *
+ * The function runs in the server, between two turns. Where the target does not say what its state is, `schema` does, and
+ * both states are checked with it. A suspended server does this, too.
+ *
+ * **Errors**
+ *
+ * - `ReplaceFailed` if the function throws; `SchemaError`, `CallError` and `NotAServer` as for {@link getState}. The state
+ *   is as it was and the server lives.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const replaceState: {
+  <M extends Stateful<unknown>>(
+    target: Handle.Handle<M>,
+    f: (state: M[typeof StateTypeId]) => M[typeof StateTypeId],
+    options?: CallOptions
+  ): Effect.Effect<M[typeof StateTypeId], CallError | ReplaceFailed>
+  <T extends Target, S>(
+    target: T,
+    f: (state: NoInfer<S>) => NoInfer<S>,
+    options: Checked<S>
+  ): Effect.Effect<S, Failure<T> | ReplaceFailed | Schema.SchemaError>
+} = (
+  target: Target,
+  f: (state: never) => unknown,
+  options?: CallOptions & { readonly schema?: Schema.Schema<unknown> }
+) =>
+  ask(target, { tag: "replaceState", options }, (server) =>
+    replaced(server, f as (state: unknown) => unknown, options?.schema)
+  ) as Effect.Effect<never>
+
+/**
+ * Lets a server handle no more messages until {@link resume}. Suspending twice is suspending once.
+ *
+ * **Details**
+ *
+ * What is sent to it meanwhile waits in order; calls wait within their timeout. It answers system requests and stops.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const suspend = <T extends Target>(target: T, options?: CallOptions): Effect.Effect<void, Failure<T>> =>
+  setSuspended(target, true, options)
+
+/**
+ * Lets a suspended server go on.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const resume = <T extends Target>(target: T, options?: CallOptions): Effect.Effect<void, Failure<T>> =>
+  setSuspended(target, false, options)
+
+/**
+ * What a server shows of itself. Safe to print: see {@link Status}.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const getStatus = <T extends Target>(target: T, options?: CallOptions): Effect.Effect<Status, Failure<T>> =>
+  ask(target, { tag: "getStatus", options }, (server) => Exit.succeed(statusOf(server)))
+
+/**
+ * Begins to count what a server takes and answers, from nothing, or stops counting.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const setStatistics = <T extends Target>(
+  target: T,
+  enabled: boolean,
+  options?: CallOptions
+): Effect.Effect<void, Failure<T>> =>
+  ask(target, { tag: "setStatistics", options }, (server) => Exit.succeed(server.countMessages(enabled)))
+
+/**
+ * What was counted since {@link setStatistics}; `None` if it is off. System requests are not counted.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const statistics = <T extends Target>(
+  target: T,
+  options?: CallOptions
+): Effect.Effect<Option.Option<Statistics>, Failure<T>> =>
+  ask(target, { tag: "statistics", options }, (server) => Exit.succeed(statisticsOf(server)))
+
+/**
+ * Streams what a server does: each message a handler is given, each answer, and the state after each turn.
+ *
+ * **Details**
+ *
+ * Begins when the request's turn comes and ends with that run of the server. Holds at most `capacity` events (default
+ * 1,024); when a reader is too slow the oldest goes, or by `policy` the newest. Throws a `RangeError` for a capacity that
+ * is no whole number of at least 1.
+ *
+ * **Errors**
+ *
+ * - `CallError` or `NotAServer` if it cannot begin.
+ *
+ * **Interruption**
+ *
+ * When the stream is closed the server is left as it was.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const trace = <T extends Target>(
+  target: T,
+  options: TraceOptions = {}
+): Stream.Stream<TraceEvent<ProtocolOf<T>, StateOf<T>>, Failure<T>> => {
+  const { capacity = 1024, policy = "dropOldest" } = options
+  if (!Number.isSafeInteger(capacity) || capacity < 1) {
+    throw new RangeError(`Trace capacity must be a whole number of at least 1, got ${capacity}`)
+  }
+  return Stream.callback<AnyEvent, Failure<T>>((queue) => feed(target, queue, options), {
+    bufferSize: capacity,
+    strategy: policy === "dropOldest" ? "sliding" : "dropping"
+  }) as Stream.Stream<never, Failure<T>>
+}
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+type AnyEvent = Watch.Seen & { readonly index: number }
+
+type Request<A> = (server: SystemRecord) => Exit.Exit<A, unknown>
+
+interface Question {
+  readonly tag: string
+  readonly options: CallOptions | undefined
+}
+
+/** What fails in a request beside the call itself is in the types of who asks. */
+const ask = <T extends Target, A>(
+  target: T,
+  { options, tag }: Question,
+  request: Request<A>
+): Effect.Effect<A, Failure<T>> =>
+  Effect.suspend(() => {
+    const found = targetOf(target)
+    const process = found.current ?? found.last
+    if (process !== undefined && !(process instanceof SystemRecord)) {
+      return Effect.fail(new NotAServer({ process: displayName(process) }))
+    }
+    return askSystem(found, `Sys.${tag}`, request, options)
+  }) as Effect.Effect<A, Failure<T>>
+
+const targetOf = (target: Target): Handle.HandleTarget => {
+  if (!Pid.isPid(target)) return Handle.targetOf(target)
+  const record = Process.recordOf(target)
+  const found = new Handle.HandleTarget(displayName(record), false)
+  if (record.isAlive) found.up(record)
+  else found.leave(record.reason!)
+  return found
+}
+
+const setSuspended = <T extends Target>(target: T, suspended: boolean, options: CallOptions | undefined) =>
+  ask<T, void>(target, { tag: suspended ? "suspend" : "resume", options }, (server) => {
+    server.suspended = suspended
+    return Exit.void
+  })
+
+const checked = (schema: Schema.Schema<unknown> | undefined, state: unknown): Exit.Exit<unknown, unknown> =>
+  schema === undefined ? Exit.succeed(state) : Schema.decodeUnknownExit(Schema.toType(schema))(state)
+
+const replaced = (
+  server: SystemRecord,
+  f: (state: unknown) => unknown,
+  schema: Schema.Schema<unknown> | undefined
+): Exit.Exit<unknown, unknown> => {
+  const before = checked(schema, server.userState)
+  if (before._tag === "Failure") return before
+  const made = Effect.runSyncExit(Effect.sync(() => f(before.value)))
+  if (made._tag === "Failure") return Exit.fail(new ReplaceFailed({ cause: made.cause }))
+  const after = checked(schema, made.value)
+  if (after._tag === "Success") server.replaceState(after.value)
+  return after
+}
+
+const statusOf = (server: SystemRecord): Status => ({
+  pid: server,
+  name: server.name,
+  label: server.label,
+  parent: server.parent,
+  status: server.suspended ? "suspended" : "running",
+  state: server.shownState,
+  mailboxLength: server.mailbox.size,
+  messages: server.accounting
+})
+
+const statisticsOf = (server: SystemRecord): Option.Option<Statistics> =>
+  Option.map(Option.fromUndefinedOr(server.messageCount), ({ messagesIn, messagesOut, sinceNanos }) => ({
+    elapsed: Duration.millis(Number(server.nowNanos - sinceNanos) / 1_000_000),
+    messagesIn,
+    messagesOut
+  }))
+
+const feed = Effect.fnUntraced(function* <T extends Target>(
+  target: T,
+  queue: Queue.Enqueue<AnyEvent, Failure<T> | Cause.Done>,
+  options: CallOptions
+) {
+  let index = 0
+  let traced: ProcessRecord | undefined = undefined
+  const tracer: Watch.Tracer = (seen) => {
+    Queue.offerUnsafe(queue, { ...seen, index: index++ })
+  }
+  yield* Effect.addFinalizer(() => Effect.sync(() => (traced as SystemRecord | undefined)?.remove(tracer)))
+  const begin: Request<SystemRecord> = (server) => {
+    traced = server
+    server.addTracer(tracer)
+    return Exit.succeed(server)
+  }
+  yield* Process.awaitExit(yield* ask(target, { tag: "trace", options }, begin))
+  yield* Queue.end(queue)
+})

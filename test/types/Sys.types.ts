@@ -1,0 +1,56 @@
+/** What `Sys` knows of a target, and what does not compile. */
+import type { Effect, Exit, Option, Stream } from "effect"
+import { Schema } from "effect"
+import { Rpc } from "effect/rpc"
+import { type CallError, GenServer, type Pid, type Supervisor, Sys } from "effect-otp"
+
+type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const same = <A, B>(_: Equals<A, B>) => {}
+
+class Shop extends GenServer.Service<Shop>()("types/Shop", [
+  Rpc.make("take", { payload: { count: Schema.Number }, success: Schema.String, error: Schema.Boolean }),
+  GenServer.cast("deliver", { payload: { count: Schema.Number } })
+]) {}
+declare const shop: (typeof Shop)["Service"]
+declare const pid: Pid.Pid
+declare const tree: Supervisor.SupervisorHandle
+
+// A client has a server behind it; of a pid that is not known.
+const state = Sys.getState(shop)
+same<typeof state, Effect.Effect<unknown, CallError.CallError>>(true)
+const ofPid = Sys.getState(pid)
+same<typeof ofPid, Effect.Effect<unknown, CallError.CallError | Sys.NotAServer>>(true)
+const ofTree = Sys.getStatus(tree)
+same<typeof ofTree, Effect.Effect<Sys.Status, CallError.CallError | Sys.NotAServer>>(true)
+
+// A schema says what the state is.
+const typed = Sys.getState(shop, { schema: Schema.FiniteFromString })
+same<typeof typed, Effect.Effect<number, CallError.CallError | Schema.SchemaError>>(true)
+const replaced = Sys.replaceState(shop, (count) => count + 1, { schema: Schema.Number, timeout: "1 second" })
+same<typeof replaced, Effect.Effect<number, CallError.CallError | Sys.ReplaceFailed | Schema.SchemaError>>(true)
+
+// @ts-expect-error nothing says what the state is
+Sys.replaceState(shop, (count: number) => count + 1)
+// @ts-expect-error the next state is no number
+Sys.replaceState(shop, (count) => String(count), { schema: Schema.Number })
+// @ts-expect-error a name is no target
+Sys.suspend("shop")
+// @ts-expect-error no such policy
+Sys.trace(shop, { policy: "suspend" })
+
+const statistics = Sys.statistics(shop)
+same<typeof statistics, Effect.Effect<Option.Option<Sys.Statistics>, CallError.CallError>>(true)
+
+// The events of a trace know the protocol.
+const trace = Sys.trace(shop)
+type Event = Stream.Success<typeof trace>
+type Received = Extract<Event, { readonly _tag: "Received" }>["message"]
+type Take = Extract<Received, { readonly tag: "take" }>
+same<Take["_tag"], "Call">(true)
+same<Take["payload"]["count"], number>(true)
+same<Extract<Received, { readonly tag: "deliver" }>["_tag"], "Cast">(true)
+type Answered = Extract<Event, { readonly _tag: "Answered" }>
+same<Answered["tag"], "take">(true)
+same<Answered["exit"], Exit.Exit<string, boolean>>(true)
+const ofAny = Sys.trace(pid)
+same<Extract<Stream.Success<typeof ofAny>, { readonly _tag: "Answered" }>["tag"], string>(true)
