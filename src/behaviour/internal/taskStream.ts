@@ -157,9 +157,12 @@ class TaskFlow {
   /** Why the stream fails, whatever is still to be read. */
   private failure: Cause.Cause<unknown> | undefined = undefined
   closed = false
-  /** The fiber that pulls the input. */
+  /** The fiber that pulls the input, once there is one. */
+  private pulling = false
   private source: Fiber.Fiber<void> | undefined = undefined
-  /** Wakes it where it waits for room. */
+  /** Somebody has pulled for more than there is to begin. */
+  private asked = false
+  /** Wakes it where it waits to be asked. */
   private demand: (() => void) | undefined = undefined
   /** Wakes who has pulled and waits. */
   private waiter: (() => void) | undefined = undefined
@@ -238,12 +241,14 @@ class TaskFlow {
   }
 
   private ask(fiber: AnyFiber): void {
-    if (this.source === undefined) this.source = Effect.runForkWith(fiber.context)(this.pullInput)
-    else {
-      const { demand } = this
-      this.demand = undefined
-      demand?.()
-    }
+    const { demand } = this
+    this.asked = true
+    this.demand = undefined
+    demand?.()
+    if (this.pulling) return
+    // First of all: it may have pulled, and asked for more, before this returns.
+    this.pulling = true
+    this.source = Effect.runForkWith(fiber.context)(this.pullInput)
   }
 
   private readonly pullInput: Effect.Effect<void> = Effect.suspend(() =>
@@ -257,15 +262,15 @@ class TaskFlow {
     return Effect.withFiber((fiber) => {
       this.inputs = inputs
       this.nextInput = 0
+      this.asked = false
       this.refill(fiber)
-      return Effect.andThen(this.room, this.pullInput)
+      return Effect.andThen(this.untilAsked, this.pullInput)
     })
   }
 
-  /** Waits until more input is asked for. */
-  private readonly room: Effect.Effect<void> = Effect.withFiber((fiber) =>
+  private readonly untilAsked: Effect.Effect<void> = Effect.withFiber((fiber) =>
     Effect.callback<void>((resume) => {
-      if (this.window.hasRoom && this.nextInput >= this.inputs.length) return resume(Exit.void)
+      if (this.asked) return resume(Exit.void)
       this.demand = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
     })
   )

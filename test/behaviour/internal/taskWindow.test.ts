@@ -1,0 +1,64 @@
+import { assert, describe, it } from "@effect/vitest"
+import { TaskWindow } from "../../../src/behaviour/internal/taskWindow.ts"
+import { forAll, type Choices } from "../../fixtures/property.ts"
+
+interface Item {
+  readonly n: number
+  finished: boolean
+}
+
+/** Begins while there is room, finishes and reads at random, and says in which order items began, finished, were read. */
+const history = ({ chance, int, size }: Choices, capacity: number, ordered: boolean) => {
+  const window = new TaskWindow<Item>(capacity, ordered)
+  const running: Array<Item> = []
+  const began: Array<number> = []
+  const finished: Array<number> = []
+  const read: Array<number> = []
+  const steps = 10 + size * 20
+  for (let step = 0; step < steps; step++) {
+    assert.strictEqual(window.unread, began.length - read.length)
+    assert.strictEqual(window.hasRoom, window.unread < capacity)
+    if (window.hasRoom && chance(0.5)) {
+      const item = { n: began.length, finished: false }
+      window.begin(item)
+      began.push(item.n)
+      running.push(item)
+    }
+    if (running.length > 0 && chance(0.5)) {
+      const [item] = running.splice(int(running.length), 1)
+      window.finish(item!)
+      finished.push(item!.n)
+    }
+    const next = ordered ? began[read.length] : finished[read.length]
+    const isReady = next !== undefined && finished.includes(next)
+    assert.strictEqual(window.isReady, isReady)
+    if (chance(0.5)) {
+      const item = window.read()
+      assert.strictEqual(item?.n, isReady ? next : undefined)
+      if (item !== undefined) read.push(item.n)
+    }
+  }
+}
+
+describe("the window", () => {
+  it(
+    "reads what has finished in the order of the beginnings, and never holds more than its room",
+    { timeout: 300_000 },
+    () => forAll((choices) => history(choices, 1 + choices.int(8), true))
+  )
+
+  it("unordered it reads in the order of the endings", { timeout: 300_000 }, () =>
+    forAll((choices) => history(choices, 1 + choices.int(8), false))
+  )
+
+  it("lets go of what was read, however long it runs", () => {
+    const window = new TaskWindow<Item>(3, true)
+    for (let n = 0; n < 10_000; n++) {
+      const item = { n, finished: false }
+      window.begin(item)
+      window.finish(item)
+      assert.strictEqual(window.read(), item)
+    }
+    assert.isBelow(Reflect.get(window, "line").length, 100)
+  })
+})
