@@ -19,7 +19,7 @@ export interface Host extends ProcessRecord {
 
 /** @internal */
 export class HandlerContext {
-  private readonly host: Host
+  readonly host: Host
   private readonly call: CallEnvelope | undefined
 
   constructor(host: Host, call: CallEnvelope | undefined) {
@@ -61,7 +61,7 @@ export class HandlerContext {
 /** A one-shot answer that may be given later and from elsewhere. @internal */
 export class ReplyTo {
   private readonly host: Host
-  private readonly call: CallEnvelope
+  readonly call: CallEnvelope
 
   constructor(host: Host, call: CallEnvelope) {
     this.host = host
@@ -77,6 +77,11 @@ export class ReplyTo {
   }
 
   private give(exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
-    return Effect.sync(() => this.host.replyLater(this.call, exit))
+    return Effect.sync(() => this.giveUnsafe(exit))
+  }
+
+  /** In the step of a handler. */
+  giveUnsafe(exit: Exit.Exit<unknown, unknown>): void {
+    this.host.replyLater(this.call, exit)
   }
 }

@@ -1,0 +1,444 @@
+/**
+ * State machines: servers whose handlers belong to states, and are pure.
+ *
+ * A machine has a protocol like a `GenServer` and a state that is one of several, each with data of its own. Every state
+ * says what it does about every event, as a value: where to go, what to answer, which timers to set, which effects to
+ * run. So a machine can be run, drawn and tested without a process.
+ *
+ * **Guarantees**
+ *
+ * - A state without a handler for an event does not compile, unless `common` has one.
+ * - The order of events is OTP's: what a machine inserts comes first, then what was postponed, then timers of no time,
+ *   then messages.
+ * - A state is left when its tag changes: then postponed events come again and the state timer ends.
+ * - The state is replaced only when a turn has succeeded, its effects included.
+ * - What is postponed when the machine ends has failed: its callers know, and it is counted.
+ * - As a process it is a server: supervision, handles, `whenDown`, timeouts and reports are those of `GenServer`.
+ *
+ * **In Erlang/OTP**
+ *
+ * `gen_statem`. Differences: the state is its tag, its data the rest of the value; events from timers and from
+ * `next_event` have tags, too; `onEnter` runs before the answers of the turn go out.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type * as ExitReason from "../kernel/ExitReason.ts"
+import type { Bound } from "../kernel/Mailbox.ts"
+import type { Self } from "../kernel/Process.ts"
+import type { Signal } from "../kernel/Signal.ts"
+import type { AlreadyStarted } from "../naming/Name.ts"
+import { DefinitionTypeId, type Client, type Definition as ServerDefinition, type Status } from "./GenServer.ts"
+import { clientMaker } from "./internal/client.ts"
+import { define } from "./internal/define.ts"
+import { draw } from "./internal/machineDiagram.ts"
+import { toArray, type Machine as Untyped } from "./internal/machineEngine.ts"
+import { serverOptions, startOf, type MachineOptions } from "./internal/machineServer.ts"
+import * as Simulated from "./internal/machineSimulation.ts"
+import { shown } from "./internal/machineEvent.ts"
+import * as Protocol from "./Protocol.ts"
+import type * as T from "./Transition.ts"
+
+export * from "./Transition.ts"
+
+/**
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const MachineTypeId = "~effect-otp/behaviour/StateMachine/Machine"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * What a handler gets beside its event and its state.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HandlerContext<out F> {
+  /** Who waits for the answer. Keep it to answer later with `replyTo`. Undefined if nobody does. */
+  readonly from: F
+}
+
+type TagsOf<S extends T.Tagged> = S["_tag"]
+type ByTag<S extends T.Tagged, K> = Extract<S, { readonly _tag: K }>
+
+/** What a machine can be made to handle: its own events, and messages of its protocol. */
+type Event<M extends Protocol.Any, Ev> = Ev | T.MessageOf<M>
+
+type EnterAction<M extends Protocol.Any, Ev> =
+  | T.ReplyTo
+  | T.TimerAction<Event<M, Ev>>
+  | T.Perform<Event<M, Ev>, unknown>
+type AnyAction<M extends Protocol.Any, Ev> = EnterAction<M, Ev> | T.Insert<Event<M, Ev>> | T.Postpone
+type Answer<R> = R extends Protocol.Cast ? never : T.Reply<Protocol.Success<R>> | T.Fail<Protocol.Error<R>>
+
+/** One for each message, and one for each own event. */
+type EventHandlers<S extends T.Tagged, Own, M extends Protocol.Any, Ev extends T.Tagged> = {
+  readonly [K in M["_tag"]]: (
+    payload: Protocol.Payload<Protocol.ByTag<M, K>>,
+    state: Own,
+    context: HandlerContext<T.FromOf<Protocol.ByTag<M, K>>>
+  ) => T.Transition<S, Own, AnyAction<M, Ev> | Answer<Protocol.ByTag<M, K>>>
+} & {
+  readonly [K in TagsOf<Ev>]: (
+    event: ByTag<Ev, K>,
+    state: Own,
+    context: HandlerContext<undefined>
+  ) => T.Transition<S, Own, AnyAction<M, Ev>>
+}
+
+interface Entering<S extends T.Tagged, Own, M extends Protocol.Any, Ev extends T.Tagged> {
+  /** Runs when the state is entered: from another, at the start, and on a `repeat`. It cannot leave the state. */
+  readonly onEnter?: (
+    state: Own,
+    previous: S
+  ) => T.Next<Own, EnterAction<M, Ev>> | T.Keep<EnterAction<M, Ev>> | T.Stop<S, T.ReplyTo>
+}
+
+/**
+ * What each state does about each event. None may be left out but those `common` has a handler for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type States<S extends T.Tagged, M extends Protocol.Any, Ev extends T.Tagged> = {
+  readonly [K in TagsOf<S>]: Partial<EventHandlers<S, ByTag<S, K>, M, Ev>> & Entering<S, ByTag<S, K>, M, Ev>
+}
+
+/** What the states of `H` have left out, and `C` has not. */
+type Missing<H, C, Keys extends string> = {
+  readonly [K in keyof H]: {
+    readonly [E in Exclude<Keys, keyof H[K] | keyof C>]: (...args: never) => T.Transition<never, never, never>
+  }
+}
+
+type CommonHandlers<S extends T.Tagged, M extends Protocol.Any, Ev extends T.Tagged> = Partial<
+  EventHandlers<S, S, M, Ev>
+>
+
+/** Nothing but handlers of what there is. */
+type Only<H, Keys> = { readonly [K in Exclude<keyof H, Keys>]: never }
+type OnlyInStates<H, Tags, Keys> = Only<H, Tags> & { readonly [K in keyof H]: Only<H[K], Keys> }
+
+type ServicesOfTransition<X> = X extends { readonly actions: ReadonlyArray<infer A> }
+  ? A extends T.Perform<unknown, infer R>
+    ? R
+    : never
+  : never
+type ServicesOf<H> = {
+  readonly [K in keyof H]: H[K] extends (...args: never) => infer X ? ServicesOfTransition<X> : never
+}[keyof H]
+type ServicesOfStates<H> = { readonly [K in keyof H]: ServicesOf<H[K]> }[keyof H]
+
+/**
+ * What makes a state machine.
+ *
+ * `init` gives the first state, or `start` with what to do first; it may fail, then the start fails with its error. All
+ * else is pure: a handler gets an event and a state and answers a transition.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<
+  M extends Protocol.Any,
+  Ev extends T.Tagged,
+  A extends ReadonlyArray<unknown>,
+  S extends T.Tagged,
+  E,
+  RI,
+  C,
+  H,
+  I,
+  N,
+  RF,
+  RT
+> {
+  readonly init: (...args: A) => Effect.Effect<S | T.Start<S, AnyAction<M, Ev>>, E, RI>
+  /** What comes to the pid: messages and signals. Without it they are logged as warnings. Annotate its message. */
+  readonly info?:
+    | ((
+        message: I | Signal,
+        state: S,
+        context: HandlerContext<undefined>
+      ) => T.Transition<S, S, (AnyAction<M, Ev> & { readonly _tag: unknown }) | T.Perform<Event<M, Ev>, RF>>)
+    | undefined
+  /** Handlers of what all states, or all but some, do alike. A state's own handler goes first. Write it before `states`. */
+  readonly common?: C & CommonHandlers<S, M, Ev> & Only<C, M["_tag"] | TagsOf<Ev>>
+  /** What each state does about each event. */
+  readonly states: H &
+    States<S, M, Ev> &
+    Missing<H, C, M["_tag"] | TagsOf<Ev>> &
+    OnlyInStates<H, TagsOf<S>, M["_tag"] | TagsOf<Ev> | "onEnter">
+  /** Runs when the machine ends, with its last state; not after a kill or a failed `init`. */
+  readonly terminate?: ((reason: ExitReason.ExitReason, state: S) => Effect.Effect<void, never, RT>) | undefined
+  /** A unique name, claimed before `init` runs. */
+  readonly name?: N | undefined
+  /** A bound for the mailbox. Default none. */
+  readonly mailbox?: Bound | undefined
+  /** Whether an orderly shutdown waits for all messages that came before it. Default false. */
+  readonly drain?: boolean | undefined
+  /** What a crash report shows in place of state and message, for example without secrets. */
+  readonly formatStatus?: ((status: Status<S>) => Status<unknown>) | undefined
+}
+
+/**
+ * The pure part of a definition: what `simulate` runs and `toMermaid` draws.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Machine<S extends T.Tagged, Ev> extends AnyMachine {
+  readonly [MachineTypeId]: AnyMachine[typeof MachineTypeId] & {
+    readonly states: (state: S) => S
+    readonly events: (event: Ev) => Ev
+  }
+}
+
+interface AnyMachine {
+  readonly [MachineTypeId]: { readonly machine: unknown }
+}
+
+type StateOf<X> = X extends Machine<infer S, infer _> ? S : never
+type EventOf<X> = X extends Machine<infer _, infer Ev> ? Ev : never
+
+/**
+ * How to run a machine, as a process or without one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Definition<
+  in out Self,
+  M extends Protocol.Any,
+  in A extends ReadonlyArray<unknown>,
+  out E,
+  out R,
+  S extends T.Tagged,
+  Ev
+>
+  extends ServerDefinition<Self, M, A, E, R>, Machine<S, Ev> {}
+
+type Name<A extends ReadonlyArray<unknown>> = string | ((...args: A) => string)
+type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
+type Without<R> = Exclude<R, Scope.Scope | Self>
+
+/**
+ * The service class of a state machine: its key in the environment, and `define`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClass<
+  Self,
+  Id extends string,
+  M extends Protocol.Any,
+  Ev extends T.Tagged
+> extends Context.ServiceClass<Self, Id, Client<M>> {
+  /** Says how the machine starts and what each state does about each event. */
+  define<
+    A extends ReadonlyArray<unknown>,
+    S extends T.Tagged,
+    E,
+    RI,
+    H extends States<S, M, Ev>,
+    C = {},
+    I = never,
+    const N extends Name<A> | undefined = undefined,
+    RF = never,
+    RT = never
+  >(
+    options: Options<M, Ev, A, S, E, RI, C, H, I, N, RF, RT>
+  ): Definition<
+    Self,
+    M,
+    A,
+    E | NameError<N>,
+    Without<RI | ServicesOf<C> | ServicesOfStates<H> | RF | RT>,
+    S,
+    Event<M, Ev> | T.InfoEvent<I | Signal>
+  >
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/** Own events and messages are told apart by their tags. */
+type Distinct<M extends Protocol.Any, Ev extends T.Tagged> = [M["_tag"] & Ev["_tag"]] extends [never]
+  ? unknown
+  : "an event of the machine has the tag of a message"
+
+/**
+ * Declares a state machine: its service, its name in the environment, its protocol, and by the second type parameter the
+ * events of its own, which come from timers, effects and `insert`.
+ *
+ * Throws a `RangeError` for a protocol with two messages of one tag.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Service =
+  <Self, Ev extends T.Tagged = never>() =>
+  <const Id extends string, const Ms extends ReadonlyArray<Protocol.Any>>(
+    id: Id,
+    protocol: Ms & Protocol.NoStreams<Ms> & Distinct<Ms[number], Ev>
+  ): ServiceClass<Self, Id, Ms[number], Ev> => {
+    const key = Context.Service<Self, Client<Ms[number]>>()(id)
+    const messages = Protocol.messagesOf(id, protocol)
+    const tags = messages.map(({ tag }) => tag)
+    if (tags.includes("onEnter")) throw new RangeError(`${id}: a message of a state machine cannot be called "onEnter"`)
+    const makeClient = clientMaker(messages)
+    const untyped = (options: Omit<MachineOptions, "machine" | "tags"> & Omit<Untyped, "id">) => {
+      const machine: Untyped = { id, states: options.states, common: options.common ?? {}, info: options.info }
+      const { launch, layer, start } = define({ id, key, makeClient }, serverOptions({ ...options, machine, tags }))
+      return { [DefinitionTypeId]: launch, [MachineTypeId]: { machine }, layer, start }
+    }
+    return Object.assign(key, { define: untyped }) as unknown as ServiceClass<Self, Id, Ms[number], Ev>
+  }
+
+/**
+ * Declares a message without an answer.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const cast = Protocol.cast
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * A machine that was run without a process, and all that came of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Simulation<out S extends T.Tagged, out Ev> {
+  /** @internal */
+  readonly [MachineTypeId]: Simulated.Simulation
+  readonly state: S
+  /** The events that were handled, in order: those given, and those the machine made. */
+  readonly handled: ReadonlyArray<{
+    readonly event: Ev
+    /** The delay of the timer it came from, in milliseconds; undefined if it came from none. */
+    readonly after: number | undefined
+    /** The state before it. */
+    readonly in: S
+    readonly transition: "Next" | "Keep" | "Repeat" | "Stop"
+    readonly postponed: boolean
+    /** The state after it. */
+    readonly state: S
+  }>
+  /** Answers, in the order given. `index` is the position of the call among the events given, from 0. */
+  readonly replies: ReadonlyArray<{
+    readonly request: string
+    readonly index: number
+    readonly exit: Exit.Exit<unknown, unknown>
+  }>
+  /** The timers that are set, and when they are due. */
+  readonly timers: ReadonlyArray<{
+    readonly timer: T.TimerName
+    readonly event: Ev
+    readonly left: Duration.Duration
+  }>
+  /** The events that are postponed, oldest first. */
+  readonly postponed: ReadonlyArray<Ev>
+  /** The names of the effects it would have run. */
+  readonly performed: ReadonlyArray<string>
+  /** Why it ended, if it did. Events after that are not handled. */
+  readonly stopped: Option.Option<ExitReason.ExitReason>
+}
+
+/**
+ * Runs a machine on a list of events, without a process, a clock or an environment.
+ *
+ * **Details**
+ *
+ * `elapse` among the events lets time pass. A call is given as `message("tag", payload)`; what it is answered stands in
+ * `replies`. Effects are not run: `results` says, by their name, which event each gives; without it it gives none. A
+ * handler that throws, where a process would crash, makes this throw.
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export const simulate = <X extends AnyMachine>(
+  machine: X,
+  options: {
+    /** The state to begin in; its `onEnter` runs. */
+    readonly from: StateOf<X> | T.Start<StateOf<X>, unknown>
+    readonly events: ReadonlyArray<EventOf<X> | T.Elapse>
+    readonly results?: Readonly<Record<string, EventOf<X>>> | undefined
+  }
+): Simulation<StateOf<X>, EventOf<X>> => {
+  const started = begin(machine, options.from, options.results)
+  return simulationOf(options.events.reduce<Simulated.Simulation>(Simulated.step, started))
+}
+
+/**
+ * Gives a simulated machine one more event.
+ *
+ * @category testing
+ * @since 0.1.0
+ */
+export const step = <S extends T.Tagged, Ev>(
+  simulation: Simulation<S, Ev>,
+  event: Simulation<S, Ev>["handled"][number]["event"] | T.Elapse
+): Simulation<S, Ev> => simulationOf(Simulated.step(simulation[MachineTypeId], event))
+
+/**
+ * Draws a machine as a Mermaid state diagram, by running it.
+ *
+ * **Details**
+ *
+ * All states of the definition are drawn. A transition is drawn if one of the sample events, or a timer, made it from a
+ * situation that samples lead to: give each message that matters, and for each the payloads that make a difference. What
+ * `results` does not give for an effect, give as an event. Events that were never handled are named in a comment.
+ * Situations that differ in data are told apart, so a counter makes many: at most `limit` (default 1000) are looked at.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const toMermaid = <X extends AnyMachine>(
+  machine: X,
+  options: {
+    /** The states to begin in. */
+    readonly from: readonly [StateOf<X>, ...ReadonlyArray<StateOf<X>>]
+    readonly events: ReadonlyArray<EventOf<X>>
+    readonly results?: Readonly<Record<string, EventOf<X>>> | undefined
+    readonly limit?: number | undefined
+  }
+): string => {
+  const starts = options.from.map((state) => begin(machine, state, options.results))
+  return draw(starts, options.events, options.limit ?? 1000)
+}
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+type Results = Readonly<Record<string, unknown>>
+
+const begin = (machine: AnyMachine, from: T.Tagged | T.Start<T.Tagged, unknown>, results: Results = {}) => {
+  const { actions, state } = startOf(from)
+  return Simulated.begin(machine[MachineTypeId].machine as Untyped, state, actions, new Map(Object.entries(results)))
+}
+
+const simulationOf = <S extends T.Tagged, Ev>(simulated: Simulated.Simulation): Simulation<S, Ev> => {
+  const { dues, handled, now, performed, replies, running, stopped } = simulated
+  return {
+    [MachineTypeId]: simulated,
+    state: running.state,
+    handled,
+    replies,
+    timers: [...running.timers].map(([timer, { event, number }]) => ({
+      timer,
+      event: shown(event),
+      left: Duration.millis((dues.get(number) ?? now) - now)
+    })),
+    postponed: toArray(running.postponed).toReversed().map(shown),
+    performed,
+    stopped: Option.fromUndefinedOr(stopped)
+  } as unknown as Simulation<S, Ev>
+}

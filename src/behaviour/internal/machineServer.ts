@@ -1,0 +1,171 @@
+/**
+ * Runs a state machine as a server.
+ *
+ * Each event is a turn of its own: a message, a timer, and by `continue` what the machine has queued itself, before the
+ * next message is taken. A turn without effects is over in the step it began in.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { currentUnsafe } from "../../kernel/ProcessRecord.ts"
+import type { Start, Tagged } from "../Transition.ts"
+import type { DefineOptions } from "./define.ts"
+import type { HandlerContext, Host, ReplyTo } from "./handlerContext.ts"
+import * as Engine from "./machineEngine.ts"
+import { eventOf, MachineEvent, type Event } from "./machineEvent.ts"
+import { answer, Elapsed, Origin, Shell, type MachineState } from "./machineShell.ts"
+import * as Timers from "./machineTimers.ts"
+import { Initial, type Next, type Options } from "./next.ts"
+import type { Handler, Status } from "./serverSpec.ts"
+import * as Travel from "./travel.ts"
+
+/** @internal */
+export interface MachineOptions extends Pick<DefineOptions, "init" | "name" | "mailbox"> {
+  readonly machine: Engine.Machine
+  readonly tags: ReadonlyArray<string>
+  readonly drain: boolean | undefined
+  readonly terminate: ((reason: never, state: unknown) => Effect.Effect<unknown, unknown>) | undefined
+  readonly formatStatus: ((status: Status) => Status) | undefined
+}
+
+type Turn = Next | Effect.Effect<Next, unknown>
+
+/** @internal */
+export const serverOptions = (options: MachineOptions): DefineOptions => {
+  const { drain, formatStatus, machine, mailbox, name, tags, terminate } = options
+  const handlers: Record<string, Handler> = Object.create(null)
+  for (const tag of tags) {
+    handlers[tag] = (payload, state, context) => take(machine, state as MachineState, messageOf(tag, payload, context))
+  }
+  return {
+    init: (...args) => Effect.flatMap(options.init(...args), (result) => started(machine, result as Tagged | Begin)),
+    handlers,
+    info: (content, state) => inform(machine, state as MachineState, content),
+    continue: (token, state) => proceed(machine, state as MachineState, token),
+    terminate:
+      terminate === undefined
+        ? undefined
+        : (reason, state) => terminate(reason as never, (state as MachineState).running.state),
+    formatStatus: ({ message, state }) => {
+      const status = { message, state: (state as MachineState | undefined)?.running.state }
+      return formatStatus === undefined ? status : formatStatus(status)
+    },
+    name,
+    mailbox,
+    drain: drain ?? false
+  }
+}
+
+// ---- turns --------------------------------------------------------------------------------------------------------
+
+type Begin = Start<Tagged, never>
+
+/** What a machine starts with, of what `init` gives. @internal */
+export const startOf = (result: Tagged | Start<Tagged, unknown>): Begin =>
+  (result._tag === "effect-otp/StateMachine/Start" ? result : { state: result, actions: [] }) as Begin
+
+const started = (machine: Engine.Machine, result: Tagged | Begin): Effect.Effect<MachineState | Initial> =>
+  Effect.withFiber((fiber) => {
+    const begin = startOf(result)
+    const running = Engine.at(begin.state)
+    const state: MachineState = { running, shell: new Shell(currentUnsafe(fiber) as Host) }
+    const isPlain = begin.actions.length === 0 && machine.states[begin.state._tag]?.["onEnter"] === undefined
+    return Effect.succeed(isPlain ? state : new Initial(state, { continue: begin }))
+  })
+
+const messageOf = (tag: string, content: unknown, context: HandlerContext): Event => {
+  const { from } = context as { readonly from: ReplyTo | undefined }
+  return new MachineEvent({ _tag: "Message", tag, content, from, origin: new Origin(from?.call, context.host.travel) })
+}
+
+/** A message: it cannot come before the machine has nothing left to do by itself. */
+const take = (machine: Engine.Machine, state: MachineState, event: Event): Turn =>
+  turn(state, Engine.handle(machine, state.running, event), event)
+
+const inform = (machine: Engine.Machine, state: MachineState, content: unknown): Turn => {
+  if (content instanceof Elapsed) {
+    const elapsed = Timers.expire(state.running, content.timer, content.number)
+    if (elapsed === undefined) return noReply(state)
+    return turn(state, Engine.handle(machine, elapsed.running, elapsed.event), undefined)
+  }
+  if (machine.info === undefined) {
+    const warning = Effect.logWarning(`${machine.id} has no handler for info messages`)
+    return Effect.as(Effect.annotateLogs(warning, { message: content }), noReply(state))
+  }
+  const origin = new Origin(undefined, undefined)
+  return take(machine, state, new MachineEvent({ _tag: "Info", tag: "info", content, origin }))
+}
+
+/** What the machine has to do before the next message. */
+const proceed = (machine: Engine.Machine, state: MachineState, token: unknown): Turn => {
+  if (token !== more) {
+    const { actions, state: first } = token as Begin
+    return turn(state, Engine.begin(machine, first, actions), undefined)
+  }
+  const next = Engine.next(state.running)!
+  return turn(state, Engine.handle(machine, next.running, next.event), undefined, next.event.origin)
+}
+
+const more = Symbol("more")
+const goOn: Options = { continue: more }
+
+const noReply = (state: MachineState): Next => ({ _tag: "NoReply", state, options: undefined })
+
+/** Lets out what was decided. `inHand` is the message whose caller the server itself can answer. */
+const turn = (
+  before: MachineState,
+  decision: Engine.Decision,
+  inHand: Event | undefined,
+  origin?: object | undefined
+): Turn => {
+  if (!decision.outputs.some((output) => output._tag === "Perform")) return end(before, decision, [], inHand)
+  const outputs = decision.outputs.slice()
+  const results: Array<Event | undefined> = []
+  const step: Effect.Effect<Next> = Effect.suspend(() => {
+    for (let output = outputs.shift(); output !== undefined; output = outputs.shift()) {
+      if (output._tag === "Answer") {
+        answer(output.from, output.exit)
+        continue
+      }
+      return Effect.flatMap(withTravel(output.effect as Effect.Effect<unknown>, origin), (result) => {
+        results.push(result === undefined ? undefined : eventOf(result))
+        return step
+      })
+    }
+    return Exit.succeed(end(before, { ...decision, outputs: [] }, results, undefined))
+  })
+  return step
+}
+
+/** An event that was put aside is handled with what came with it. */
+const withTravel = <A>(effect: Effect.Effect<A>, origin: object | undefined): Effect.Effect<A> => {
+  const travel = origin instanceof Origin ? origin.travel : undefined
+  return travel === undefined ? effect : Effect.updateContext(effect, (context) => Travel.apply(context, travel))
+}
+
+const end = (
+  { running: before, shell }: MachineState,
+  decision: Engine.Decision,
+  results: ReadonlyArray<Event | undefined>,
+  inHand: Event | undefined
+): Next => {
+  const running = Engine.settle(decision, results)
+  const state: MachineState = { running, shell }
+  if (decision.stop !== undefined) {
+    give(decision.outputs)
+    return { _tag: "Stop", reason: decision.stop, state }
+  }
+  shell.arrange(before, running)
+  const options = Engine.isIdle(running) ? undefined : goOn
+  const last = decision.outputs.at(-1)
+  const isReply = inHand?.from !== undefined && last?._tag === "Answer" && last.from === inHand.from
+  if (!isReply || Exit.isFailure(last.exit)) {
+    give(decision.outputs)
+    return { _tag: "NoReply", state, options }
+  }
+  if (decision.outputs.length > 1) give(decision.outputs.slice(0, -1))
+  return { _tag: "Reply", value: last.exit.value, state, options }
+}
+
+const give = (outputs: ReadonlyArray<Engine.Output>): void => {
+  for (const output of outputs) if (output._tag === "Answer") answer(output.from, output.exit)
+}
