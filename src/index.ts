@@ -32,9 +32,11 @@ export * as Registry from "./naming/Registry.ts"
 export * as CallError from "./behaviour/CallError.ts"
 export * as GenServer from "./behaviour/GenServer.ts"
 export * as Protocol from "./behaviour/Protocol.ts"
+export * as StateMachine from "./behaviour/StateMachine.ts"
 export * as Sys from "./behaviour/Sys.ts"
 export * as Task from "./behaviour/Task.ts"
 export * as TaskError from "./behaviour/TaskError.ts"
+export * as Transition from "./behaviour/Transition.ts"
 
 // supervision: who restarts whom, how often, in what order
 export * as ChildSpec from "./supervision/ChildSpec.ts"
