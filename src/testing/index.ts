@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Laws from "./Laws.ts"
 export * as Probe from "./Probe.ts"
 export * as SeededScheduler from "./SeededScheduler.ts"
 export * as TestKernel from "./TestKernel.ts"

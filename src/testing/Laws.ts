@@ -1,0 +1,163 @@
+/**
+ * Suites that every server, supervisor or registry passes: those of this library, and one you have made yourself.
+ *
+ * A law is a name and an effect to run, so that any test runner will do. Each runs in a kernel of its own, which has to be
+ * empty afterwards, on a test clock, in the default order of things and in the orders of some seeds.
+ *
+ * **Example** (Holding a server to the laws)
+ *
+ * ```ts
+ * import { describe, it } from "@effect/vitest"
+ * import { Laws } from "effect-otp/testing"
+ *
+ * describe("Stock", () => {
+ *   const laws = Laws.server({
+ *     start: Stock.definition.start(5),
+ *     ask: (stock) => stock.left(),
+ *     crash: (stock) => stock.take({ count: -1 })
+ *   })
+ *   for (const law of laws) it.effect(law.name, () => law.run)
+ * })
+ * ```
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Handle } from "../kernel/Handle.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import type { Self } from "../kernel/Process.ts"
+import type { LawBroken } from "./internal/law.ts"
+import { registryLaws } from "./internal/registryLaws.ts"
+import { serverLaws } from "./internal/serverLaws.ts"
+import { supervisorLaws } from "./internal/supervisorLaws.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * What has to be true of every implementation of an idea.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Law {
+  /** A sentence: the title of its test. */
+  readonly name: string
+  readonly run: Effect.Effect<void, LawBroken>
+}
+
+/**
+ * A handle of any protocol: a client, or the service of a supervisor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AnyHandle = { readonly [K in keyof Handle<never>]: { readonly key: string } }
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /**
+   * In the orders of which seeds each law runs, too: from 0 up to a count, or these. Default 10. What waits for real
+   * I/O has no order to replay: give it 0.
+   */
+  readonly seeds?: number | Iterable<number> | undefined
+}
+
+/**
+ * A server, and two things to do with it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Server<C extends AnyHandle> extends Options {
+  /** Starts one that ends with its scope. */
+  readonly start: Effect.Effect<C, unknown, Scope.Scope>
+  /** A call that is answered without time passing. */
+  readonly ask: (client: C) => Effect.Effect<unknown, unknown>
+  /** Makes it die of a defect. */
+  readonly crash: (client: C) => Effect.Effect<unknown, unknown>
+}
+
+/**
+ * A supervisor of servers that are restarted at once after a crash, and two things to do with one of them. It has to
+ * have a child or more, and to give up on a child that fails 100 times without time passing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Supervisor<C extends AnyHandle> extends Options {
+  /** Starts one with some children, which ends with its scope. */
+  readonly start: Effect.Effect<
+    { readonly supervisor: AnyHandle; readonly children: ReadonlyArray<C> },
+    unknown,
+    Scope.Scope
+  >
+  /** A call that a child answers without time passing. */
+  readonly ask: (child: C) => Effect.Effect<unknown, unknown>
+  /** Makes a child die of a defect. */
+  readonly crash: (child: C) => Effect.Effect<unknown, unknown>
+}
+
+/**
+ * Where processes are found by key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Registry<K> extends Options {
+  /** Whether a key has at most one process. */
+  readonly unique: boolean
+  /** Two keys that are free. */
+  readonly keys: readonly [K, K]
+  /** Registers the process that runs it; fails if it is refused. */
+  readonly register: (key: K) => Effect.Effect<unknown, unknown, Self>
+  /** Gives up what the process that runs it has registered. */
+  readonly unregister: (key: K) => Effect.Effect<unknown, unknown, Self>
+  /** The processes under a key, in the order they registered. */
+  readonly lookup: (key: K) => Effect.Effect<Iterable<Pid>, unknown>
+}
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+export {
+  /**
+   * A law does not hold: `cause` says what is not so, `seed` in which order.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  LawBroken
+} from "./internal/law.ts"
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * What every server keeps to: it is up when its start returns, answers all, is not harmed by who leaves, ends with its
+ * scope and when told to, and whoever waits for one that dies learns it at once.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const server: <C extends AnyHandle>(subject: Server<C>) => ReadonlyArray<Law> = serverLaws
+
+/**
+ * What every supervisor keeps to: its children are up when its start returns, come back behind the same client, and have
+ * ended before it has; it reports each crash once, and gives up on what fails too often.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const supervisor: <C extends AnyHandle>(subject: Supervisor<C>) => ReadonlyArray<Law> = supervisorLaws
+
+/**
+ * What every registry keeps to: a process is found under its key and no other, a key that was given up is free, and so
+ * is that of a dead process, before anybody can hear of the death.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const registry: <K>(subject: Registry<K>) => ReadonlyArray<Law> = registryLaws

@@ -1,0 +1,74 @@
+/** One law: a body that runs in a world of its own, in the default order of things and in those of some seeds. */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import type * as Scope from "effect/Scope"
+import * as TestClock from "effect/testing/TestClock"
+import * as SeededScheduler from "../SeededScheduler.ts"
+import * as TestKernel from "../TestKernel.ts"
+import { isTestClock } from "./liveClock.ts"
+
+/** A law does not hold. */
+export class LawBroken extends Data.TaggedError("LawBroken")<{
+  readonly law: string
+  /** The seed of the order it was broken in; undefined: in the default order. */
+  readonly seed: number | undefined
+  readonly cause: unknown
+}> {
+  override get message() {
+    const order = this.seed === undefined ? "" : ` (in the order of seed ${this.seed})`
+    return `${this.law}${order}: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
+  }
+}
+
+/** @internal */
+export interface Law {
+  readonly name: string
+  readonly run: Effect.Effect<void, LawBroken>
+}
+
+/** @internal */
+export interface LawOptions {
+  readonly seeds?: number | Iterable<number> | undefined
+}
+
+/** What a law says is not so. */
+class Untrue extends Data.TaggedError("Untrue")<{ readonly what: string }> {
+  override get message() {
+    return this.what
+  }
+}
+
+/** @internal */
+export const holds = (condition: boolean, what: string): Effect.Effect<void, Untrue> =>
+  condition ? Effect.void : Effect.fail(new Untrue({ what }))
+
+/** Makes laws that all run in the same orders. @internal */
+export const lawMaker =
+  ({ seeds = 10 }: LawOptions) =>
+  (name: string, body: Effect.Effect<void, unknown, Scope.Scope>): Law => {
+    const broken = (seed: number | undefined) => (cause: Cause.Cause<unknown>) =>
+      new LawBroken({ law: name, seed, cause: Cause.squash(cause) })
+    const world = inWorld(body)
+    const inOrder = Effect.catchCause(withTestClock(world), (cause) => Effect.fail(broken(undefined)(cause)))
+    const inAnyOrder = Effect.mapError(SeededScheduler.explore(world, { seeds }), ({ failure, seed }) =>
+      broken(seed)(failure)
+    )
+    return { name, run: Effect.andThen(inOrder, Effect.asVoid(inAnyOrder)) }
+  }
+
+/** A kernel that has to be empty afterwards. Crashes are wanted here, and nobody has to read of them. */
+const inWorld = (body: Effect.Effect<void, unknown, Scope.Scope>): Effect.Effect<void, unknown> =>
+  Effect.provide(
+    // The first sleep on a test clock can be interrupted even in a finalizer, unless the clock was adjusted before.
+    Effect.andThen(SeededScheduler.adjust(0), body),
+    Layer.merge(TestKernel.layer, Logger.layer([]))
+  )
+
+const withTestClock = <E>(effect: Effect.Effect<void, E>): Effect.Effect<void, E> =>
+  Effect.flatMap(Effect.service(Clock.Clock), (clock) =>
+    isTestClock(clock) ? effect : Effect.provide(effect, TestClock.layer())
+  )
