@@ -138,6 +138,8 @@ export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
  *
  * **Details**
  *
+ * Messages and states are deep-frozen as in `Kernel.layerDevelopment`: what changes one in place throws.
+ *
  * Provides a `Scope`, too, which is closed before the kernel is looked at. What is left is killed; what has not ended 1
  * second of real time later is left alone.
  *
@@ -161,25 +163,33 @@ export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Scope.Scope> = Layer.fresh(
-  Layer.effectContext(
-    Effect.gen(function* () {
-      const kernel = yield* Effect.acquireRelease(Scope.make(), closeWithin)
-      const context = yield* Layer.buildWithScope(
-        Layer.provideMerge(Kernel.layer, Layer.fresh(Telemetry.layer)),
-        kernel
-      )
-      // A test that has failed is not blamed for what it could not clean up.
-      yield* Effect.addFinalizer((exit) =>
-        Exit.isSuccess(exit) ? Effect.orDie(Effect.provide(check, context)) : Effect.void
-      )
-      const scope = yield* Scope.fork(yield* Effect.scope)
-      return Context.add(context, Scope.Scope, scope)
-    })
-  )
-)
+export const layer: Layer.Layer<Scope.Scope> = Layer.suspend(() => layerOf(Kernel.layerDevelopment))
+
+/**
+ * A kernel as that of {@link layer}, in which messages and states are not frozen.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerUnfrozen: Layer.Layer<Scope.Scope> = Layer.suspend(() => layerOf(Kernel.layer))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+const layerOf = (layer: Layer.Layer<never>): Layer.Layer<Scope.Scope> =>
+  Layer.fresh(
+    Layer.effectContext(
+      Effect.gen(function* () {
+        const kernel = yield* Effect.acquireRelease(Scope.make(), closeWithin)
+        const context = yield* Layer.buildWithScope(Layer.provideMerge(layer, Layer.fresh(Telemetry.layer)), kernel)
+        // A test that has failed is not blamed for what it could not clean up.
+        yield* Effect.addFinalizer((exit) =>
+          Exit.isSuccess(exit) ? Effect.orDie(Effect.provide(check, context)) : Effect.void
+        )
+        const scope = yield* Scope.fork(yield* Effect.scope)
+        return Context.add(context, Scope.Scope, scope)
+      })
+    )
+  )
 
 type KernelState = ProcessRecord["kernel"]
 

@@ -5,7 +5,7 @@ import { Rpc } from "effect/rpc"
 import { type CallError, GenServer, type Pid, type Supervisor, Sys } from "effect-otp"
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-const same = <A, B>(_: Equals<A, B>) => {}
+declare const same: <A, B>(equal: Equals<A, B>) => void
 
 class Shop extends GenServer.Service<Shop>()("types/Shop", [
   Rpc.make("take", { payload: { count: Schema.Number }, success: Schema.String, error: Schema.Boolean }),
