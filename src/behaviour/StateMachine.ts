@@ -133,9 +133,9 @@ type ServicesOfTransition<X> = X extends { readonly actions: ReadonlyArray<infer
     : never
   : never
 type ServicesOf<H> = {
-  readonly [K in keyof H]: H[K] extends (...args: never) => infer X ? ServicesOfTransition<X> : never
+  readonly [K in keyof H]-?: NonNullable<H[K]> extends (...args: never) => infer X ? ServicesOfTransition<X> : never
 }[keyof H]
-type ServicesOfStates<H> = { readonly [K in keyof H]: ServicesOf<H[K]> }[keyof H]
+type ServicesOfStates<H> = { readonly [K in keyof H]-?: ServicesOf<H[K]> }[keyof H]
 
 /**
  * What makes a state machine.

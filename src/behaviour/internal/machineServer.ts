@@ -117,21 +117,23 @@ const turn = (
   inHand: Event | undefined,
   origin?: object | undefined
 ): Turn => {
-  if (!decision.outputs.some((output) => output._tag === "Perform")) return end(before, decision, [], inHand)
-  const outputs = decision.outputs.slice()
+  const { outputs } = decision
+  const last = outputs.findLastIndex((output) => output._tag === "Perform")
+  if (last < 0) return end(before, decision, [], inHand)
   const results: Array<Event | undefined> = []
+  let at = 0
   const step: Effect.Effect<Next> = Effect.suspend(() => {
-    for (let output = outputs.shift(); output !== undefined; output = outputs.shift()) {
-      if (output._tag === "Answer") {
-        answer(output.from, output.exit)
-        continue
+    while (at <= last) {
+      const output = outputs[at++]!
+      if (output._tag === "Perform") {
+        return Effect.flatMap(withTravel(output.effect as Effect.Effect<unknown>, origin), (result) => {
+          results.push(result === undefined ? undefined : eventOf(result))
+          return step
+        })
       }
-      return Effect.flatMap(withTravel(output.effect as Effect.Effect<unknown>, origin), (result) => {
-        results.push(result === undefined ? undefined : eventOf(result))
-        return step
-      })
+      answer(output.from, output.exit)
     }
-    return Exit.succeed(end(before, { ...decision, outputs: [] }, results, undefined))
+    return Exit.succeed(end(before, { ...decision, outputs: outputs.slice(at) }, results, inHand))
   })
   return step
 }

@@ -1,0 +1,636 @@
+/** State machines as processes. The order of events is tested in `internal/machineEngine.test.ts`. */
+import { assert, describe } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
+import { Rpc } from "effect/rpc"
+import { CallError, GenServer, StateMachine } from "effect-otp/behaviour"
+import { ExitReason, Kernel, Process, Shutdown, Signal } from "effect-otp/kernel"
+import { DynamicSupervisor, Supervisor } from "effect-otp/supervision"
+import { kernelTest, settle } from "../fixtures/kernel.ts"
+import { beside, crashReports, down, ended, failure, fates, later, noProcess, running, timedOut } from "./puppet.ts"
+import {
+  definition,
+  type From,
+  get,
+  go,
+  inB,
+  noted,
+  noting,
+  type Own,
+  Puppet,
+  Refused,
+  start,
+  type State,
+  stay,
+  type Step
+} from "./machinePuppet.ts"
+
+const { cancel, eventTimeout, fail, insert, keep, message, next, perform, postpone, repeat } = StateMachine
+const { reply, replyTo, failTo, stateTimeout, stop, stopReply, timeout, update } = StateMachine
+
+const A: State = { _tag: "A", data: 0 }
+const B: State = { _tag: "B", data: 0 }
+const pidOf = (client: (typeof Puppet)["Service"]) => Effect.map(GenServer.pid(client), Option.getOrThrow)
+
+describe("answers", () => {
+  kernelTest(
+    "come from the turn, or later from what the state has kept",
+    Effect.gen(function* () {
+      const machine = yield* start()
+      assert.deepStrictEqual(yield* machine.call(get), A)
+      const open = yield* beside(machine.call((_, from) => next({ _tag: "B", data: from })))
+      yield* running(open)
+      yield* machine.cast((state) => next(B, [replyTo(state.data as From, "later")]))
+      assert.deepStrictEqual(yield* Fiber.join(open), "later")
+    })
+  )
+
+  kernelTest(
+    "may be the failure a call declares, while the state goes on",
+    Effect.gen(function* () {
+      const machine = yield* start()
+      const refused = new Refused({ why: "no" })
+      assert.deepStrictEqual(yield* Effect.exit(machine.call(go("B", fail(refused)))), Exit.fail(refused))
+      assert.deepStrictEqual(yield* machine.call(get), B)
+      const open = yield* beside(machine.call((_, from) => next({ _tag: "A", data: from })))
+      yield* machine.cast((state) => next(B, [failTo(state.data as From, refused)]))
+      assert.deepStrictEqual(yield* ended(open), Exit.fail(refused))
+    })
+  )
+
+  kernelTest(
+    "are given once: a second is dropped and counted",
+    Effect.gen(function* () {
+      const machine = yield* start()
+      assert.strictEqual(yield* machine.call((_, from) => keep([replyTo(from, 1), reply(2)])), 1)
+      yield* settle
+      assert.strictEqual((yield* Kernel.counts).lateReplies, 1)
+    })
+  )
+
+  kernelTest(
+    "#285 that are late reach nobody: the call has timed out",
+    Effect.gen(function* () {
+      const machine = yield* start()
+      const call = yield* beside(failure(machine.call(inB(stay(reply("late"))), { timeout: 100 })))
+      yield* later(100)
+      assert.deepStrictEqual(yield* Fiber.join(call), timedOut("unknown"))
+      yield* machine.call(go("B", reply("ok")))
+      yield* settle
+      assert.strictEqual((yield* Kernel.counts).lateReplies, 1)
+      assert.deepStrictEqual(yield* machine.call(get), B)
+    })
+  )
+
+  kernelTest(
+    "#288 of a stop go out in order, before terminate",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start({ terminate: () => Effect.sync(() => void log.push("terminate")) })
+      const caller = (note: string, step: Step) =>
+        beside(Effect.map(machine.call(step), (answer) => log.push(`${note}: ${String(answer)}`)))
+      yield* caller("first", (_, from) => next({ _tag: "A", data: from }))
+      const reason = ExitReason.shutdown("done")
+      yield* caller("second", (state, from) =>
+        stopReply(reason, [replyTo(state.data as From, "reply1"), replyTo(from, "reply2")])
+      )
+      yield* settle
+      assert.deepStrictEqual(log, ["first: reply1", "second: reply2", "terminate"])
+      assert.deepStrictEqual(yield* failure(machine.call(get)), noProcess)
+    })
+  )
+})
+
+describe("ends", () => {
+  kernelTest(
+    "#284 init may fail with its own error, which is no crash; a defect in it is",
+    Effect.gen(function* () {
+      const reports = yield* crashReports
+      assert.deepStrictEqual(yield* Effect.exit(start({ init: Effect.fail("bailout") })), Exit.fail("bailout"))
+      assert.strictEqual(reports.length, 0)
+      const exit = yield* Effect.exit(start({ init: Effect.die("4711") }))
+      assert.ok(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+      assert.strictEqual(reports.length, 1)
+    })
+  )
+
+  kernelTest(
+    "#286 no transition, an unknown event, a negative timeout: it crashes, and the caller learns why",
+    Effect.gen(function* () {
+      const why = (step: Step) =>
+        Effect.gen(function* () {
+          const machine = yield* start()
+          const error = yield* Effect.flip(machine.call(step))
+          assert.ok(error instanceof CallError.CallError && error.reason._tag === "ServerDown")
+          const { reason } = error.reason
+          return String(reason._tag === "Crash" ? Cause.squash(reason.cause) : reason._tag)
+        })
+      assert.include(yield* why(() => "nonsense" as never), "A answers call with no transition")
+      assert.include(yield* why(() => keep([insert({ _tag: "Nobody" } as never)])), "A has no handler for Nobody")
+      assert.include(yield* why(() => keep([stateTimeout(-1, noting([], "never"))])), "must not be negative")
+    })
+  )
+
+  kernelTest(
+    "#301 a crash leaves the state of before the turn to terminate; without terminate it just ends",
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const machine = yield* start({
+        terminate: (reason, state) => Effect.sync(() => void seen.push(reason._tag, state))
+      })
+      const crash = go("B", perform("die", Effect.die("boom")))
+      assert.strictEqual((yield* failure(machine.call(crash))).reason._tag, "ServerDown")
+      yield* settle
+      assert.deepStrictEqual(seen, ["Crash", A])
+      const other = yield* start()
+      yield* GenServer.terminate(other)
+      const dying = yield* start({ terminate: () => Effect.die("in terminate") })
+      assert.strictEqual((yield* Effect.flip(GenServer.terminate(dying))).reason._tag, "ServerDown")
+    })
+  )
+
+  kernelTest(
+    "a stop leaves calls without an answer with ServerDown, and terminate gets the state it was given",
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const machine = yield* start({ terminate: (_, state) => Effect.sync(() => void seen.push(state)) })
+      const postponed = yield* beside(failure(machine.call(stay(postpone))))
+      const reason = ExitReason.shutdown("enough")
+      assert.deepStrictEqual(
+        yield* failure(machine.call(() => stop(reason, { _tag: "B", data: "last" }))),
+        down(reason, "unknown")
+      )
+      assert.deepStrictEqual(yield* Fiber.join(postponed), down(reason, "unknown"))
+      yield* settle
+      assert.deepStrictEqual(seen, [{ _tag: "B", data: "last" }])
+    })
+  )
+
+  kernelTest(
+    "a crash report shows state and message of the machine, as formatStatus says",
+    Effect.gen(function* () {
+      const reports = yield* crashReports
+      const plain = yield* start()
+      const crash: Step = () => {
+        throw new Error("boom")
+      }
+      yield* failure(plain.call(crash))
+      yield* settle
+      const secret = yield* start({ formatStatus: ({ state }) => ({ state: state._tag, message: "secret" }) })
+      yield* failure(secret.call(crash))
+      yield* settle
+      assert.deepStrictEqual(
+        reports.map(({ message, state }) => [message, state]),
+        [
+          [{ _tag: "call", payload: crash }, A],
+          ["secret", "A"]
+        ]
+      )
+    })
+  )
+})
+
+describe("what is postponed", () => {
+  kernelTest(
+    "comes again after the state has changed, and keeps who asked",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start()
+      const call = yield* beside(
+        machine.call(inB((state, from) => noted(log, "call", () => keep([replyTo(from, 1)]))(state, from)))
+      )
+      yield* machine.cast(inB(noted(log, "cast")))
+      // The same state with other data is no other state.
+      yield* machine.call(() => next({ _tag: "A", data: 1 }, [reply(undefined)]))
+      yield* machine.call((state) => repeat(state, [reply(undefined)]))
+      yield* running(call)
+      yield* machine.cast(go("B"))
+      assert.strictEqual(yield* Fiber.join(call), 1)
+      yield* settle
+      assert.deepStrictEqual(log, ["B call", "B cast"])
+    })
+  )
+
+  const held = Effect.gen(function* () {
+    const machine = yield* start()
+    const call = yield* beside(failure(machine.call(stay(postpone))))
+    yield* machine.cast(stay(postpone))
+    yield* machine.cast(stay(postpone))
+    yield* settle
+    return { machine, call, pid: yield* pidOf(machine) }
+  })
+
+  kernelTest(
+    "has failed when the machine is killed, and is counted",
+    Effect.gen(function* () {
+      const { call, pid } = yield* held
+      yield* Process.kill(pid)
+      assert.deepStrictEqual(yield* Fiber.join(call), down(ExitReason.killed, "unknown"))
+      assert.deepStrictEqual(yield* fates, { accepted: 3, failed: 3 })
+    })
+  )
+
+  kernelTest(
+    "has failed when the machine is stopped or crashes, and is counted",
+    Effect.gen(function* () {
+      const { call, machine } = yield* held
+      yield* GenServer.terminate(machine)
+      assert.deepStrictEqual(yield* Fiber.join(call), down(ExitReason.normal, "unknown"))
+      // The request to stop is a message, too.
+      assert.deepStrictEqual(yield* fates, { accepted: 4, handled: 1, failed: 3 })
+      const second = yield* held
+      yield* second.machine.cast(() => {
+        throw new Error("boom")
+      })
+      assert.strictEqual((yield* Fiber.join(second.call)).reason._tag, "ServerDown")
+      assert.deepStrictEqual(yield* fates, { accepted: 8, handled: 1, failed: 7 })
+    })
+  )
+
+  kernelTest(
+    "has failed when the machine crashes over the first that comes again",
+    Effect.gen(function* () {
+      const machine = yield* start()
+      yield* machine.cast(inB(() => keep([perform("die", Effect.die("boom"))])))
+      yield* machine.cast(inB(stay()))
+      yield* machine.cast(go("B"))
+      yield* settle
+      assert.deepStrictEqual(yield* failure(machine.call(get)), noProcess)
+      // `go` was handled; the call that found nobody was returned.
+      assert.deepStrictEqual(yield* fates, { accepted: 3, handled: 1, failed: 2 })
+    })
+  )
+
+  kernelTest(
+    "stays counted as abandoned if its caller had left before",
+    Effect.gen(function* () {
+      const machine = yield* start()
+      const inside = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const wait = perform(
+        "wait",
+        Effect.asVoid(Effect.andThen(Deferred.succeed(inside, undefined), Deferred.await(goOn)))
+      )
+      const caller = yield* Effect.forkChild(machine.call(stay(wait, postpone)))
+      yield* Deferred.await(inside)
+      yield* Fiber.interrupt(caller)
+      yield* Deferred.succeed(goOn, undefined)
+      yield* settle
+      yield* Process.kill(yield* pidOf(machine))
+      assert.deepStrictEqual(yield* fates, { accepted: 1, abandoned: 1 })
+    })
+  )
+})
+
+describe("timers", () => {
+  kernelTest(
+    "#290 a state timeout fires once, unless the state has changed",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start()
+      yield* machine.cast(stay(stateTimeout(500, noting(log, "first"))))
+      yield* later(499)
+      yield* machine.cast(go("B", stateTimeout(500, noting(log, "second"))))
+      yield* later(499)
+      assert.deepStrictEqual(log, [])
+      yield* later(1)
+      yield* later(1000)
+      assert.deepStrictEqual(log, ["B second"])
+    })
+  )
+
+  kernelTest(
+    "#294 named timers survive a change of state; the same name replaces, infinity ends; #292 so does cancel",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start()
+      yield* machine.cast(
+        stay(
+          timeout("a", 20, noting(log, "a")),
+          timeout("b", 10, noting(log, "b")),
+          timeout("c", 10, noting(log, "c")),
+          timeout("d", 10, noting(log, "d"))
+        )
+      )
+      yield* machine.cast(go("B", timeout("b", 30, noting(log, "again")), timeout("c", "Infinity", noting(log, "c"))))
+      yield* machine.cast(stay(cancel("d")))
+      yield* later(10)
+      yield* later(10)
+      yield* later(10)
+      assert.deepStrictEqual(log, ["B a", "B again"])
+      assert.strictEqual((yield* Kernel.counts).timers, 0)
+    })
+  )
+
+  kernelTest(
+    "#292 an update changes the event and not the time, also of one that has fired and was not handled yet",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start()
+      yield* machine.cast(stay(timeout("a", 10, noting(log, "old"))))
+      yield* later(5)
+      yield* machine.cast(stay(update("a", noting(log, "new"))))
+      yield* later(4)
+      assert.deepStrictEqual(log, [])
+      yield* later(1)
+      assert.deepStrictEqual(log, ["A new"])
+      yield* machine.cast(stay(timeout("a", 10, noting(log, "older"))))
+      const entered = yield* Deferred.make<void>()
+      const leave = yield* Deferred.make<void>()
+      const block = perform(
+        "block",
+        Effect.asVoid(Effect.andThen(Deferred.succeed(entered, undefined), Deferred.await(leave)))
+      )
+      yield* machine.cast(stay(block, update("a", noting(log, "newer"))))
+      yield* Deferred.await(entered)
+      yield* later(10)
+      yield* Deferred.succeed(leave, undefined)
+      yield* settle
+      assert.deepStrictEqual(log, ["A new", "A newer"])
+    })
+  )
+
+  kernelTest(
+    "that have fired and were not handled yet can be ended",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start()
+      const entered = yield* Deferred.make<void>()
+      const leave = yield* Deferred.make<void>()
+      const block = perform(
+        "block",
+        Effect.asVoid(Effect.andThen(Deferred.succeed(entered, undefined), Deferred.await(leave)))
+      )
+      yield* machine.cast(stay(stateTimeout(10, noting(log, "state")), timeout("a", 10, noting(log, "a"))))
+      yield* machine.cast(go("B", block, cancel("a")))
+      yield* Deferred.await(entered)
+      yield* later(10)
+      yield* Deferred.succeed(leave, undefined)
+      yield* settle
+      assert.deepStrictEqual(log, [])
+    })
+  )
+
+  kernelTest(
+    "an event timeout is ended by any event, a state timeout by none of its own state",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start()
+      yield* machine.cast(stay(eventTimeout(10, noting(log, "event")), stateTimeout(10, noting(log, "state"))))
+      yield* later(5)
+      yield* machine.cast(stay())
+      yield* later(5)
+      assert.deepStrictEqual(log, ["A state"])
+      yield* machine.cast(stay(eventTimeout(10, noting(log, "event"))))
+      yield* later(10)
+      assert.deepStrictEqual(log, ["A state", "A event"])
+      yield* machine.cast(stay(eventTimeout(10, noting(log, "event")), stateTimeout(10, noting(log, "state"))))
+      yield* machine.cast(stay(cancel(StateMachine.eventTimer), cancel(StateMachine.stateTimer)))
+      yield* later(10)
+      assert.strictEqual(log.length, 2)
+    })
+  )
+
+  kernelTest(
+    "are not lost to a full mailbox, and end with the machine",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start({ mailbox: { capacity: 1, policy: "dropNewest" } })
+      const leave = yield* Deferred.make<void>()
+      yield* machine.cast(stay(timeout("a", 10, noting(log, "fired")), timeout("b", 1000, noting(log, "never"))))
+      yield* settle
+      yield* machine.cast(stay(perform("block", Deferred.await(leave))))
+      yield* settle
+      yield* machine.cast(stay())
+      yield* later(10)
+      yield* Deferred.succeed(leave, undefined)
+      yield* settle
+      assert.deepStrictEqual(log, ["A fired"])
+      yield* GenServer.terminate(machine)
+      assert.strictEqual((yield* Kernel.counts).timers, 0)
+    })
+  )
+})
+
+describe("events", () => {
+  kernelTest(
+    "#293 of every kind can be inserted, are handled as listed, and a call answers who asked first",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start({ info: (content) => (log.push(`info ${String(content)}`), keep()) })
+      const answer = machine.call((_, from) =>
+        next(B, [
+          insert(noting(log, "own")),
+          insert(message("cast", noted(log, "cast"))) as never,
+          insert(StateMachine.info("hello")) as never,
+          insert(message("call", noted(log, "call", stay(reply("answer"))), from)) as never,
+          insert(noting(log, "last"))
+        ])
+      )
+      assert.strictEqual(yield* answer, "answer")
+      yield* settle
+      assert.deepStrictEqual(log, ["B own", "B cast", "info hello", "B call", "B last"])
+    })
+  )
+
+  kernelTest(
+    "come before messages that were sent meanwhile",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start()
+      const chain = (left: number): Own =>
+        noting(log, String(left), left === 0 ? stay() : stay(insert(left > 1 ? chain(left - 1) : noting(log, "0"))))
+      yield* machine.cast(stay(insert(chain(3))))
+      yield* machine.cast(noted(log, "message"))
+      yield* settle
+      assert.deepStrictEqual(log, ["A 3", "A 2", "A 1", "A 0", "A message"])
+    })
+  )
+
+  kernelTest(
+    "to the pid go to info, signals too; without it they are logged and the machine lives",
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const machine = yield* start({
+        init: Effect.as(Process.trapExit(true), A),
+        info: (content, state) => (
+          seen.push(Signal.isExit(content) ? content.reason._tag : content),
+          next({ ...state, _tag: "B" })
+        )
+      })
+      const pid = yield* pidOf(machine)
+      yield* Process.send(pid as never, "hello")
+      yield* Process.exit(pid, ExitReason.shutdown())
+      assert.strictEqual(((yield* machine.call(get)) as State)._tag, "B")
+      assert.deepStrictEqual(seen, ["hello", "Shutdown"])
+      const deaf = yield* start()
+      yield* Process.send((yield* pidOf(deaf)) as never, "hello")
+      assert.deepStrictEqual(yield* deaf.call(get), A)
+    })
+  )
+})
+
+describe("onEnter", () => {
+  kernelTest(
+    "runs after the starter went on, on each change, on repeat, and not for other data",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start({
+        onEnter: (state, previous) => {
+          log.push(`${previous._tag} → ${state._tag}`)
+          return next({ ...state, data: log.length })
+        }
+      })
+      yield* machine.call(go("A", reply(undefined)))
+      yield* machine.call(go("B", reply(undefined)))
+      yield* machine.call((state) => repeat(state, [reply(undefined)]))
+      assert.deepStrictEqual(log, ["A → A", "A → B", "B → B"])
+      assert.deepStrictEqual(yield* machine.call(get), { _tag: "B", data: 3 })
+    })
+  )
+
+  kernelTest(
+    "may stop the machine, and must not leave the state",
+    Effect.gen(function* () {
+      const machine = yield* start({
+        onEnter: (state) => (state._tag === "B" ? stop(ExitReason.shutdown("B")) : keep())
+      })
+      assert.deepStrictEqual(yield* machine.call(go("B", reply("answered"))), "answered")
+      yield* settle
+      assert.deepStrictEqual(yield* failure(machine.call(get)), noProcess)
+      const fickle = yield* start({ onEnter: (state) => (state._tag === "B" ? next(A) : keep()) })
+      const error = yield* Effect.flip(fickle.call(go("B", reply("never"))))
+      assert.include(String(error), "cannot be left")
+    })
+  )
+
+  kernelTest(
+    "start gives the first state with what is to be done first",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const actions = [insert(noting(log, "inserted")), stateTimeout(0, noting(log, "zero"))] as const
+      const machine = yield* start({ init: Effect.succeed(StateMachine.start(A, actions) as never) })
+      yield* machine.call(noted(log, "message", stay(reply(undefined))))
+      assert.deepStrictEqual(log, ["A inserted", "A zero", "A message"])
+    })
+  )
+})
+
+describe("effects", () => {
+  kernelTest(
+    "run at their place among the answers, and what they give is inserted at theirs",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start()
+      const note = (text: string) =>
+        Effect.andThen(
+          Effect.yieldNow,
+          Effect.sync(() => (log.push(text), noting(log, `of ${text}`)))
+        )
+      const answer = beside(
+        Effect.map(
+          machine.call((_, from) =>
+            next(B, [
+              insert(noting(log, "before")),
+              perform("one", note("one")),
+              replyTo(from, "answer"),
+              perform("two", note("two")),
+              perform("nothing", Effect.void),
+              insert(noting(log, "after"))
+            ])
+          ),
+          (answer) => log.push(String(answer))
+        )
+      )
+      yield* answer
+      yield* settle
+      assert.sameMembers(log.slice(0, 3), ["one", "answer", "two"])
+      assert.isBelow(log.indexOf("one"), log.indexOf("two"))
+      assert.deepStrictEqual(log.slice(3), ["B before", "B of one", "B of two", "B after"])
+    })
+  )
+
+  kernelTest(
+    "are interrupted with the turn by an exit signal, and have the scope of the turn",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start({ terminate: (_, { _tag }) => Effect.sync(() => void log.push(_tag)) })
+      const scoped = Effect.addFinalizer(() => Effect.sync(() => void log.push("closed")))
+      yield* machine.call(stay(perform("scoped", scoped), reply(undefined)))
+      assert.deepStrictEqual(log, ["closed"])
+      yield* machine.cast(go("B", perform("hang", Effect.never)))
+      yield* settle
+      yield* Process.exit(yield* pidOf(machine), ExitReason.shutdown())
+      yield* settle
+      assert.deepStrictEqual(log, ["closed", "A"])
+    })
+  )
+})
+
+describe("under supervision", () => {
+  kernelTest(
+    "a machine starts anew from init, its handle stays, a patient call waits for it",
+    Effect.gen(function* () {
+      class Tree extends Supervisor.Service<Tree>()("test/MachineTree", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(definition().layer())]
+      }) {}
+      yield* Effect.gen(function* () {
+        const machine = yield* Puppet
+        yield* machine.call(go("B", reply(undefined)))
+        const before = yield* pidOf(machine)
+        yield* machine.cast(stay(timeout("old", 10, noting([], "old"))))
+        yield* Process.kill(before)
+        assert.deepStrictEqual(yield* machine.call(get, { whenDown: "wait" }), A)
+        assert.notStrictEqual(yield* pidOf(machine), before)
+        assert.strictEqual((yield* Kernel.counts).timers, 0)
+      }).pipe(Effect.provide(Layer.fresh(Tree.layer)))
+    })
+  )
+
+  kernelTest(
+    "a dynamic supervisor starts machines by key",
+    Effect.gen(function* () {
+      class Doors extends DynamicSupervisor.Service<Doors>()("test/Doors", { child: definition() }) {}
+      yield* Effect.gen(function* () {
+        const doors = yield* Doors
+        const front = yield* doors.startChild("front")
+        const back = yield* doors.startChild("back")
+        yield* front.call(go("B", reply(undefined)))
+        assert.deepStrictEqual(yield* front.call(get), B)
+        assert.deepStrictEqual(yield* back.call(get), A)
+      }).pipe(Effect.provide(Doors.layer))
+    })
+  )
+
+  kernelTest(
+    "a shutdown lets the turn and what is queued go to its end",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const scope = yield* Scope.make()
+      const machine = yield* Effect.provideService(start(), Scope.Scope, scope)
+      yield* machine.cast(stay(perform("yield", Effect.yieldNow), insert(noting(log, "queued"))))
+      yield* settle
+      yield* Shutdown.shutdown(yield* pidOf(machine))
+      assert.deepStrictEqual(log, ["A queued"])
+      yield* Scope.close(scope, Exit.void)
+    })
+  )
+})
+
+class Named extends StateMachine.Service<Named>()("test/NamedMachine", [Rpc.make("get", { success: Schema.String })]) {
+  static readonly definition = this.define({
+    name: (name: string) => name,
+    init: (name: string) => Effect.succeed<{ readonly _tag: "Only"; readonly name: string }>({ _tag: "Only", name }),
+    states: { Only: { get: (_, { name }) => keep([reply(name)]) } }
+  })
+}
+
+kernelTest(
+  "a name is claimed before init, and a second of that name is refused",
+  Effect.gen(function* () {
+    const first = yield* Named.definition.start("test/only")
+    assert.strictEqual(yield* first.get(), "test/only")
+    const second = yield* Effect.flip(Named.definition.start("test/only"))
+    assert.strictEqual(second._tag, "AlreadyStarted")
+  })
+)
