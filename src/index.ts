@@ -26,7 +26,9 @@ export * as Timer from "./kernel/Timer.ts"
 
 // naming: finding a process by name or by group
 export * as Name from "./naming/Name.ts"
+export * as ProcessGroup from "./naming/ProcessGroup.ts"
 export * as Registry from "./naming/Registry.ts"
+export * as Topic from "./naming/Topic.ts"
 
 // behaviour: processes you fill in
 export * as CallError from "./behaviour/CallError.ts"

@@ -64,6 +64,14 @@ export interface Receives<out M> {
 }
 
 /**
+ * What it takes to be a member of something that sends messages of type `M`: to be a process, and to accept them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Member<M> = Self | ([M] extends [never] ? never : Receives<M>)
+
+/**
  * The receiving end of a plain process. Signals of the kernel arrive among its messages.
  *
  * @category models

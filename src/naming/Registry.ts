@@ -39,9 +39,11 @@ import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
 import type { ProcessRecord } from "../kernel/ProcessRecord.ts"
 import type { Address } from "../kernel/Timer.ts"
-import { ChangeFeed, checkedCapacity } from "./internal/changeFeed.ts"
-import { keptIn, streamOf } from "./internal/feed.ts"
-import { registration, RegistryState, type RegistryEntry } from "./internal/registryState.ts"
+import { checkedCapacity } from "./internal/changeFeed.ts"
+import { entering, withProcess } from "./internal/entering.ts"
+import { streamIn } from "./internal/feed.ts"
+import { PerKernel } from "./internal/perKernel.ts"
+import { registration, RegistryState } from "./internal/registryState.ts"
 import { RegistryVia } from "./internal/registryVia.ts"
 import { checkedName } from "./Name.ts"
 
@@ -127,7 +129,6 @@ export interface Claim<in M = never> extends Via<M> {
 }
 
 type ValueArgs<V> = void extends V ? [value?: V] : [value: V]
-type Member<M> = Process.Self | ([M] extends [never] ? never : Process.Receives<M>)
 type Refused<U extends Keys> = U extends "unique" ? AlreadyRegistered : never
 
 // ---- errors -------------------------------------------------------------------------------------------------------
@@ -270,11 +271,8 @@ export const register = <K, V, M, U extends Keys>(
   registry: Registry<K, V, M, U>,
   key: NoInfer<K>,
   ...value: ValueArgs<NoInfer<V>>
-): Effect.Effect<void, Refused<U>, Member<M>> =>
-  Effect.withFiber((fiber) => {
-    const self = Process.selfUnsafe(fiber)
-    return (self.isAlive ? enter(registry, self, [key, value[0] as V]) : Exit.void) as Exit.Exit<void, Refused<U>>
-  })
+): Effect.Effect<void, Refused<U>, Process.Member<M>> =>
+  entering(undefined, (record) => enter(registry, record, [key, value[0] as V]))
 
 /**
  * Registers another process under a key, with a value if the registry has values.
@@ -292,13 +290,7 @@ export const registerFor = <K, V, M, U extends Keys>(
   pid: Pid<NoInfer<M>>,
   ...[key, value]: [key: NoInfer<K>, ...value: ValueArgs<NoInfer<V>>]
 ): Effect.Effect<void, Refused<U> | Process.NoProcess> =>
-  Effect.withFiber((fiber): Exit.Exit<void, Refused<U> | Process.NoProcess> => {
-    const record = Process.recordOf(pid)
-    if (!record.isAlive || record.kernel !== Kernel.currentUnsafe(fiber)) {
-      return Exit.fail(new Process.NoProcess({ pid: record }))
-    }
-    return enter(registry, record, [key, value as V]) as Exit.Exit<void, Refused<U>>
-  })
+  entering(pid, (record) => enter(registry, record, [key, value as V]))
 
 /**
  * Takes out all that this process has registered under a key, or what of it matches. It is no error if there is nothing.
@@ -311,8 +303,7 @@ export const unregister = <K, V, M>(
   key: NoInfer<K>,
   matches?: (value: V) => boolean
 ): Effect.Effect<void, never, Process.Self> =>
-  Effect.withFiber((fiber) => {
-    const self = Process.selfUnsafe(fiber)
+  withProcess(undefined, (self) => {
     const state = stateIn(registry, self.kernel)
     for (const entry of state.table.own(self, key)) {
       if (matches === undefined || matches(entry.value)) state.remove(entry)
@@ -346,8 +337,7 @@ export const update = <K, V, M>(
   key: NoInfer<K>,
   f: (value: V) => V
 ): Effect.Effect<{ readonly value: V; readonly previous: V }, NotOwner, Process.Self> =>
-  Effect.withFiber((fiber) => {
-    const self = Process.selfUnsafe(fiber)
+  withProcess(undefined, (self) => {
     const state = stateIn(registry, self.kernel)
     const entry = state.table.holder(key)
     if (entry?.pid !== self) return Exit.fail(new NotOwner({ registry: registry.name, key }))
@@ -509,12 +499,7 @@ export const changes = <K, V, M>(
   options?: { readonly capacity?: number | undefined }
 ): Stream.Stream<Change<K, V, M>> => {
   const capacity = checkedCapacity(options?.capacity)
-  return streamOf(
-    Effect.flatMap(Kernel.Kernel, (kernel) => {
-      const state = stateIn(registry, Kernel.stateOf(kernel))
-      return keptIn(state, new ChangeFeed(capacity, () => state.snapshot()))
-    })
-  )
+  return streamIn((kernel) => stateIn(registry, kernel).read(capacity))
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
@@ -526,25 +511,15 @@ class RegistryImpl<K, V> {
   readonly [TypeId] = TypeId
   readonly name: string
   readonly keys: Keys
-  private readonly meta: object
-  private readonly states = new WeakMap<KernelState, RegistryState<K, V>>()
+  readonly stateIn: (kernel: KernelState) => RegistryState<K, V>
 
-  constructor(name: string, options: Options<Keys, object>) {
+  constructor(name: string, { keys, meta }: Options<Keys, object>) {
     this.name = checkedName(name)
-    if (options.keys !== "unique" && options.keys !== "duplicate") {
-      throw new RangeError(`keys must be "unique" or "duplicate", got ${format(options.keys)}`)
+    if (keys !== "unique" && keys !== "duplicate") {
+      throw new RangeError(`keys must be "unique" or "duplicate", got ${format(keys)}`)
     }
-    this.keys = options.keys
-    this.meta = options.meta ?? {}
-  }
-
-  stateIn(kernel: KernelState): RegistryState<K, V> {
-    let state = this.states.get(kernel)
-    if (state === undefined) {
-      state = new RegistryState(this.keys === "unique", this.meta)
-      this.states.set(kernel, state)
-    }
-    return state
+    this.keys = keys
+    this.stateIn = new PerKernel(() => new RegistryState<K, V>(keys === "unique", meta ?? {})).in
   }
 }
 
@@ -568,15 +543,17 @@ const withState = <K, V, M, A>(registry: Registry<K, V, M>, f: (state: RegistryS
     Exit.succeed(f(stateIn(registry, Kernel.currentUnsafe(fiber))))
   )
 
-const enter = <K, V, M>(
-  registry: Registry<K, V, M>,
+const enter = <K, V, M, U extends Keys>(
+  registry: Registry<K, V, M, U>,
   record: ProcessRecord,
   [key, value]: readonly [K, V]
-): Exit.Exit<void, AlreadyRegistered> => {
+): Exit.Exit<void, Refused<U>> => {
   const state = stateIn(registry, record.kernel)
-  const holder: RegistryEntry<K, V> | undefined = registry.keys === "unique" ? state.table.holder(key) : undefined
+  // Of a duplicate key there is no holder.
+  const holder = state.table.holder(key)
   if (holder !== undefined) {
-    return Exit.fail(new AlreadyRegistered({ registry: registry.name, key, pid: holder.pid }))
+    const taken = new AlreadyRegistered({ registry: registry.name, key, pid: holder.pid })
+    return Exit.fail(taken as Refused<U>)
   }
   state.add(key, record, value)
   return Exit.void

@@ -9,7 +9,8 @@ import {
   Process,
   Supervisor,
   SupervisorEvents,
-  Telemetry
+  Telemetry,
+  Topic
 } from "effect-otp"
 import { TestKernel } from "effect-otp/testing"
 import { Rpc } from "effect/rpc"
@@ -40,7 +41,8 @@ const documented: ReadonlyArray<Row> = read("docs/telemetry.md")
 const events = [
   ...[Events.processExit, Events.processCrash, Events.deadLetter, Events.lateReply, Events.loopBlocked],
   ...[SupervisorEvents.childStart, SupervisorEvents.childExit, SupervisorEvents.childRestart],
-  ...[SupervisorEvents.childZombie, SupervisorEvents.limit, Telemetry.handlerFailure]
+  ...[SupervisorEvents.childZombie, SupervisorEvents.limit, Telemetry.handlerFailure],
+  Topic.dropped
 ]
 
 class Worker extends GenServer.Service<Worker>()("test/telemetry/Worker", [
@@ -68,6 +70,10 @@ const provoke = Effect.gen(function* () {
   yield* Process.exit(dead, ExitReason.shutdown())
   yield* Process.awaitExit(dead)
   yield* Process.send(dead, "too late")
+
+  const News = Topic.make<string>("test/telemetry/news")
+  yield* Topic.subscription(News, { capacity: 1, policy: "dropNewest" })
+  for (const message of ["heard", "lost"]) yield* Topic.publish(News, message)
 
   const gate = yield* Deferred.make<void>()
   const definition = Worker.make(gate)

@@ -6,8 +6,11 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Kernel from "../../kernel/Kernel.ts"
+import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
 
 /** @internal */
 export abstract class Feed<A, E = never> {
@@ -23,7 +26,7 @@ export abstract class Feed<A, E = never> {
     wakeReader?.()
   }
 
-  /** Waits until there is something, and takes it all. An interrupted reader has taken nothing. */
+  /** Waits until there is something, and takes it all. A reader interrupted while it waits has taken nothing. */
   readonly take: Effect.Effect<Arr.NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => this.collect() ?? this.wait)
 
   private readonly wait: Effect.Effect<Arr.NonEmptyReadonlyArray<A>, E> = Effect.flatMap(
@@ -43,24 +46,34 @@ export abstract class Feed<A, E = never> {
   protected abstract get isReady(): boolean
 }
 
-/** A feed as a stream that gets one at its start and gives it back at its end. @internal */
-export const streamOf = <A, E>(open: Effect.Effect<Feed<A, E>, never, Scope.Scope>): Stream.Stream<A, E> =>
-  Stream.unwrap(Effect.map(open, (feed) => Stream.fromPull(Effect.succeed(feed.take))))
-
-/** Where feeds are kept while they are read; undefined while there are none. @internal */
-export interface Feeds<F> {
-  feeds: Set<F> | undefined
+/** What somebody reads from, and how to stop. @internal */
+export interface Opened<F> {
+  readonly feed: F
+  readonly close: () => void
 }
 
-/** Keeps a feed among others for as long as a scope is open. @internal */
-export const keptIn = <F>(kept: Feeds<F>, feed: F): Effect.Effect<F, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      ;(kept.feeds ??= new Set()).add(feed)
-      return feed
-    }),
-    () =>
-      Effect.sync(() => {
-        if (kept.feeds?.delete(feed) === true && kept.feeds.size === 0) kept.feeds = undefined
-      })
+/** Opens in the kernel in use, in one step, and closes with the scope. @internal */
+export const openIn = <F>(open: (kernel: ProcessRecord["kernel"]) => Opened<F>): Effect.Effect<F, never, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.withFiber((fiber: Fiber.Fiber<unknown, unknown>) => Exit.succeed(open(Kernel.currentUnsafe(fiber)))),
+      ({ close }) => Effect.sync(close)
+    ),
+    ({ feed }) => feed
   )
+
+/** @internal */
+export const streamOf = <A, E>(feed: Feed<A, E>): Stream.Stream<A, E> => Stream.fromPull(Effect.succeed(feed.take))
+
+/** Opens when the stream begins and closes when it ends. @internal */
+export const streamIn = <A, E>(open: (kernel: ProcessRecord["kernel"]) => Opened<Feed<A, E>>): Stream.Stream<A, E> =>
+  Stream.unwrap(Effect.map(openIn(open), streamOf))
+
+/** Adds to a set that is there only while it holds something. @internal */
+export const opened = <F>(kept: { feeds: Set<F> | undefined }, feed: F): Opened<F> => {
+  ;(kept.feeds ??= new Set()).add(feed)
+  const close = () => {
+    if (kept.feeds?.delete(feed) === true && kept.feeds.size === 0) kept.feeds = undefined
+  }
+  return { feed, close }
+}

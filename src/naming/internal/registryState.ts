@@ -1,6 +1,7 @@
 /** What a registry holds in one kernel. */
 import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import type { ChangeFeed } from "./changeFeed.ts"
+import { ChangeFeed } from "./changeFeed.ts"
+import { opened, type Opened } from "./feed.ts"
 import { KeyMap } from "./keyMap.ts"
 import { Registrations, type Entry, type Owner } from "./registrations.ts"
 
@@ -25,11 +26,13 @@ export interface Delta<K, V> extends Registration<K, V> {
   readonly _tag: "Registered" | "Updated" | "Unregistered"
 }
 
+type Reader<K, V> = ChangeFeed<Snapshot<K, V>, Delta<K, V>>
+
 /** @internal */
 export class RegistryState<K, V> {
   readonly table: Registrations<K, V, ProcessRecord>
   readonly meta: Map<unknown, unknown>
-  feeds: Set<ChangeFeed<Snapshot<K, V>, Delta<K, V>>> | undefined = undefined
+  feeds: Set<Reader<K, V>> | undefined = undefined
   /** Who waits for a unique key to be taken. */
   private readonly waiters = new KeyMap<K, Set<() => void>>()
 
@@ -64,7 +67,11 @@ export class RegistryState<K, V> {
     }
   }
 
-  snapshot(): Snapshot<K, V> {
+  read(capacity: number): Opened<Reader<K, V>> {
+    return opened(this, new ChangeFeed(capacity, () => this.snapshot()))
+  }
+
+  private snapshot(): Snapshot<K, V> {
     return { _tag: "Snapshot", entries: Array.from(this.table.all(), registration) }
   }
 

@@ -1,0 +1,400 @@
+/**
+ * Publishes typed messages to whoever has subscribed: processes, and streams.
+ *
+ * A topic is a value, made once beside its messages; `family` makes one for each key. Subscriptions belong to a kernel. A
+ * process gets the messages in its mailbox, a stream in a buffer of its own.
+ *
+ * **Guarantees**
+ *
+ * - To publish takes no time of the subscribers' and never waits: whoever is slow loses messages by a policy it has named,
+ *   and holds up nobody. Nothing grows without bound but a mailbox without one.
+ * - All that one process publishes arrives at each subscriber in the order published.
+ * - Gone at death: a process is no subscriber any more in the step in which it dies.
+ * - What a stream drops is counted, and announced by {@link dropped}.
+ *
+ * **Not here**
+ *
+ * What was published before: a subscriber gets what comes after. Work for one of many: `ProcessGroup.send`.
+ *
+ * **In Erlang/OTP**
+ *
+ * `Phoenix.PubSub`, and a `Registry` with duplicate keys. There a process that subscribes twice gets each message twice.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { format } from "effect/Formatter"
+import { hasProperty } from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import * as Kernel from "../kernel/Kernel.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import * as Process from "../kernel/Process.ts"
+import { currentUnsafe, ProcessRecord } from "../kernel/ProcessRecord.ts"
+import * as Telemetry from "../telemetry/Telemetry.ts"
+import { entering, withProcess } from "./internal/entering.ts"
+import { openIn, streamIn, streamOf, type Opened } from "./internal/feed.ts"
+import { checkedBound, type FeedPolicy, type MessageFeed } from "./internal/messageFeed.ts"
+import { PerKernel } from "./internal/perKernel.ts"
+import { TopicState, type Drop } from "./internal/topicState.ts"
+import { checkedName } from "./Name.ts"
+
+const TypeId = "~effect-otp/naming/Topic"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * A topic of messages of type `M`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Topic<in out M> {
+  readonly [TypeId]: (message: M) => M
+  readonly name: string
+}
+
+/**
+ * What happens to a message that finds the buffer of a stream full.
+ *
+ * - `dropNewest`: it is dropped.
+ * - `dropOldest`: the oldest that waits is dropped to make room.
+ * - `fail`: it is dropped, and the stream fails with `Overflow` after what waits.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Policy = FeedPolicy
+
+/**
+ * How many messages may wait for a stream, and what happens to the next.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Bound<out P extends Policy = Policy> {
+  readonly capacity: number
+  readonly policy: P
+}
+
+/**
+ * The subscribers of a topic, and how many messages its streams have dropped so far.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Counts {
+  readonly processes: number
+  readonly streams: number
+  /** Of all topics of a family together. */
+  readonly dropped: number
+}
+
+type Failure<P extends Policy> = P extends "fail" ? Overflow : never
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * A stream was too slow for its bound, and its policy is `fail`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class Overflow extends Data.TaggedError("Overflow")<{ readonly topic: string; readonly capacity: number }> {
+  override get message() {
+    return `More than ${this.capacity} messages of ${this.topic} waited for a stream`
+  }
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * A topic. Write out the type of its messages.
+ *
+ * **Details**
+ *
+ * Throws a `RangeError` if the name is not a string or empty. The name is for people: two topics of one name have nothing
+ * to do with each other.
+ *
+ * **Example** (Publishing to a stream)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Stream } from "effect"
+ * import { Topic } from "effect-otp"
+ *
+ * const Prices = Topic.make<number>("shop/prices")
+ *
+ * const program = Effect.gen(function*() {
+ *   const prices = yield* Topic.subscription(Prices, { capacity: 2, policy: "dropOldest" })
+ *   for (const price of [1, 2, 3]) yield* Topic.publish(Prices, price)
+ *   const latest = yield* Stream.runCollect(Stream.take(prices, 2))
+ *   return [latest, (yield* Topic.counts(Prices)).dropped]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [[2, 3], 1]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <M>(name: string): Topic<M> => topicOf(new Topics(name, undefined), undefined)
+
+/**
+ * A topic for each key. Keys are compared by Effect's `Equal`; a topic costs nothing until somebody subscribes.
+ *
+ * **Example** (A topic for each room)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Topic } from "effect-otp"
+ *
+ * const Room = Topic.family<string, string>("chat/room")
+ *
+ * const program = Effect.gen(function*() {
+ *   const guest = yield* Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+ *   yield* Topic.subscribe(Room("attic"), guest)
+ *   yield* Topic.publish(Room("cellar"), "anybody here?")
+ *   const unheard = yield* Process.isAlive(guest)
+ *   yield* Topic.publish(Room("attic"), "hello")
+ *   return [unheard, yield* Process.awaitExit(guest)]
+ * })
+ *
+ * await Effect.runPromise(program) // => [true, { _tag: "Normal" }]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const family = <K, M>(name: string): ((key: K) => Topic<M>) => {
+  const topics = new Topics(name, format)
+  return (key) => topicOf(topics, key)
+}
+
+// ---- guards -------------------------------------------------------------------------------------------------------
+
+/**
+ * Tells whether a value is a topic.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isTopic = (u: unknown): u is Topic<never> => hasProperty(u, TypeId)
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * Publishes a message to all who have subscribed, but not to `except`.
+ *
+ * **Details**
+ *
+ * Done in one step. A process whose mailbox is full loses the message by its policy; under `suspend`, where a single
+ * sender would wait, the message is a dead letter, counted and announced. A stream loses it by its own policy.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const publish = <M>(topic: Topic<M>, message: NoInfer<M>, options?: PublishOptions): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    publishIn(topic, message, { fiber, except: options?.except })
+    return Exit.void
+  })
+
+/**
+ * Publishes in the step of a handler that is no effect, as {@link publish} does.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const publishUnsafe = <M>(topic: Topic<M>, message: NoInfer<M>, options?: PublishOptions): void =>
+  publishIn(topic, message, { fiber: Fiber.getCurrent(), except: options?.except })
+
+/**
+ * Who is not to get a message.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PublishOptions {
+  /** Usually the publisher itself: `Process.self`. */
+  readonly except?: Pid | undefined
+}
+
+/**
+ * Subscribes this process, or another: each message is sent to it as `Process.send` would. To subscribe twice is to
+ * subscribe once.
+ *
+ * **Details**
+ *
+ * A server gets the messages in `info`. That this process accepts them, `Process.Receives` says in the type. A process
+ * that was killed subscribes to nothing any more.
+ *
+ * **Errors**
+ *
+ * - `NoProcess` when the other process is dead, or belongs to another kernel.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const subscribe: {
+  <M>(topic: Topic<M>): Effect.Effect<void, never, Process.Member<M>>
+  <M>(topic: Topic<M>, pid: Pid<NoInfer<M>>): Effect.Effect<void, Process.NoProcess>
+} = <M>(topic: Topic<M>, pid?: Pid) =>
+  entering(pid, (record) => {
+    const { key, topics } = implOf(topic)
+    topics.stateIn(record.kernel).add(key, record)
+    return Exit.void
+  })
+
+/**
+ * Ends the subscription of this process, or of another. False if it had none. What waits in the mailbox stays.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const unsubscribe: {
+  <M>(topic: Topic<M>): Effect.Effect<boolean, never, Process.Self>
+  <M>(topic: Topic<M>, pid: Pid): Effect.Effect<boolean>
+} = <M>(topic: Topic<M>, pid?: Pid) =>
+  withProcess(pid, (record) => {
+    const { key, topics } = implOf(topic)
+    return Exit.succeed(topics.stateIn(record.kernel).remove(key, record))
+  })
+
+/**
+ * The messages published from when the stream begins until it ends. Any program can read them, not processes alone.
+ *
+ * Throws a `RangeError` unless the capacity is a whole number of at least 1 and the policy one of the three.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const stream = <M, P extends Policy>(topic: Topic<M>, bound: Bound<P>): Stream.Stream<M, Failure<P>> =>
+  streamIn(opening(topic, bound))
+
+/**
+ * As {@link stream}, but subscribed already when this returns, until the scope closes. Read it once.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const subscription = <M, P extends Policy>(
+  topic: Topic<M>,
+  bound: Bound<P>
+): Effect.Effect<Stream.Stream<M, Failure<P>>, never, Scope.Scope> =>
+  Effect.map(openIn(opening(topic, bound)), streamOf)
+
+/**
+ * The processes that have subscribed.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const subscribers = <M>(topic: Topic<M>): Effect.Effect<ReadonlyArray<Pid<M>>> =>
+  withState(topic, (state, key) => state.at(key).filter((subscriber) => subscriber instanceof ProcessRecord))
+
+/**
+ * How many subscribers there are, and how much was dropped.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const counts = <M>(topic: Topic<M>): Effect.Effect<Counts> =>
+  withState(topic, (state, key) => {
+    const all = state.at(key)
+    const processes = all.filter((subscriber) => subscriber instanceof ProcessRecord).length
+    return { processes, streams: all.length - processes, dropped: state.dropped }
+  })
+
+// ---- services -----------------------------------------------------------------------------------------------------
+
+/**
+ * A stream was too slow and has lost a message of a topic: the new one, or the oldest. Sent for each.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const dropped = Telemetry.event<
+  { readonly count: number },
+  { readonly topic: string; readonly capacity: number; readonly policy: Policy }
+>("otp.topic.dropped")
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+type KernelState = ProcessRecord["kernel"]
+
+/** All topics of a family, or one alone. */
+class Topics {
+  readonly name: string
+  readonly formatKey: ((key: unknown) => string) | undefined
+  readonly stateIn: (kernel: KernelState) => TopicState
+
+  constructor(name: string, formatKey: ((key: unknown) => string) | undefined) {
+    this.name = checkedName(name)
+    this.formatKey = formatKey
+    this.stateIn = new PerKernel(() => new TopicState()).in
+  }
+}
+
+class TopicImpl {
+  readonly [TypeId] = TypeId
+  readonly topics: Topics
+  readonly key: unknown
+
+  constructor(topics: Topics, key: unknown) {
+    this.topics = topics
+    this.key = key
+  }
+
+  get name(): string {
+    const { formatKey, name } = this.topics
+    return formatKey === undefined ? name : `${name}(${formatKey(this.key)})`
+  }
+}
+
+const topicOf = <M>(topics: Topics, key: unknown): Topic<M> => new TopicImpl(topics, key) as unknown as Topic<M>
+
+const implOf = <M>(topic: Topic<M>): TopicImpl => topic as unknown as TopicImpl
+
+const withState = <M, A>(topic: Topic<M>, f: (state: TopicState, key: unknown) => A): Effect.Effect<A> =>
+  Effect.withFiber((fiber) => {
+    const impl = implOf(topic)
+    return Exit.succeed(f(impl.topics.stateIn(Kernel.currentUnsafe(fiber)), impl.key))
+  })
+
+const opening = <M, P extends Policy>(topic: Topic<M>, bound: Bound<P>) => {
+  const impl = implOf(topic)
+  const checked = checkedBound(bound)
+  return (kernel: KernelState): Opened<MessageFeed<M, Failure<P>>> =>
+    impl.topics.stateIn(kernel).open(impl.key, {
+      bound: checked,
+      overflow: () => new Overflow({ topic: impl.name, capacity: checked.capacity }) as Failure<P>
+    })
+}
+
+const publishIn = <M>(
+  topic: Topic<M>,
+  message: M,
+  { except, fiber }: { readonly fiber: Fiber.Fiber<unknown, unknown> | undefined; readonly except: Pid | undefined }
+): void => {
+  const impl = implOf(topic)
+  const kernel = Kernel.stateOf(Context.get(fiber?.context ?? Context.empty(), Kernel.Kernel))
+  impl.topics.stateIn(kernel).publish(impl.key, {
+    message,
+    from: fiber === undefined ? undefined : currentUnsafe(fiber),
+    except: except === undefined ? undefined : Process.recordOf(except),
+    onDrop: (drop) => announce(kernel, impl, drop)
+  })
+}
+
+/** A listener that publishes to a stream that is full causes no further announcement. */
+const announce = (kernel: KernelState, topic: TopicImpl, { capacity, policy }: Drop): void => {
+  if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, dropped)) return
+  kernel.announcing = true
+  Telemetry.executeUnsafe(kernel.telemetry, dropped, { count: 1 }, { topic: topic.name, capacity, policy })
+  kernel.announcing = false
+}

@@ -1,0 +1,33 @@
+/** Who enters a registry, a group or a topic: the process itself, or another that is given. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Kernel from "../../kernel/Kernel.ts"
+import type { Pid } from "../../kernel/Pid.ts"
+import { NoProcess, recordOf, selfUnsafe } from "../../kernel/Process.ts"
+import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+
+/**
+ * Enters a process in one step. A process that was killed enters nowhere: what it does by itself is discarded, for another
+ * it is a failure. The types of those who use it say which of the two can be.
+ *
+ * @internal
+ */
+export const entering = <E>(
+  pid: Pid | undefined,
+  enter: (record: ProcessRecord) => Exit.Exit<void, E>
+): Effect.Effect<void, E> =>
+  Effect.withFiber((fiber) => {
+    if (pid === undefined) {
+      const self = selfUnsafe(fiber)
+      return self.isAlive ? enter(self) : Exit.void
+    }
+    const record = recordOf(pid)
+    const isHere = record.isAlive && record.kernel === Kernel.currentUnsafe(fiber)
+    return isHere ? enter(record) : (Exit.fail(new NoProcess({ pid })) as Exit.Exit<never, never>)
+  })
+
+/** The process that is given, or the one an effect runs in. @internal */
+export const withProcess = <A, E>(
+  pid: Pid | undefined,
+  f: (record: ProcessRecord) => Exit.Exit<A, E>
+): Effect.Effect<A, E> => Effect.withFiber((fiber) => f(pid === undefined ? selfUnsafe(fiber) : recordOf(pid)))

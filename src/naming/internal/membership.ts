@@ -1,0 +1,129 @@
+/**
+ * Who is a member of which group, and how often: plain bookkeeping, no fiber, no clock.
+ *
+ * A group without members does not exist. To join, to leave, and to find whose turn it is takes the same time however many
+ * there are; to drop a member takes time for its own groups alone.
+ */
+import { KeyMap } from "./keyMap.ts"
+
+/** @internal */
+export class Group<K, P> {
+  readonly key: K
+  /** How often each has joined, in the order of first joining. */
+  readonly members = new Map<P, number>()
+  private turns: MapIterator<P> | undefined = undefined
+
+  constructor(key: K) {
+    this.key = key
+  }
+
+  /** Each as often as it has joined. */
+  *all(): IterableIterator<P> {
+    for (const [member, times] of this.members) {
+      for (let i = 0; i < times; i++) yield member
+    }
+  }
+
+  /** The members in turn. An iterator of a map sees who comes and goes meanwhile. */
+  next(): P {
+    let turn = this.turns?.next()
+    if (turn === undefined || turn.done === true) {
+      this.turns = this.members.keys()
+      turn = this.turns.next()
+    }
+    return turn.value!
+  }
+}
+
+/** The groups of one member. Lasts as long as there is one. @internal */
+export class Member<K, P> {
+  readonly id: P
+  readonly groups = new Set<Group<K, P>>()
+  private readonly dropAll: (member: Member<K, P>) => void
+
+  constructor(id: P, dropAll: (member: Member<K, P>) => void) {
+    this.id = id
+    this.dropAll = dropAll
+  }
+
+  /** The process has died. */
+  drop(): void {
+    this.dropAll(this)
+  }
+}
+
+/** @internal */
+export class Membership<K, P> {
+  private readonly byKey = new KeyMap<K, Group<K, P>>()
+  private readonly byMember = new Map<P, Member<K, P>>()
+  private readonly dropAll: (member: Member<K, P>) => void
+
+  constructor(dropAll: (member: Member<K, P>) => void) {
+    this.dropAll = dropAll
+  }
+
+  get size(): number {
+    return this.byKey.size
+  }
+
+  group(key: K): Group<K, P> | undefined {
+    return this.byKey.get(key)
+  }
+
+  groups(): IterableIterator<Group<K, P>> {
+    return this.byKey.values()
+  }
+
+  has(key: K, id: P): boolean {
+    return this.byKey.get(key)?.members.has(id) === true
+  }
+
+  /** Adds one membership. Gives the member if it had none before. */
+  join(key: K, id: P): Member<K, P> | undefined {
+    let group = this.byKey.get(key)
+    if (group === undefined) this.byKey.set(key, (group = new Group(key)))
+    group.members.set(id, (group.members.get(id) ?? 0) + 1)
+    const known = this.byMember.get(id)
+    const member = known ?? new Member<K, P>(id, this.dropAll)
+    member.groups.add(group)
+    if (known !== undefined) return undefined
+    this.byMember.set(id, member)
+    return member
+  }
+
+  /** Takes away one membership; false if there is none. */
+  leave(key: K, id: P): boolean {
+    const group = this.byKey.get(key)
+    const times = group?.members.get(id)
+    if (group === undefined || times === undefined) return false
+    if (times > 1) group.members.set(id, times - 1)
+    else {
+      this.byMember.get(id)!.groups.delete(group)
+      this.remove(group, id)
+    }
+    return true
+  }
+
+  /** The member, if it has no group any more: then it is forgotten. */
+  prune(id: P): Member<K, P> | undefined {
+    const member = this.byMember.get(id)
+    if (member === undefined || member.groups.size > 0) return undefined
+    this.byMember.delete(id)
+    return member
+  }
+
+  /** Takes away all memberships of a member, and says which and how often. */
+  drop(member: Member<K, P>): ReadonlyArray<readonly [key: K, times: number]> {
+    this.byMember.delete(member.id)
+    return Array.from(member.groups, (group) => {
+      const times = group.members.get(member.id)!
+      this.remove(group, member.id)
+      return [group.key, times] as const
+    })
+  }
+
+  private remove(group: Group<K, P>, id: P): void {
+    group.members.delete(id)
+    if (group.members.size === 0) this.byKey.delete(group.key)
+  }
+}

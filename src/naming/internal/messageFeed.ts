@@ -1,0 +1,75 @@
+/** Messages for one reader, at most as many as its bound says. */
+import type * as Arr from "effect/Array"
+import * as Exit from "effect/Exit"
+import { Feed } from "./feed.ts"
+
+/** @internal */
+export type FeedPolicy = "dropNewest" | "dropOldest" | "fail"
+
+/** @internal */
+export interface FeedBound {
+  readonly capacity: number
+  readonly policy: FeedPolicy
+}
+
+/** @internal */
+export class MessageFeed<A, E> extends Feed<A, E> {
+  readonly bound: FeedBound
+  private readonly overflow: () => E
+  private messages: Array<A> = []
+  /** How many at the beginning are dropped already. */
+  private head = 0
+  private isFull = false
+
+  constructor(bound: FeedBound, overflow: () => E) {
+    super()
+    this.bound = bound
+    this.overflow = overflow
+  }
+
+  /** Adds a message; false if that, or another for it, was dropped. */
+  push(message: A): boolean {
+    const { capacity, policy } = this.bound
+    const hasRoom = this.messages.length - this.head < capacity
+    if (!hasRoom && policy !== "dropOldest") {
+      this.isFull = policy === "fail"
+      return false
+    }
+    this.messages.push(message)
+    if (hasRoom) this.wake()
+    else this.dropOldest(capacity)
+    return hasRoom
+  }
+
+  private dropOldest(capacity: number): void {
+    this.head++
+    if (this.head < capacity) return
+    this.messages = this.messages.slice(this.head)
+    this.head = 0
+  }
+
+  protected collect(): Exit.Exit<Arr.NonEmptyReadonlyArray<A>, E> | undefined {
+    if (this.messages.length === 0) return this.isFull ? Exit.fail(this.overflow()) : undefined
+    const messages = this.head === 0 ? this.messages : this.messages.slice(this.head)
+    this.messages = []
+    this.head = 0
+    return Exit.succeed(messages as [A, ...Array<A>])
+  }
+
+  protected get isReady(): boolean {
+    return this.messages.length > 0 || this.isFull
+  }
+}
+
+const policies: ReadonlyArray<FeedPolicy> = ["dropNewest", "dropOldest", "fail"]
+
+/** @internal */
+export const checkedBound = ({ capacity, policy }: FeedBound): FeedBound => {
+  if (!Number.isSafeInteger(capacity) || capacity < 1) {
+    throw new RangeError(`A capacity must be a whole number of at least 1, got ${String(capacity)}`)
+  }
+  if (!policies.includes(policy)) {
+    throw new RangeError(`The policy of a stream must be one of ${policies.join(", ")}, got ${String(policy)}`)
+  }
+  return { capacity, policy }
+}

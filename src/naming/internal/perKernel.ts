@@ -1,0 +1,20 @@
+/** Something of which each kernel has its own, made when it is first asked for. It goes with the kernel. */
+import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+
+type KernelState = ProcessRecord["kernel"]
+
+/** @internal */
+export class PerKernel<S> {
+  private readonly states = new WeakMap<KernelState, S>()
+  private readonly make: () => S
+
+  constructor(make: () => S) {
+    this.make = make
+  }
+
+  readonly in = (kernel: KernelState): S => {
+    let state = this.states.get(kernel)
+    if (state === undefined) this.states.set(kernel, (state = this.make()))
+    return state
+  }
+}

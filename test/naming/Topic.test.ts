@@ -1,0 +1,375 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Data, Deferred, Effect, Exit, Fiber, Schema, Stream } from "effect"
+import { Rpc } from "effect/rpc"
+import { GenServer, type Signal } from "effect-otp"
+import type { Pid } from "effect-otp/kernel"
+import { Accounting, Events, Kernel, Process } from "effect-otp/kernel"
+import { Topic } from "effect-otp/naming"
+import { Telemetry } from "effect-otp/telemetry"
+import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
+
+const News = Topic.make<string>("test/news")
+const Room = Topic.family<string, string>("test/room")
+
+const anyPid = (pid: Pid.Pid) => pid as Pid.Pid<unknown>
+
+/** A process that keeps what it gets and lives as long as the test. */
+const keeper = (options?: Process.SpawnOptions) =>
+  Effect.gen(function* () {
+    const got: Array<unknown> = []
+    const body = (inbox: Process.Inbox<string>) =>
+      Effect.forever(Effect.map(inbox.take, (message) => got.push(message)))
+    const pid = yield* Effect.acquireRelease(Process.spawn(body, options), Process.kill)
+    return { pid, got }
+  })
+
+/** A process that never looks into its mailbox. */
+const deaf = (mailbox?: Process.SpawnOptions["mailbox"]) =>
+  Effect.acquireRelease(
+    Process.spawn((_: Process.Inbox<string>) => Effect.never, { mailbox }),
+    Process.kill
+  )
+
+const ids = (pids: ReadonlyArray<Pid.Pid<string>>) => pids.map(({ id }) => id)
+
+describe("a topic", () => {
+  it("has a name that is not empty, and of a family its key", () => {
+    assert.throws(() => Topic.make(""), RangeError)
+    assert.throws(() => Topic.family(""), RangeError)
+    assert.strictEqual(News.name, "test/news")
+    assert.strictEqual(Room("attic").name, 'test/room("attic")')
+    assert.isTrue(Topic.isTopic(News))
+    assert.isFalse(Topic.isTopic({ name: "test/news" }))
+  })
+
+  it("refuses a bound that is none", () => {
+    const capacity = 1
+    for (const policy of ["suspend", undefined] as ReadonlyArray<unknown>) {
+      const bound = { capacity, policy: policy as Topic.Policy }
+      assert.throws(() => Topic.stream(News, bound), RangeError, `got ${String(policy)}`)
+    }
+    assert.throws(() => Topic.stream(News, { capacity: 0, policy: "fail" }), RangeError, "at least 1, got 0")
+    assert.throws(() => Topic.subscription(News, { capacity: NaN, policy: "fail" }), RangeError, "at least 1, got NaN")
+  })
+
+  kernelTest(
+    "reaches each subscriber once, in the order published, until it leaves",
+    Effect.gen(function* () {
+      const [a, b] = [yield* keeper(), yield* keeper()]
+      yield* Topic.publish(News, "0")
+      yield* Topic.subscribe(News, a.pid)
+      yield* Topic.subscribe(News, a.pid)
+      yield* Topic.subscribe(News, b.pid)
+      assert.deepStrictEqual(ids(yield* Topic.subscribers(News)), [a.pid.id, b.pid.id])
+      yield* Topic.publish(News, "1")
+      yield* Topic.publish(News, "2", { except: b.pid })
+      assert.isTrue(yield* Topic.unsubscribe(News, a.pid))
+      assert.isFalse(yield* Topic.unsubscribe(News, a.pid))
+      yield* Topic.publish(News, "3")
+      yield* settle
+      assert.deepStrictEqual(
+        [a.got, b.got],
+        [
+          ["1", "2"],
+          ["1", "3"]
+        ]
+      )
+      assert.deepStrictEqual(yield* Topic.counts(News), { processes: 1, streams: 0, dropped: 0 })
+    })
+  )
+
+  class Seat extends Data.Class<{ readonly row: number }> {}
+  const Seats = Topic.family<Seat, string>("test/seats")
+
+  kernelTest(
+    "of a family is the same for the same key, and another for another",
+    Effect.gen(function* () {
+      const [a, b] = [yield* keeper(), yield* keeper()]
+      yield* Topic.subscribe(Seats(new Seat({ row: 1 })), a.pid)
+      yield* Topic.subscribe(Seats(new Seat({ row: 2 })), b.pid)
+      yield* Topic.publish(Seats(new Seat({ row: 1 })), "1")
+      yield* settle
+      assert.deepStrictEqual([a.got, b.got], [["1"], []])
+    })
+  )
+
+  kernelTest(
+    "refuses a process that is dead or of another kernel, and belongs to the kernel in use",
+    Effect.gen(function* () {
+      const { pid } = yield* keeper()
+      const refused = Exit.fail(new Process.NoProcess({ pid: anyPid(pid) }))
+      const abroad = Effect.provide(Effect.exit(Topic.subscribe(News, pid)), Kernel.layer)
+      assert.deepStrictEqual(yield* abroad, refused)
+      yield* Topic.subscribe(News, pid)
+      assert.strictEqual((yield* Effect.provide(Topic.counts(News), Kernel.layer)).processes, 0)
+      yield* Process.kill(pid)
+      assert.deepStrictEqual(yield* Effect.exit(Topic.subscribe(News, pid)), refused)
+      assert.deepStrictEqual(yield* Topic.subscribers(News), [])
+    })
+  )
+
+  kernelTest(
+    "has no dead subscriber: whoever is killed meanwhile gets the message before, or it is not sent",
+    Effect.gen(function* () {
+      const pids = yield* Effect.forEach([1, 2, 3], () => deaf())
+      for (const pid of pids) yield* Topic.subscribe(News, pid)
+      const publishing = yield* Effect.forkChild(Effect.repeat(Topic.publish(News, "x"), { times: 5 }))
+      for (const pid of pids) yield* Process.kill(pid)
+      yield* Fiber.join(publishing)
+      assert.deepStrictEqual(yield* Topic.counts(News), { processes: 0, streams: 0, dropped: 0 })
+      const messages = yield* Kernel.messages
+      // Each is a dead letter of a mailbox that was closed, not one sent to the dead.
+      assert.strictEqual(messages.accepted, messages.deadLettered + messages.pending)
+    })
+  )
+
+  kernelTest(
+    "is not read by who is killed: what it publishes is dropped and counted",
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const done = yield* Deferred.make<void>()
+      const a = yield* keeper()
+      yield* Topic.subscribe(News, a.pid)
+      const read = yield* Effect.forkScoped(Stream.runCollect(Stream.take(Topic.stream(News, latest), 1)))
+      const zombie = yield* Process.spawn(
+        Effect.uninterruptible(
+          Effect.gen(function* () {
+            yield* Deferred.await(gate)
+            yield* Topic.publish(News, "from the dead")
+            yield* Deferred.succeed(done, undefined)
+          })
+        )
+      )
+      yield* settle
+      yield* Process.kill(zombie)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Deferred.await(done)
+      yield* Topic.publish(News, "alive")
+      yield* settle
+      assert.deepStrictEqual(a.got, ["alive"])
+      assert.deepStrictEqual(yield* Fiber.join(read), ["alive"])
+      assert.strictEqual((yield* Kernel.messages).dropped, 1)
+    })
+  )
+})
+
+const latest: Topic.Bound<"dropOldest"> = { capacity: 2, policy: "dropOldest" }
+
+describe("a slow subscriber", () => {
+  kernelTest(
+    "with a full mailbox loses the message by its policy, and holds up nobody",
+    Effect.gen(function* () {
+      const letters: Array<unknown> = []
+      yield* Telemetry.attach("letters", Events.deadLetter, (_, { content, to }) => {
+        letters.push([to.id, content])
+      })
+      const last = yield* keeper()
+      const pids = yield* Effect.forEach(["suspend", "fail", "dropNewest", "dropOldest"] as const, (policy) =>
+        deaf({ capacity: 1, policy })
+      )
+      for (const pid of [...pids, last.pid]) yield* Topic.subscribe(News, pid)
+      yield* Topic.publish(News, "1")
+      yield* Topic.publish(News, "2")
+      yield* settle
+      assert.deepStrictEqual(last.got, ["1", "2"])
+      assert.deepStrictEqual(letters, [
+        [pids[0]!.id, "2"],
+        [pids[1]!.id, "2"]
+      ])
+      const messages = yield* Kernel.messages
+      assert.strictEqual(Accounting.missing(messages), 0)
+      assert.strictEqual(messages.dropped, 2)
+    })
+  )
+
+  kernelTest(
+    "that is a stream loses what its policy says; each loss is counted and announced",
+    Effect.scoped(
+      Effect.gen(function* () {
+        const drops: Array<unknown> = []
+        yield* Telemetry.attach("drops", Topic.dropped, ({ count }, { capacity, policy, topic }) => {
+          drops.push([count, topic, capacity, policy])
+        })
+        const capacity = 2
+        const oldest = yield* Topic.subscription(Room("attic"), { capacity, policy: "dropOldest" })
+        const newest = yield* Topic.subscription(Room("attic"), { capacity, policy: "dropNewest" })
+        const failing = yield* Topic.subscription(Room("attic"), { capacity, policy: "fail" })
+        assert.deepStrictEqual(yield* Topic.counts(Room("attic")), { processes: 0, streams: 3, dropped: 0 })
+        for (const message of ["1", "2", "3", "4"]) yield* Topic.publish(Room("attic"), message)
+        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(oldest, 2)), ["3", "4"])
+        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(newest, 2)), ["1", "2"])
+        const seen: Array<string> = []
+        const failed = yield* Effect.exit(
+          Stream.runForEach(failing, (message) => Effect.sync(() => seen.push(message)))
+        )
+        assert.deepStrictEqual(failed, Exit.fail(new Topic.Overflow({ topic: 'test/room("attic")', capacity: 2 })))
+        assert.deepStrictEqual(seen, ["1", "2"])
+        // The third was one message too many for it, and the fourth was not for it any more.
+        assert.deepStrictEqual(yield* Topic.counts(Room("attic")), { processes: 0, streams: 2, dropped: 5 })
+        const drop = (policy: string) => [1, 'test/room("attic")', 2, policy]
+        assert.deepStrictEqual(drops, ["dropOldest", "dropNewest", "fail", "dropOldest", "dropNewest"].map(drop))
+      })
+    )
+  )
+
+  kernelTest(
+    "whose loss is announced to one who publishes causes no loop",
+    Effect.scoped(
+      Effect.gen(function* () {
+        let announced = 0
+        yield* Telemetry.attach("publishes", Topic.dropped, () => {
+          announced++
+          Topic.publishUnsafe(News, "lost one")
+        })
+        const stream = yield* Topic.subscription(News, { capacity: 1, policy: "dropNewest" })
+        yield* Topic.publish(News, "1")
+        yield* Topic.publish(News, "2")
+        assert.strictEqual(announced, 1)
+        assert.deepStrictEqual(yield* Topic.counts(News), { processes: 0, streams: 1, dropped: 2 })
+        assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(stream, 1)), ["1"])
+      })
+    )
+  )
+})
+
+describe("a stream of a topic", () => {
+  kernelTest(
+    "gets all that is published from its beginning on, in order, with several publishers",
+    Effect.gen(function* () {
+      const ready = yield* Deferred.make<void>()
+      const reading = yield* Effect.forkChild(
+        Topic.stream(News, { capacity: 100, policy: "fail" }).pipe(
+          Stream.tap((message) => (message === "ready?" ? Deferred.succeed(ready, undefined) : Effect.void)),
+          Stream.filter((message) => message !== "ready?"),
+          Stream.take(20),
+          Stream.runCollect
+        )
+      )
+      const asking = yield* Effect.forkChild(
+        Effect.forever(Effect.andThen(Topic.publish(News, "ready?"), Effect.yieldNow), { disableYield: true })
+      )
+      yield* Deferred.await(ready)
+      yield* Fiber.interrupt(asking)
+      yield* Effect.forEach(
+        ["a", "b"],
+        (who) =>
+          Effect.forEach(
+            Array.from({ length: 10 }, (_, i) => i),
+            (i) => Topic.publish(News, `${who}${i}`)
+          ),
+        { concurrency: 2 }
+      )
+      const got = yield* Fiber.join(reading)
+      for (const who of ["a", "b"]) {
+        assert.deepStrictEqual(
+          got.filter((message) => message.startsWith(who)),
+          Array.from({ length: 10 }, (_, i) => `${who}${i}`)
+        )
+      }
+    })
+  )
+
+  kernelTest(
+    "is subscribed while it is read, and no longer",
+    Effect.gen(function* () {
+      const streams = Effect.map(Topic.counts(News), ({ streams }) => streams)
+      const stream = Topic.stream(News, latest)
+      assert.strictEqual(yield* streams, 0)
+      const reading = yield* Effect.forkChild(Stream.runDrain(stream))
+      yield* settle
+      assert.strictEqual(yield* streams, 1)
+      yield* Fiber.interrupt(reading)
+      assert.strictEqual(yield* streams, 0)
+      const one = yield* Effect.forkChild(Stream.runCollect(Stream.take(stream, 1)))
+      yield* settle
+      yield* Topic.publish(News, "1")
+      assert.deepStrictEqual(yield* Fiber.join(one), ["1"])
+      assert.strictEqual(yield* streams, 0)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* Topic.subscription(News, latest)
+          assert.strictEqual(yield* streams, 1)
+        })
+      )
+      assert.strictEqual(yield* streams, 0)
+    })
+  )
+
+  kernelTest(
+    "in a race with a publisher has the message, or is told nothing",
+    Effect.gen(function* () {
+      const publishing = yield* Effect.forkChild(
+        Effect.forEach(["1", "2", "3"], (message) => Topic.publish(News, message))
+      )
+      const got = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const stream = yield* Topic.subscription(News, { capacity: 9, policy: "fail" })
+          yield* Fiber.join(publishing)
+          yield* Topic.publish(News, "end")
+          return yield* Stream.runCollect(Stream.takeUntil(stream, (message) => message === "end"))
+        })
+      )
+      const all = ["1", "2", "3", "end"]
+      assert.deepStrictEqual(got, all.slice(all.length - got.length))
+    })
+  )
+})
+
+describe("a server", () => {
+  const Changes = Topic.make<{ readonly _tag: "Changed"; readonly to: number }>("test/changes")
+
+  class Mirror extends GenServer.Service<Mirror>()("test/Mirror", [Rpc.make("get", { success: Schema.Number })]) {
+    static readonly definition = this.define({
+      init: () => Effect.as(Topic.subscribe(Changes), 0),
+      info: (message: { readonly _tag: "Changed"; readonly to: number } | Signal.Signal, state) =>
+        GenServer.noReply(message._tag === "Changed" ? message.to : state),
+      handlers: { get: (_, state) => GenServer.reply(state, state) }
+    })
+  }
+
+  class Source extends GenServer.Service<Source>()("test/Source", [
+    GenServer.cast("plainly", { payload: Schema.Number }),
+    Rpc.make("asEffect", { payload: Schema.Number, success: Schema.Void })
+  ]) {
+    static readonly definition = this.define({
+      init: () => Effect.void,
+      handlers: {
+        plainly: (to, state) => {
+          Topic.publishUnsafe(Changes, { _tag: "Changed", to })
+          return GenServer.noReply(state)
+        },
+        asEffect: (to, state) =>
+          Effect.as(Topic.publish(Changes, { _tag: "Changed", to }), GenServer.reply(undefined, state))
+      }
+    })
+  }
+
+  kernelTest(
+    "gets messages in info, and publishes in the step of a handler",
+    Effect.gen(function* () {
+      const mirrors = yield* Effect.forEach([1, 2], () => Mirror.definition.start())
+      const source = yield* Source.definition.start()
+      yield* source.plainly(7)
+      yield* settle
+      assert.deepStrictEqual(yield* Effect.forEach(mirrors, (mirror) => mirror.get()), [7, 7])
+      yield* source.asEffect(8)
+      assert.deepStrictEqual(yield* Effect.forEach(mirrors, (mirror) => mirror.get()), [8, 8])
+      yield* GenServer.terminate(mirrors[0]!)
+      assert.strictEqual((yield* Topic.counts(Changes)).processes, 1)
+    })
+  )
+
+  kernelTest(
+    "publishes to itself without waiting for itself",
+    asProcess((inbox: Process.Inbox<string>) =>
+      Effect.gen(function* () {
+        yield* Topic.subscribe(News)
+        yield* Topic.publish(News, "1")
+        yield* Topic.publish(News, "2", { except: yield* Process.self })
+        yield* Topic.publish(News, "3")
+        assert.deepStrictEqual([yield* inbox.take, yield* inbox.take], ["1", "3"])
+        assert.isTrue(yield* Topic.unsubscribe(News))
+      })
+    )
+  )
+})

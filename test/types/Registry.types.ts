@@ -1,0 +1,145 @@
+/** What must and must not compile with registries, groups and topics. Checked by the compiler alone. */
+import { Effect, type Layer, type Option, Schema, type Scope, type Stream } from "effect"
+import { Rpc } from "effect/rpc"
+import { GenServer, type Name, type Pid, Process, ProcessGroup, Registry, type Signal, Timer, Topic } from "effect-otp"
+
+type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const same = <A, B>(..._: Equals<A, B> extends true ? [] : ["not the same", A, B]): void => {}
+
+// ---- registries -----------------------------------------------------------------------------------------------------
+
+interface Job {
+  readonly _tag: "Job"
+  readonly id: number
+}
+
+const Rooms = Registry.make<string>("rooms", { keys: "unique" })
+const Desks = Registry.make<number, { readonly city: string }, Job>("desks", { keys: "unique" })
+const Tags = Registry.make<string, number>("tags", { keys: "duplicate" })
+declare const pid: Pid.Pid
+declare const worker: Pid.Pid<Job>
+
+const registered = Registry.register(Rooms, "a")
+same<typeof registered, Effect.Effect<void, Registry.AlreadyRegistered, Process.Self>>()
+const tagged = Registry.register(Tags, "a", 1)
+same<typeof tagged, Effect.Effect<void, never, Process.Self>>()
+const received = Registry.register(Desks, 1, { city: "Oslo" })
+same<typeof received, Effect.Effect<void, Registry.AlreadyRegistered, Process.Self | Process.Receives<Job>>>()
+const entered = Registry.registerFor(Desks, worker, 1, { city: "Oslo" })
+same<typeof entered, Effect.Effect<void, Registry.AlreadyRegistered | Process.NoProcess>>()
+const found = Registry.whereis(Desks, 1)
+same<typeof found, Effect.Effect<Option.Option<Pid.Pid<Job>>>>()
+const changes = Registry.changes(Tags)
+same<typeof changes, Stream.Stream<Registry.Change<string, number>>>()
+
+// @ts-expect-error a key of another type
+Registry.lookup(Rooms, 1)
+// @ts-expect-error a value is missing
+Registry.register(Tags, "a")
+// @ts-expect-error a value of another type
+Registry.register(Tags, "a", "b")
+// @ts-expect-error this process does not accept jobs
+Registry.registerFor(Desks, pid, 1, { city: "Oslo" })
+// @ts-expect-error a duplicate key has no one owner
+Registry.whereis(Tags, "a")
+// @ts-expect-error nor one value
+Registry.update(Tags, "a", (n: number) => n)
+// @ts-expect-error nor can it be a name
+Registry.via(Tags, "a")
+// @ts-expect-error there are two kinds of keys
+Registry.make<string>("x", { keys: "both" })
+
+const Limited = Registry.make<string, void, never, { readonly limit: number }>("x", {
+  keys: "unique",
+  meta: { limit: 1 }
+})
+const limit = Registry.meta(Limited, "limit")
+same<typeof limit, Effect.Effect<number>>()
+// @ts-expect-error no such name
+Registry.meta(Limited, "colour")
+// @ts-expect-error a value of another type
+Registry.putMeta(Limited, "limit", "high")
+// @ts-expect-error what is kept with it has to be given
+Registry.make<string, void, never, { readonly limit: number }>("x", { keys: "unique" })
+
+// ---- via ------------------------------------------------------------------------------------------------------------
+
+class Room extends GenServer.Service<Room>()("app/Room", [Rpc.make("name", { success: Schema.String })]) {}
+
+const handlers = { name: () => GenServer.reply("", undefined) }
+const init = (_: string) => Effect.void
+
+const named = Room.define({ name: (key: string) => Registry.via(Rooms, key), init, handlers })
+const namedLayer = named.layer("a")
+same<typeof namedLayer, Layer.Layer<Room, Name.AlreadyStarted>>()
+
+const room = Room.via(Registry.via(Rooms, "a"))
+const asked = room.name()
+Timer.sendAfter(Registry.via(Desks, 1), { _tag: "Job", id: 1 }, "1 second")
+// @ts-expect-error no such message
+room.rename()
+// @ts-expect-error the desks are sent jobs
+Timer.sendAfter(Registry.via(Desks, 1), "job", "1 second")
+// @ts-expect-error a key of another type
+Room.define({ name: (key: string) => Registry.via(Desks, key, { city: key }), init, handlers })
+// @ts-expect-error it finds, but has no value to claim the key with
+Room.define({ name: Registry.via(Desks, 1), init: () => Effect.void, handlers })
+
+const deskOf = (city: string) => Registry.via(Desks, 1, { city })
+const deaf = Room.define({ name: deskOf, init, handlers })
+// It does not accept jobs: that stays as something nobody can provide.
+const deafLayer = deaf.layer("a")
+same<typeof deafLayer, Layer.Layer<Room, Name.AlreadyStarted, Process.Receives<Job>>>()
+const info = (_: Job | Signal.Signal) => GenServer.noReply(undefined)
+const able = Room.define({ name: deskOf, info, init, handlers })
+const ableLayer = able.layer("a")
+same<typeof ableLayer, Layer.Layer<Room, Name.AlreadyStarted>>()
+
+// ---- groups ---------------------------------------------------------------------------------------------------------
+
+const Workers = ProcessGroup.make<"eu" | "us", Job>("workers")
+
+ProcessGroup.join(Workers, "eu", worker)
+ProcessGroup.broadcast(Workers, "eu", { _tag: "Job", id: 1 })
+const joined = ProcessGroup.join(Workers, "eu")
+same<typeof joined, Effect.Effect<void, never, Process.Self | Process.Receives<Job>>>()
+const members = ProcessGroup.members(Workers, "us")
+same<typeof members, Effect.Effect<ReadonlyArray<Pid.Pid<Job>>>>()
+// @ts-expect-error no such group
+ProcessGroup.join(Workers, "asia", worker)
+// @ts-expect-error this process does not accept jobs
+ProcessGroup.join(Workers, "eu", pid)
+// @ts-expect-error a message of another type
+ProcessGroup.broadcast(Workers, "eu", "job")
+
+// ---- topics ---------------------------------------------------------------------------------------------------------
+
+const Jobs = Topic.make<Job>("jobs")
+
+Topic.publish(Jobs, { _tag: "Job", id: 1 })
+// @ts-expect-error a message of another type
+Topic.publish(Jobs, "job")
+// @ts-expect-error this process does not accept jobs
+Topic.subscribe(Jobs, pid)
+// @ts-expect-error a publisher never waits
+Topic.stream(Jobs, { capacity: 1, policy: "suspend" })
+
+const lossy = Topic.stream(Jobs, { capacity: 1, policy: "dropOldest" })
+same<typeof lossy, Stream.Stream<Job>>()
+const strict = Topic.subscription(Jobs, { capacity: 1, policy: "fail" })
+same<typeof strict, Effect.Effect<Stream.Stream<Job, Topic.Overflow>, never, Scope.Scope>>()
+
+// A plain process accepts what its inbox says.
+const heard = Process.spawn((inbox: Process.Inbox<Job>) => Effect.andThen(Topic.subscribe(Jobs), inbox.take))
+same<typeof heard, Effect.Effect<Pid.Pid<Job>>>()
+const unheard = Process.spawn((inbox: Process.Inbox<string>) => Effect.andThen(Topic.subscribe(Jobs), inbox.take))
+same<typeof unheard, Effect.Effect<Pid.Pid<string>, never, Process.Receives<Job>>>()
+
+// A server accepts what its `info` says.
+const subscribed = { init: () => Topic.subscribe(Jobs), handlers }
+const listening = Room.define({ ...subscribed, info }).layer()
+same<typeof listening, Layer.Layer<Room>>()
+const dumb = Room.define(subscribed).layer()
+same<typeof dumb, Layer.Layer<Room, never, Process.Receives<Job>>>()
+
+export const all = [asked]
