@@ -8,6 +8,7 @@
  *
  * - Leaks: a process that lives, a killed one that has not ended, a timer, a name, a message without a fate.
  * - Scope: what a test acquires in its scope is released first, and is no leak.
+ * - What `startSupervised` has started is stopped with the scope, and fails the test if it does not end.
  * - Isolation: pids, names, message counts and telemetry handlers of two tests have nothing to do with each other.
  *
  * **Not here**
@@ -28,14 +29,18 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { missing } from "../kernel/Accounting.ts"
 import { format, type ExitReason } from "../kernel/ExitReason.ts"
+import { targetOf } from "../kernel/Handle.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { displayName, type ProcessRecord } from "../kernel/ProcessRecord.ts"
 import { awaitEnd } from "../kernel/Shutdown.ts"
+import type { ChildOptions, Stable } from "../supervision/ChildSpec.ts"
+import * as Supervisor from "../supervision/Supervisor.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { pointTo } from "./internal/callSite.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
+import * as SeededScheduler from "./SeededScheduler.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -54,6 +59,29 @@ export interface LeakedProcess {
   readonly reason: ExitReason | undefined
   /** Messages that wait, or are in hand. */
   readonly pending: number
+}
+
+/**
+ * A service that can be started: a class with a `layer`, such as a supervisor, or a server that has one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Startable<out S, in I, out E, out R> {
+  readonly key: string
+  readonly Service: S
+  readonly layer: Layer.Layer<I, E, R>
+}
+
+/**
+ * How a child of a test is supervised. By default it is restarted as any child.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SupervisedOptions<E> extends Omit<ChildOptions<E>, "significant"> {
+  /** How many failures are too many. Default 3 in 5 seconds. */
+  readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
 }
 
 // ---- errors -------------------------------------------------------------------------------------------------------
@@ -101,6 +129,85 @@ export class Leaked extends Data.TaggedError("Leaked")<{
  * @since 0.1.0
  */
 export const quiet: Effect.Effect<void> = Effect.withFiber((fiber) => untilQuiet(Kernel.currentUnsafe(fiber)))
+
+/**
+ * Lets time pass on the test clock, and everything happen that it brings about.
+ *
+ * **Details**
+ *
+ * Waits until nothing happens any more, moves the clock, and waits again. `TestClock.adjust` alone may come before a
+ * delay has begun, which then never ends.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
+  Effect.andThen(Effect.andThen(quiet, SeededScheduler.adjust(duration)), quiet)
+
+/**
+ * Starts a server, or a whole tree, under a supervisor of this test, which stops it when the scope closes.
+ *
+ * **When to use**
+ *
+ * Use to start in a test what a supervisor starts in the program: it comes back after a crash, and its client stays
+ * valid. Where it is to be the same in many tests, `Effect.provide(test, Stock.layer)` is shorter, and has no supervisor.
+ *
+ * **Details**
+ *
+ * A class with a `layer` gives its service; a Layer gives all it provides. What is started later is stopped earlier. With
+ * {@link layer} the scope is that of the test.
+ *
+ * **Errors**
+ *
+ * - What the start fails with.
+ * - `Leaked`, a defect, when it has not ended 1 second of real time after it was told to. It is killed then.
+ *
+ * **Example** (Crashing a server)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { Rpc } from "effect/rpc"
+ * import { GenServer } from "effect-otp"
+ * import { TestKernel } from "effect-otp/testing"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", [
+ *   Rpc.make("next", { success: Schema.Number }),
+ *   GenServer.cast("crash")
+ * ]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed(1),
+ *     handlers: {
+ *       next: (_, count) => GenServer.reply(count, count + 1),
+ *       crash: () => Effect.die("asked to")
+ *     }
+ *   }).layer()
+ * }
+ *
+ * const test = Effect.gen(function*() {
+ *   const counter = yield* TestKernel.startSupervised(Counter)
+ *   const before = [yield* counter.next(), yield* counter.next()]
+ *   yield* counter.crash()
+ *   yield* TestKernel.quiet
+ *   return [...before, yield* counter.next()]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(test, TestKernel.layer)) // => [1, 2, 1]
+ * ```
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const startSupervised: {
+  <S extends Stable["Service"], I, E, R>(
+    service: Startable<S, I, E, R>,
+    options?: SupervisedOptions<NoInfer<E>>
+  ): Effect.Effect<S, E, R | Scope.Scope>
+  <I extends Stable, E, R>(
+    layer: Layer.Layer<I, E, R>,
+    options?: SupervisedOptions<NoInfer<E>>
+  ): Effect.Effect<Context.Context<I>, E, R | Scope.Scope>
+} = (what: unknown, options?: unknown) =>
+  startUntyped(what as UntypedStart, options as SupervisedOptions<unknown> | undefined) as never
 
 /**
  * Fails if anything lives in the kernel of this effect. {@link layer} does this at the end by itself.
@@ -222,6 +329,49 @@ const describe = ({ label, pending, pid, reason, status }: LeakedProcess): strin
 }
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`
+
+type UntypedLayer = Layer.Layer<never, unknown>
+type UntypedStart = UntypedLayer | { readonly key: string; readonly layer: UntypedLayer }
+
+const startUntyped = (
+  what: UntypedStart,
+  options: SupervisedOptions<unknown> | undefined
+): Effect.Effect<unknown, unknown, Scope.Scope> =>
+  "layer" in what
+    ? Effect.map(supervised(what.layer, options), ({ mapUnsafe }) => mapUnsafe.get(what.key))
+    : supervised(what, options)
+
+const supervised = (layer: UntypedLayer, options: SupervisedOptions<unknown> = {}) => {
+  const { intensity, ...child } = options
+  const Tree = Supervisor.Service<never>()("effect-otp/testing/TestKernel/Tree", {
+    strategy: "oneForOne",
+    intensity,
+    children: [Supervisor.child(layer, child)]
+  })
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const build = Layer.buildWithScope(Layer.fresh(Tree.layer), scope)
+      const context = yield* Effect.onError(restore(build), (cause) => Scope.close(scope, Exit.failCause(cause)))
+      const { current } = targetOf(Context.getUnsafe(context, Tree))
+      yield* Effect.addFinalizer((exit) => Effect.andThen(closeWithin(scope, exit), hasEnded(current)))
+      return context
+    })
+  )
+}
+
+/** Blames what a supervisor could not stop in time. */
+const hasEnded = (supervisor: ProcessRecord | undefined): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    if (supervisor === undefined || supervisor.ended) return Effect.void
+    const { table, zombies } = supervisor.kernel
+    const processes = [...table.values(), ...zombies].filter((record) => isBelow(record, supervisor)).map(leakedOf)
+    supervisor.kill()
+    return Effect.die(pointTo(new Leaked({ processes, names: [], timers: 0, missing: 0 }), ""))
+  })
+
+const isBelow = (record: ProcessRecord, above: ProcessRecord): boolean =>
+  record === above || (record.parent !== undefined && isBelow(record.parent, above))
 
 /** Waits for those that are ending, if that is all there is. */
 const awaitEnding = (kernel: KernelState): Effect.Effect<void> =>

@@ -6,4 +6,5 @@
 export * as Laws from "./Laws.ts"
 export * as Probe from "./Probe.ts"
 export * as SeededScheduler from "./SeededScheduler.ts"
+export * as TestDouble from "./TestDouble.ts"
 export * as TestKernel from "./TestKernel.ts"

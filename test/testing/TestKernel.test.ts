@@ -1,10 +1,23 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Schema, type Scope } from "effect"
+import {
+  Cause,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Option,
+  Schedule,
+  Schema,
+  type Scope
+} from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
-import { GenServer, Name, Telemetry } from "effect-otp"
+import { DynamicSupervisor, GenServer, Name, Supervisor, Telemetry } from "effect-otp"
 import { Events, ExitReason, Kernel, Process, Timer, type Pid } from "effect-otp/kernel"
-import { SeededScheduler, TestKernel } from "effect-otp/testing"
+import { Probe, SeededScheduler, TestDouble, TestKernel } from "effect-otp/testing"
 import { seeds } from "../fixtures/seeds.ts"
 
 const idle = (label: string) => Process.spawn((inbox: Process.Inbox<string>) => inbox.receive(() => false), { label })
@@ -326,6 +339,204 @@ describe("what else is provided", () => {
       yield* Fiber.interrupt(running)
       assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(running)))
     })
+  )
+})
+
+describe("adjust", () => {
+  it.effect("lets a delay begin before it passes, and happen what follows", () =>
+    Effect.gen(function* () {
+      const steps: Array<string> = []
+      const step = (name: string) => Effect.sync(() => steps.push(name))
+      yield* Process.spawn(
+        Effect.yieldNow.pipe(
+          Effect.andThen(Effect.sleep("1 minute")),
+          Effect.andThen(step("first")),
+          Effect.andThen(Effect.sleep("1 minute")),
+          Effect.andThen(step("second"))
+        )
+      )
+      yield* TestKernel.adjust("1 minute")
+      assert.deepStrictEqual(steps, ["first"])
+      yield* TestKernel.adjust("1 minute")
+      assert.deepStrictEqual(steps, ["first", "second"])
+    }).pipe(Effect.provide(TestKernel.layer))
+  )
+})
+
+describe("startSupervised", () => {
+  class Fragile extends GenServer.Service<Fragile>()("test/Fragile", [
+    Rpc.make("next", { success: Schema.Finite }),
+    GenServer.cast("crash")
+  ]) {
+    static readonly definition = this.define({
+      init: (first: number) => (first < 0 ? Effect.fail("negative" as const) : Effect.succeed(first)),
+      handlers: { next: (_, n) => GenServer.reply(n, n + 1), crash: () => Effect.die("asked to") }
+    })
+    static readonly layer = this.definition.layer(1)
+  }
+  const silent = Layer.provideMerge(TestKernel.layer, Logger.layer([]))
+
+  it.effect("starts a service that has a layer, and restarts it behind the same client", () =>
+    Effect.gen(function* () {
+      const fragile = yield* TestKernel.startSupervised(Fragile)
+      assert.deepStrictEqual([yield* fragile.next(), yield* fragile.next()], [1, 2])
+      yield* fragile.crash()
+      assert.strictEqual(yield* fragile.next(undefined, { whenDown: "wait" }), 1)
+    }).pipe(Effect.provide(silent))
+  )
+
+  it.effect("passes in any order", () =>
+    SeededScheduler.explore(
+      Effect.gen(function* () {
+        const fragile = yield* TestKernel.startSupervised(Fragile)
+        yield* fragile.crash()
+        yield* TestKernel.quiet
+        assert.strictEqual(yield* fragile.next(), 1)
+      }).pipe(Effect.provide(silent)),
+      { seeds: seeds(30) }
+    )
+  )
+
+  it.effect("starts a Layer, a tree for example, and gives all it provides", () =>
+    Effect.gen(function* () {
+      class Tree extends Supervisor.Service<Tree>()("test/Tree", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Fragile.definition.layer(5)), Supervisor.worker("w", Effect.never)]
+      }) {}
+      const context = yield* TestKernel.startSupervised(Tree.layer)
+      assert.strictEqual(yield* Context.get(context, Fragile).next(), 5)
+      const children = yield* Context.get(context, Tree).whichChildren
+      assert.deepStrictEqual(
+        children.map(({ state }) => state),
+        ["running", "running"]
+      )
+    }).pipe(Effect.provide(silent))
+  )
+
+  it.effect("treats its child as it is told", () =>
+    Effect.gen(function* () {
+      const fragile = yield* TestKernel.startSupervised(Fragile, { restart: "temporary" })
+      yield* fragile.crash()
+      yield* TestKernel.quiet
+      assert.strictEqual((yield* Effect.flip(fragile.next())).started, "no")
+      const other = yield* TestKernel.startSupervised(Fragile, { schedule: Schedule.spaced("1 minute") })
+      yield* other.crash()
+      yield* TestKernel.adjust("59 seconds")
+      assert.strictEqual((yield* Effect.flip(other.next())).reason._tag, "NoProcess")
+      yield* TestKernel.adjust("1 second")
+      assert.strictEqual(yield* other.next(), 1)
+    }).pipe(Effect.provide(silent))
+  )
+
+  it.effect("fails as the start does", () =>
+    Effect.gen(function* () {
+      const layer = Fragile.definition.layer(-1)
+      assert.strictEqual(yield* Effect.flip(TestKernel.startSupervised(layer)), "negative")
+    }).pipe(Effect.provide(silent))
+  )
+
+  it.effect("stops what was started later before what was started earlier, at the end of the scope", () =>
+    Effect.gen(function* () {
+      const stopped: Array<string> = []
+      const named = (name: string) =>
+        Supervisor.Service<never>()(name, {
+          strategy: "oneForOne",
+          children: [
+            Supervisor.worker(
+              name,
+              Effect.onExit(Effect.never, () => Effect.sync(() => stopped.push(name)))
+            )
+          ]
+        })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* TestKernel.startSupervised(named("first").layer)
+          yield* TestKernel.startSupervised(named("second").layer)
+          yield* TestKernel.quiet
+          assert.deepStrictEqual(stopped, [])
+        })
+      )
+      assert.deepStrictEqual(stopped, ["second", "first"])
+      assert.strictEqual((yield* Kernel.counts).processes, 0)
+    }).pipe(Effect.provide(silent))
+  )
+
+  it.effect("blames what does not end, without waiting for virtual time", () =>
+    Effect.gen(function* () {
+      class Stubborn extends GenServer.Service<Stubborn>()("test/Stubborn", []) {
+        static readonly layer = this.define({
+          init: () => Effect.void,
+          handlers: {},
+          terminate: () => Effect.never
+        }).layer()
+      }
+      const error = yield* blame(TestKernel.startSupervised(Stubborn))
+      assert.deepStrictEqual(
+        error.processes.map(({ label, status }) => `${label} ${status}`),
+        ["effect-otp/testing/TestKernel/Tree running", "test/Stubborn exiting"]
+      )
+    })
+  )
+})
+
+describe("a test double", () => {
+  const left = { next: () => Effect.succeed(17) }
+
+  it.effect("has the methods it is given, and says which one it has not", () =>
+    Effect.gen(function* () {
+      class Fragile extends GenServer.Service<Fragile>()("test/Fragile", [
+        Rpc.make("next", { success: Schema.Finite }),
+        GenServer.cast("crash")
+      ]) {}
+      const double = TestDouble.make(Fragile, left)
+      assert.strictEqual(yield* double.next(), 17)
+      const exit = yield* Effect.exit(double.crash())
+      const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+      assert.strictEqual(String(error), `Error: test/Fragile: the test double has no "crash"`)
+      assert.strictEqual(
+        yield* Effect.provide(
+          Fragile.use((fragile) => fragile.next()),
+          TestDouble.layer(Fragile, left)
+        ),
+        17
+      )
+      // It can be printed, compared and awaited like any value.
+      assert.deepStrictEqual(yield* GenServer.pid(double), Option.none())
+      assert.strictEqual(yield* Effect.promise(() => Promise.resolve(double)), double)
+      assert.isString(JSON.stringify(double))
+      assert.deepStrictEqual(double, double)
+      assert.notStrictEqual(double, TestDouble.make(Fragile, left))
+    })
+  )
+
+  it.effect("is down for who monitors it, and stands in for a dynamic supervisor, too", () =>
+    Effect.gen(function* () {
+      class Counters extends DynamicSupervisor.Service<Counters>()("test/Counters", { child: Counter.definition }) {}
+      const counter = TestDouble.make(Counter, { get: () => Effect.succeed(3) })
+      const counters = TestDouble.make(Counters, { startChild: () => Effect.succeed(counter) })
+      const started = yield* counters.startChild("a", 1)
+      assert.strictEqual(yield* started.get(), 3)
+      const probe = yield* Probe.make()
+      const monitor = yield* probe.monitor(counter)
+      assert.strictEqual((yield* probe.expectDown(monitor))._tag, "NoProcess")
+    }).pipe(Effect.provide(TestKernel.layer))
+  )
+
+  it.effect("can be needed by a supervised server, and says why it is no child itself", () =>
+    Effect.gen(function* () {
+      class Reader extends GenServer.Service<Reader>()("test/Reader", [Rpc.make("seen", { success: Schema.Finite })]) {
+        static readonly layer = this.define({
+          init: () => Effect.flatMap(Counter, (counter) => Effect.orDie(counter.get())),
+          handlers: { seen: (_, n) => GenServer.reply(n, n) }
+        }).layer()
+      }
+      const double = TestDouble.layer(Counter, { get: () => Effect.succeed(3) })
+      const reader = yield* Effect.provide(TestKernel.startSupervised(Reader), double)
+      assert.strictEqual(yield* reader.seen(), 3)
+      const exit = yield* Effect.exit(TestKernel.startSupervised(double))
+      const error = Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : ""
+      assert.include(error, "A test double goes where test/Counter is needed")
+    }).pipe(Effect.provide(Layer.provideMerge(TestKernel.layer, Logger.layer([]))))
   )
 })
 

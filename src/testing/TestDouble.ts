@@ -1,0 +1,100 @@
+/**
+ * Stands in for a server or a supervisor in the tests of those who use it: its methods, and no process.
+ *
+ * A client is a plain service, so any object of its type will do. A double is one with the methods a test needs: any
+ * other one that is called is a defect that says so.
+ *
+ * **Not here**
+ *
+ * A double that behaves as a process, with a mailbox, a state and crashes: define the same service once more, with other
+ * handlers. And a double as the child of a supervisor, since it starts no process.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { targetIn } from "../kernel/Adoption.ts"
+import * as Handle from "../kernel/Handle.ts"
+import type { Stable } from "../supervision/ChildSpec.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * The methods of a service, those a test needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Methods<S> = { readonly [K in Exclude<keyof S, typeof Handle.TypeId>]?: S[K] }
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * Makes a double of a service.
+ *
+ * **Details**
+ *
+ * Its handle points to nothing: who monitors it gets a `Down` with `NoProcess`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <I, S extends Stable["Service"]>(key: Context.Key<I, S>, methods: Methods<S>): S => {
+  const double = { [Handle.TypeId]: targetIn(undefined, key.key), ...methods }
+  return new Proxy(double, {
+    get: (target, name) =>
+      name in target || typeof name === "symbol" || asked.has(name)
+        ? Reflect.get(target, name)
+        : () => Effect.die(new Error(`${key.key}: the test double has no "${name}"`))
+  }) as unknown as S
+}
+
+// ---- layers -------------------------------------------------------------------------------------------------------
+
+/**
+ * Provides a double of a service in its place.
+ *
+ * **Example** (Testing a shop sign without a stock)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { Rpc } from "effect/rpc"
+ * import { GenServer } from "effect-otp"
+ * import { TestDouble } from "effect-otp/testing"
+ *
+ * class Stock extends GenServer.Service<Stock>()("shop/Stock", [
+ *   Rpc.make("left", { success: Schema.Number }),
+ *   GenServer.cast("deliver")
+ * ]) {}
+ *
+ * const sign = Effect.gen(function*() {
+ *   const stock = yield* Stock
+ *   return (yield* stock.left()) === 0 ? "sold out" : "come in"
+ * })
+ *
+ * const soldOut = TestDouble.layer(Stock, { left: () => Effect.succeed(0) })
+ *
+ * await Effect.runPromise(Effect.provide(sign, soldOut)) // => "sold out"
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <I, S extends Stable["Service"]>(key: Context.Key<I, S>, methods: Methods<S>): Layer.Layer<I> =>
+  Layer.succeed(key, make(key, methods))
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** What the host, and whoever prints or compares a value, asks of any object. */
+const asked = new Set([
+  "then",
+  "toJSON",
+  "toString",
+  "constructor",
+  "asymmetricMatch",
+  "nodeType",
+  "tagName",
+  "$$typeof"
+])
