@@ -31,17 +31,19 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type * as ExitReason from "../kernel/ExitReason.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
-import type { Self } from "../kernel/Process.ts"
+import type { Receives, Self } from "../kernel/Process.ts"
 import type { Signal } from "../kernel/Signal.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
+import type * as Registry from "../naming/Registry.ts"
 import { DefinitionTypeId, type Client, type Definition as ServerDefinition, type Status } from "./GenServer.ts"
 import { clientMaker } from "./internal/client.ts"
-import { define } from "./internal/define.ts"
+import { define, type ServerName } from "./internal/define.ts"
 import { draw } from "./internal/machineDiagram.ts"
 import { toArray, type Machine as Untyped } from "./internal/machineEngine.ts"
 import { serverOptions, startOf, type MachineOptions } from "./internal/machineServer.ts"
 import * as Simulated from "./internal/machineSimulation.ts"
 import { shown } from "./internal/machineEvent.ts"
+import { viaTarget } from "./internal/via.ts"
 import * as Protocol from "./Protocol.ts"
 import type * as T from "./Transition.ts"
 
@@ -178,7 +180,7 @@ export interface Options<
     OnlyInStates<H, TagsOf<S>, M["_tag"] | TagsOf<Ev> | "onEnter">
   /** Runs when the machine ends, with its last state; not after a kill or a failed `init`. */
   readonly terminate?: ((reason: ExitReason.ExitReason, state: S) => Effect.Effect<void, never, RT>) | undefined
-  /** A unique name, claimed before `init` runs. */
+  /** A unique name, or a key of a registry by `Registry.via`, claimed before `init` runs. */
   readonly name?: N | undefined
   /** A bound for the mailbox. Default none. */
   readonly mailbox?: Bound | undefined
@@ -225,9 +227,17 @@ export interface Definition<
 >
   extends ServerDefinition<Self, M, A, E, R>, Machine<S, Ev> {}
 
-type Name<A extends ReadonlyArray<unknown>> = string | ((...args: A) => string)
+type Name<A extends ReadonlyArray<unknown>> = ServerName | ((...args: A) => ServerName)
 type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
-type Without<R> = Exclude<R, Scope.Scope | Self>
+/** Who registers under a key is sent the messages of the registry. */
+type NameNeeds<N> = N extends (...args: never) => infer C
+  ? NameNeeds<C>
+  : N extends Registry.Claim<infer M>
+    ? [M] extends [never]
+      ? never
+      : Receives<M>
+    : never
+type Without<R, I> = Exclude<R, Scope.Scope | Self | Receives<I>>
 
 /**
  * The service class of a state machine: its key in the environment, and `define`.
@@ -260,10 +270,12 @@ export interface ServiceClass<
     M,
     A,
     E | NameError<N>,
-    Without<RI | ServicesOf<C> | ServicesOfStates<H> | RF | RT>,
+    Without<RI | ServicesOf<C> | ServicesOfStates<H> | RF | RT | NameNeeds<N>, I>,
     S,
     Event<M, Ev> | T.InfoEvent<I | Signal>
   >
+  /** The client of the machine behind a key of a registry, as `via` of a `GenServer`. */
+  via(key: Registry.Via): Client<M>
 }
 
 // ---- constructors -------------------------------------------------------------------------------------------------
@@ -298,7 +310,8 @@ export const Service =
       const { launch, layer, start } = define({ id, key, makeClient }, serverOptions({ ...options, machine, tags }))
       return { [DefinitionTypeId]: launch, [MachineTypeId]: { machine }, layer, start }
     }
-    return Object.assign(key, { define: untyped }) as unknown as ServiceClass<Self, Id, Ms[number], Ev>
+    const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
+    return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, Ms[number], Ev>
   }
 
 /**

@@ -19,6 +19,18 @@ import type * as ExitReason from "../kernel/ExitReason.ts"
 import { MachineEvent } from "./internal/machineEvent.ts"
 import type * as Protocol from "./Protocol.ts"
 
+/**
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const StartTypeId = "~effect-otp/behaviour/Transition/Start"
+
+/**
+ * @category type IDs
+ * @since 0.1.0
+ */
+export const ElapseTypeId = "~effect-otp/behaviour/Transition/Elapse"
+
 declare const FromTypeId: unique symbol
 declare const MessageTypeId: unique symbol
 
@@ -246,7 +258,7 @@ export type Transition<S, Own, A> = Next<S, A> | Keep<A> | Repeat<Own, A> | Stop
  * @since 0.1.0
  */
 export interface Start<out S, out A> {
-  readonly _tag: "effect-otp/StateMachine/Start"
+  readonly [StartTypeId]: typeof StartTypeId
   readonly state: S
   readonly actions: ReadonlyArray<A>
 }
@@ -258,7 +270,7 @@ export interface Start<out S, out A> {
  * @since 0.1.0
  */
 export interface Elapse {
-  readonly _tag: "effect-otp/StateMachine/Elapse"
+  readonly [ElapseTypeId]: typeof ElapseTypeId
   readonly millis: number
 }
 
@@ -348,7 +360,7 @@ const stopping = (
  * @since 0.1.0
  */
 export const start = <const S extends Tagged, const A extends Actions>(state: S, actions: A): Start<S, A[number]> => ({
-  _tag: "effect-otp/StateMachine/Start",
+  [StartTypeId]: StartTypeId,
   state,
   actions
 })
@@ -435,7 +447,7 @@ export const perform = <Ev, R = never>(
  * @category constructors
  * @since 0.1.0
  */
-export const stateTimer: unique symbol = Symbol.for("effect-otp/StateMachine/stateTimer")
+export const stateTimer: unique symbol = Symbol.for("effect-otp/behaviour/Transition/stateTimer")
 
 /**
  * The timer that ends when any event is handled.
@@ -443,7 +455,7 @@ export const stateTimer: unique symbol = Symbol.for("effect-otp/StateMachine/sta
  * @category constructors
  * @since 0.1.0
  */
-export const eventTimer: unique symbol = Symbol.for("effect-otp/StateMachine/eventTimer")
+export const eventTimer: unique symbol = Symbol.for("effect-otp/behaviour/Transition/eventTimer")
 
 /**
  * Handles an event after a delay, unless the tag of the state changes before.
@@ -530,6 +542,6 @@ export const info = <const I>(content: I): InfoEvent<I> =>
  * @since 0.1.0
  */
 export const elapse = (duration: Duration.Input): Elapse => ({
-  _tag: "effect-otp/StateMachine/Elapse",
+  [ElapseTypeId]: ElapseTypeId,
   millis: Duration.toMillis(Duration.fromInputUnsafe(duration))
 })

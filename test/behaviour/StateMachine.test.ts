@@ -1,10 +1,11 @@
 /** State machines as processes. The order of events is tested in `internal/machineEngine.test.ts`. */
-import { assert, describe } from "@effect/vitest"
+import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { CallError, GenServer, StateMachine } from "effect-otp/behaviour"
+import { CallError, GenServer, StateMachine, Sys } from "effect-otp/behaviour"
 import { ExitReason, Kernel, Process, Shutdown, Signal } from "effect-otp/kernel"
 import { DynamicSupervisor, Supervisor } from "effect-otp/supervision"
+import { Laws } from "effect-otp/testing"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 import { beside, crashReports, down, ended, failure, fates, later, noProcess, running, timedOut } from "./puppet.ts"
 import {
@@ -615,6 +616,58 @@ describe("under supervision", () => {
       yield* Scope.close(scope, Exit.void)
     })
   )
+})
+
+describe("what sys sees", () => {
+  kernelTest(
+    "#296 is the state of the machine: a replaced one keeps what is postponed, and a failing function changes nothing",
+    Effect.gen(function* () {
+      const machine = yield* start()
+      const call = yield* beside(machine.call(inB(stay(reply("answer")))))
+      yield* Sys.suspend(machine)
+      assert.deepStrictEqual(yield* Sys.getState(machine), A)
+      yield* Sys.replaceState(machine, () => ({ _tag: "A", data: "replaced" }), { schema: Schema.Unknown })
+      const failed = yield* Effect.flip(
+        Sys.replaceState(
+          machine,
+          () => {
+            throw new Error("fail")
+          },
+          { schema: Schema.Unknown }
+        )
+      )
+      assert.strictEqual(failed._tag, "ReplaceFailed")
+      yield* Sys.resume(machine)
+      assert.deepStrictEqual(yield* machine.call(get), { _tag: "A", data: "replaced" })
+      yield* machine.cast(go("B"))
+      assert.strictEqual(yield* Fiber.join(call), "answer")
+      assert.deepStrictEqual((yield* Sys.getStatus(machine)).state, { _tag: "B", data: "replaced" })
+    })
+  )
+
+  kernelTest(
+    "holds up timers while it is suspended, and ends no event timeout",
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const machine = yield* start()
+      yield* machine.call(stay(eventTimeout(10, noting(log, "event")), reply(undefined)))
+      yield* Sys.suspend(machine)
+      yield* later(10)
+      assert.deepStrictEqual(log, [])
+      yield* Sys.resume(machine)
+      yield* settle
+      assert.deepStrictEqual(log, ["A event"])
+    })
+  )
+})
+
+describe("the laws of servers", () => {
+  const laws = Laws.server({
+    start: start(),
+    ask: (machine) => machine.call(get),
+    crash: (machine) => machine.call(go("B", perform("die", Effect.die("boom"))))
+  })
+  for (const law of laws) it.effect(law.name, () => law.run)
 })
 
 class Named extends StateMachine.Service<Named>()("test/NamedMachine", [Rpc.make("get", { success: Schema.String })]) {

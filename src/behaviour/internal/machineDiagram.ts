@@ -6,7 +6,7 @@ import type { Machine } from "./machineEngine.ts"
 import { toArray } from "./machineEngine.ts"
 import { MachineEvent } from "./machineEvent.ts"
 import { elapse } from "../Transition.ts"
-import { step, type Handled, type Simulation } from "./machineSimulation.ts"
+import { isElapse, step, type Handled, type Simulation } from "./machineSimulation.ts"
 
 interface Picture {
   readonly machine: Machine
@@ -83,10 +83,7 @@ const note = ({ edges, postpones, tried }: Picture, handled: ReadonlyArray<Handl
 
 const tagOf = (event: unknown): string => (event instanceof MachineEvent ? event.tag : (event as Tagged)._tag)
 
-const labelOf = (input: unknown): string => {
-  const tag = tagOf(input)
-  return tag === "effect-otp/StateMachine/Elapse" ? "timeout" : tag
-}
+const labelOf = (input: unknown): string => (isElapse(input) ? "timeout" : tagOf(input))
 
 const duration = (millis: number): string => (millis % 1000 === 0 ? `${millis / 1000} s` : `${millis} ms`)
 

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { currentUnsafe } from "../../kernel/ProcessRecord.ts"
-import type { Start, Tagged } from "../Transition.ts"
+import { StartTypeId, type Start, type Tagged } from "../Transition.ts"
 import type { DefineOptions } from "./define.ts"
 import type { HandlerContext, Host, ReplyTo } from "./handlerContext.ts"
 import * as Engine from "./machineEngine.ts"
@@ -15,7 +15,7 @@ import { eventOf, MachineEvent, type Event } from "./machineEvent.ts"
 import { answer, Elapsed, Origin, Shell, type MachineState } from "./machineShell.ts"
 import * as Timers from "./machineTimers.ts"
 import { Initial, type Next, type Options } from "./next.ts"
-import type { Handler, Status } from "./serverSpec.ts"
+import type { Handler, Lens, Status } from "./serverSpec.ts"
 import * as Travel from "./travel.ts"
 
 /** @internal */
@@ -45,13 +45,20 @@ export const serverOptions = (options: MachineOptions): DefineOptions => {
       terminate === undefined
         ? undefined
         : (reason, state) => terminate(reason as never, (state as MachineState).running.state),
-    formatStatus: ({ message, state }) => {
-      const status = { message, state: (state as MachineState | undefined)?.running.state }
-      return formatStatus === undefined ? status : formatStatus(status)
-    },
+    formatStatus,
+    lens,
     name,
     mailbox,
     drain: drain ?? false
+  }
+}
+
+/** What users know as the state is the state of the machine; its queue and its timers stay. */
+const lens: Lens = {
+  get: (state) => (state as MachineState).running.state,
+  set: (state, value) => {
+    const { running, shell } = state as MachineState
+    return { running: { ...running, state: value as Tagged }, shell }
   }
 }
 
@@ -61,7 +68,7 @@ type Begin = Start<Tagged, never>
 
 /** What a machine starts with, of what `init` gives. @internal */
 export const startOf = (result: Tagged | Start<Tagged, unknown>): Begin =>
-  (result._tag === "effect-otp/StateMachine/Start" ? result : { state: result, actions: [] }) as Begin
+  (StartTypeId in result ? result : { state: result, actions: [] }) as Begin
 
 const started = (machine: Engine.Machine, result: Tagged | Begin): Effect.Effect<MachineState | Initial> =>
   Effect.withFiber((fiber) => {

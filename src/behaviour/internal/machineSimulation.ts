@@ -1,7 +1,7 @@
 /** Runs a machine without a process: events in, and out come states, answers and timers. Pure. */
 import type * as Exit from "effect/Exit"
 import type { ExitReason } from "../../kernel/ExitReason.ts"
-import type { Elapse, Tagged, TimerName, Transition } from "../Transition.ts"
+import { ElapseTypeId, type Elapse, type Tagged, type TimerName, type Transition } from "../Transition.ts"
 import * as Engine from "./machineEngine.ts"
 import { eventOf, MachineEvent, shown, type Event } from "./machineEvent.ts"
 import * as Timers from "./machineTimers.ts"
@@ -58,6 +58,9 @@ class Asker {
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /** @internal */
+export const isElapse = (input: unknown): input is Elapse => ElapseTypeId in (input as object)
+
+/** @internal */
 export const begin = (
   machine: Engine.Machine,
   state: Tagged,
@@ -96,9 +99,6 @@ export const step = (simulation: Simulation, input: unknown): Simulation => {
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
-
-const isElapse = (input: unknown): input is Elapse =>
-  (input as Partial<Tagged>)._tag === "effect-otp/StateMachine/Elapse"
 
 /** Handles all that comes before the next event from outside. */
 const drain = (simulation: Simulation): Simulation => {
