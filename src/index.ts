@@ -48,6 +48,7 @@ export * as RestartLimit from "./supervision/RestartLimit.ts"
 export * as RestartPolicy from "./supervision/RestartPolicy.ts"
 export * as Supervisor from "./supervision/Supervisor.ts"
 export * as SupervisorEvents from "./supervision/SupervisorEvents.ts"
+export * as TaskSupervisor from "./supervision/TaskSupervisor.ts"
 export * as TreeWatch from "./supervision/TreeWatch.ts"
 
 // application: a tree that starts and stops as one

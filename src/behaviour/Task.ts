@@ -49,7 +49,8 @@ import { selfUnsafe, spawnLink, unlink, type Self } from "../kernel/Process.ts"
 import { Self as SelfKey, type ProcessRecord } from "../kernel/ProcessRecord.ts"
 import { shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
 import { outcomeOf, spawnTask, TaskRun, toResult, type TypeId } from "./internal/taskRun.ts"
-import { streamOf, type Begin } from "./internal/taskStream.ts"
+import { streamOf } from "./internal/taskStream.ts"
+import type { Begin } from "./internal/taskStreamSpec.ts"
 import { TaskExit, type TaskTimeout } from "./TaskError.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -425,8 +426,17 @@ export type LateStream<T> = "exit" extends T ? TaskTimeout : never
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** For `TaskSupervisor`, which starts tasks elsewhere. @internal */
-export { streamOf, taskOf, TaskRun, type Begin }
+// For `TaskSupervisor`, which starts tasks elsewhere.
+export {
+  /** @internal */
+  streamOf,
+  /** @internal */
+  TaskRun
+}
+export type {
+  /** @internal */
+  Begin
+} from "./internal/taskStreamSpec.ts"
 
 const begin: Begin = (fiber, run, options) => {
   spawnTask(fiber, run, options)
@@ -435,7 +445,8 @@ const begin: Begin = (fiber, run, options) => {
 type AnyStream = Stream.Stream<unknown, unknown>
 type AnyItem = (input: unknown) => Effect.Effect<unknown, unknown>
 
-const taskOf = <A, E>(run: TaskRun): Task<A, E> => run as unknown as Task<A, E>
+/** @internal */
+export const taskOf = <A, E>(run: TaskRun): Task<A, E> => run as unknown as Task<A, E>
 const runOf = (task: Task<unknown, unknown>): TaskRun => task as unknown as TaskRun
 
 const spawned = <A, E, R>(

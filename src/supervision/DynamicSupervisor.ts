@@ -263,9 +263,12 @@ const makeHandle = (target: HandleTarget) => ({
   })
 })
 
-const currentOf = (target: HandleTarget): DynamicProcess | undefined => target.current as DynamicProcess | undefined
+/** @internal */
+export const currentOf = (target: HandleTarget): DynamicProcess | undefined =>
+  target.current as DynamicProcess | undefined
 
-const childrenOf = (target: HandleTarget): ReadonlyArray<DynamicChild> => [
+/** @internal */
+export const childrenOf = (target: HandleTarget): ReadonlyArray<DynamicChild> => [
   ...(currentOf(target)?.children.values() ?? [])
 ]
 
@@ -276,7 +279,8 @@ const infoOf = ({ key, state, record, incarnation }: DynamicChild): ChildInfo =>
   restarts: incarnation - 1
 })
 
-const withSupervisor = <A, E>(
+/** @internal */
+export const withSupervisor = <A, E>(
   target: HandleTarget,
   f: (supervisor: DynamicProcess) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | SupervisorDown> =>
@@ -308,7 +312,8 @@ const startChild = (
   })
 }
 
-const firstStart = (child: DynamicChild): Effect.Effect<Exit.Exit<void, unknown>> =>
+/** Waits until it is known how the first start of a child has ended. @internal */
+export const firstStart = (child: DynamicChild): Effect.Effect<Exit.Exit<void, unknown>> =>
   Effect.withFiber((fiber) => {
     if (child.first !== undefined) return Exit.succeed(child.first)
     return Effect.callback((resume) => {

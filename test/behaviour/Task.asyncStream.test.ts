@@ -39,6 +39,8 @@ const gates = (count: number) =>
     return { begun, ended, item, open: (n: number) => Deferred.succeed(doors[n]!, undefined) }
   })
 
+const sorted = (numbers: ReadonlyArray<number>) => numbers.toSorted((a, b) => a - b)
+
 /** Pulls elements one by one. */
 const pulling = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
   Effect.map(Stream.toPull(stream), (pull) => Effect.map(pull, ([first]) => first))
@@ -147,7 +149,7 @@ describe("how it fails", () => {
       const input = Stream.concat(Stream.make(0, 1), Stream.fromEffect(Effect.andThen(settle, Effect.fail("no more"))))
       const exit = yield* Effect.exit(Stream.runCollect(Task.asyncStream(input, item, { concurrency: 3 })))
       assert.deepStrictEqual(exit, Exit.fail("no more"))
-      assert.deepStrictEqual(ended.toSorted(), begun.toSorted())
+      assert.deepStrictEqual(sorted(ended), sorted(begun))
       assert.strictEqual(yield* processes, 0)
     })
   )
@@ -279,7 +281,7 @@ describe("what is begun", () => {
       assert.deepStrictEqual(begun, [])
       const first = yield* Effect.forkChild(pull)
       yield* settle
-      assert.deepStrictEqual(begun.toSorted(), [0, 1, 2])
+      assert.deepStrictEqual(sorted(begun), [0, 1, 2])
       yield* Effect.all([open(1), open(2)])
       yield* settle
       // They have ended, but nobody has read them.
@@ -294,7 +296,7 @@ describe("what is begun", () => {
       assert.strictEqual(begun.length, 4)
       assert.strictEqual(yield* pull, 2)
       yield* settle
-      assert.deepStrictEqual(begun.toSorted(), [0, 1, 2, 3, 4])
+      assert.deepStrictEqual(sorted(begun), [0, 1, 2, 3, 4])
     })
   )
 
@@ -453,13 +455,13 @@ describe("how it ends", () => {
       const fiber = yield* Effect.forkChild(first)
       yield* settle
       yield* Fiber.interrupt(fiber)
-      assert.deepStrictEqual(ended.toSorted(), [0, 1, 2])
+      assert.deepStrictEqual(sorted(ended), [0, 1, 2])
       const second = Stream.make(3, 4, 5).pipe(Task.asyncStream(item, { concurrency: 3 }), Stream.runDrain)
       const reader = yield* Process.spawn(second)
       yield* settle
       yield* Process.kill(reader)
       yield* settle
-      assert.deepStrictEqual(ended.toSorted(), [0, 1, 2, 3, 4, 5])
+      assert.deepStrictEqual(sorted(ended), [0, 1, 2, 3, 4, 5])
       assert.strictEqual(begun.length, 6)
     })
   )

@@ -46,6 +46,11 @@ export class TaskRun implements Observer {
     return this.record
   }
 
+  /** Whether nobody needs it any more before it is started. */
+  get isUnwanted(): boolean {
+    return false
+  }
+
   /** What its process runs. A failure with a type is an answer: the process ends well. */
   body(effect: Effect.Effect<unknown, unknown>): Effect.Effect<void, unknown> {
     return Effect.matchCauseEffect(effect, {

@@ -9,15 +9,16 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
+import * as Latch from "effect/Latch"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import { shutdownAll, type Limit } from "../../kernel/Shutdown.ts"
+import { shutdownAll } from "../../kernel/Shutdown.ts"
 import { armUnsafe, Deadline } from "../../kernel/Timer.ts"
 import { TaskTimeout } from "../TaskError.ts"
 import { TaskRun, toResult } from "./taskRun.ts"
+import { checked, type CheckedSpec, type StreamSpec } from "./taskStreamSpec.ts"
 import { TaskWindow, type Finishing } from "./taskWindow.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
@@ -25,69 +26,24 @@ type AnyFiber = Fiber.Fiber<unknown, unknown>
 type Outcome = Exit.Exit<unknown, unknown>
 type AnyPull = Pull.Pull<readonly [unknown, ...Array<unknown>], unknown>
 
-/** Starts the process of an item, or refuses the run. @internal */
-export type Begin = (
-  fiber: AnyFiber,
-  run: TaskRun,
-  options: { readonly effect: AnyEffect; readonly label?: string | undefined; readonly shutdown?: Limit | undefined }
-) => void
-
-/** @internal */
-export interface StreamSpec {
-  readonly concurrency: number
-  readonly ordered?: boolean | undefined
-  readonly timeout?: Duration.Input | "infinity" | undefined
-  readonly onTimeout?: "exit" | "kill" | undefined
-  readonly zipInput?: boolean | undefined
-  readonly shutdown?: Limit | undefined
-  readonly label?: string | undefined
-  readonly begin: Begin
-  /** Whether the first failure ends the stream. */
-  readonly linked: boolean
-}
-
 /** @internal */
 export const streamOf = (
   input: Stream.Stream<unknown, unknown>,
   f: (input: unknown) => AnyEffect,
   spec: StreamSpec
 ): Stream.Stream<unknown, unknown> => {
-  const { concurrency } = spec
-  if (!(Number.isInteger(concurrency) && concurrency > 0)) {
-    throw new RangeError(`The concurrency of a stream of tasks must be a whole number, 1 or more, not ${concurrency}`)
-  }
-  const timeout = timeoutOf(spec.timeout)
-  knownOnTimeout(spec.onTimeout)
+  const options = checked(spec)
   return Stream.transformPull(input, (upstream, scope) =>
     Effect.suspend(() => {
-      const flow = new TaskFlow({ ...spec, f, upstream, timeout })
+      const flow = new TaskFlow({ ...options, f, upstream })
       return Effect.as(Scope.addFinalizer(scope, flow.close), flow.pull)
     })
   )
 }
 
-const defaultTimeout = Duration.seconds(5)
-
-const timeoutOf = (input: Duration.Input | "infinity" | undefined): Duration.Duration => {
-  if (input === undefined) return defaultTimeout
-  const found = input === "infinity" ? Duration.infinity : Option.getOrUndefined(Duration.fromInput(input))
-  if (found !== undefined && !Number.isNaN(input) && !Duration.isNegative(found)) return found
-  throw new RangeError(`The timeout of a stream of tasks must be a duration of 0 or more, not ${inspect(input)}`)
-}
-
-/** What a user of JavaScript may have written. */
-const inspect = (input: unknown): string =>
-  typeof input === "number" ? String(input) : (JSON.stringify(input) ?? "nothing")
-
-const knownOnTimeout = (onTimeout: string | undefined): void => {
-  if (onTimeout === undefined || onTimeout === "exit" || onTimeout === "kill") return
-  throw new RangeError(`onTimeout of a stream of tasks must be "exit" or "kill", not ${onTimeout}`)
-}
-
-interface FlowOptions extends StreamSpec {
+interface FlowOptions extends CheckedSpec {
   readonly f: (input: unknown) => AnyEffect
   readonly upstream: AnyPull
-  readonly timeout: Duration.Duration
 }
 
 /** One item: its task, and how long it may take. */
@@ -107,8 +63,11 @@ class Item extends TaskRun implements Finishing {
   override started(record: ProcessRecord): void {
     super.started(record)
     this.flow.live.add(record)
-    // The stream may have ended, or its time be up, before its supervisor came to start it.
-    if (this.outcome !== undefined || this.flow.closed) record.kill()
+    this.flow.startKnown(this)
+  }
+
+  override get isUnwanted(): boolean {
+    return this.outcome !== undefined || this.flow.closed
   }
 
   /** Its time is up. */
@@ -117,6 +76,11 @@ class Item extends TaskRun implements Finishing {
     this.late = true
     if (this.record === undefined) this.settle(Exit.fail(this.flow.timedOut))
     else this.record.kill()
+  }
+
+  override refuse(error: unknown): void {
+    super.refuse(error)
+    this.flow.startKnown(this)
   }
 
   protected override settle(outcome: Outcome): void {
@@ -147,6 +111,9 @@ class TaskFlow {
   /** Processes whose fiber and scope have not ended yet. */
   readonly live = new Set<ProcessRecord>()
   readonly timedOut: TaskTimeout
+  /** Begun, and not known yet whether they are started. */
+  private readonly starting = new Set<Item>()
+  private readonly startsKnown = Latch.makeUnsafe()
   private readonly options: FlowOptions
   private readonly millis: number
   private readonly window: TaskWindow<Item>
@@ -230,11 +197,12 @@ class TaskFlow {
   }
 
   private begin(fiber: AnyFiber, input: unknown): void {
-    const { begin, f, label, shutdown } = this.options
+    const { begin, f, label } = this.options
     const item = new Item(this, input)
     this.window.begin(item)
     const effect = Effect.suspend(() => f(input))
-    begin(fiber, item, { effect, label, shutdown })
+    begin(fiber, item, { effect, label })
+    if (item.record === undefined && item.outcome === undefined) this.starting.add(item)
     if (this.millis === Infinity || item.outcome !== undefined) return
     item.deadline = new ItemDeadline(item)
     armUnsafe(item.deadline, fiber, this.millis)
@@ -298,11 +266,24 @@ class TaskFlow {
     if (exit._tag === "Failure") this.failure ??= exit.cause
   }
 
+  startKnown(item: Item): void {
+    this.starting.delete(item)
+    if (this.closed && this.starting.size === 0) this.startsKnown.openUnsafe()
+  }
+
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
     this.closed = true
     const { source } = this
     source?.interruptUnsafe()
-    const stopped = shutdownAll([...this.live], { limit: this.options.shutdown })
+    const stopped = Effect.andThen(this.stopLive, this.starting.size === 0 ? Effect.void : this.stopLate)
     return source === undefined ? stopped : Effect.andThen(stopped, Fiber.await(source))
   })
+
+  private readonly stopLive: Effect.Effect<void> = Effect.suspend(() =>
+    shutdownAll([...this.live], { limit: this.options.shutdown })
+  )
+
+  private readonly stopLate: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.andThen(this.startsKnown.await, this.stopLive)
+  )
 }

@@ -10,6 +10,7 @@ import type { ExitReason } from "../../kernel/ExitReason.ts"
 import { HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import type { Observer, ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { endWithin, killAndAwait, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
+import type { Restart } from "../RestartPolicy.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
 
 /** Hears of a child from its process. @internal */
@@ -22,9 +23,16 @@ export interface ChildListener {
 /** Where a child stands. A child that is stopping is never started again, whatever else happens. @internal */
 export type ChildState = "starting" | "running" | "restarting" | "stopping"
 
+/** How one child is treated. @internal */
+export interface ChildPolicy {
+  readonly restart: Restart
+  readonly limit: Limit
+}
+
 /** @internal */
 export interface DynamicChildOptions {
   readonly key: string
+  readonly policy: ChildPolicy
   readonly args: ReadonlyArray<unknown>
   readonly launch: Launch
   readonly supervisor: ProcessRecord & ChildListener
@@ -37,6 +45,7 @@ export class DynamicChild implements Observer {
   readonly target: HandleTarget
   readonly client: Handle<unknown>
   readonly place: Place
+  readonly policy: ChildPolicy
   private readonly listener: ChildListener
   /** Let go of once no other start can follow. */
   args: ReadonlyArray<unknown> | undefined
@@ -60,8 +69,9 @@ export class DynamicChild implements Observer {
   /** Its stop, once somebody has asked for one. */
   stop: Fiber.Fiber<void> | undefined = undefined
 
-  constructor({ key, args, launch, supervisor, targets }: DynamicChildOptions) {
+  constructor({ key, args, launch, policy, supervisor, targets }: DynamicChildOptions) {
     this.key = key
+    this.policy = policy
     this.args = args
     this.listener = supervisor
     this.target = new HandleTarget(launch.id, true)
@@ -83,9 +93,15 @@ export class DynamicChild implements Observer {
     this.onFirst = undefined
   }
 
+  /** How long a killed run may take to end. */
+  get patience(): Duration.Duration {
+    return parse(this.policy.limit).release
+  }
+
   /** Ends its start or restart, then its run in good order, all within the limit. It may be that not all has ended then. */
-  end(limit: Limit): Effect.Effect<void> {
-    const patience = parse(limit).release
+  end(): Effect.Effect<void> {
+    const { patience } = this
+    const { limit } = this.policy
     const endRun = Effect.suspend(() => {
       const { record, work } = this
       if (record === undefined) return Effect.void

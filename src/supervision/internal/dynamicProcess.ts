@@ -13,11 +13,11 @@ import type { Launch } from "../../behaviour/GenServer.ts"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import { endWithin, parse, shutdownAll, type Limit } from "../../kernel/Shutdown.ts"
+import { endWithin, shutdownAll, type Limit } from "../../kernel/Shutdown.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import { shouldRestart } from "./child.ts"
 import { ReleaseTimeout, startEnding, type Ending } from "./childRun.ts"
-import { DynamicChild, type ChildListener } from "./dynamicChild.ts"
+import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
 import { DynamicReports } from "./dynamicReports.ts"
 import { FailureCounter } from "./failureCounter.ts"
 import type * as Intensity from "./intensity.ts"
@@ -45,8 +45,9 @@ export type Refused = "AlreadyStarted" | "MaxChildren" | "Stopping"
 export class DynamicProcess extends TreeProcess implements ChildListener {
   readonly spec: DynamicSpec
   readonly children = new Map<string, DynamicChild>()
+  /** How many children were ever started here. */
+  added = 0
   private readonly reports: DynamicReports
-  private readonly patience: Duration.Duration
   /** Undefined: failures are not counted. */
   private readonly failures: FailureCounter | undefined
   private readonly stopRequested = Latch.makeUnsafe()
@@ -56,7 +57,6 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   constructor(spec: DynamicSpec, options: Omit<TreeOptions, "id">) {
     super({ ...options, id: spec.id })
     this.spec = spec
-    this.patience = parse(spec.limit).release
     this.failures = spec.intensity === undefined ? undefined : new FailureCounter(spec.intensity)
     this.context = Context.add(this.context, Self, this)
     this.reports = new DynamicReports(this, spec.id)
@@ -87,12 +87,14 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   // ---- starts -----------------------------------------------------------------------------------------------------
 
   /** Starts a child; its own fiber goes on even if who asked for it does not. */
-  add(key: string, args: ReadonlyArray<unknown>): DynamicChild | Refused {
+  add(key: string, args: ReadonlyArray<unknown>, policy: ChildPolicy = this.spec): DynamicChild | Refused {
     if (this.isStopping) return "Stopping"
     if (this.children.has(key)) return "AlreadyStarted"
     if (this.children.size >= this.spec.maxChildren) return "MaxChildren"
-    const child = new DynamicChild({ key, args, launch: this.spec.launch, supervisor: this, targets: this.targets })
+    const { spec, targets } = this
+    const child = new DynamicChild({ key, args, policy, launch: spec.launch, supervisor: this, targets })
     this.children.set(key, child)
+    this.added++
     const settled = (exit: Exit.Exit<void, unknown>) => Effect.sync(() => this.firstStarted(child, exit))
     this.work(child, Effect.onExit(this.start(child), settled))
     return child
@@ -122,7 +124,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     child.startedAt = this.now()
     child.wasUp = true
     if (child.state !== "stopping") child.state = "running"
-    if (this.spec.restart === "temporary") child.args = undefined
+    if (child.policy.restart === "temporary") child.args = undefined
     this.reports.started(child, child.startedAt - begun)
     // It may be dead or dying already: then it is told at once.
     record.observe(child)
@@ -153,7 +155,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       if (child.state === "running" && child.record === record) record.kill(record.exiting)
     })
     // Most end at once: look again before a timer is set.
-    const within = Effect.andThen(Effect.yieldNow, endWithin(record, this.patience))
+    const within = Effect.andThen(Effect.yieldNow, endWithin(record, child.patience))
     Effect.runForkWith(this.context)(Effect.andThen(within, kill))
   }
 
@@ -161,7 +163,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     if (child.state !== "running") return
     const uptime = this.now() - child.startedAt
     this.reports.exited(child, reason, uptime)
-    if (!this.isStopping && shouldRestart(this.spec.restart, ExitReason.isExpected(reason))) {
+    if (!this.isStopping && shouldRestart(child.policy.restart, ExitReason.isExpected(reason))) {
       child.state = "restarting"
       // In a later step: who called is in the middle of a death.
       this.work(child, Effect.andThen(Effect.yieldNow, this.restart(child, { reason }, uptime)))
@@ -214,7 +216,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   private released(child: DynamicChild): Effect.Effect<boolean> {
     const { record } = child
     if (record === undefined) return Effect.succeed(true)
-    return Effect.map(endWithin(record, this.patience), () => {
+    return Effect.map(endWithin(record, child.patience), () => {
       if (!record.ended) this.reports.overdue(child)
       return record.ended
     })
@@ -250,7 +252,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
 
   private beginStop(child: DynamicChild): Fiber.Fiber<void> {
     child.state = "stopping"
-    const stopped = Effect.andThen(child.end(this.spec.limit), this.forgetting(child))
+    const stopped = Effect.andThen(child.end(), this.forgetting(child))
     return (child.stop ??= Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, stopped)))
   }
 
@@ -269,22 +271,27 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     else child.target.leave(ExitReason.normal)
   }
 
-  /** Those that are up are asked all at once, and waited for together: one limit serves them all. */
+  /** Those that are up are asked all at once, and those with one limit are waited for together: it serves them all. */
   private readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.children.values()]
     const up = all.filter(({ state }) => state === "running")
     const others = all.filter(({ state }) => state !== "running")
     for (const child of up) child.state = "stopping"
-    const records = up.map((child) => child.record!)
-    const stopUp = Effect.andThen(
-      shutdownAll(records, { limit: this.spec.limit }),
-      Effect.sync(() => {
-        for (const child of up) this.forget(child)
-      })
+    const stopUp = Array.from(
+      Map.groupBy(up, ({ policy }) => policy.limit),
+      ([limit, children]) => this.stopTogether(children, limit)
     )
     const stopOthers = Effect.forEach(others, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
-    return Effect.all([stopUp, stopOthers], { concurrency: 2, discard: true })
+    return Effect.all([...stopUp, stopOthers], { concurrency: "unbounded", discard: true })
   })
+
+  private stopTogether(children: ReadonlyArray<DynamicChild>, limit: Limit): Effect.Effect<void> {
+    const records = children.map((child) => child.record!)
+    const forget = Effect.sync(() => {
+      for (const child of children) this.forget(child)
+    })
+    return Effect.andThen(shutdownAll(records, { limit }), forget)
+  }
 
   /** It was killed: so are its children, and all have ended before it has. */
   private readonly killAll: Effect.Effect<void> = Effect.suspend(() => {

@@ -112,7 +112,8 @@ export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOption
   }
 }
 
-const limit = (what: string, input: Limit): Limit =>
+/** A limit that can be one, or a `RangeError`. @internal */
+export const limit = (what: string, input: Limit): Limit =>
   input === "brutalKill" || input === "infinity" ? input : duration(what, input)
 
 const duration = (what: string, input: Duration.Input): Duration.Duration => {

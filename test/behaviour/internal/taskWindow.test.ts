@@ -13,8 +13,9 @@ const history = ({ chance, int, size }: Choices, capacity: number, ordered: bool
   const running: Array<Item> = []
   const began: Array<number> = []
   const finished: Array<number> = []
+  const known = new Set<number>()
   const read: Array<number> = []
-  const steps = 10 + size * 20
+  const steps = 10 + size * 2
   for (let step = 0; step < steps; step++) {
     assert.strictEqual(window.unread, began.length - read.length)
     assert.strictEqual(window.hasRoom, window.unread < capacity)
@@ -28,9 +29,10 @@ const history = ({ chance, int, size }: Choices, capacity: number, ordered: bool
       const [item] = running.splice(int(running.length), 1)
       window.finish(item!)
       finished.push(item!.n)
+      known.add(item!.n)
     }
     const next = ordered ? began[read.length] : finished[read.length]
-    const isReady = next !== undefined && finished.includes(next)
+    const isReady = next !== undefined && known.has(next)
     assert.strictEqual(window.isReady, isReady)
     if (chance(0.5)) {
       const item = window.read()
@@ -47,9 +49,8 @@ describe("the window", () => {
     () => forAll((choices) => history(choices, 1 + choices.int(8), true))
   )
 
-  it("unordered it reads in the order of the endings", { timeout: 300_000 }, () =>
-    forAll((choices) => history(choices, 1 + choices.int(8), false))
-  )
+  it("unordered it reads in the order of the endings", () =>
+    forAll((choices) => history(choices, 1 + choices.int(8), false)))
 
   it("lets go of what was read, however long it runs", () => {
     const window = new TaskWindow<Item>(3, true)

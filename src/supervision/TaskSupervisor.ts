@@ -1,0 +1,342 @@
+/**
+ * Supervises tasks: they are started by whoever needs one, and end with their supervisor at the latest.
+ *
+ * A task supervisor is a service whose Layer goes under a supervisor. Its tasks run in the environment of who asked for
+ * them, captured once, and belong to the supervisor: that is their parent, counts them, and stops them.
+ *
+ * - `async` links the task to the calling process as well; `asyncNoLink` does not, which is what a server wants: a crash
+ *   of the task is known to who awaits it, and the server lives.
+ * - `start` asks for no answer. It may be restarted, and then a failure is a crash.
+ *
+ * **Guarantees**
+ *
+ * - At the end of the supervisor its tasks are told to end side by side, each within its own limit, then killed.
+ * - What the supervisor refuses (`MaxChildren`, `SupervisorDown`) has started nothing.
+ * - What `Task` promises holds: a typed failure is an answer, a crash is never lost, a stream's bound.
+ *
+ * **In Erlang/OTP**
+ *
+ * `Task.Supervisor` of Elixir.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Layer from "effect/Layer"
+import type * as Result from "effect/Result"
+import type * as Stream from "effect/Stream"
+import {
+  streamOf,
+  taskOf,
+  TaskRun,
+  type Begin,
+  type Element,
+  type LateItem,
+  type LateStream,
+  type Needs,
+  type NoLinkStreamOptions,
+  type Options as PlainTaskOptions,
+  type StreamOptions,
+  type Task
+} from "../behaviour/Task.ts"
+import type { TaskExit, TaskTimeout } from "../behaviour/TaskError.ts"
+import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
+import type { Pid } from "../kernel/Pid.ts"
+import { selfUnsafe, type Self } from "../kernel/Process.ts"
+import type { Limit } from "../kernel/Shutdown.ts"
+import type { RestartSchedule } from "./ChildSpec.ts"
+import { childrenOf, currentOf, firstStart, MaxChildren, withSupervisor } from "./DynamicSupervisor.ts"
+import type { ChildPolicy, DynamicChild } from "./internal/dynamicChild.ts"
+import type { DynamicProcess, DynamicSpec } from "./internal/dynamicProcess.ts"
+import { dynamicLayer } from "./internal/launch.ts"
+import { dynamicSpecOf, limit } from "./internal/options.ts"
+import { keyOf, TaskJob, taskLaunch } from "./internal/taskJob.ts"
+import { knownRestart } from "./internal/validate.ts"
+import type { Restart } from "./RestartPolicy.ts"
+import { ChildNotFound, SupervisorDown } from "./Supervisor.ts"
+
+export {
+  /**
+   * There is no task of this pid.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  ChildNotFound,
+  /**
+   * The supervisor is down.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  SupervisorDown
+} from "./Supervisor.ts"
+export {
+  /**
+   * The supervisor has as many tasks as it may have.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  MaxChildren
+} from "./DynamicSupervisor.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * What makes a task supervisor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<RS = never> {
+  /** How many tasks there may be, those that are being restarted included. Default: no bound. */
+  readonly maxChildren?: number | undefined
+  /** How long the orderly end of a task may take before the kill, unless it says otherwise. Default 5 seconds. */
+  readonly shutdown?: Limit | undefined
+  /** One counter for all restarts. Default 3 in 5 seconds; off where a schedule is given without it. */
+  readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
+  /** Delay of a restart and giving up, for each task by itself. Default: restart at once. */
+  readonly schedule?: RestartSchedule<never, RS> | undefined
+  /** The schedule of a task begins anew once the task has been up this long. Default: the window of the intensity. */
+  readonly resetAfter?: Duration.Input | undefined
+}
+
+/**
+ * Options of a supervised task.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskOptions extends PlainTaskOptions {
+  /** How long its orderly end may take before the kill. Default: as its supervisor says. */
+  readonly shutdown?: Limit | undefined
+}
+
+/**
+ * Options of a task that nobody asks for an answer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StartOptions extends TaskOptions {
+  /** Which endings are followed by a restart. Default `"temporary"`: none. */
+  readonly restart?: Restart | undefined
+}
+
+/**
+ * How a task supervisor can refuse a task.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Refusal = MaxChildren | SupervisorDown
+
+/**
+ * What the service of a task supervisor gives.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskSupervisorHandle extends Handle<never> {
+  /** Starts a task that is linked to this process, too. */
+  readonly async: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TaskOptions
+  ) => Effect.Effect<Task<A, E>, Refusal, Needs<R> | Self>
+  /** Starts a task that is linked to nobody: a crash is known to who awaits it. */
+  readonly asyncNoLink: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: TaskOptions
+  ) => Effect.Effect<Task<A, E>, Refusal, Needs<R>>
+  /** Starts a task that gives no answer. A failure, typed or not, is a crash of it. */
+  readonly start: <A, E, R>(
+    effect: Effect.Effect<A, E, R>,
+    options?: StartOptions
+  ) => Effect.Effect<Pid, Refusal, Needs<R>>
+  /** As `Task.asyncStream`, with tasks under this supervisor. What it refuses fails the stream. */
+  readonly asyncStream: <I, E, R, A, E2, R2, const Z extends boolean = false>(
+    input: Stream.Stream<I, E, R>,
+    f: (input: NoInfer<I>) => Effect.Effect<A, E2, R2>,
+    options: StreamOptions<Z>
+  ) => Stream.Stream<Element<I, A, Z>, E | E2 | TaskExit | TaskTimeout | Refusal, R | Needs<R2>>
+  /** As `Task.asyncStreamNoLink`, with tasks under this supervisor. What it refuses fails the stream. */
+  readonly asyncStreamNoLink: <
+    I,
+    E,
+    R,
+    A,
+    E2,
+    R2,
+    const Z extends boolean = false,
+    const T extends "exit" | "kill" = "exit"
+  >(
+    input: Stream.Stream<I, E, R>,
+    f: (input: NoInfer<I>) => Effect.Effect<A, E2, R2>,
+    options: NoLinkStreamOptions<Z, T>
+  ) => Stream.Stream<
+    Element<I, Result.Result<A, E2 | TaskExit | LateItem<T>>, Z>,
+    E | LateStream<T> | Refusal,
+    R | Needs<R2>
+  >
+  /** The processes of the tasks that run now, oldest first. Empty while the supervisor is down. */
+  readonly children: Effect.Effect<ReadonlyArray<Pid>>
+  /**
+   * Ends a task for good, and waits until it has ended. The pid of any run of it names the task. If who waits is
+   * interrupted, the task ends all the same.
+   */
+  readonly terminateChild: (pid: Pid) => Effect.Effect<void, ChildNotFound | SupervisorDown>
+}
+
+/**
+ * The service class of a task supervisor.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClass<Self, Id extends string, R> extends Context.ServiceClass<Self, Id, TaskSupervisorHandle> {
+  readonly layer: Layer.Layer<Self, never, R>
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * Declares a task supervisor: its service and its name in the environment.
+ *
+ * Throws a `RangeError` for a `maxChildren`, an intensity or a limit that cannot be.
+ *
+ * **Example** (A task whose crash is a value)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Task, TaskSupervisor } from "effect-otp"
+ *
+ * class Jobs extends TaskSupervisor.Service<Jobs>()("app/Jobs", { maxChildren: 100 }) {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const jobs = yield* Jobs
+ *   const good = yield* jobs.asyncNoLink(Effect.succeed("done"))
+ *   const bad = yield* jobs.asyncNoLink(Effect.die("boom"))
+ *   const error = yield* Effect.flip(Task.await(bad))
+ *   return [yield* Task.await(good), error.reason._tag]
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide(Jobs.layer))) // => ["done", "Crash"]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Service =
+  <Self>() =>
+  <const Id extends string, RS = never>(id: Id, options: Options<RS> = {}): ServiceClass<Self, Id, NoInfer<RS>> => {
+    const key = Context.Service<Self, TaskSupervisorHandle>()(id)
+    const schedule = options.schedule as unknown as RestartSchedule<unknown, never> | undefined
+    const spec = dynamicSpecOf(id, taskLaunch(id), { ...options, schedule, restart: "temporary" })
+    const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target, spec)]]))
+    return Object.assign(key, { layer: dynamicLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, RS>
+  }
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+type AnyEffect = Effect.Effect<unknown, unknown>
+type AnyStream = Stream.Stream<unknown, unknown>
+type AnyItem = (input: unknown) => AnyEffect
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+interface JobSpec {
+  readonly effect: AnyEffect
+  readonly label: string | undefined
+  readonly policy: ChildPolicy
+  readonly run: TaskRun | undefined
+}
+
+const makeHandle = (target: HandleTarget, spec: DynamicSpec) => ({
+  [HandleTypeId]: target,
+  async: (effect: AnyEffect, options?: TaskOptions) => {
+    const policy = policyOf(spec, options)
+    return Effect.withFiber((fiber) => {
+      const run = new TaskRun()
+      run.owner = selfUnsafe(fiber)
+      return Effect.as(started(target, { effect, label: options?.label, policy, run }), taskOf(run))
+    })
+  },
+  asyncNoLink: (effect: AnyEffect, options?: TaskOptions) => {
+    const policy = policyOf(spec, options)
+    return Effect.suspend(() => {
+      const run = new TaskRun()
+      return Effect.as(started(target, { effect, label: options?.label, policy, run }), taskOf(run))
+    })
+  },
+  start: (effect: AnyEffect, options?: StartOptions) =>
+    started(target, { effect, label: options?.label, policy: policyOf(spec, options), run: undefined }),
+  asyncStream: (input: AnyStream, f: AnyItem, options: StreamOptions) =>
+    streamOf(input, f, { ...options, begin: beginIn(target, policyOf(spec, options)), linked: true }),
+  asyncStreamNoLink: (input: AnyStream, f: AnyItem, options: NoLinkStreamOptions) =>
+    streamOf(input, f, { ...options, begin: beginIn(target, policyOf(spec, options)), linked: false }),
+  children: Effect.sync(() =>
+    childrenOf(target).flatMap(({ record }) => (record?.isAlive === true ? [record as Pid] : []))
+  ),
+  terminateChild: (pid: Pid) =>
+    withSupervisor(target, (supervisor) => {
+      const key = keyOf(pid, supervisor)
+      const child = key === undefined ? undefined : supervisor.children.get(key)
+      return child === undefined ? Effect.fail(new ChildNotFound({ id: String(pid) })) : supervisor.stop(child)
+    })
+})
+
+/** Starts a task and waits until its process is there. */
+const started = (target: HandleTarget, spec: JobSpec): Effect.Effect<Pid, Refusal> =>
+  withSupervisor(target, (supervisor) =>
+    Effect.withFiber((fiber) => {
+      const job = jobOf(fiber, supervisor, spec)
+      const child = add(supervisor, job, spec.policy)
+      if (isRefusal(child)) return Effect.fail(child)
+      return Effect.flatMap(firstStart(child), () =>
+        job.first === undefined ? Effect.fail(downOf(supervisor)) : Effect.succeed(job.first)
+      )
+    })
+  )
+
+const jobOf = (fiber: AnyFiber, supervisor: DynamicProcess, { effect, label, run }: JobSpec): TaskJob =>
+  new TaskJob(fiber, { key: `task ${supervisor.added + 1}`, effect, label, run })
+
+const add = (supervisor: DynamicProcess, job: TaskJob, policy: ChildPolicy): DynamicChild | Refusal => {
+  const child = supervisor.add(job.key, [job], policy)
+  if (typeof child !== "string") return child
+  const { maxChildren } = supervisor.spec
+  return child === "MaxChildren" ? new MaxChildren({ maxChildren }) : downOf(supervisor)
+}
+
+const downOf = ({ spec }: DynamicProcess) => new SupervisorDown({ supervisor: spec.id })
+
+const isRefusal = (child: DynamicChild | Refusal): child is Refusal =>
+  child instanceof MaxChildren || child instanceof SupervisorDown
+
+const policyOf = (spec: DynamicSpec, { restart, shutdown }: StartOptions = {}): ChildPolicy => {
+  if (restart !== undefined) knownRestart(restart)
+  if (restart === undefined && shutdown === undefined) return spec
+  return {
+    restart: restart ?? spec.restart,
+    limit: shutdown === undefined ? spec.limit : limit(`${spec.id}: shutdown`, shutdown)
+  }
+}
+
+/** Starts the items of a stream. */
+const beginIn =
+  (target: HandleTarget, policy: ChildPolicy): Begin =>
+  (fiber, run, { effect, label }) => {
+    const supervisor = currentOf(target)
+    if (supervisor === undefined) return run.refuse(new SupervisorDown({ supervisor: target.key }))
+    const child = add(supervisor, jobOf(fiber, supervisor, { effect, label, run, policy }), policy)
+    if (isRefusal(child)) return run.refuse(child)
+    // It may be told to end before its process is there.
+    const first = () => {
+      if (run.record === undefined) run.refuse(downOf(supervisor))
+    }
+    if (child.first === undefined) child.onFirst = first
+    else first()
+  }
