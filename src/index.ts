@@ -31,6 +31,7 @@ export * as Registry from "./naming/Registry.ts"
 export * as Topic from "./naming/Topic.ts"
 
 // behaviour: processes you fill in
+export * as Agent from "./behaviour/Agent.ts"
 export * as CallError from "./behaviour/CallError.ts"
 export * as GenServer from "./behaviour/GenServer.ts"
 export * as Protocol from "./behaviour/Protocol.ts"

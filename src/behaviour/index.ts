@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Agent from "./Agent.ts"
 export * as CallError from "./CallError.ts"
 export * as GenServer from "./GenServer.ts"
 export * as Protocol from "./Protocol.ts"

@@ -50,7 +50,8 @@ const methodOf = (message: Message): PropertyDescriptor => {
   }
 }
 
-const castMethod =
+/** @internal */
+export const castMethod =
   (message: Message, target: HandleTarget) =>
   (payload: unknown): Effect.Effect<void> =>
     new CastRequest(message, target, payload)
@@ -96,7 +97,8 @@ export const castUnsafe = (to: Handle<unknown>, tag: string, payload: unknown, c
   record.post(new CastEnvelope(tag, message.construct(payload), caster.from, caster.travel))
 }
 
-const callMethod =
+/** @internal */
+export const callMethod =
   (message: Message, target: HandleTarget) =>
   (payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> =>
     new CallRequest(message, target, payload, options)

@@ -1,0 +1,519 @@
+/**
+ * Agents: processes that keep a state and nothing else.
+ *
+ * What is done with the state is a function, which runs in the agent, one at a time. An agent is declared as a service
+ * with the type of its state; as a Layer it is the one agent of that name, put under a supervisor; by `start` it is one of
+ * many.
+ *
+ * **Guarantees**
+ *
+ * - One at a time: functions run in the order they were sent; nobody sees a state between two of them.
+ * - Success: the state is replaced. A typed failure: the caller gets it, the state stays. A defect: the agent crashes, not
+ *   the caller, who gets a `CallError` with `ServerDown`; its supervisor starts it again from `init`.
+ * - A stream of `changes` begins with the state there is, ends up with the last one, and goes on after a restart.
+ *
+ * **Not here**
+ *
+ * Protocols: whoever has an agent may do anything with its state. `GenServer` says what can be asked, and its messages can
+ * travel. Where no process is needed to own the state, a `Ref` of Effect is enough.
+ *
+ * **In Erlang/OTP**
+ *
+ * `Agent` of Elixir. `get_and_update` is `modify`; the names are those of Effect's `Ref` and `SubscriptionRef`.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import { hasProperty } from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ExitReason } from "../kernel/ExitReason.ts"
+import * as Handle from "../kernel/Handle.ts"
+import type { Bound } from "../kernel/Mailbox.ts"
+import type * as Process from "../kernel/Process.ts"
+import type { AlreadyStarted } from "../naming/Name.ts"
+import type { CallError } from "./CallError.ts"
+import { DefinitionTypeId, type CallOptions, type Client, type Definition, type Status } from "./GenServer.ts"
+import * as Server from "./internal/agentServer.ts"
+import { clientMaker } from "./internal/client.ts"
+import { define, type DefineOptions } from "./internal/define.ts"
+import type * as Protocol from "./Protocol.ts"
+import type { Stateful } from "./Sys.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * The protocol of an agent: it has no messages of its own, and says what the state is.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AgentProtocol<in out S> extends Protocol.Any, Stateful<S> {
+  readonly _tag: never
+  readonly "~effect-otp/behaviour/Agent/Invariant": (state: S) => S
+}
+
+/**
+ * Names an agent whose state is an `S`. Like any client it stays valid across restarts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Agent<S> = Client<AgentProtocol<S>>
+
+type Name<A extends ReadonlyArray<unknown>> = string | ((...args: A) => string)
+type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
+type Without<R> = Exclude<R, Scope.Scope | Process.Self>
+
+/**
+ * What makes an agent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<A extends ReadonlyArray<unknown>, S, E, R, N, RT> {
+  /** Gives the first state of each run. It runs in the agent; its scope is that of the run. */
+  readonly init: (...args: A) => Effect.Effect<S, E, R>
+  /** Runs when the agent ends, with its last good state; not after a kill or a failed `init`. */
+  readonly terminate?: ((reason: ExitReason, state: S) => Effect.Effect<void, never, RT>) | undefined
+  /** A unique name, claimed before `init` runs. */
+  readonly name?: N | undefined
+  /** A bound for the mailbox. Default none. */
+  readonly mailbox?: Bound | undefined
+  /** Whether an orderly shutdown waits for all that was sent before it. Default false. */
+  readonly drain?: boolean | undefined
+  /** What crash reports and `Sys.getStatus` show in place of the state. */
+  readonly formatStatus?: ((status: Status<S>) => Status<unknown>) | undefined
+}
+
+/**
+ * How to start an agent without a service.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StartOptions<N> {
+  /** How crash reports and listings call it. Default `"Agent"`. */
+  readonly label?: string | undefined
+  /** A unique name, claimed before the first state is made. */
+  readonly name?: N | undefined
+  /** A bound for the mailbox. Default none. */
+  readonly mailbox?: Bound | undefined
+}
+
+/**
+ * The service class of an agent: its key in the environment, and `define`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClass<Self, Id extends string, S> extends Context.ServiceClass<Self, Id, Agent<S>> {
+  /** Says how the agent starts. The definition goes under a supervisor like that of a `GenServer`. */
+  define<
+    A extends ReadonlyArray<unknown>,
+    E = never,
+    R = never,
+    const N extends Name<A> | undefined = undefined,
+    RT = never
+  >(
+    options: Options<A, S, E, R, N, RT>
+  ): Definition<Self, AgentProtocol<S>, A, E | NameError<N>, Without<R | RT>>
+}
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * Declares an agent: its service, its name in the environment, and the type of its state.
+ *
+ * **Example** (Counting)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * class Counter extends Agent.Service<Counter, number>()("demo/Counter") {
+ *   static readonly layer = this.define({ init: () => Effect.succeed(0) }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Counter
+ *   yield* Agent.update(counter, (n) => n + 1)
+ *   const before = yield* Agent.getAndUpdate(counter, (n) => n * 10)
+ *   return [before, yield* Agent.get(counter)]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Counter.layer)) // => [1, 10]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const Service =
+  <Self, S>() =>
+  <const Id extends string>(id: Id): ServiceClass<Self, Id, S> => {
+    const key = Context.Service<Self, Agent<S>>()(id)
+    const untyped = (options: Omit<DefineOptions, "handlers">) => {
+      const { launch, layer, start } = define({ id, key, makeClient }, { ...options, handlers: Server.handlers })
+      return { [DefinitionTypeId]: launch, layer, start }
+    }
+    return Object.assign(key, { define: untyped }) as unknown as ServiceClass<Self, Id, S>
+  }
+
+/**
+ * Starts an agent that ends, in good order, when the scope closes.
+ *
+ * **Details**
+ *
+ * `init` runs in the agent. `start` returns when it is through.
+ *
+ * **Errors**
+ *
+ * - What `init` fails with, and `AlreadyStarted` if a `name` is given that another process has. Then there is no agent.
+ *
+ * **Example** (Starting one of many)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const seen = yield* Agent.start(Effect.succeed<ReadonlyArray<string>>([]))
+ *   yield* Agent.cast(seen, (names) => [...names, "Joe"])
+ *   return yield* Agent.get(seen, (names) => names.length)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 1
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const start = <S, E = never, R = never, const N extends string | undefined = undefined>(
+  init: Effect.Effect<S, E, R>,
+  options?: StartOptions<N>
+): Effect.Effect<Agent<S>, E | NameError<N>, Without<R> | Scope.Scope> =>
+  Effect.suspend(() => {
+    const { label = "Agent", mailbox, name } = options ?? {}
+    const untyped = { init: () => init, name, mailbox, handlers: Server.handlers } as DefineOptions
+    return define({ id: label, key: Anonymous, makeClient }, untyped).start()
+  }) as Effect.Effect<Agent<S>, E | NameError<N>, Without<R> | Scope.Scope>
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * The state, or what a function makes of it. The function runs in the agent.
+ *
+ * **Errors**
+ *
+ * - `CallError` as for any call: waits at most `timeout` (default 5 seconds).
+ *
+ * **Gotchas**
+ *
+ * The state is shared, not copied: it is a value, and not to be changed in place.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const get: {
+  <S, A>(self: Agent<S>, f: (state: S) => A, options?: CallOptions): Effect.Effect<A, CallError>
+  <S>(self: Agent<S>, options?: CallOptions): Effect.Effect<S, CallError>
+} = <S>(
+  self: Agent<S>,
+  first?: ((state: S) => unknown) | CallOptions,
+  options?: CallOptions
+): Effect.Effect<never, CallError> => {
+  const [f, how] = typeof first === "function" ? [first, options] : [(state: S) => state, first]
+  return request<S, never>("get", self, { f: (state) => [f(state) as never, state], options: how })
+}
+
+/**
+ * Replaces the state by another.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const set: {
+  <S>(value: S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<void, CallError>
+  <S>(self: Agent<S>, value: NoInfer<S>, options?: CallOptions): Effect.Effect<void, CallError>
+} = dual(
+  (args) => args.length > 1 && isAgent(args[0]),
+  <S>(self: Agent<S>, value: S, options?: CallOptions) =>
+    request("set", self, { f: (): readonly [void, S] => [undefined, value], options })
+)
+
+/**
+ * Replaces the state by another, and gives the one before.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const getAndSet: {
+  <S>(value: S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<S, CallError>
+  <S>(self: Agent<S>, value: NoInfer<S>, options?: CallOptions): Effect.Effect<S, CallError>
+} = dual(
+  (args) => args.length > 1 && isAgent(args[0]),
+  <S>(self: Agent<S>, value: S, options?: CallOptions) =>
+    request("getAndSet", self, { f: (state: S) => [state, value], options })
+)
+
+/**
+ * Makes the next state from the state.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const update: {
+  <S>(f: (state: S) => S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<void, CallError>
+  <S>(self: Agent<S>, f: (state: S) => NoInfer<S>, options?: CallOptions): Effect.Effect<void, CallError>
+} = dual(
+  (args) => isAgent(args[0]),
+  <S>(self: Agent<S>, f: (state: S) => S, options?: CallOptions) =>
+    request("update", self, { f: (state: S): readonly [void, S] => [undefined, f(state)], options })
+)
+
+/**
+ * Makes the next state from the state, and gives it.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const updateAndGet: {
+  <S>(f: (state: S) => S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<S, CallError>
+  <S>(self: Agent<S>, f: (state: S) => NoInfer<S>, options?: CallOptions): Effect.Effect<S, CallError>
+} = dual(
+  (args) => isAgent(args[0]),
+  <S>(self: Agent<S>, f: (state: S) => S, options?: CallOptions) =>
+    request("updateAndGet", self, { f: (state: S) => both(f(state)), options })
+)
+
+/**
+ * Makes the next state from the state, and gives the one before.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const getAndUpdate: {
+  <S>(f: (state: S) => S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<S, CallError>
+  <S>(self: Agent<S>, f: (state: S) => NoInfer<S>, options?: CallOptions): Effect.Effect<S, CallError>
+} = dual(
+  (args) => isAgent(args[0]),
+  <S>(self: Agent<S>, f: (state: S) => S, options?: CallOptions) =>
+    request("getAndUpdate", self, { f: (state: S) => [state, f(state)], options })
+)
+
+/**
+ * Makes an answer and the next state from the state.
+ *
+ * **In Erlang/OTP**
+ *
+ * `Agent.get_and_update/2`.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const modify: {
+  <S, A>(f: (state: S) => readonly [A, S], options?: CallOptions): (self: Agent<S>) => Effect.Effect<A, CallError>
+  <S, A>(self: Agent<S>, f: (state: S) => readonly [A, NoInfer<S>], options?: CallOptions): Effect.Effect<A, CallError>
+} = dual(
+  (args) => isAgent(args[0]),
+  <S, A>(self: Agent<S>, f: (state: S) => readonly [A, S], options?: CallOptions) =>
+    request("modify", self, { f, options })
+)
+
+/**
+ * As {@link update}, by an effect that runs in the agent.
+ *
+ * **Details**
+ *
+ * It has the caller's services; its process and its scope are the agent's, and forked children end with it. Other requests
+ * wait meanwhile. A failure of it reaches the caller and leaves the state as it was.
+ *
+ * **Interruption**
+ *
+ * A caller that is interrupted does not interrupt it.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const updateEffect: {
+  <S, E, R>(
+    f: (state: S) => Effect.Effect<S, E, R>,
+    options?: CallOptions
+  ): (self: Agent<S>) => Effect.Effect<void, E | CallError, Without<R>>
+  <S, E, R>(
+    self: Agent<S>,
+    f: (state: S) => Effect.Effect<NoInfer<S>, E, R>,
+    options?: CallOptions
+  ): Effect.Effect<void, E | CallError, Without<R>>
+} = dual(
+  (args) => isAgent(args[0]),
+  <S, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, E, R>, options?: CallOptions) =>
+    requestEffect("updateEffect", self, { f: (state: S) => Effect.map(f(state), nothing), options })
+)
+
+/**
+ * As {@link updateAndGet}, by an effect. See {@link updateEffect}.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const updateAndGetEffect: {
+  <S, E, R>(
+    f: (state: S) => Effect.Effect<S, E, R>,
+    options?: CallOptions
+  ): (self: Agent<S>) => Effect.Effect<S, E | CallError, Without<R>>
+  <S, E, R>(
+    self: Agent<S>,
+    f: (state: S) => Effect.Effect<NoInfer<S>, E, R>,
+    options?: CallOptions
+  ): Effect.Effect<S, E | CallError, Without<R>>
+} = dual(
+  (args) => isAgent(args[0]),
+  <S, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, E, R>, options?: CallOptions) =>
+    requestEffect("updateAndGetEffect", self, { f: (state: S) => Effect.map(f(state), both), options })
+)
+
+/**
+ * As {@link getAndUpdate}, by an effect. See {@link updateEffect}.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const getAndUpdateEffect: {
+  <S, E, R>(
+    f: (state: S) => Effect.Effect<S, E, R>,
+    options?: CallOptions
+  ): (self: Agent<S>) => Effect.Effect<S, E | CallError, Without<R>>
+  <S, E, R>(
+    self: Agent<S>,
+    f: (state: S) => Effect.Effect<NoInfer<S>, E, R>,
+    options?: CallOptions
+  ): Effect.Effect<S, E | CallError, Without<R>>
+} = dual(
+  (args) => isAgent(args[0]),
+  <S, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, E, R>, options?: CallOptions) =>
+    requestEffect("getAndUpdateEffect", self, {
+      f: (state: S) => Effect.map(f(state), (next): readonly [S, S] => [state, next]),
+      options
+    })
+)
+
+/**
+ * As {@link modify}, by an effect. See {@link updateEffect}.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const modifyEffect: {
+  <S, A, E, R>(
+    f: (state: S) => Effect.Effect<readonly [A, S], E, R>,
+    options?: CallOptions
+  ): (self: Agent<S>) => Effect.Effect<A, E | CallError, Without<R>>
+  <S, A, E, R>(
+    self: Agent<S>,
+    f: (state: S) => Effect.Effect<readonly [A, NoInfer<S>], E, R>,
+    options?: CallOptions
+  ): Effect.Effect<A, E | CallError, Without<R>>
+} = dual(
+  (args) => isAgent(args[0]),
+
+  <S, A, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<readonly [A, S], E, R>, options?: CallOptions) =>
+    requestEffect("modifyEffect", self, { f, options })
+)
+
+/**
+ * As {@link update}, but nobody waits for it. While the agent is down it is a dead letter.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const cast: {
+  <S>(f: (state: S) => S): (self: Agent<S>) => Effect.Effect<void>
+  <S>(self: Agent<S>, f: (state: S) => NoInfer<S>): Effect.Effect<void>
+} = dual(
+  (args) => isAgent(args[0]),
+  <S>(self: Agent<S>, f: (state: S) => S) => Server.tell("cast", Handle.targetOf(self), f)
+)
+
+/**
+ * As {@link updateEffect}, but nobody waits for it: it cannot fail.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const castEffect: {
+  <S, R>(f: (state: S) => Effect.Effect<S, never, R>): (self: Agent<S>) => Effect.Effect<void, never, Without<R>>
+  <S, R>(self: Agent<S>, f: (state: S) => Effect.Effect<NoInfer<S>, never, R>): Effect.Effect<void, never, Without<R>>
+} = dual(
+  (args) => isAgent(args[0]),
+
+  <S, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, never, R>): Effect.Effect<void, never, Without<R>> =>
+    Effect.contextWith((asker: Context.Context<Without<R>>) => {
+      const inAgent = Server.withServicesOf(asker)
+      return Server.tell("castEffect", Handle.targetOf(self), (state: S) => inAgent(f(state)))
+    })
+)
+
+/**
+ * Streams the states of an agent: first the one there is, then each that follows.
+ *
+ * **Details**
+ *
+ * A reader that is slow misses states in between but never the last one: at most `capacity` (default 16) wait for it, and
+ * the oldest goes. The stream goes on when the agent is restarted, with the state `init` gives, and ends when the agent is
+ * gone for good. It waits while the agent is down. Throws a `RangeError` for a capacity that is no whole number of at
+ * least 1.
+ *
+ * **Interruption**
+ *
+ * When the stream is closed the agent is left as it was.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const changes = <S>(self: Agent<S>, options?: { readonly capacity?: number | undefined }): Stream.Stream<S> => {
+  const capacity = options?.capacity ?? 16
+  if (!Number.isSafeInteger(capacity) || capacity < 1) {
+    throw new RangeError(`The capacity of changes must be a whole number of at least 1, got ${capacity}`)
+  }
+  return Stream.callback<S>((queue) => Server.follow(Handle.targetOf(self), queue), {
+    bufferSize: capacity,
+    strategy: "sliding"
+  })
+}
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+const makeClient = clientMaker([])
+
+/** The key of an agent that is no service: nobody looks it up. */
+class Anonymous extends Context.Service<Anonymous, unknown>()("effect-otp/behaviour/Agent/Anonymous") {}
+
+const isAgent = (u: unknown): boolean => hasProperty(u, Handle.TypeId)
+
+const both = <S>(state: S): readonly [S, S] => [state, state]
+const nothing = <S>(state: S): readonly [void, S] => [undefined, state]
+
+interface Asked<F> {
+  readonly f: F
+  readonly options: CallOptions | undefined
+}
+
+const request = <S, A>(
+  tag: string,
+  self: Agent<S>,
+  { f, options }: Asked<(state: S) => readonly [A, S]>
+): Effect.Effect<A, CallError> => Server.ask(tag, Handle.targetOf(self), f, options) as Effect.Effect<A, CallError>
+
+const requestEffect = <S, A, E, R>(
+  tag: string,
+  self: Agent<S>,
+  { f, options }: Asked<(state: S) => Effect.Effect<readonly [A, S], E, R>>
+): Effect.Effect<A, E | CallError, Without<R>> =>
+  Effect.contextWith((asker: Context.Context<Without<R>>) => {
+    const inAgent = Server.withServicesOf(asker)
+    return Server.ask(tag, Handle.targetOf(self), (state: S) => inAgent(f(state)), options)
+  }) as Effect.Effect<A, E | CallError, Without<R>>
