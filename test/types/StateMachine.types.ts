@@ -1,10 +1,12 @@
 /**
  * What must and what must not compile about state machines. Checked by `tsc`; nothing here runs.
  */
-import { Context, Effect, type Layer, Schema } from "effect"
+import { Context, Effect, type Layer, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { StateMachine } from "effect-otp/behaviour"
-import { ExitReason } from "effect-otp/kernel"
+import { type CallError, GenServer, StateMachine } from "effect-otp/behaviour"
+import { ExitReason, type Signal } from "effect-otp/kernel"
+import type { Name } from "effect-otp/naming"
+import { DynamicSupervisor, Supervisor } from "effect-otp/supervision"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 declare const same: <A, B>(equal: Equal<A, B>) => void
@@ -103,6 +105,36 @@ class Door extends StateMachine.Service<Door, Event>()("types/Door", [unlock, st
 }
 
 same<typeof Door.definition.layer, (tries: number) => Layer.Layer<Door, never, Codes | Bell>>(true)
+same<
+  typeof Door.definition.start,
+  (
+    tries: number
+  ) => Effect.Effect<GenServer.Client<typeof unlock | typeof status | typeof push>, never, Codes | Bell | Scope.Scope>
+>(true)
+// @ts-expect-error the arguments of init are those of the Layer
+export const wrongLayer = Door.definition.layer("three")
+
+export const client = Effect.gen(function* () {
+  const door = yield* Door
+  const asked = door.unlock({ code: "1" }, { timeout: "1 second", whenDown: "wait" })
+  same<typeof asked, Effect.Effect<boolean, WrongCode | CallError.CallError>>(true)
+  const pushed = door.push()
+  same<typeof pushed, Effect.Effect<void>>(true)
+  // @ts-expect-error the payload is checked
+  yield* door.unlock({ code: 1 })
+  // @ts-expect-error an event of the machine's own is no message
+  yield* door.AutoLock()
+})
+
+// Under both kinds of supervisors.
+export class Tree extends Supervisor.Service<Tree>()("types/DoorTree", {
+  strategy: "oneForOne",
+  children: [Supervisor.child(Door.definition.layer(3))]
+}) {}
+export class Doors extends DynamicSupervisor.Service<Doors>()("types/Doors", { child: Door.definition }) {}
+same<typeof Tree.layer, Layer.Layer<Tree | Door, never, Codes | Bell>>(true)
+
+// ---- without a process --------------------------------------------------------------------------------------------
 
 export const simulated = StateMachine.simulate(Door.definition, {
   from: { _tag: "Locked", tries: 3 },
@@ -110,3 +142,216 @@ export const simulated = StateMachine.simulate(Door.definition, {
   results: { check: { _tag: "Checked", right: true } }
 })
 same<typeof simulated.state, State>(true)
+
+export const asked = simulated.replies.map(({ exit, request }) => [request, exit])
+export const stepped = StateMachine.step(simulated, StateMachine.message("push"))
+same<typeof stepped, typeof simulated>(true)
+// @ts-expect-error there is no such event
+StateMachine.step(simulated, { _tag: "Unlocked" })
+// @ts-expect-error its payload is a text
+StateMachine.step(simulated, StateMachine.message("unlock", { code: 1 }))
+// @ts-expect-error there is no such state
+StateMachine.simulate(Door.definition, { from: { _tag: "Shut" }, events: [] })
+// @ts-expect-error a state has its data
+StateMachine.simulate(Door.definition, { from: { _tag: "Locked" }, events: [] })
+StateMachine.toMermaid(Door.definition, { from: [{ _tag: "Open" }], events: [StateMachine.message("push")] })
+// @ts-expect-error without a state there is nothing to draw
+StateMachine.toMermaid(Door.definition, { from: [], events: [] })
+
+// ---- names, info, what is optional --------------------------------------------------------------------------------
+
+type Light = { readonly _tag: "On"; readonly by: string } | { readonly _tag: "Off" }
+const toggle = StateMachine.cast("toggle")
+const { keep, next, reply } = StateMachine
+
+class Lamp extends StateMachine.Service<Lamp>()("types/Lamp", [toggle]) {
+  static readonly named = this.define({
+    name: (room: string) => `lamp/${room}`,
+    init: (room: string) =>
+      room === "" ? Effect.fail("no room" as const) : Effect.succeed<Light>({ _tag: "On", by: room }),
+    info: (message: "power cut" | Signal.Signal, state) => {
+      same<typeof state, Light>(true)
+      return message === "power cut" ? next({ _tag: "Off" }) : keep()
+    },
+    states: {
+      On: { toggle: () => next({ _tag: "Off" }, [StateMachine.insert(StateMachine.message("toggle"))]) },
+      Off: { toggle: () => next({ _tag: "On", by: "toggle" }) }
+    },
+    terminate: (reason, state) => {
+      same<typeof state, Light>(true)
+      return Effect.flatMap(Bell, ({ ring }) => (reason._tag === "Normal" ? ring : Effect.void))
+    },
+    formatStatus: ({ state, message }) => ({ state: state._tag, message }),
+    mailbox: { capacity: 10, policy: "suspend" },
+    drain: true
+  })
+  static readonly started = this.define({
+    init: () =>
+      Effect.succeed(
+        StateMachine.start<Light, [StateMachine.TimerAction<StateMachine.Message<"toggle", void, undefined>>]>(
+          { _tag: "Off" },
+          [StateMachine.eventTimeout("1 minute", StateMachine.message("toggle"))]
+        )
+      ),
+    common: { toggle: () => keep() },
+    states: { On: {}, Off: {} }
+  })
+}
+same<typeof Lamp.named.layer, (room: string) => Layer.Layer<Lamp, "no room" | Name.AlreadyStarted, Bell>>(true)
+same<typeof Lamp.started.layer, () => Layer.Layer<Lamp>>(true)
+
+// ---- mistakes -----------------------------------------------------------------------------------------------------
+
+const read = Rpc.make("read", { success: Schema.Finite, error: WrongCode })
+type Tick = { readonly _tag: "Tick"; readonly at: number }
+const init = () => Effect.succeed<Light>({ _tag: "Off" })
+const Off = { read: () => keep([reply(0)]), toggle: () => keep(), Tick: () => keep() }
+
+class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistakes", [read, toggle]) {
+  static readonly fine = this.define({ init, states: { On: Off, Off } })
+
+  // @ts-expect-error a state is missing
+  static readonly missingState = this.define({ init, states: { Off } })
+
+  // @ts-expect-error a message is missing in a state
+  static readonly missingMessage = this.define({ init, states: { Off, On: { read: Off.read, Tick: Off.Tick } } })
+
+  // @ts-expect-error an event of its own is missing in a state
+  static readonly missingEvent = this.define({ init, states: { Off, On: { read: Off.read, toggle: Off.toggle } } })
+
+  static readonly notInCommon = this.define({
+    init,
+    common: { Tick: () => keep() },
+    // @ts-expect-error a message is missing, in a state and in common
+    states: { Off, On: { read: Off.read } }
+  })
+
+  // @ts-expect-error there is no such state
+  static readonly extraState = this.define({ init, states: { Off, On: Off, Dim: Off } })
+
+  static readonly extraEvent = this.define({
+    init,
+    states: {
+      Off,
+      // @ts-expect-error there is no such event
+      On: { ...Off, Tock: () => keep() }
+    }
+  })
+
+  static readonly extraCommon = this.define({
+    init,
+    // @ts-expect-error there is no such event
+    common: { Tock: () => keep() },
+    states: { Off, On: Off }
+  })
+
+  static readonly wrongTarget = this.define({
+    init,
+    // @ts-expect-error there is no such state to go to
+    states: { Off, On: { ...Off, toggle: () => next({ _tag: "Dim" }) } }
+  })
+
+  static readonly wrongData = this.define({
+    init,
+    // @ts-expect-error nor without its data
+    states: { On: Off, Off: { ...Off, toggle: () => next({ _tag: "On" }) } }
+  })
+
+  static readonly repeatsOther = this.define({
+    init,
+    // @ts-expect-error only the state one is in can be repeated
+    states: { On: Off, Off: { ...Off, toggle: () => StateMachine.repeat({ _tag: "On", by: "" }) } }
+  })
+
+  static readonly wrongReply = this.define({
+    init,
+    // @ts-expect-error the answer is a number
+    states: { On: Off, Off: { ...Off, read: () => keep([reply("bright")]) } }
+  })
+
+  static readonly wrongFailure = this.define({
+    init,
+    // @ts-expect-error the call declares another failure
+    states: { On: Off, Off: { ...Off, read: () => keep([StateMachine.fail("dark")]) } }
+  })
+
+  static readonly castReplies = this.define({
+    init,
+    // @ts-expect-error a cast has nobody to answer
+    states: { On: Off, Off: { ...Off, toggle: () => keep([reply(1)]) } }
+  })
+
+  static readonly wrongStopReply = this.define({
+    init,
+    states: {
+      On: Off,
+      // @ts-expect-error the answer is a number at the end, too
+      Off: { ...Off, read: () => StateMachine.stopReply(ExitReason.normal, [reply("bright")]) }
+    }
+  })
+
+  static readonly wrongTimer = this.define({
+    init,
+    // @ts-expect-error there is no such event to come
+    states: { On: Off, Off: { ...Off, toggle: () => keep([StateMachine.stateTimeout(1, { _tag: "Tock" })]) } }
+  })
+
+  static readonly wrongInsert = this.define({
+    init,
+    // @ts-expect-error its event has no such data
+    states: { On: Off, Off: { ...Off, toggle: () => keep([StateMachine.insert({ _tag: "Tick", at: "noon" })]) } }
+  })
+
+  static readonly failingEffect = this.define({
+    init,
+    states: {
+      On: Off,
+      Off: {
+        ...Off,
+        // @ts-expect-error an effect cannot fail: its failure has to become an event
+        toggle: () => keep([StateMachine.perform("ring", Effect.fail("boom"))])
+      }
+    }
+  })
+
+  static readonly wrongResult = this.define({
+    init,
+    // @ts-expect-error what an effect gives is an event
+    states: { On: Off, Off: { ...Off, toggle: () => keep([StateMachine.perform("ask", Effect.succeed(1))]) } }
+  })
+
+  static readonly effectful = this.define({
+    init,
+    // @ts-expect-error a handler is pure: it answers a transition and no effect
+    states: { On: Off, Off: { ...Off, toggle: () => Effect.succeed(keep()) } }
+  })
+
+  static readonly enterLeaves = this.define({
+    init,
+    // @ts-expect-error onEnter cannot leave the state
+    states: { On: Off, Off: { ...Off, onEnter: () => next({ _tag: "On", by: "" }) } }
+  })
+
+  static readonly enterPostpones = this.define({
+    init,
+    // @ts-expect-error nor is there an event to postpone
+    states: { On: Off, Off: { ...Off, onEnter: () => keep([StateMachine.postpone]) } }
+  })
+
+  static readonly enterInserts = this.define({
+    init,
+    // @ts-expect-error nor may it insert one
+    states: { On: Off, Off: { ...Off, onEnter: () => keep([StateMachine.insert({ _tag: "Tick", at: 1 })]) } }
+  })
+}
+export const mistakes = Mistakes
+
+declare const from: StateMachine.From<number, WrongCode>
+StateMachine.replyTo(from, 1)
+// @ts-expect-error the answer is a number
+StateMachine.replyTo(from, "1")
+// @ts-expect-error the failure is another
+StateMachine.failTo(from, "1")
+
+// @ts-expect-error an event of the machine has the tag of a message
+export class Clash extends StateMachine.Service<Clash, { readonly _tag: "toggle" }>()("types/Clash", [toggle]) {}
