@@ -175,14 +175,15 @@ describe("escalation", () => {
           { attempts: 1, supervisor: "test/Top", child: "middle", policy: "intensity" }
         ]
       )
-      // Who reads the log finds the cause with each level, and one fatal line at the end.
+      // Who reads the log finds the cause with each level, and one fatal line. Each is written by a fiber of its own: in
+      // any order, as far as promises go.
       assert.deepStrictEqual(
-        lines.map(({ level, message }) => `${level} ${message.split("\n")[0]}`),
+        lines.map(({ level, message }) => `${level} ${message.split("\n")[0]}`).toSorted(),
         [
-          "Error test/c crashed",
           "Error test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom",
           "Error test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
             "test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom",
+          "Error test/c crashed",
           "Fatal The supervision tree test/Top has ended: Shutdown: " +
             "test/Top gave up on middle after 1 failure (intensity): Shutdown: " +
             "test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
