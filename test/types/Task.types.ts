@@ -1,0 +1,116 @@
+/**
+ * What must and must not compile about tasks and streams of them. Checked by `tsc`; nothing here runs.
+ */
+// @effect-diagnostics floatingEffect:off
+import { Context, Data, Effect, type Option, type Result, type Scope, Stream } from "effect"
+import { Process, Task, type TaskError } from "effect-otp"
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+declare const same: <A, B>(equal: Equal<A, B>) => void
+
+class Refused extends Data.TaggedError("Refused")<{}> {}
+class Db extends Context.Service<Db, { readonly load: (id: number) => Effect.Effect<string, Refused> }>()("types/Db") {}
+
+const load = (id: number) => Effect.flatMap(Db, (db) => db.load(id))
+
+// ---- starting -----------------------------------------------------------------------------------------------------
+
+const linked = Task.async(load(1))
+same<typeof linked, Effect.Effect<Task.Task<string, Refused>, never, Db | Process.Self>>(true)
+const scoped = Task.asyncScoped(load(1), { label: "load" })
+same<typeof scoped, Effect.Effect<Task.Task<string, Refused>, never, Db | Scope.Scope>>(true)
+const alone = Task.asyncNoLink(load(1))
+same<typeof alone, Effect.Effect<Task.Task<string, Refused>, never, Db>>(true)
+
+// What every process has is not asked for.
+const own = Task.asyncNoLink(
+  Effect.andThen(
+    Process.self,
+    Effect.addFinalizer(() => Effect.void)
+  )
+)
+same<typeof own, Effect.Effect<Task.Task<void, never>>>(true)
+
+// Linked is only who is a process.
+Process.spawn(Effect.asVoid(Task.async(Effect.void)))
+// @ts-expect-error there is no process here
+Effect.runPromise(Task.async(Effect.void))
+// @ts-expect-error and no scope here
+Effect.runPromise(Task.asyncScoped(Effect.void))
+// @ts-expect-error unknown options are refused
+Task.async(Effect.void, { timeout: 1 })
+
+// ---- asking -------------------------------------------------------------------------------------------------------
+
+export const asking = Effect.gen(function* () {
+  const task = yield* Task.asyncNoLink(load(1))
+  const awaited = Task.await(task)
+  same<typeof awaited, Effect.Effect<string, Refused | TaskError.TaskExit>>(true)
+  const polled = Task.poll(task, { timeout: "1 second" })
+  same<typeof polled, Effect.Effect<Option.Option<Result.Result<string, Refused | TaskError.TaskExit>>>>(true)
+  const ended = Task.shutdown(task, { limit: "brutalKill" })
+  same<typeof ended, typeof polled>(true)
+  const ignored = Task.ignore(task)
+  same<typeof ignored, typeof polled>(true)
+  // @ts-expect-error a limit is a duration, brutalKill or infinity
+  Task.shutdown(task, { limit: "soon" })
+  // @ts-expect-error a fiber is no task
+  Task.await(yield* Effect.forkChild(Effect.void))
+
+  // A task is as wide as what it gives.
+  const wide: Task.Task<string | number, Refused | Error> = task
+  // @ts-expect-error and no narrower
+  const narrow: Task.Task<"a", Refused> = task
+  return [wide, narrow]
+})
+
+// ---- streams ------------------------------------------------------------------------------------------------------
+
+declare const input: Stream.Stream<number, "broken", Scope.Scope>
+
+const stream = Task.asyncStream(input, load, { concurrency: 2 })
+same<
+  typeof stream,
+  Stream.Stream<string, "broken" | Refused | TaskError.TaskExit | TaskError.TaskTimeout, Db | Scope.Scope>
+>(true)
+const piped = input.pipe(Task.asyncStream((id: number) => load(id), { concurrency: 2, timeout: "infinity" }))
+same<typeof piped, typeof stream>(true)
+const inferred = Stream.make(1, 2).pipe(Task.asyncStream((n) => Effect.succeed(n > 1), { concurrency: 2 }))
+same<typeof inferred, Stream.Stream<boolean, TaskError.TaskExit | TaskError.TaskTimeout>>(true)
+const zipped = Task.asyncStream(input, load, { concurrency: 2, zipInput: true })
+same<Stream.Success<typeof zipped>, readonly [input: number, outcome: string]>(true)
+const notZipped = Task.asyncStream(input, load, { concurrency: 2, zipInput: false })
+same<Stream.Success<typeof notZipped>, string>(true)
+
+// Outcomes as values: what can fail the stream is gone from its type.
+const killing = Task.asyncStreamNoLink(input, load, { concurrency: 2, onTimeout: "kill" })
+same<
+  typeof killing,
+  Stream.Stream<Result.Result<string, Refused | TaskError.TaskExit | TaskError.TaskTimeout>, "broken", Db | Scope.Scope>
+>(true)
+const exiting = Task.asyncStreamNoLink(input, load, { concurrency: 2 })
+same<
+  typeof exiting,
+  Stream.Stream<Result.Result<string, Refused | TaskError.TaskExit>, "broken" | TaskError.TaskTimeout, Db | Scope.Scope>
+>(true)
+declare const either: "exit" | "kill"
+const dynamic = Task.asyncStreamNoLink(input, load, { concurrency: 2, onTimeout: either })
+same<
+  typeof dynamic,
+  Stream.Stream<
+    Result.Result<string, Refused | TaskError.TaskExit | TaskError.TaskTimeout>,
+    "broken" | TaskError.TaskTimeout,
+    Db | Scope.Scope
+  >
+>(true)
+
+// @ts-expect-error how many run at a time is asked for
+Task.asyncStream(input, load, {})
+// @ts-expect-error the function takes what the input gives
+Task.asyncStream(input, (id: string) => Effect.succeed(id), { concurrency: 1 })
+// @ts-expect-error and gives an effect
+Task.asyncStream(input, (id) => id, { concurrency: 1 })
+// @ts-expect-error only outcomes as values can have a timeout as one
+Task.asyncStream(input, load, { concurrency: 1, onTimeout: "kill" })
+// @ts-expect-error there are two ways
+Task.asyncStreamNoLink(input, load, { concurrency: 1, onTimeout: "ignore" })
