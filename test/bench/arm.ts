@@ -43,6 +43,17 @@ export const millis = (
   options: Options = {}
 ): Arm => arm((scale) => timed(prepare(Math.ceil(size * scale))), options)
 
+/** Microseconds for each of `count` things: `prepare` gives the work of so many. */
+export const microsEach = (
+  count: number,
+  prepare: (count: number) => Effect.Effect<Work, unknown, Scope.Scope>,
+  options: Options = {}
+): Arm =>
+  arm((scale) => {
+    const scaled = Math.ceil(count * scale)
+    return Effect.map(timed(prepare(scaled)), (millis) => (millis / scaled) * 1000)
+  }, options)
+
 const timed = (prepare: Effect.Effect<Work, unknown, Scope.Scope>) =>
   Effect.gen(function* () {
     const work = yield* prepare

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger, Schema } from "effect"
+import { Context, Effect, Layer, Logger, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import { DynamicSupervisor, GenServer } from "effect-otp"
-import { Kernel, Process } from "effect-otp/kernel"
+import { Handle, Kernel, Process } from "effect-otp/kernel"
 import { TestKernel } from "effect-otp/testing"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
@@ -62,8 +62,36 @@ describe("scale", () => {
       const half = keys.slice(0, children / 2)
       const terminate = yield* timed(Effect.forEach(half, (key) => kids.terminateChild(key), { discard: true }))
       assert.strictEqual((yield* Kernel.counts).processes, children / 2 + 1)
-      return { start, crash, kill, terminate, stop: yield* timed(close) }
+      const stop = yield* timed(close)
+      return { start, crash, kill, terminate, stop, ...(yield* waiting(keys)) }
     }).pipe(Effect.provide(quietly))
+
+  class Patient extends DynamicSupervisor.Service<Patient>()("test/Patient", {
+    child: Kid.definition,
+    schedule: Schedule.spaced("1 hour")
+  }) {}
+
+  /** The end of a supervisor whose children all wait for a restart, and the kill of one whose children all run. */
+  const waiting = (keys: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      const started = Effect.gen(function* () {
+        const { close, context } = yield* run(Patient.layer)
+        const kids = Context.get(context, Patient)
+        yield* Effect.forEach(keys, (key) => kids.startChild(key, { size: 1 }), { discard: true })
+        return { close, kids }
+      })
+      const first = yield* started
+      const pids = (yield* first.kids.whichChildren).map(({ pid }) => pid!)
+      yield* Effect.forEach(pids, Process.kill, { discard: true })
+      yield* TestKernel.quiet
+      assert.strictEqual((yield* first.kids.countChildren).restarting, keys.length)
+      const cancel = yield* timed(first.close)
+      const second = yield* started
+      const supervisor = yield* Effect.flatMap(Handle.pid(second.kids), Effect.fromOption)
+      const killAll = yield* timed(Effect.andThen(Process.kill(supervisor), second.close))
+      assert.strictEqual((yield* Kernel.counts).processes, 0)
+      return { cancel, killAll }
+    })
 
   it.live(
     "#142, #146 ten times the children take at most fifty times as long, in every phase",
@@ -72,7 +100,7 @@ describe("scale", () => {
         yield* phases(500)
         const few = yield* phases(1_000)
         const many = yield* phases(10_000)
-        for (const phase of ["start", "crash", "kill", "terminate", "stop"] as const) {
+        for (const phase of ["start", "crash", "kill", "terminate", "stop", "cancel", "killAll"] as const) {
           // A short phase is mostly noise: at least five milliseconds count.
           const ratio = many[phase] / Math.max(few[phase], 5)
           assert.isAtMost(ratio, 50, `${phase}: ${few[phase]} ms, then ${many[phase]} ms`)

@@ -1,7 +1,7 @@
 /** Our supervisors. Nothing is logged, as on the BEAM's side; crash reports are made all the same. */
 import { Context, Deferred, Effect, Exit, Layer, References, Scope } from "effect"
 import { DynamicSupervisor, GenServer, Supervisor } from "effect-otp"
-import { millis, perSecond, type Arms } from "../arm.ts"
+import { microsEach, millis, perSecond, type Arms } from "../arm.ts"
 
 /** Called by each server that comes up. */
 let cameUp = (): void => {}
@@ -72,9 +72,24 @@ const stopped = (count: number) =>
 
 const once = { warmups: 1, repetitions: 1 }
 
+const at = (children: number): Arms => {
+  // As long for each size to get warm; what is left of the difference is what grows with the number of children.
+  const options = children < 100_000 ? { warmups: 100_000 / children / 5, repetitions: 5 } : once
+  return {
+    [`start_child_us_at_${children}`]: microsEach(children, (count) => Effect.succeed(many(count)), options),
+    [`crash_restart_us_at_${children}`]: microsEach(children, (count) => Effect.map(many(count), crashAll), options),
+    [`stop_child_us_at_${children}`]: microsEach(children, stopped, options)
+  }
+}
+
 export const supervisionArms: Arms = {
   start_child_per_s: perSecond(20_000, (count) => Effect.succeed(many(count)), once),
   crash_restart_per_s: perSecond(1_000, (count) => Effect.map(ones(count), crashAll), once),
   crash_restart_one_supervisor_per_s: perSecond(1_000, (count) => Effect.map(many(count), crashAll)),
-  stop_20000_children_ms: millis(20_000, stopped, once)
+  // The same work against both ways to have many children on the BEAM.
+  stop_20000_children_ms: millis(20_000, stopped, once),
+  stop_20000_dynamic_children_ms: millis(20_000, stopped, once),
+  ...at(1_000),
+  ...at(10_000),
+  ...at(100_000)
 }
