@@ -106,6 +106,14 @@ defmodule Arms do
     end)
   end
 
+  def measure("agent_update_per_s", scale) do
+    count = round(100_000 * scale)
+    {:ok, agent} = Agent.start_link(fn -> 0 end)
+    rate = repeat(5, fn -> per_second(count, fn -> for _ <- 1..count, do: Agent.update(agent, &(&1 + 1)) end) end)
+    ^count = div(Agent.get(agent, & &1), 5)
+    rate
+  end
+
   def measure("ring_hops_per_s", scale) do
     hops = round(100 * scale) * 1000
 

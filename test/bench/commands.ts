@@ -10,6 +10,7 @@ const beamArms: ReadonlyArray<string> = [
   "call_per_s",
   "call_1000_clients_per_s",
   "ring_hops_per_s",
+  "agent_update_per_s",
   "server_start_per_s",
   "idle_server_bytes",
   "spawn_exit_per_s",

@@ -177,19 +177,16 @@ describe("escalation", () => {
       )
       // Who reads the log finds the cause with each level, and one fatal line. Each is written by a fiber of its own: in
       // any order, as far as promises go.
-      assert.deepStrictEqual(
-        lines.map(({ level, message }) => `${level} ${message.split("\n")[0]}`).toSorted(),
-        [
-          "Error test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom",
-          "Error test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
-            "test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom",
-          "Error test/c crashed",
-          "Fatal The supervision tree test/Top has ended: Shutdown: " +
-            "test/Top gave up on middle after 1 failure (intensity): Shutdown: " +
-            "test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
-            "test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom"
-        ]
-      )
+      assert.deepStrictEqual(lines.map(({ level, message }) => `${level} ${message.split("\n")[0]}`).toSorted(), [
+        "Error test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom",
+        "Error test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
+          "test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom",
+        "Error test/c crashed",
+        "Fatal The supervision tree test/Top has ended: Shutdown: " +
+          "test/Top gave up on middle after 1 failure (intensity): Shutdown: " +
+          "test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
+          "test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom"
+      ])
       // One crash was all it took, and it is reported once.
       assert.deepStrictEqual(
         world.crashes.map(({ label, decision }) => ({ label, decision })),
