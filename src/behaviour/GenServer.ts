@@ -40,7 +40,7 @@ import type * as Registry from "../naming/Registry.ts"
 import type { CallError } from "./CallError.ts"
 import { CallDefaults as CallDefaultsReference } from "./internal/callOptions.ts"
 import { clientMaker } from "./internal/client.ts"
-import { define, type DefineOptions, type Launch, type ServerName } from "./internal/define.ts"
+import { define, type DefineOptions, type Launch } from "./internal/define.ts"
 import { Initial as InitialResult } from "./internal/next.ts"
 import { stopServer } from "./internal/stop.ts"
 import { makeTraveling } from "./internal/travel.ts"
@@ -324,7 +324,7 @@ type Continued<CI, C, S> = [CI] extends [C]
   ? unknown
   : { readonly continue: (token: CI, state: S, ...context: ReadonlyArray<never>) => unknown }
 
-type Name<A extends ReadonlyArray<unknown>> = ServerName | ((...args: A) => ServerName)
+type Name<A extends ReadonlyArray<unknown>> = string | Registry.Claim | ((...args: A) => string | Registry.Claim)
 type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
 /** Who registers under a key is sent the messages of the registry. */
 type NameNeeds<N> = N extends (...args: never) => infer C

@@ -203,7 +203,10 @@ export const unregister = <M>(name: Name<M>): Effect.Effect<void, NotRegistered>
  * @since 0.1.0
  */
 export const whereis = <M>(name: Name<M>): Effect.Effect<Option.Option<Pid<M>>> =>
-  Effect.map(Kernel.Kernel, (kernel) => Option.fromUndefinedOr(name.resolve(kernel)))
+  withKernel((kernel) => {
+    const pid: Pid<M> | undefined = kernel.names.get(name.name)
+    return Exit.succeed(Option.fromUndefinedOr(pid))
+  })
 
 /**
  * The names in use.

@@ -357,7 +357,7 @@ export const lookup = <K, V, M>(
   registry: Registry<K, V, M>,
   key: NoInfer<K>
 ): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> =>
-  withState(registry, (state) => state.table.at(key).map(registration))
+  withState(registry, (state) => state.lookup(key))
 
 /**
  * The process that has a unique key.

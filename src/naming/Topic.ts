@@ -39,7 +39,7 @@ import { currentUnsafe, ProcessRecord } from "../kernel/ProcessRecord.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { entering, withProcess } from "./internal/entering.ts"
 import { openIn, streamIn, streamOf, type Opened } from "./internal/feed.ts"
-import { checkedBound, type FeedPolicy, type MessageFeed } from "./internal/messageFeed.ts"
+import { checkedBound, type MessageFeed } from "./internal/messageFeed.ts"
 import { PerKernel } from "./internal/perKernel.ts"
 import { TopicState, type Drop } from "./internal/topicState.ts"
 import { checkedName } from "./Name.ts"
@@ -69,7 +69,7 @@ export interface Topic<in out M> {
  * @category models
  * @since 0.1.0
  */
-export type Policy = FeedPolicy
+export type Policy = "dropNewest" | "dropOldest" | "fail"
 
 /**
  * How many messages may wait for a stream, and what happens to the next.

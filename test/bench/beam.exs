@@ -126,6 +126,26 @@ defmodule Arms do
     end)
   end
 
+  def measure("whereis_per_s", scale) do
+    count = round(1_000_000 * scale)
+    [pid] = start(1)
+    Process.register(pid, :counter)
+    repeat(3, fn -> per_second(count, fn -> for _ <- 1..count, do: Process.whereis(:counter) end) end)
+  end
+
+  def measure("register_per_s", scale) do
+    count = round(100_000 * scale)
+    {:ok, _} = Registry.start_link(keys: :unique, name: Keys)
+    per_second(count, fn -> for i <- 1..count, do: {:ok, _} = Registry.register(Keys, i, nil) end)
+  end
+
+  def measure("lookup_per_s", scale) do
+    count = round(100_000 * scale)
+    {:ok, _} = Registry.start_link(keys: :unique, name: Keys)
+    for i <- 1..count, do: {:ok, _} = Registry.register(Keys, i, nil)
+    repeat(3, fn -> per_second(count, fn -> for i <- 1..count, do: Registry.lookup(Keys, i) end) end)
+  end
+
   def measure("start_child_per_s", scale) do
     count = round(20_000 * scale)
     {:ok, supervisor} = DynamicSupervisor.start_link(strategy: :one_for_one)

@@ -26,7 +26,7 @@ const keeper = (options?: Process.SpawnOptions) =>
 /** A process that never looks into its mailbox. */
 const deaf = (mailbox?: Process.SpawnOptions["mailbox"]) =>
   Effect.acquireRelease(
-    Process.spawn((_: Process.Inbox<string>) => Effect.never, { mailbox }),
+    Process.spawn((inbox: Process.Inbox<string>) => Effect.as(Effect.never, inbox), { mailbox }),
     Process.kill
   )
 
@@ -173,8 +173,8 @@ describe("a slow subscriber", () => {
       yield* settle
       assert.deepStrictEqual(last.got, ["1", "2"])
       assert.deepStrictEqual(letters, [
-        [pids[0]!.id, "2"],
-        [pids[1]!.id, "2"]
+        [pids[0]?.id, "2"],
+        [pids[1]?.id, "2"]
       ])
       const messages = yield* Kernel.messages
       assert.strictEqual(Accounting.missing(messages), 0)

@@ -4,7 +4,7 @@ import { Rpc } from "effect/rpc"
 import { GenServer, type Name, type Pid, Process, ProcessGroup, Registry, type Signal, Timer, Topic } from "effect-otp"
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
-const same = <A, B>(..._: Equals<A, B> extends true ? [] : ["not the same", A, B]): void => {}
+const same = <A, B>(...difference: Equals<A, B> extends true ? [] : ["not the same", A, B]): unknown => difference
 
 // ---- registries -----------------------------------------------------------------------------------------------------
 
@@ -67,7 +67,7 @@ Registry.make<string, void, never, { readonly limit: number }>("x", { keys: "uni
 class Room extends GenServer.Service<Room>()("app/Room", [Rpc.make("name", { success: Schema.String })]) {}
 
 const handlers = { name: () => GenServer.reply("", undefined) }
-const init = (_: string) => Effect.void
+const init = (key: string) => Effect.asVoid(Effect.succeed(key))
 
 const named = Room.define({ name: (key: string) => Registry.via(Rooms, key), init, handlers })
 const namedLayer = named.layer("a")
@@ -90,7 +90,8 @@ const deaf = Room.define({ name: deskOf, init, handlers })
 // It does not accept jobs: that stays as something nobody can provide.
 const deafLayer = deaf.layer("a")
 same<typeof deafLayer, Layer.Layer<Room, Name.AlreadyStarted, Process.Receives<Job>>>()
-const info = (_: Job | Signal.Signal) => GenServer.noReply(undefined)
+const info = (message: Job | Signal.Signal) =>
+  message._tag === "Job" ? GenServer.noReply(undefined) : GenServer.noReply(undefined)
 const able = Room.define({ name: deskOf, info, init, handlers })
 const ableLayer = able.layer("a")
 same<typeof ableLayer, Layer.Layer<Room, Name.AlreadyStarted>>()

@@ -59,6 +59,11 @@ export class RegistryState<K, V> {
     if (this.feeds !== undefined) this.tell("Updated", entry)
   }
 
+  lookup(key: K): ReadonlyArray<Registration<K, V>> {
+    const one = this.table.holder(key)
+    return one === undefined ? this.table.at(key).map(registration) : [registration(one)]
+  }
+
   /** In the step in which the process dies, before anybody is told. */
   private dropAll(owner: Owner<K, V, ProcessRecord>): void {
     for (const entry of owner.entries()) {

@@ -1,10 +1,19 @@
 /** Every arm that runs in Node, in the order of the report. */
 import type { Arms } from "../arm.ts"
 import { agentArms } from "./agent.ts"
+import { namingArms } from "./naming.ts"
 import { processArms } from "./process.ts"
 import { rawArms } from "./raw.ts"
 import { serverArms } from "./server.ts"
 import { supervisionArms } from "./supervision.ts"
 import { taskArms } from "./task.ts"
 
-export const arms: Arms = { ...serverArms, ...agentArms, ...processArms, ...supervisionArms, ...taskArms, ...rawArms }
+export const arms: Arms = {
+  ...serverArms,
+  ...agentArms,
+  ...processArms,
+  ...namingArms,
+  ...supervisionArms,
+  ...taskArms,
+  ...rawArms
+}
