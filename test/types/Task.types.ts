@@ -34,9 +34,9 @@ same<typeof own, Effect.Effect<Task.Task<void, never>>>(true)
 // Linked is only who is a process.
 Process.spawn(Effect.asVoid(Task.async(Effect.void)))
 // @ts-expect-error there is no process here
-Effect.runPromise(Task.async(Effect.void))
+void Effect.runPromise(Task.async(Effect.void))
 // @ts-expect-error and no scope here
-Effect.runPromise(Task.asyncScoped(Effect.void))
+void Effect.runPromise(Task.asyncScoped(Effect.void))
 // @ts-expect-error unknown options are refused
 Task.async(Effect.void, { timeout: 1 })
 
