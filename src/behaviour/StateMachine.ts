@@ -291,6 +291,44 @@ type Distinct<M extends Protocol.Any, Ev extends T.Tagged> = [M["_tag"] & Ev["_t
  *
  * Throws a `RangeError` for a protocol with two messages of one tag.
  *
+ * **Example** (A turnstile)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { Rpc } from "effect/rpc"
+ * import { StateMachine } from "effect-otp"
+ *
+ * type State = { readonly _tag: "Locked" } | { readonly _tag: "Open"; readonly coins: number }
+ *
+ * class Turnstile extends StateMachine.Service<Turnstile>()("app/Turnstile", [
+ *   Rpc.make("push", { success: Schema.Boolean }),
+ *   StateMachine.cast("coin")
+ * ]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed<State>({ _tag: "Locked" }),
+ *     states: {
+ *       Locked: {
+ *         push: () => StateMachine.keep([StateMachine.reply(false)]),
+ *         coin: () => StateMachine.next({ _tag: "Open", coins: 1 })
+ *       },
+ *       Open: {
+ *         push: () => StateMachine.next({ _tag: "Locked" }, [StateMachine.reply(true)]),
+ *         coin: (_, { coins }) => StateMachine.next({ _tag: "Open", coins: coins + 1 })
+ *       }
+ *     }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const turnstile = yield* Turnstile
+ *   const before = yield* turnstile.push()
+ *   yield* turnstile.coin()
+ *   return [before, yield* turnstile.push(), yield* turnstile.push()]
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide(Turnstile.layer))) // => [false, true, false]
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

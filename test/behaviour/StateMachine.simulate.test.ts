@@ -2,6 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Option, Schema } from "effect"
 import { Rpc } from "effect/rpc"
+import * as fs from "node:fs"
+import * as path from "node:path"
 import { StateMachine } from "effect-otp"
 import { ExitReason } from "effect-otp/kernel"
 
@@ -177,6 +179,11 @@ describe("toMermaid", () => {
   it("draws ends, and crashes as ends", () => {
     const lines = toMermaid(Door.definition, { from: [locked], events: [message("kick"), message("demolish")] })
     assert.include(lines, "  Locked --> [*]: kick (crashes)\n  Locked --> [*]: demolish")
+  })
+
+  it("the picture in the guide is the one its example checks", () => {
+    const page = fs.readFileSync(path.join(import.meta.dirname, "../../docs/guide/07-state-machines.md"), "utf8")
+    assert.strictEqual(/```mermaid\n(.*?)\n```/s.exec(page)?.[1], /const expected = `(.*?)`/s.exec(page)?.[1])
   })
 
   it("the order of the lines is that of the definition and of the samples", () => {

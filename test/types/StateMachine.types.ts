@@ -3,7 +3,7 @@
  */
 import { Context, Effect, type Layer, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, GenServer, StateMachine } from "effect-otp/behaviour"
+import { type CallError, type GenServer, StateMachine } from "effect-otp/behaviour"
 import { ExitReason, type Signal } from "effect-otp/kernel"
 import type { Name } from "effect-otp/naming"
 import { DynamicSupervisor, Supervisor } from "effect-otp/supervision"
