@@ -35,11 +35,13 @@ import * as Handle from "../kernel/Handle.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
 import type * as Process from "../kernel/Process.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
+import type * as Registry from "../naming/Registry.ts"
 import type { CallError } from "./CallError.ts"
 import { DefinitionTypeId, type CallOptions, type Client, type Definition, type Status } from "./GenServer.ts"
 import * as Server from "./internal/agentServer.ts"
 import { clientMaker } from "./internal/client.ts"
 import { define, type DefineOptions } from "./internal/define.ts"
+import { viaTarget } from "./internal/via.ts"
 import type * as Protocol from "./Protocol.ts"
 import type { Stateful } from "./Sys.ts"
 
@@ -64,7 +66,7 @@ export interface AgentProtocol<in out S> extends Protocol.Any, Stateful<S> {
  */
 export type Agent<S> = Client<AgentProtocol<S>>
 
-type Name<A extends ReadonlyArray<unknown>> = string | ((...args: A) => string)
+type Name<A extends ReadonlyArray<unknown>> = string | Registry.Claim | ((...args: A) => string | Registry.Claim)
 type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
 type Without<R> = Exclude<R, Scope.Scope | Process.Self>
 
@@ -79,7 +81,7 @@ export interface Options<A extends ReadonlyArray<unknown>, S, E, R, N, RT> {
   readonly init: (...args: A) => Effect.Effect<S, E, R>
   /** Runs when the agent ends, with its last good state; not after a kill or a failed `init`. */
   readonly terminate?: ((reason: ExitReason, state: S) => Effect.Effect<void, never, RT>) | undefined
-  /** A unique name, claimed before `init` runs. */
+  /** A unique name, or a key of a registry by `Registry.via`, claimed before `init` runs. */
   readonly name?: N | undefined
   /** A bound for the mailbox. Default none. */
   readonly mailbox?: Bound | undefined
@@ -98,7 +100,7 @@ export interface Options<A extends ReadonlyArray<unknown>, S, E, R, N, RT> {
 export interface StartOptions<N> {
   /** How crash reports and listings call it. Default `"Agent"`. */
   readonly label?: string | undefined
-  /** A unique name, claimed before the first state is made. */
+  /** A unique name, or a key of a registry by `Registry.via`, claimed before the first state is made. */
   readonly name?: N | undefined
   /** A bound for the mailbox. Default none. */
   readonly mailbox?: Bound | undefined
@@ -120,7 +122,9 @@ export interface ServiceClass<Self, Id extends string, S> extends Context.Servic
     RT = never
   >(
     options: Options<A, S, E, R, N, RT>
-  ): Definition<Self, AgentProtocol<S>, A, E | NameError<N>, Without<R | RT>>
+  ): Definition<Self, AgentProtocol<S>, A, E | NameError<N>, Without<R | RT | Registry.ClaimNeeds<N>>>
+  /** The agent behind a key of a registry, as `via` of a `GenServer`. */
+  via(key: Registry.Via): Agent<S>
 }
 
 // ---- constructors -------------------------------------------------------------------------------------------------
@@ -159,7 +163,8 @@ export const Service =
       const { launch, layer, start } = define({ id, key, makeClient }, { ...options, handlers: Server.handlers })
       return { [DefinitionTypeId]: launch, layer, start }
     }
-    return Object.assign(key, { define: untyped }) as unknown as ServiceClass<Self, Id, S>
+    const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
+    return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, S>
   }
 
 /**
@@ -191,15 +196,15 @@ export const Service =
  * @category constructors
  * @since 0.1.0
  */
-export const start = <S, E = never, R = never, const N extends string | undefined = undefined>(
+export const start = <S, E = never, R = never, const N extends string | Registry.Claim | undefined = undefined>(
   init: Effect.Effect<S, E, R>,
   options?: StartOptions<N>
-): Effect.Effect<Agent<S>, E | NameError<N>, Without<R> | Scope.Scope> =>
+): Effect.Effect<Agent<S>, E | NameError<N>, Without<R | Registry.ClaimNeeds<N>> | Scope.Scope> =>
   Effect.suspend(() => {
     const { label = "Agent", mailbox, name } = options ?? {}
     const untyped = { init: () => init, name, mailbox, handlers: Server.handlers } as DefineOptions
     return define({ id: label, key: Anonymous, makeClient }, untyped).start()
-  }) as Effect.Effect<Agent<S>, E | NameError<N>, Without<R> | Scope.Scope>
+  }) as Effect.Effect<Agent<S>, E | NameError<N>, Without<R | Registry.ClaimNeeds<N>> | Scope.Scope>
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 

@@ -326,14 +326,6 @@ type Continued<CI, C, S> = [CI] extends [C]
 
 type Name<A extends ReadonlyArray<unknown>> = string | Registry.Claim | ((...args: A) => string | Registry.Claim)
 type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
-/** Who registers under a key is sent the messages of the registry. */
-type NameNeeds<N> = N extends (...args: never) => infer C
-  ? NameNeeds<C>
-  : N extends Registry.Claim<infer M>
-    ? [M] extends [never]
-      ? never
-      : Receives<M>
-    : never
 type Without<R, I> = Exclude<R, Scope.Scope | Self | Receives<I>>
 
 /**
@@ -364,7 +356,7 @@ export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> e
     RT = never
   >(
     options: Options<M, A, S, E, H, I, C, CI, N, RI, RN, RC, RD, RT> & Continued<NoInfer<CI>, NoInfer<C>, NoInfer<S>>
-  ): Definition<Self, M, A, E | NameError<N>, Without<RI | ServicesOf<H> | RN | RC | RD | RT | NameNeeds<N>, I>>
+  ): Definition<Self, M, A, E | NameError<N>, Without<RI | ServicesOf<H> | RN | RC | RD | RT | Registry.ClaimNeeds<N>, I>>
   /**
    * The client of the server behind a key of a registry. Who that is is looked up when the client is used: a call fails
    * with `NoProcess` while nobody has the key, and with `whenDown: "wait"` waits until somebody has. It is a defect to

@@ -229,14 +229,6 @@ export interface Definition<
 
 type Name<A extends ReadonlyArray<unknown>> = ServerName | ((...args: A) => ServerName)
 type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
-/** Who registers under a key is sent the messages of the registry. */
-type NameNeeds<N> = N extends (...args: never) => infer C
-  ? NameNeeds<C>
-  : N extends Registry.Claim<infer M>
-    ? [M] extends [never]
-      ? never
-      : Receives<M>
-    : never
 type Without<R, I> = Exclude<R, Scope.Scope | Self | Receives<I>>
 
 /**
@@ -270,7 +262,7 @@ export interface ServiceClass<
     M,
     A,
     E | NameError<N>,
-    Without<RI | ServicesOf<C> | ServicesOfStates<H> | RF | RT | NameNeeds<N>, I>,
+    Without<RI | ServicesOf<C> | ServicesOfStates<H> | RF | RT | Registry.ClaimNeeds<N>, I>,
     S,
     Event<M, Ev> | T.InfoEvent<I | Signal>
   >

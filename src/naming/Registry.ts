@@ -128,6 +128,18 @@ export interface Claim<in M = never> extends Via<M> {
   readonly [ViaTypeId]: "claim"
 }
 
+/**
+ * What a server needs for what it takes as its name, or for what gives that: to accept the messages of the registry.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ClaimNeeds<N> = N extends (...args: never) => infer C
+  ? ClaimNeeds<C>
+  : N extends Claim<infer M>
+    ? Exclude<Process.Member<M>, Process.Self>
+    : never
+
 type ValueArgs<V> = void extends V ? [value?: V] : [value: V]
 type Refused<U extends Keys> = U extends "unique" ? AlreadyRegistered : never
 

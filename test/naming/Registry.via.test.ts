@@ -3,6 +3,7 @@ import { Cause, Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
 import {
+  Agent,
   CallError,
   DynamicSupervisor,
   ExitReason,
@@ -11,7 +12,8 @@ import {
   Kernel,
   Name,
   Process,
-  Registry
+  Registry,
+  StateMachine
 } from "effect-otp"
 import { idle, kernelTest, settle } from "../fixtures/kernel.ts"
 
@@ -230,5 +232,40 @@ describe("a client through a key", () => {
       assert.isTrue(answers.every((answer) => answer === "attic" || answer === ExitReason.killed._tag))
       assert.strictEqual(yield* room.name(undefined, { whenDown: "wait" }), "attic")
     }).pipe(Effect.provide(House.layer))
+  )
+})
+
+class Tally extends Agent.Service<Tally, number>()("test/Tally") {
+  static readonly definition = this.define({
+    name: (key: string) => Registry.via(Rooms, key),
+    init: (key: string) => Effect.succeed(key.length)
+  })
+}
+
+class Other extends Agent.Service<Other, string>()("test/Other") {}
+
+class Door extends StateMachine.Service<Door>()("test/Door", [GenServer.cast("knock")]) {
+  static readonly definition = this.define({
+    name: Registry.via(Rooms, "door"),
+    init: () => Effect.succeed<{ readonly _tag: "Shut" }>({ _tag: "Shut" }),
+    states: { Shut: { knock: () => StateMachine.keep() } }
+  })
+}
+
+describe("an agent and a state machine", () => {
+  kernelTest(
+    "are found by their keys, too, and not taken for another",
+    Effect.gen(function* () {
+      yield* Tally.definition.start("tally")
+      yield* Door.definition.start()
+      const tally = Tally.via(Registry.via(Rooms, "tally"))
+      yield* Agent.update(tally, (n) => n + 1)
+      assert.strictEqual(yield* Agent.get(tally), 6)
+      const door = Door.via(Registry.via(Rooms, "door"))
+      yield* door.knock()
+      assert.deepStrictEqual(yield* GenServer.pid(door), yield* Registry.whereis(Rooms, "door"))
+      const exit = yield* Effect.exit(Agent.get(Other.via(Registry.via(Rooms, "tally"))))
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+    })
   )
 })

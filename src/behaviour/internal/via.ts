@@ -41,8 +41,10 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     const found = this.via.holder(kernelInUse())
     if (found === undefined) return undefined
     // Its messages mean nothing to others.
-    if (found instanceof ServerRecord && found.spec.makeClient === this.parts.makeClient) return found
-    throw new RangeError(`${this.key} is ${String(found)}, which is no ${this.parts.id}`)
+    const { id, makeClient } = this.parts
+    const isOurs = found instanceof ServerRecord && found.spec.id === id && found.spec.makeClient === makeClient
+    if (isOurs) return found
+    throw new RangeError(`${this.key} is ${String(found)}, which is no ${id}`)
   }
 
   get gone(): undefined {
