@@ -1,6 +1,7 @@
 /** Every arm that runs in Node, in the order of the report. */
 import type { Arms } from "../arm.ts"
 import { agentArms } from "./agent.ts"
+import { machineArms } from "./machine.ts"
 import { namingArms } from "./naming.ts"
 import { processArms } from "./process.ts"
 import { rawArms } from "./raw.ts"
@@ -11,6 +12,7 @@ import { taskArms } from "./task.ts"
 export const arms: Arms = {
   ...serverArms,
   ...agentArms,
+  ...machineArms,
   ...processArms,
   ...namingArms,
   ...supervisionArms,
