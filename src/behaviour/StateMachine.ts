@@ -78,7 +78,8 @@ type EnterAction<M extends Protocol.Any, Ev> =
   | T.ReplyTo
   | T.TimerAction<Event<M, Ev>>
   | T.Perform<Event<M, Ev>, unknown>
-type AnyAction<M extends Protocol.Any, Ev> = EnterAction<M, Ev> | T.Insert<Event<M, Ev>> | T.Postpone
+type StartAction<M extends Protocol.Any, Ev> = EnterAction<M, Ev> | T.Insert<Event<M, Ev>>
+type AnyAction<M extends Protocol.Any, Ev> = StartAction<M, Ev> | T.Postpone
 type Answer<R> = R extends Protocol.Cast ? never : T.Reply<Protocol.Success<R>> | T.Fail<Protocol.Error<R>>
 
 /** One for each message, and one for each own event. */
@@ -129,11 +130,8 @@ type CommonHandlers<S extends T.Tagged, M extends Protocol.Any, Ev extends T.Tag
 type Only<H, Keys> = { readonly [K in Exclude<keyof H, Keys>]: never }
 type OnlyInStates<H, Tags, Keys> = Only<H, Tags> & { readonly [K in keyof H]: Only<H[K], Keys> }
 
-type ServicesOfTransition<X> = X extends { readonly actions: ReadonlyArray<infer A> }
-  ? A extends T.Perform<unknown, infer R>
-    ? R
-    : never
-  : never
+type ServicesOfAction<A> = A extends T.Perform<unknown, infer R> ? R : never
+type ServicesOfTransition<X> = X extends { readonly actions: ReadonlyArray<infer A> } ? ServicesOfAction<A> : never
 type ServicesOf<H> = {
   readonly [K in keyof H]-?: NonNullable<H[K]> extends (...args: never) => infer X ? ServicesOfTransition<X> : never
 }[keyof H]
@@ -159,20 +157,15 @@ export interface Options<
   H,
   I,
   N,
-  RF,
+  B,
+  X,
   RT
 > {
-  readonly init: (...args: A) => Effect.Effect<S | T.Start<S, AnyAction<M, Ev>>, E, RI>
+  readonly init: (...args: A) => Effect.Effect<S | T.Start<S, B>, E, RI>
   /** What comes to the pid: messages and signals. Without it they are logged as warnings. Annotate its message. */
-  readonly info?:
-    | ((
-        message: I | Signal,
-        state: S,
-        context: HandlerContext<undefined>
-      ) => T.Transition<S, S, (AnyAction<M, Ev> & { readonly _tag: unknown }) | T.Perform<Event<M, Ev>, RF>>)
-    | undefined
+  readonly info?: ((message: I | Signal, state: S, context: HandlerContext<undefined>) => X) | undefined
   /** Handlers of what all states, or all but some, do alike. A state's own handler goes first. Write it before `states`. */
-  readonly common?: C & CommonHandlers<S, M, Ev> & Only<C, M["_tag"] | TagsOf<Ev>>
+  readonly common?: (C & CommonHandlers<S, M, Ev> & Only<C, M["_tag"] | TagsOf<Ev>>) | undefined
   /** What each state does about each event. */
   readonly states: H &
     States<S, M, Ev> &
@@ -253,16 +246,26 @@ export interface ServiceClass<
     C = {},
     I = never,
     const N extends Name<A> | undefined = undefined,
-    RF = never,
+    B extends StartAction<M, Ev> = never,
+    X extends T.Transition<S, S, AnyAction<M, Ev>> = never,
     RT = never
   >(
-    options: Options<M, Ev, A, S, E, RI, C, H, I, N, RF, RT>
+    options: Options<M, Ev, A, S, E, RI, C, H, I, N, B, X, RT>
   ): Definition<
     Self,
     M,
     A,
     E | NameError<N>,
-    Without<RI | ServicesOf<C> | ServicesOfStates<H> | RF | RT | Registry.ClaimNeeds<N>, I>,
+    Without<
+      | RI
+      | ServicesOf<C>
+      | ServicesOfStates<H>
+      | ServicesOfAction<B>
+      | ServicesOfTransition<X>
+      | RT
+      | Registry.ClaimNeeds<N>,
+      I
+    >,
     S,
     Event<M, Ev> | T.InfoEvent<I | Signal>
   >

@@ -185,20 +185,49 @@ class Lamp extends StateMachine.Service<Lamp>()("types/Lamp", [toggle]) {
     mailbox: { capacity: 10, policy: "suspend" },
     drain: true
   })
+  // What is needed comes from everywhere: here from what is done first, and from info.
   static readonly started = this.define({
-    init: () =>
-      Effect.succeed(
-        StateMachine.start<Light, [StateMachine.TimerAction<StateMachine.Message<"toggle", void, undefined>>]>(
-          { _tag: "Off" },
-          [StateMachine.eventTimeout("1 minute", StateMachine.message("toggle"))]
+    init: () => {
+      const off: Light = { _tag: "Off" }
+      return Effect.succeed(
+        StateMachine.start(off as Light, [
+          StateMachine.eventTimeout("1 minute", StateMachine.message("toggle")),
+          StateMachine.perform(
+            "ring",
+            Effect.flatMap(Bell, ({ ring }) => ring)
+          )
+        ])
+      )
+    },
+    info: (signal, state) => {
+      same<typeof signal, Signal.Signal>(true)
+      return next(state, [
+        StateMachine.perform(
+          "check",
+          Effect.flatMap(Codes, ({ check }) => Effect.asVoid(check("")))
         )
-      ),
+      ])
+    },
     common: { toggle: () => keep() },
     states: { On: {}, Off: {} }
   })
 }
 same<typeof Lamp.named.layer, (room: string) => Layer.Layer<Lamp, "no room" | Name.AlreadyStarted, Bell>>(true)
-same<typeof Lamp.started.layer, () => Layer.Layer<Lamp>>(true)
+same<typeof Lamp.started.layer, () => Layer.Layer<Lamp, never, Bell | Codes>>(true)
+
+declare const silent: boolean
+export const optional = Lamp.define({
+  init: () => Effect.succeed<Light>({ _tag: "Off" }),
+  info: silent ? undefined : () => keep(),
+  common: silent ? undefined : { toggle: () => keep() },
+  states: { On: { toggle: () => keep() }, Off: { toggle: () => keep() } },
+  terminate: silent ? undefined : () => Effect.void,
+  formatStatus: undefined,
+  mailbox: undefined,
+  drain: undefined,
+  name: undefined
+})
+same<typeof optional.layer, () => Layer.Layer<Lamp>>(true)
 
 // ---- mistakes -----------------------------------------------------------------------------------------------------
 
@@ -324,6 +353,19 @@ class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistake
     init,
     // @ts-expect-error a handler is pure: it answers a transition and no effect
     states: { On: Off, Off: { ...Off, toggle: () => Effect.succeed(keep()) } }
+  })
+
+  static readonly startPostpones = this.define({
+    // @ts-expect-error there is no event to postpone at the start
+    init: () => Effect.succeed(StateMachine.start({ _tag: "Off" } as Light, [StateMachine.postpone])),
+    states: { On: Off, Off }
+  })
+
+  static readonly infoReplies = this.define({
+    init,
+    // @ts-expect-error info has nobody to answer
+    info: () => keep([reply(1)]),
+    states: { On: Off, Off }
   })
 
   static readonly enterLeaves = this.define({
