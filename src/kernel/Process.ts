@@ -232,6 +232,16 @@ export const spawnMonitor = <A, E, R, M = never>(
 export const self: Effect.Effect<Pid, never, Self> = SelfKey
 
 /**
+ * The pid of the process this effect runs in, for those who are to send it messages of type `M`. Compiles only where the
+ * process accepts them: in the body of a plain process by its `Inbox`, in a server by its `info`.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const selfFor = <M>(): Effect.Effect<Pid<M>, never, Self | Receives<M>> =>
+  Effect.map(self, (pid) => pid as unknown as Pid<M>)
+
+/**
  * Sends a message. Never fails: a message to a dead process is a dead letter.
  *
  * **Interruption**

@@ -35,10 +35,3 @@ export const Message = Schema.Struct({
   sentAt: Schema.Int
 })
 export type Message = typeof Message.Type
-
-/** What everybody in a room hears. What is only said is kept nowhere. */
-export const Event = Schema.TaggedUnion({
-  Posted: { message: Message },
-  Said: { room: Schema.String, from: Schema.String, text: Schema.String }
-})
-export type Event = typeof Event.Type

@@ -1,14 +1,17 @@
 /**
- * Those who listen: one server for each WebSocket. It hears its room, and says there what its client sends.
+ * Those who listen: a state machine for each WebSocket.
  *
- * A session is not restarted, since its socket died with it: its client connects again. When its room dies it comes back
- * into the room as soon as that is up.
+ * It is `Joining` while the latest messages are fetched: what it hears and what its client says wait until then. `Live` it
+ * passes both on.
+ *
+ * A session is not restarted, since its socket died with it: its client connects again.
  */
-import { Effect, Schedule, Schema } from "effect"
-import { DynamicSupervisor, ExitReason, GenServer, Process, type Protocol } from "effect-otp"
+import { Effect, Schema } from "effect"
+import { DynamicSupervisor, ExitReason, Process, type Signal, StateMachine, TaskSupervisor } from "effect-otp"
 import type { Socket } from "effect/socket"
-import { Draft, type Event } from "./Message.ts"
-import * as Rooms from "./Rooms.ts"
+import { Draft, type Message } from "./Message.ts"
+import { enter, type Heard, say } from "./Rooms.ts"
+import { Store } from "./Storage.ts"
 
 interface Connection {
   readonly id: string
@@ -16,70 +19,111 @@ interface Connection {
   readonly socket: Socket.Socket
 }
 
-type Send = (frame: Frame) => Effect.Effect<void, Socket.SocketError>
-
 /** What a client receives. */
 type Frame =
-  | Event
-  | { readonly _tag: "Welcome"; readonly session: string }
+  | Heard
+  | { readonly _tag: "Welcome"; readonly session: string; readonly recent: ReadonlyArray<Message> }
   | { readonly _tag: "Refused"; readonly message: string }
 
-interface State {
+/** What comes to the session: from its room, from its client, and from the task that fetches the latest messages. */
+type Event =
+  | Heard
+  | { readonly _tag: "Received"; readonly text: string | Uint8Array }
+  | { readonly _tag: "Recent"; readonly messages: ReadonlyArray<Message> }
+  | { readonly _tag: "Closed" }
+
+interface Wire {
   readonly id: string
   readonly room: string
-  readonly send: Send
+  /** The latest message the client knows since its welcome. */
+  readonly told: number
+  readonly write: (frame: string) => Effect.Effect<void, Socket.SocketError>
 }
 
-export class Session extends GenServer.Service<Session>()("demo/Session", [Rooms.Hear]) {
-  static readonly definition = this.define({
-    init: ({ id, room, socket }: Connection) =>
-      Effect.gen(function* () {
-        const writer = yield* socket.writer
-        const reader = yield* socket.reader
-        const send: Send = (frame) => writer.write(JSON.stringify(frame))
-        const me = yield* Process.self
-        yield* Effect.forkScoped(
-          Effect.ensuring(Effect.ignore(listen(reader, room, send)), Process.exit(me, ExitReason.normal))
-        )
-        return GenServer.initial<State, "join">({ id, room, send }, { continue: "join" })
-      }),
-    handlers: {
-      hear: (event, state) => deliver(state, event)
-    },
-    continue: (_: "join", state: State, { self }: GenServer.HandlerContext<typeof Rooms.Hear, Protocol.Cast, never>) =>
-      Effect.andThen(join(state.room, self), deliver(state, { _tag: "Welcome", session: state.id })),
-    info: (signal, state) =>
-      signal._tag === "Down" ? GenServer.noReply(state, { continue: "join" as const }) : GenServer.noReply(state)
-  })
+interface In<Tag extends string> extends Wire {
+  readonly _tag: Tag
 }
+
+type State = In<"Joining"> | In<"Live">
+
+const joining = (wire: Wire): State => ({ _tag: "Joining", ...wire })
+
+const closed = { _tag: "Closed" } as const
 
 /** A client that cannot be written to is gone. */
-const deliver = (state: State, frame: Frame) =>
-  Effect.match(state.send(frame), {
-    onSuccess: () => GenServer.noReply(state),
-    onFailure: () => GenServer.stop(ExitReason.normal, state)
-  })
-
-/** Waits for a room that is being restarted; a room that stays away crashes the session, and the client learns it. */
-const join = (name: string, listener: Rooms.Listener) =>
-  Effect.gen(function* () {
-    const room = yield* Rooms.open(name)
-    yield* Process.monitor(yield* room.join({ listener }, { whenDown: "wait", timeout: "1 second" }))
-  }).pipe(Effect.retry({ schedule: Schedule.spaced("100 millis"), times: 10 }), Effect.orDie)
+const send = ({ write }: Wire, frame: Frame) =>
+  StateMachine.perform(
+    "send",
+    Effect.orElseSucceed(write(JSON.stringify(frame)), () => closed)
+  )
 
 const decodeDraft = Schema.decodeUnknownEffect(Schema.fromJsonString(Draft))
 
-/** Says in the room what the client sends, until the client closes. */
-const listen = (reader: Socket.Reader, name: string, send: Send) => {
-  const say = Effect.fnUntraced(function* (frame: string | Uint8Array) {
-    const draft = yield* decodeDraft(frame)
-    const room = yield* Rooms.open(name)
-    yield* room.say(draft)
+/** Says in the room what the client has sent. */
+const pass = (wire: Wire, text: string | Uint8Array) =>
+  StateMachine.perform(
+    "say",
+    Effect.flatMap(decodeDraft(text), (draft) => say(wire.room, draft)).pipe(
+      Effect.catch(({ message }) => Effect.ignore(wire.write(JSON.stringify({ _tag: "Refused", message }))))
+    )
+  )
+
+export class Session extends StateMachine.Service<Session, Event>()("demo/Session", []) {
+  static readonly definition = this.define({
+    init: ({ id, room, socket }: Connection) =>
+      Effect.gen(function* () {
+        const { write } = yield* socket.writer
+        const reader = yield* socket.reader
+        const self = yield* Process.selfFor<Event>()
+        yield* enter(room)
+        yield* Effect.forkScoped(
+          Effect.forever(
+            Effect.flatMap(reader.pull, (frames) =>
+              Effect.forEach(frames, (text) => Process.send(self, { _tag: "Received", text }))
+            )
+          ).pipe(Effect.ignore, Effect.ensuring(Process.send(self, closed)))
+        )
+        yield* (yield* WarmUps).start(
+          Effect.flatMap(recent(room), (messages) => Process.send(self, { _tag: "Recent", messages }))
+        )
+        return StateMachine.start(joining({ id, room, told: 0, write }), [
+          StateMachine.stateTimeout("1 second", { _tag: "Recent" as const, messages: [] })
+        ])
+      }),
+    info: (message: Event | Signal.Signal) =>
+      message._tag === "Exit" || message._tag === "Down"
+        ? StateMachine.keep()
+        : StateMachine.keep([StateMachine.insert(message)]),
+    common: {
+      Posted: (event, state) =>
+        event.message.id > state.told ? StateMachine.keep([send(state, event)]) : StateMachine.keep(),
+      Said: (event, state) => StateMachine.keep([send(state, event)]),
+      Recent: () => StateMachine.keep(),
+      Closed: () => StateMachine.stop(ExitReason.normal)
+    },
+    states: {
+      Joining: {
+        Posted: () => StateMachine.keep([StateMachine.postpone]),
+        Said: () => StateMachine.keep([StateMachine.postpone]),
+        Received: () => StateMachine.keep([StateMachine.postpone]),
+        Recent: ({ messages }, state) =>
+          StateMachine.next({ ...state, _tag: "Live", told: messages.at(-1)?.id ?? 0 }, [
+            send(state, { _tag: "Welcome", session: state.id, recent: messages })
+          ])
+      },
+      Live: {
+        Received: ({ text }, state) => StateMachine.keep([pass(state, text)])
+      }
+    }
   })
-  const sayOrRefuse = (frame: string | Uint8Array) =>
-    Effect.catch(say(frame), ({ message }) => send({ _tag: "Refused", message }))
-  return Effect.forever(Effect.flatMap(reader.pull, (frames) => Effect.forEach(frames, sayOrRefuse)))
 }
+
+/** The latest messages of a room; none while the history is down. */
+const recent = (room: string) =>
+  Store.use((store) => store.recent({ room, most: 20 }, { timeout: "500 millis" })).pipe(Effect.orElseSucceed(() => []))
+
+/** Fetches what new sessions are told first. */
+export class WarmUps extends TaskSupervisor.Service<WarmUps>()("demo/WarmUps", { maxChildren: 10_000 }) {}
 
 export class Sessions extends DynamicSupervisor.Service<Sessions>()("demo/Sessions", {
   child: Session.definition,

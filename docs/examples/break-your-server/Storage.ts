@@ -49,13 +49,20 @@ export class Store extends GenServer.Service<Store>()("demo/Store", [
     payload: { room: Schema.String, after: Schema.Int },
     success: Schema.Array(Message),
     error: HistoryDown
+  }),
+  /** The latest messages, oldest first. */
+  Rpc.make("recent", {
+    payload: { room: Schema.String, most: Schema.Int },
+    success: Schema.Array(Message),
+    error: HistoryDown
   })
 ]) {
   static readonly layer = this.define({
     init: () => Database.useSync(({ sql }) => sql),
     handlers: {
       append: (message, sql) => Effect.map(insert(sql, message), (saved) => GenServer.reply(saved, sql)),
-      history: ({ room, after }, sql) => Effect.map(select(sql, room, after), (found) => GenServer.reply(found, sql))
+      history: ({ room, after }, sql) => Effect.map(since(sql, room, after), (found) => GenServer.reply(found, sql)),
+      recent: ({ room, most }, sql) => Effect.map(latest(sql, room, most), (found) => GenServer.reply(found, sql))
     }
   }).layer()
 }
@@ -71,10 +78,17 @@ const insert = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, message: O
   return { ...message, id: inserted!.id, sentAt }
 }, orHistoryDown)
 
-const select = (sql: SqlClient.SqlClient, room: string, after: number) =>
+const since = (sql: SqlClient.SqlClient, room: string, after: number) =>
   orHistoryDown(sql<Message>`
     SELECT id, room, author AS "from", text, sent_at AS "sentAt" FROM message
     WHERE room = ${room} AND id > ${after} ORDER BY id`)
+
+const latest = (sql: SqlClient.SqlClient, room: string, most: number) =>
+  orHistoryDown(sql<Message>`
+    SELECT * FROM (
+      SELECT id, room, author AS "from", text, sent_at AS "sentAt" FROM message
+      WHERE room = ${room} ORDER BY id DESC LIMIT ${most}
+    ) ORDER BY id`)
 
 /** Breaks the database: closes the file beneath its owner and touches it, as the next post would. */
 export class Saboteur extends GenServer.Service<Saboteur>()("demo/Saboteur", [Rpc.make("closeDatabase")]) {
