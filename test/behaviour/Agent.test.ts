@@ -100,7 +100,7 @@ describe("operations", () => {
       assert.strictEqual(yield* Agent.get(agent), other)
       const f = yield* Agent.start(Effect.succeed(inc))
       assert.strictEqual((yield* Agent.get(f))(1), 2)
-      const none = yield* Agent.start(Effect.succeed(undefined))
+      const none = yield* Agent.start(Effect.void)
       assert.strictEqual(yield* Agent.get(none), undefined)
     })
   )

@@ -22,7 +22,7 @@ import {
   timedOut
 } from "./puppet.ts"
 
-const numeric = { schema: Schema.Number }
+const numeric = { schema: Schema.Finite }
 
 describe("getState", () => {
   kernelTest(
@@ -278,7 +278,7 @@ describe("suspend", () => {
       const full = Effect.gen(function* () {
         const client = yield* start({ mailbox: { capacity: 1, policy: "suspend" } })
         yield* Sys.suspend(client)
-        const casts = yield* beside(Effect.all([add, add, add].map(client.cast), { concurrency: 3 }))
+        const casts = yield* beside(Effect.forEach([add, add, add], client.cast, { concurrency: 3 }))
         yield* running(casts)
         return { client, casts }
       })
@@ -329,7 +329,7 @@ describe("suspend", () => {
   kernelTest(
     "a successor is not suspended",
     Effect.gen(function* () {
-      class Only extends GenServer.Service<Only>()("test/Only", [Rpc.make("get", { success: Schema.Number })]) {
+      class Only extends GenServer.Service<Only>()("test/Only", [Rpc.make("get", { success: Schema.Finite })]) {
         static readonly layer = this.define({
           init: () => Effect.succeed(1),
           handlers: { get: (_, n) => GenServer.reply(n, n) }
@@ -381,8 +381,8 @@ describe("statistics", () => {
 })
 
 class Shop extends GenServer.Service<Shop>()("test/Shop", [
-  Rpc.make("take", { payload: { count: Schema.Number }, success: Schema.Number, error: Schema.String }),
-  GenServer.cast("deliver", { payload: { count: Schema.Number } })
+  Rpc.make("take", { payload: { count: Schema.Finite }, success: Schema.Finite, error: Schema.String }),
+  GenServer.cast("deliver", { payload: { count: Schema.Finite } })
 ]) {
   static readonly definition = this.define({
     init: () => Effect.succeed(0),

@@ -5,11 +5,11 @@ import { Rpc } from "effect/rpc"
 import { CallError, ExitReason, GenServer, Kernel, Process, Sys } from "effect-otp"
 import { TestKernel } from "effect-otp/testing"
 
-const list = Schema.mutable(Schema.Array(Schema.Number))
+const list = Schema.mutable(Schema.Array(Schema.Finite))
 
 class Basket extends GenServer.Service<Basket>()("test/Basket", [
   Rpc.make("replace", { payload: { items: list }, success: list }),
-  Rpc.make("push", { payload: { item: Schema.Number }, success: list }),
+  Rpc.make("push", { payload: { item: Schema.Finite }, success: list }),
   Rpc.make("empty", { payload: { items: list }, success: list })
 ]) {
   static readonly definition = this.define({

@@ -1,5 +1,6 @@
 /** What must and what must not compile about agents. Checked by `tsc`; nothing here runs. */
 // @effect-diagnostics missingEffectError:off
+// @effect-diagnostics floatingEffect:off
 import { Context, Effect, type Layer, pipe, type Scope, type Stream } from "effect"
 import {
   Agent,

@@ -249,9 +249,11 @@ export abstract class ServerRecord extends ProcessRecord {
     // A user's function, in a step of the kernel: whatever it throws must not get out.
     const formatted = Effect.runSyncExit(
       Effect.sync(() => {
-        const status = { state: lens === undefined ? this.state : lens.get(this.state), message }
-        const { state, message: shown } = formatStatus === undefined ? status : formatStatus(status)
-        return { state: redact(state), message: redact(shown) }
+        // There is no state yet where `init` dies.
+        const state = lens === undefined || this.state === undefined ? this.state : lens.get(this.state)
+        const status = { state, message }
+        const shown = formatStatus === undefined ? status : formatStatus(status)
+        return { state: redact(shown.state), message: redact(shown.message) }
       })
     )
     return formatted._tag === "Success" ? formatted.value : { state: formatFailed, message: formatFailed }

@@ -4,7 +4,7 @@ import { deepFreeze } from "../../../src/kernel/internal/deepFreeze.ts"
 import { forAll, type Choices } from "../../fixtures/property.ts"
 
 class Point extends Data.Class<{ readonly at: Array<number> }> {}
-class Line extends Schema.Class<Line>("Line")({ from: Schema.mutable(Schema.Array(Schema.Number)) }) {}
+class Line extends Schema.Class<Line>("Line")({ from: Schema.mutable(Schema.Array(Schema.Finite)) }) {}
 class Own {
   items = [1]
 }
