@@ -162,13 +162,15 @@ class World {
       if (inHand !== undefined) this.violations.push(`${id} began while ${inHand} was in hand`)
       const next = this.answer(message, state, context)
       if (!Effect.isEffect(next) || Exit.isExit(next)) return next
-      return Effect.suspend(() => {
+      const begun = Effect.suspend(() => {
         this.inTurn.set(server, id)
-        return Effect.ensuring(
-          next,
-          Effect.sync(() => this.inTurn.delete(server))
-        )
+        return next
       })
+      // Around both: it may be killed before the step after the first.
+      return Effect.ensuring(
+        begun,
+        Effect.sync(() => this.inTurn.delete(server))
+      )
     }
   }
 
