@@ -357,6 +357,128 @@ describe("streams", () => {
   )
 })
 
+describe("under all circumstances", () => {
+  kernelTest(
+    "as many tasks as there may be follow each other, whatever ends them, and none is refused",
+    Effect.gen(function* () {
+      const few = Context.get((yield* run(Layer.fresh(Few.layer))).context, Few)
+      for (let i = 0; i < 3; i++) {
+        const tasks = yield* Effect.all([few.asyncNoLink(Effect.succeed(i)), few.asyncNoLink(Effect.die(i))])
+        yield* Effect.all(tasks.map((task) => Effect.exit(Task.await(task))))
+      }
+      const endings = [Effect.void, Effect.die("boom"), Effect.never, Effect.fail("no")]
+      const outcomes = few.asyncStreamNoLink(Stream.range(0, 7), (n) => endings[n % 4]!, {
+        concurrency: 2,
+        timeout: "1 second",
+        onTimeout: "kill"
+      })
+      const reading = yield* Effect.forkChild(Stream.runCollect(outcomes))
+      for (let i = 0; i < 3; i++) {
+        yield* settle
+        yield* TestClock.adjust("1 second")
+      }
+      yield* settle
+      const tags = (yield* Fiber.join(reading)).map((result) =>
+        Result.isSuccess(result) ? "ok" : typeof result.failure === "string" ? "no" : result.failure._tag
+      )
+      const once = ["ok", "TaskExit", "TaskTimeout", "no"]
+      assert.deepStrictEqual(tags, [...once, ...once])
+    })
+  )
+
+  kernelTest(
+    "a stream that is left at any moment has ended its tasks when it has ended, started or not",
+    Effect.gen(function* () {
+      const { jobs } = yield* runJobs
+      for (let round = 0; round < 24; round++) {
+        const concurrency = 1 + (round % 3)
+        const stream = jobs.asyncStream(Stream.range(1, 9), () => Effect.never, { concurrency })
+        const reading = yield* Effect.forkChild(Stream.runDrain(stream), { startImmediately: true })
+        yield* Effect.repeat(Effect.yieldNow, { times: Math.floor(round / 3) })
+        yield* Fiber.interrupt(reading)
+        assert.deepStrictEqual(yield* jobs.children, [])
+      }
+      yield* settle
+      assert.deepStrictEqual(yield* jobs.children, [])
+    })
+  )
+
+  kernelTest(
+    "when the supervisor is killed its tasks are, too; who awaits them knows, and it works again when it is back",
+    Effect.gen(function* () {
+      class Tree extends Supervisor.Service<Tree>()("test/Tree", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Jobs.layer, { id: "jobs" })]
+      }) {}
+      const { context } = yield* run(Layer.fresh(Tree.layer))
+      const jobs = Context.get(context, Jobs)
+      const child = (yield* Context.get(context, Tree).whichChildren).find(({ id }) => id === "jobs")
+      const task = yield* jobs.asyncNoLink(Effect.never)
+      yield* Process.kill(child!.pid!)
+      assert.deepStrictEqual(yield* Effect.exit(Task.await(task)), Exit.fail(exited(task, ExitReason.killed)))
+      yield* settle
+      yield* settle
+      assert.strictEqual(yield* Effect.flatMap(jobs.asyncNoLink(Effect.succeed("back")), Task.await), "back")
+    })
+  )
+
+  kernelTest(
+    "every task has exactly one outcome, whoever ends it first",
+    Effect.gen(function* () {
+      const { close, jobs } = yield* runJobs
+      const outcomes: Array<string> = []
+      const enders = [
+        (task: Task.Task<string>) => Task.shutdown(task),
+        (task: Task.Task<string>) => Task.shutdown(task, { limit: "brutalKill" }),
+        (task: Task.Task<string>) => Effect.exit(jobs.terminateChild(task.pid)),
+        (task: Task.Task<string>) => Process.kill(task.pid),
+        (task: Task.Task<string>) => Process.exit(task.pid, ExitReason.shutdown("stranger")),
+        () => close
+      ]
+      const { effect, gate } = yield* waiting
+      const fibers: Array<Fiber.Fiber<unknown>> = []
+      for (const end of enders) {
+        for (const other of enders) {
+          if (end === other) continue
+          const task = yield* Effect.exit(jobs.asyncNoLink(effect))
+          // The supervisor may be closed by now.
+          if (Exit.isFailure(task)) continue
+          const asked = Effect.flatMap(Effect.exit(Task.await(task.value)), (exit) =>
+            Effect.sync(() => outcomes.push(exit._tag))
+          )
+          fibers.push(yield* Effect.forkChild(asked))
+          fibers.push(yield* Effect.forkChild(Effect.andThen(Deferred.succeed(gate, "answer"), end(task.value))))
+          fibers.push(yield* Effect.forkChild(other(task.value)))
+        }
+      }
+      for (const fiber of fibers) yield* Fiber.await(fiber)
+      assert.strictEqual(outcomes.length * 3, fibers.length)
+    })
+  )
+})
+
+kernelTest(
+  "a task that a handler links to its server takes the server along when it crashes",
+  Effect.gen(function* () {
+    class Fragile extends GenServer.Service<Fragile>()("test/Fragile", [Rpc.make("work", { success: Schema.Finite })]) {
+      static readonly definition = this.define({
+        init: () => Effect.void,
+        handlers: {
+          work: (_, state) =>
+            Effect.map(Effect.orDie(Effect.flatMap(Task.async(Effect.die("boom")), Task.await)), () =>
+              GenServer.reply(0, state)
+            )
+        }
+      })
+    }
+    const fragile = yield* Fragile.definition.start()
+    const pid = Option.getOrThrow(yield* GenServer.pid(fragile))
+    const error = yield* Effect.flip(fragile.work())
+    assert.strictEqual(error.reason._tag, "ServerDown")
+    assert.strictEqual((yield* Process.awaitExit(pid))._tag, "Crash")
+  })
+)
+
 kernelTest(
   "a server under a supervisor uses tasks, lives through their crashes, and gets answers as messages",
   Effect.gen(function* () {

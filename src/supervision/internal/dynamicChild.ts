@@ -55,6 +55,8 @@ export class DynamicChild implements Observer {
   incarnation = 1
   startedAt = 0
   wasUp = false
+  /** Dead for good: whoever is next has its room, though its fiber may not have ended. */
+  isLeaving = false
   steps: RestartSteps | undefined = undefined
   /** The crash of its last run, until it is known what follows. */
   report: CrashReport | undefined = undefined

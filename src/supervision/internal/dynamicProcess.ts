@@ -13,7 +13,7 @@ import type { Launch } from "../../behaviour/GenServer.ts"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import { endWithin, shutdownAll, type Limit } from "../../kernel/Shutdown.ts"
+import { endWithin, type Limit } from "../../kernel/Shutdown.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import { shouldRestart } from "./child.ts"
 import { ReleaseTimeout, startEnding, type Ending } from "./childRun.ts"
@@ -23,6 +23,7 @@ import { FailureCounter } from "./failureCounter.ts"
 import type * as Intensity from "./intensity.ts"
 import { abandon, leaveBehind } from "./leftBehind.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
+import { stopTogether } from "./stopTogether.ts"
 import type { Verdict } from "./strategy.ts"
 import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
 
@@ -47,6 +48,8 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   readonly children = new Map<string, DynamicChild>()
   /** How many children were ever started here. */
   added = 0
+  /** Children that are dead for good, and not forgotten yet. */
+  private leaving = 0
   private readonly reports: DynamicReports
   /** Undefined: failures are not counted. */
   private readonly failures: FailureCounter | undefined
@@ -90,7 +93,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   add(key: string, args: ReadonlyArray<unknown>, policy: ChildPolicy = this.spec): DynamicChild | Refused {
     if (this.isStopping) return "Stopping"
     if (this.children.has(key)) return "AlreadyStarted"
-    if (this.children.size >= this.spec.maxChildren) return "MaxChildren"
+    if (this.children.size - this.leaving >= this.spec.maxChildren) return "MaxChildren"
     const { spec, targets } = this
     const child = new DynamicChild({ key, args, policy, launch: spec.launch, supervisor: this, targets })
     this.children.set(key, child)
@@ -169,6 +172,8 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       this.work(child, Effect.andThen(Effect.yieldNow, this.restart(child, { reason }, uptime)))
     } else {
       this.reports.settle(child, this.isStopping ? "stop" : "no restart")
+      child.isLeaving = true
+      this.leaving++
       this.beginStop(child)
     }
   }
@@ -263,6 +268,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   private forget(child: DynamicChild): void {
     if (this.children.get(child.key) !== child) return
     this.children.delete(child.key)
+    if (child.isLeaving) this.leaving--
     if (child.record !== undefined && !child.record.ended) this.reports.overdue(child)
     if (child.decision === undefined) this.reports.settle(child, "stop")
     child.settle(Exit.interrupt())
@@ -271,7 +277,6 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     else child.target.leave(ExitReason.normal)
   }
 
-  /** Those that are up are asked all at once, and those with one limit are waited for together: it serves them all. */
   private readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.children.values()]
     const up = all.filter(({ state }) => state === "running")
@@ -282,16 +287,8 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       ([limit, children]) => this.stopTogether(children, limit)
     )
     const stopOthers = Effect.forEach(others, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
-    return Effect.all([...stopUp, stopOthers], { concurrency: "unbounded", discard: true })
+    return Effect.all([stopUp, stopOthers], { concurrency: 2, discard: true })
   })
-
-  private stopTogether(children: ReadonlyArray<DynamicChild>, limit: Limit): Effect.Effect<void> {
-    const records = children.map((child) => child.record!)
-    const forget = Effect.sync(() => {
-      for (const child of children) this.forget(child)
-    })
-    return Effect.andThen(shutdownAll(records, { limit }), forget)
-  }
 
   /** It was killed: so are its children, and all have ended before it has. */
   private readonly killAll: Effect.Effect<void> = Effect.suspend(() => {
