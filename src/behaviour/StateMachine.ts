@@ -39,7 +39,7 @@ import { DefinitionTypeId, type Client, type Definition as ServerDefinition, typ
 import { clientMaker } from "./internal/client.ts"
 import { define, type ServerName } from "./internal/define.ts"
 import { draw } from "./internal/machineDiagram.ts"
-import { toArray, type Machine as Untyped } from "./internal/machineEngine.ts"
+import { machineOf, toArray, type Machine as Untyped } from "./internal/machineEngine.ts"
 import { serverOptions, startOf, type MachineOptions } from "./internal/machineServer.ts"
 import * as Simulated from "./internal/machineSimulation.ts"
 import { shown } from "./internal/machineEvent.ts"
@@ -338,8 +338,8 @@ export const Service =
     const tags = messages.map(({ tag }) => tag)
     if (tags.includes("onEnter")) throw new RangeError(`${id}: a message of a state machine cannot be called "onEnter"`)
     const makeClient = clientMaker(messages)
-    const untyped = (options: Omit<MachineOptions, "machine" | "tags"> & Omit<Untyped, "id">) => {
-      const machine: Untyped = { id, states: options.states, common: options.common ?? {}, info: options.info }
+    const untyped = (options: Omit<MachineOptions, "machine" | "tags"> & Parameters<typeof machineOf>[1]) => {
+      const machine = machineOf(id, options)
       const { launch, layer, start } = define({ id, key, makeClient }, serverOptions({ ...options, machine, tags }))
       return { [DefinitionTypeId]: launch, [MachineTypeId]: { machine }, layer, start }
     }

@@ -486,8 +486,7 @@ export const eventTimeout = <const Ev>(delay: Duration.Input, event: Ev): TimerA
  */
 export const timeout = <const Ev>(timer: TimerName, delay: Duration.Input, event: Ev): TimerAction<Ev> => {
   const millis = Duration.toMillis(Duration.fromInputUnsafe(delay))
-  // Not written as `millis < 0`, for that is false for what is no number.
-  if (!(millis >= 0)) throw new RangeError(`A timeout must not be negative, got ${millis} ms`)
+  if (millis < 0) throw new RangeError(`A timeout must not be negative, got ${millis} ms`)
   return { _tag: "SetTimer", timer, millis, event }
 }
 

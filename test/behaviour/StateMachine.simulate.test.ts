@@ -153,6 +153,21 @@ describe("simulate", () => {
   })
 })
 
+it("a message may be called like anything an object has", () => {
+  class Odd extends StateMachine.Service<Odd>()("test/Odd", [StateMachine.cast("toString"), StateMachine.cast("a")]) {
+    static readonly definition = this.define({
+      init: () => Effect.succeed<{ readonly _tag: "constructor" }>({ _tag: "constructor" }),
+      common: { toString: () => StateMachine.stop(ExitReason.normal), a: () => keep() },
+      // The compiler takes what an object has for a handler.
+      states: { constructor: {} as never }
+    })
+  }
+  const run = simulate(Odd.definition, { from: { _tag: "constructor" }, events: [message("toString")] })
+  assert.deepStrictEqual(run.stopped, Option.some(ExitReason.normal))
+  assert.throws(() => StateMachine.Service<never>()("test/Bad", [StateMachine.cast("onEnter")]), RangeError)
+  assert.throws(() => StateMachine.timeout("t", -1, message("a")), RangeError)
+})
+
 describe("toMermaid", () => {
   const events = [unlock, push, { _tag: "Checked", right: true }, { _tag: "Checked", right: false }] as const
 

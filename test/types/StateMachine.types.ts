@@ -1,6 +1,7 @@
 /**
  * What must and what must not compile about state machines. Checked by `tsc`; nothing here runs.
  */
+// @effect-diagnostics missingEffectError:off
 import { Context, Effect, type Layer, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import { type CallError, type GenServer, StateMachine } from "effect-otp/behaviour"
@@ -233,6 +234,7 @@ same<typeof optional.layer, () => Layer.Layer<Lamp>>(true)
 
 const read = Rpc.make("read", { success: Schema.Finite, error: WrongCode })
 type Tick = { readonly _tag: "Tick"; readonly at: number }
+declare const light: Light
 const init = () => Effect.succeed<Light>({ _tag: "Off" })
 const Off = { read: () => keep([reply(0)]), toggle: () => keep(), Tick: () => keep() }
 
@@ -357,7 +359,7 @@ class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistake
 
   static readonly startPostpones = this.define({
     // @ts-expect-error there is no event to postpone at the start
-    init: () => Effect.succeed(StateMachine.start({ _tag: "Off" } as Light, [StateMachine.postpone])),
+    init: () => Effect.succeed(StateMachine.start(light, [StateMachine.postpone])),
     states: { On: Off, Off }
   })
 

@@ -40,10 +40,28 @@ export type Handler = (content: unknown, state: State, context: Context) => Tran
 /** @internal */
 export interface Machine {
   readonly id: string
-  readonly states: Readonly<Record<string, Readonly<Record<string, Handler>>>>
-  readonly common: Readonly<Record<string, Handler>>
+  readonly states: Readonly<Record<string, Handlers>>
+  readonly common: Handlers
   readonly info: Handler | undefined
 }
+
+type Handlers = Readonly<Record<string, Handler>>
+
+/** Makes a machine of what a user has written: a tag may be called like anything. @internal */
+export const machineOf = (
+  id: string,
+  options: {
+    readonly states: Readonly<Record<string, Handlers>>
+    readonly common: Handlers | undefined
+    readonly info: Handler | undefined
+  }
+): Machine => {
+  const states = bare(options.states)
+  for (const tag of Object.keys(states)) states[tag] = bare(states[tag]!)
+  return { id, states, common: bare(options.common ?? {}), info: options.info }
+}
+
+const bare = <A>(record: Readonly<Record<string, A>>): Record<string, A> => Object.assign(Object.create(null), record)
 
 /** A list as Erlang has it: one that is added to in front without being copied. @internal */
 export type List<A> = { readonly head: A; readonly tail: List<A> } | undefined
@@ -155,11 +173,11 @@ const decide = (turn: Turn, transition: Transition): Decision => {
 const nothing = { outputs: [], inserts: [], timers: [] }
 
 const checkTransition = ({ event, machine, running }: Turn, transition: Transition): void => {
-  const known = ["Next", "Keep", "Repeat", "Stop"].includes(transition?._tag)
-  if (!known) {
-    throw new RangeError(`${machine.id}: ${running.state._tag} answers ${event?.tag} with no transition`)
-  }
+  if (transitions.has(transition?._tag)) return
+  throw new RangeError(`${machine.id}: ${running.state._tag} answers ${event?.tag} with no transition`)
 }
+
+const transitions: ReadonlySet<string | undefined> = new Set(["Next", "Keep", "Repeat", "Stop"])
 
 /** Asks the state that is entered what it does about it. It stays what it is: only its data may change. */
 const enter = (machine: Machine, state: State, previous: State): Transition | undefined => {

@@ -56,6 +56,14 @@ describe("the order of events", () => {
     })
   })
 
+  it("100,000 postponed events come again in order, in no more than linear time", () => {
+    const count = 100_000
+    const script = [...Array.from({ length: count }, () => ["keep", "postpone"]), ["s1"]]
+    const log = play({ script, enters: [], init: [], events: count + 1 })
+    assert.strictEqual(log.length, 2 * count + 3)
+    assert.deepStrictEqual([log.at(-count), log.at(-1)], ["s1 1", `s1 ${count}`])
+  })
+
   it("#289 inserted events come first, then postponed ones; a zero event timeout is lost to them", () => {
     const script = {
       script: [
