@@ -282,10 +282,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     const up = all.filter(({ state }) => state === "running")
     const others = all.filter(({ state }) => state !== "running")
     for (const child of up) child.state = "stopping"
-    const stopUp = Array.from(
-      Map.groupBy(up, ({ policy }) => policy.limit),
-      ([limit, children]) => this.stopTogether(children, limit)
-    )
+    const stopUp = stopTogether(up, (child) => this.forget(child))
     const stopOthers = Effect.forEach(others, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
     return Effect.all([stopUp, stopOthers], { concurrency: 2, discard: true })
   })
