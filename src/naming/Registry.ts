@@ -85,6 +85,17 @@ export interface Registry<
 }
 
 /**
+ * What makes a registry.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Options<U extends Keys, Meta extends object> = {
+  /** Whether a key has one owner or any number. */
+  readonly keys: U
+} & (object extends Meta ? { readonly meta?: undefined } : { readonly meta: Meta })
+
+/**
  * One process under one key.
  *
  * @category models
@@ -215,17 +226,6 @@ export const make: {
     options: Options<"duplicate", Meta>
   ): Registry<K, V, M, "duplicate", Meta>
 } = (name: string, options: Options<Keys, object>) => new RegistryImpl(name, options) as never
-
-/**
- * What makes a registry.
- *
- * @category models
- * @since 0.1.0
- */
-export type Options<U extends Keys, Meta extends object> = {
-  /** Whether a key has one owner or any number. */
-  readonly keys: U
-} & (object extends Meta ? { readonly meta?: undefined } : { readonly meta: Meta })
 
 /**
  * A key of a unique registry as the name of a process.
@@ -368,8 +368,7 @@ export const update = <K, V, M>(
 export const lookup = <K, V, M>(
   registry: Registry<K, V, M>,
   key: NoInfer<K>
-): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> =>
-  withState(registry, (state) => state.lookup(key))
+): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> => withState(registry, (state) => state.lookup(key))
 
 /**
  * The process that has a unique key.

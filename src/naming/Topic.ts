@@ -95,6 +95,17 @@ export interface Counts {
   readonly dropped: number
 }
 
+/**
+ * Who is not to get a message.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PublishOptions {
+  /** Usually the publisher itself: `Process.self`. */
+  readonly except?: Pid | undefined
+}
+
 type Failure<P extends Policy> = P extends "fail" ? Overflow : never
 
 // ---- errors -------------------------------------------------------------------------------------------------------
@@ -212,17 +223,6 @@ export const publish = <M>(topic: Topic<M>, message: NoInfer<M>, options?: Publi
  */
 export const publishUnsafe = <M>(topic: Topic<M>, message: NoInfer<M>, options?: PublishOptions): void =>
   publishIn(topic, message, { fiber: Fiber.getCurrent(), except: options?.except })
-
-/**
- * Who is not to get a message.
- *
- * @category models
- * @since 0.1.0
- */
-export interface PublishOptions {
-  /** Usually the publisher itself: `Process.self`. */
-  readonly except?: Pid | undefined
-}
 
 /**
  * Subscribes this process, or another: each message is sent to it as `Process.send` would. To subscribe twice is to

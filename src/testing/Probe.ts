@@ -70,7 +70,9 @@ export interface Probe<in out M> {
   /** Watches a process, or the run a handle points to now: exactly one `Down` comes, which `expectDown` takes. */
   readonly monitor: <T>(target: Pid | Handle<T>) => Effect.Effect<Signal.MonitorRef>
   /** Runs an effect as this process: `probe.run(Process.link(pid))`. */
-  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Process.Self>>
+  readonly run: <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E, Exclude<R, Process.Self | Process.Receives<M>>>
   /** All that has come so far, taken or not, in the order it came. */
   readonly received: Effect.Effect<ReadonlyArray<M | Signal.Signal>>
 }
@@ -182,7 +184,8 @@ const makeProbe = (record: ProcessRecord, arrivals: Arrivals): Probe<unknown> =>
     expectDown,
     expectExit,
     monitor: (target) => Effect.sync(() => Process.monitorUnsafe(record, watched(record, target))),
-    run: (effect) => Effect.provideService(effect, Self, record),
+    run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+      Effect.provideService(effect, Self, record) as Effect.Effect<A, E, Exclude<R, Self | Process.Receives<unknown>>>,
     received: quietly(() => Effect.succeed([...arrivals.all]))
   }
 }

@@ -13,7 +13,8 @@ import {
   Name,
   Process,
   Registry,
-  StateMachine
+  StateMachine,
+  Timer
 } from "effect-otp"
 import { idle, kernelTest, settle } from "../fixtures/kernel.ts"
 
@@ -190,6 +191,38 @@ describe("a client through a key", () => {
       yield* house.startChild("2", "attic")
       assert.strictEqual(yield* room.name(), "attic")
     }).pipe(Effect.provide(House.layer))
+  )
+
+  kernelTest(
+    "is cast to by a handler that is no effect, and a timer finds its process",
+    Effect.gen(function* () {
+      class Porter extends GenServer.Service<Porter>()("test/Porter", [Rpc.make("paint", { success: Schema.Void })]) {
+        static readonly definition = this.define({
+          init: () => Effect.void,
+          handlers: {
+            paint: (_, state, { cast }) => {
+              cast(Room.at("attic"), "rename", "painted")
+              cast(Room.at("nowhere"), "rename", "painted")
+              return GenServer.reply(undefined, state)
+            }
+          }
+        })
+      }
+      const porter = yield* Porter.definition.start()
+      const attic = yield* Room.definition.start("attic")
+      const before = (yield* Kernel.messages).deadLettered
+      yield* porter.paint()
+      assert.strictEqual(yield* attic.name(), "painted")
+      assert.strictEqual((yield* Kernel.messages).deadLettered, before + 1)
+
+      const Desks = Registry.make<number, void, string>("test/desks", { keys: "unique" })
+      const clerk = yield* Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+      yield* Registry.registerFor(Desks, clerk, 7)
+      yield* Timer.sendAfter(Registry.via(Desks, 7), "letter", "1 second")
+      yield* settle
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* Process.awaitExit(clerk), ExitReason.normal)
+    })
   )
 
   kernelTest(

@@ -287,7 +287,7 @@ describe("a stream of a topic", () => {
       assert.strictEqual(yield* streams, 0)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* Topic.subscription(News, latest)
+          yield* Effect.asVoid(Topic.subscription(News, latest))
           assert.strictEqual(yield* streams, 1)
         })
       )

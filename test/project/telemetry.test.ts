@@ -72,7 +72,7 @@ const provoke = Effect.gen(function* () {
   yield* Process.send(dead, "too late")
 
   const News = Topic.make<string>("test/telemetry/news")
-  yield* Topic.subscription(News, { capacity: 1, policy: "dropNewest" })
+  yield* Effect.asVoid(Topic.subscription(News, { capacity: 1, policy: "dropNewest" }))
   for (const message of ["heard", "lost"]) yield* Topic.publish(News, message)
 
   const gate = yield* Deferred.make<void>()

@@ -6,6 +6,8 @@ import { GenServer, type Name, type Pid, Process, ProcessGroup, Registry, type S
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 const same = <A, B>(...difference: Equals<A, B> extends true ? [] : ["not the same", A, B]): unknown => difference
 
+const use = (value: unknown): unknown => value
+
 // ---- registries -----------------------------------------------------------------------------------------------------
 
 interface Job {
@@ -33,21 +35,21 @@ const changes = Registry.changes(Tags)
 same<typeof changes, Stream.Stream<Registry.Change<string, number>>>()
 
 // @ts-expect-error a key of another type
-Registry.lookup(Rooms, 1)
+use(Registry.lookup(Rooms, 1))
 // @ts-expect-error a value is missing
-Registry.register(Tags, "a")
+use(Registry.register(Tags, "a"))
 // @ts-expect-error a value of another type
-Registry.register(Tags, "a", "b")
+use(Registry.register(Tags, "a", "b"))
 // @ts-expect-error this process does not accept jobs
-Registry.registerFor(Desks, pid, 1, { city: "Oslo" })
+use(Registry.registerFor(Desks, pid, 1, { city: "Oslo" }))
 // @ts-expect-error a duplicate key has no one owner
-Registry.whereis(Tags, "a")
+use(Registry.whereis(Tags, "a"))
 // @ts-expect-error nor one value
-Registry.update(Tags, "a", (n: number) => n)
+use(Registry.update(Tags, "a", (n: number) => n))
 // @ts-expect-error nor can it be a name
-Registry.via(Tags, "a")
+use(Registry.via(Tags, "a"))
 // @ts-expect-error there are two kinds of keys
-Registry.make<string>("x", { keys: "both" })
+use(Registry.make<string>("x", { keys: "both" }))
 
 const Limited = Registry.make<string, void, never, { readonly limit: number }>("x", {
   keys: "unique",
@@ -56,11 +58,11 @@ const Limited = Registry.make<string, void, never, { readonly limit: number }>("
 const limit = Registry.meta(Limited, "limit")
 same<typeof limit, Effect.Effect<number>>()
 // @ts-expect-error no such name
-Registry.meta(Limited, "colour")
+use(Registry.meta(Limited, "colour"))
 // @ts-expect-error a value of another type
-Registry.putMeta(Limited, "limit", "high")
+use(Registry.putMeta(Limited, "limit", "high"))
 // @ts-expect-error what is kept with it has to be given
-Registry.make<string, void, never, { readonly limit: number }>("x", { keys: "unique" })
+use(Registry.make<string, void, never, { readonly limit: number }>("x", { keys: "unique" }))
 
 // ---- via ------------------------------------------------------------------------------------------------------------
 
@@ -75,11 +77,11 @@ same<typeof namedLayer, Layer.Layer<Room, Name.AlreadyStarted>>()
 
 const room = Room.via(Registry.via(Rooms, "a"))
 const asked = room.name()
-Timer.sendAfter(Registry.via(Desks, 1), { _tag: "Job", id: 1 }, "1 second")
+use(Timer.sendAfter(Registry.via(Desks, 1), { _tag: "Job", id: 1 }, "1 second"))
 // @ts-expect-error no such message
 room.rename()
 // @ts-expect-error the desks are sent jobs
-Timer.sendAfter(Registry.via(Desks, 1), "job", "1 second")
+use(Timer.sendAfter(Registry.via(Desks, 1), "job", "1 second"))
 // @ts-expect-error a key of another type
 Room.define({ name: (key: string) => Registry.via(Desks, key, { city: key }), init, handlers })
 // @ts-expect-error it finds, but has no value to claim the key with
@@ -100,30 +102,30 @@ same<typeof ableLayer, Layer.Layer<Room, Name.AlreadyStarted>>()
 
 const Workers = ProcessGroup.make<"eu" | "us", Job>("workers")
 
-ProcessGroup.join(Workers, "eu", worker)
-ProcessGroup.broadcast(Workers, "eu", { _tag: "Job", id: 1 })
+use(ProcessGroup.join(Workers, "eu", worker))
+use(ProcessGroup.broadcast(Workers, "eu", { _tag: "Job", id: 1 }))
 const joined = ProcessGroup.join(Workers, "eu")
 same<typeof joined, Effect.Effect<void, never, Process.Self | Process.Receives<Job>>>()
 const members = ProcessGroup.members(Workers, "us")
 same<typeof members, Effect.Effect<ReadonlyArray<Pid.Pid<Job>>>>()
 // @ts-expect-error no such group
-ProcessGroup.join(Workers, "asia", worker)
+use(ProcessGroup.join(Workers, "asia", worker))
 // @ts-expect-error this process does not accept jobs
-ProcessGroup.join(Workers, "eu", pid)
+use(ProcessGroup.join(Workers, "eu", pid))
 // @ts-expect-error a message of another type
-ProcessGroup.broadcast(Workers, "eu", "job")
+use(ProcessGroup.broadcast(Workers, "eu", "job"))
 
 // ---- topics ---------------------------------------------------------------------------------------------------------
 
 const Jobs = Topic.make<Job>("jobs")
 
-Topic.publish(Jobs, { _tag: "Job", id: 1 })
+use(Topic.publish(Jobs, { _tag: "Job", id: 1 }))
 // @ts-expect-error a message of another type
-Topic.publish(Jobs, "job")
+use(Topic.publish(Jobs, "job"))
 // @ts-expect-error this process does not accept jobs
-Topic.subscribe(Jobs, pid)
+use(Topic.subscribe(Jobs, pid))
 // @ts-expect-error a publisher never waits
-Topic.stream(Jobs, { capacity: 1, policy: "suspend" })
+use(Topic.stream(Jobs, { capacity: 1, policy: "suspend" }))
 
 const lossy = Topic.stream(Jobs, { capacity: 1, policy: "dropOldest" })
 same<typeof lossy, Stream.Stream<Job>>()
