@@ -152,6 +152,12 @@ defmodule Arms do
     per_second(count, fn -> for _ <- 1..count, do: {:ok, _} = DynamicSupervisor.start_child(supervisor, {Counter, 0}) end)
   end
 
+  def measure("async_stream_per_s", scale) do
+    count = round(100_000 * scale)
+    stream = fn -> 1..count |> Task.async_stream(& &1, max_concurrency: 8) |> Stream.run() end
+    repeat(3, fn -> per_second(count, stream) end)
+  end
+
   def measure("stop_20000_dynamic_children_ms", scale) do
     {:ok, supervisor} = DynamicSupervisor.start_link(strategy: :one_for_one)
     for _ <- 1..round(20_000 * scale), do: {:ok, _} = DynamicSupervisor.start_child(supervisor, {Counter, 0})

@@ -21,7 +21,8 @@ const beamArms: ReadonlyArray<string> = [
   "crash_restart_per_s",
   "crash_restart_one_supervisor_per_s",
   "stop_20000_children_ms",
-  "stop_20000_dynamic_children_ms"
+  "stop_20000_dynamic_children_ms",
+  "async_stream_per_s"
 ]
 
 const output = (command: string, args: ReadonlyArray<string>): string =>

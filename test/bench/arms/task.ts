@@ -11,6 +11,15 @@ const streamed = (count: number) =>
     Effect.flatMap((read) => check("items read", read, count))
   )
 
+/** The same with fibers. */
+const mapped = (count: number) =>
+  Stream.range(1, count).pipe(
+    Stream.mapEffect((n) => Effect.suspend(() => Effect.succeed(n)), { concurrency: 8 }),
+    Stream.runCount,
+    Effect.flatMap((read) => check("items read", read, count))
+  )
+
 export const taskArms: Arms = {
-  async_stream_per_s: perSecond(100_000, (count) => Effect.succeed(streamed(count)), { warmups: 1 })
+  async_stream_per_s: perSecond(100_000, (count) => Effect.succeed(streamed(count)), { warmups: 1 }),
+  rawAsync_stream_per_s: perSecond(100_000, (count) => Effect.succeed(mapped(count)), { warmups: 1 })
 }
