@@ -1,7 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Random, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, DynamicSupervisor, GenServer, PartitionSupervisor, RestartLimit, Supervisor } from "effect-otp"
+import {
+  type CallError,
+  DynamicSupervisor,
+  GenServer,
+  PartitionSupervisor,
+  RestartLimit,
+  Supervisor,
+  TaskSupervisor
+} from "effect-otp"
 import { ExitReason, Handle, Process } from "effect-otp/kernel"
 import { kid, type Script } from "../fixtures/dynamic.ts"
 import {
@@ -302,6 +310,22 @@ describe("a partition supervisor", () => {
       assert.strictEqual(yield* again.incarnation(), 2)
       assert.deepStrictEqual(yield* groups.countChildren, { children: 3, active: 3, restarting: 0 })
       yield* close
+    })
+  )
+
+  treeTest("may have task supervisors, and other partitions, as partitions", () =>
+    Effect.gen(function* () {
+      class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}
+      class Halves extends PartitionSupervisor.Service<Halves>()("test/Halves", { child: Tasks, partitions: 2 }) {}
+      class Quarters extends PartitionSupervisor.Service<Quarters>()("test/Quarters", {
+        child: Halves,
+        partitions: 2
+      }) {}
+      const { context } = yield* run(Quarters.layer)
+      const quarters = yield* Effect.forEach(yield* Context.get(context, Quarters).clients, (half) => half.clients)
+      assert.strictEqual(new Set(quarters.flat()).size, 4)
+      const processes = yield* Effect.forEach(quarters.flat(), pidOf)
+      assert.strictEqual(new Set(processes).size, 4)
     })
   )
 })

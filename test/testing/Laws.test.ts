@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Option, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import {
+  Agent,
   DynamicSupervisor,
   GenServer,
   Name,
@@ -9,6 +10,7 @@ import {
   type Pid,
   Process,
   Registry,
+  StateMachine,
   Supervisor
 } from "effect-otp"
 import { Handle, Kernel, Shutdown } from "effect-otp/kernel"
@@ -54,6 +56,46 @@ hold(
   Laws.server({
     ...dealings,
     start: Effect.map(Layer.build(Layer.fresh(Counter.definition.layer())), (context) => Context.get(context, Counter))
+  })
+)
+
+hold(
+  "Agent",
+  Laws.server({
+    ...options,
+    start: Agent.start(Effect.succeed(0)),
+    ask: (agent) => Agent.get(agent),
+    crash: (agent) =>
+      Agent.update(agent, () => {
+        throw new Error("asked to")
+      })
+  })
+)
+
+class Turnstile extends StateMachine.Service<Turnstile>()("test/Turnstile", [
+  Rpc.make("push", { success: Schema.Boolean }),
+  StateMachine.cast("crash")
+]) {
+  static readonly definition = this.define({
+    init: () => Effect.succeed<{ readonly _tag: "Locked" }>({ _tag: "Locked" }),
+    states: {
+      Locked: {
+        push: () => StateMachine.keep([StateMachine.reply(false)]),
+        crash: () => {
+          throw new Error("asked to")
+        }
+      }
+    }
+  })
+}
+
+hold(
+  "StateMachine",
+  Laws.server({
+    ...options,
+    start: Turnstile.definition.start(),
+    ask: (turnstile) => turnstile.push(),
+    crash: (turnstile) => turnstile.crash()
   })
 )
 
