@@ -18,8 +18,8 @@
  * - A crash is never lost: it is the reason in the `TaskExit`, and it is reported once.
  * - The outcome is known when the process has ended, finalizers included. An answer that is there when a signal comes
  *   stands, unless a finalizer dies.
- * - A stream of tasks never has more than `concurrency` items that are begun and not yet read. It begins nothing that
- *   nobody has pulled for, and when it ends, however it does, its tasks have ended.
+ * - A stream of tasks never has more than `concurrency` items that are begun and not yet read. It begins nothing before
+ *   its first pull, and when it has ended, however it did, so have its tasks.
  *
  * **Not here**
  *
@@ -316,8 +316,9 @@ export const ignore = <A, E>(task: Task<A, E>): Effect.Effect<Option.Option<Resu
  *
  * **Details**
  *
- * An item is begun when somebody pulls, and counts until its answer has been read: no more than `concurrency` items are
- * begun and unread, whatever their order. So a slow consumer holds up the tasks, and a slow item those behind it.
+ * An item counts from its beginning until its answer has been read: no more than `concurrency` are begun and unread,
+ * whatever their order. So a slow reader holds up the tasks, and a slow item those behind it. Input is pulled, by a fiber
+ * of its own, only while there is room.
  *
  * Throws a `RangeError` for a `concurrency` or a `timeout` that cannot be.
  *

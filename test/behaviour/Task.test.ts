@@ -260,8 +260,9 @@ describe("await", () => {
   kernelTest(
     "#220 awaiting many ends with the first that crashes, though others still run",
     Effect.gen(function* () {
-      const { effect, released } = yield* waiting
+      const { begun, effect, released } = yield* waiting
       const slow = yield* Task.asyncScoped(effect)
+      yield* begun
       const bad = yield* Task.asyncScoped(Effect.die("boom"))
       const all = Effect.all([Task.await(slow), Task.await(bad)], { concurrency: "unbounded" })
       assert.deepStrictEqual(yield* Effect.exit(all), Exit.fail(exited(bad, ExitReason.defect("boom"))))

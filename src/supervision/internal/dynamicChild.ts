@@ -23,6 +23,12 @@ export interface ChildListener {
 /** Where a child stands. A child that is stopping is never started again, whatever else happens. @internal */
 export type ChildState = "starting" | "running" | "restarting" | "stopping"
 
+/** How a child is started. @internal */
+export interface DynamicLaunch extends Launch {
+  /** In one step: nothing can happen to the process before the supervisor knows it. */
+  readonly spawn?: (fiber: Fiber.Fiber<unknown, unknown>, args: ReadonlyArray<unknown>, place: Place) => ProcessRecord
+}
+
 /** How one child is treated. @internal */
 export interface ChildPolicy {
   readonly restart: Restart

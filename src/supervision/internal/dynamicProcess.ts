@@ -9,7 +9,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import type { Launch } from "../../behaviour/GenServer.ts"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
@@ -17,7 +16,7 @@ import { endWithin, type Limit } from "../../kernel/Shutdown.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import { shouldRestart } from "./child.ts"
 import { ReleaseTimeout, startEnding, type Ending } from "./childRun.ts"
-import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
+import { DynamicChild, type ChildListener, type ChildPolicy, type DynamicLaunch } from "./dynamicChild.ts"
 import { DynamicReports } from "./dynamicReports.ts"
 import { FailureCounter } from "./failureCounter.ts"
 import type * as Intensity from "./intensity.ts"
@@ -30,7 +29,7 @@ import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
 /** @internal */
 export interface DynamicSpec {
   readonly id: string
-  readonly launch: Launch
+  readonly launch: DynamicLaunch
   readonly restart: Restart
   /** Undefined: failures are not counted. */
   readonly intensity: Intensity.Limit | undefined
@@ -114,6 +113,13 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   }
 
   private start(child: DynamicChild): Effect.Effect<void, unknown> {
+    const { spawn } = this.spec.launch
+    if (spawn !== undefined) {
+      return Effect.withFiber((fiber) => {
+        this.started(child, spawn(fiber, child.args!, child.place), this.now())
+        return Exit.void
+      })
+    }
     // Not interrupted between the start and the note that it has started.
     return Effect.uninterruptibleMask((restore) => {
       const begun = this.now()

@@ -1,10 +1,8 @@
 /** What a task supervisor starts: an effect, run in the environment of who asked for it. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import type { Launch } from "../../behaviour/GenServer.ts"
 import type { TaskRun } from "../../behaviour/Task.ts"
 import type { Place } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
@@ -13,6 +11,7 @@ import { Kernel } from "../../kernel/Kernel.ts"
 import type { Pid } from "../../kernel/Pid.ts"
 import { Callers, environment, link, recordOf, spawnIn } from "../../kernel/Process.ts"
 import { currentUnsafe, Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import type { DynamicLaunch } from "./dynamicChild.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
 type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -95,8 +94,9 @@ const linkTo = (owner: ProcessRecord, record: ProcessRecord): void => {
 }
 
 /** How a dynamic supervisor starts a job. @internal */
-export const taskLaunch = (id: string): Launch => {
-  const start = ([job]: ReadonlyArray<unknown>, { place }: { readonly place: Place | undefined }) =>
-    Effect.withFiber((fiber) => Exit.succeed((job as TaskJob).spawn(fiber, place!)))
-  return { id, client: (target) => ({ [HandleTypeId]: target }), start: start as unknown as Launch["start"] }
-}
+export const taskLaunch = (id: string): DynamicLaunch => ({
+  id,
+  client: (target) => ({ [HandleTypeId]: target }),
+  start: () => Effect.die(new Error(`${id} starts its tasks in one step`)),
+  spawn: (fiber, [job], place) => (job as TaskJob).spawn(fiber, place)
+})
