@@ -170,6 +170,39 @@ describe("a client through a key", () => {
   )
 
   kernelTest(
+    "reaches a server that is in its init: what it sends waits, and fails with it",
+    Effect.gen(function* () {
+      for (const end of [Effect.void, Effect.fail("no")]) {
+        const gate = yield* Deferred.make<void>()
+        const slow = Room.define({
+          name: Registry.via(Rooms, "attic"),
+          init: () => Effect.as(Effect.andThen(Deferred.await(gate), end), "slow"),
+          handlers: {
+            name: (_, name) => GenServer.reply(name, name),
+            crash: (_, name) => GenServer.noReply(name),
+            rename: (name) => GenServer.noReply(name)
+          }
+        })
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const starting = yield* Effect.forkChild(Effect.exit(slow.start()))
+            yield* settle
+            const asked = yield* Effect.forkChild(Effect.exit(Room.at("attic").name()))
+            yield* settle
+            assert.isUndefined(asked.pollUnsafe())
+            yield* Deferred.succeed(gate, undefined)
+            const answer = yield* Fiber.join(asked)
+            yield* Fiber.join(starting)
+            if (end === Effect.void) return assert.deepStrictEqual(answer, Exit.succeed("slow"))
+            const error = Exit.isFailure(answer) ? Cause.squash(answer.cause) : undefined
+            assert.isTrue(error instanceof CallError.CallError && error.started === "no")
+          })
+        )
+      }
+    })
+  )
+
+  kernelTest(
     "stays valid over restarts under a dynamic supervisor",
     Effect.gen(function* () {
       const house = yield* House
