@@ -313,6 +313,56 @@ describe("a partition supervisor", () => {
     })
   )
 
+  treeTest("may have whole trees as partitions, each with processes of its own, before and after a restart", () =>
+    Effect.gen(function* () {
+      class Leaf extends GenServer.Service<Leaf>()("test/Leaf", [Rpc.make("get", { success: Schema.Finite })]) {
+        static readonly layer = this.define({
+          init: () => Effect.succeed(0),
+          handlers: { get: (_, n) => GenServer.reply(n, n) }
+        }).layer()
+      }
+      class Pair extends Supervisor.Service<Pair>()("test/Pair", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Leaf.layer, { id: "leaf" }), Supervisor.worker("w", Effect.never)]
+      }) {}
+      class Pairs extends PartitionSupervisor.Service<Pairs>()("test/Pairs", { child: Pair, partitions: 3 }) {}
+      const { context } = yield* run(Pairs.layer)
+      const pairs = yield* Context.get(context, Pairs).clients
+      const processes = Effect.map(
+        Effect.forEach(pairs, (pair) => pair.whichChildren),
+        (all) => all.flat().map(({ pid }) => pid)
+      )
+      assert.strictEqual(new Set(yield* processes).size, 6)
+      yield* Process.kill(yield* pidOf(pairs[1]!))
+      yield* quiet
+      const after = yield* processes
+      assert.strictEqual(new Set(after).size, 6)
+      assert.notInclude(after, undefined)
+    })
+  )
+
+  treeTest("leaves the Layer of its partitions to whoever else wants one of that kind", ({ journal }) =>
+    Effect.gen(function* () {
+      class Kids extends DynamicSupervisor.Service<Kids>()("test/Kids", { child: kid(journal) }) {}
+      class Groups extends PartitionSupervisor.Service<Groups>()("test/Groups", { child: Kids, partitions: 2 }) {}
+      const started = Effect.fnUntraced(function* (context: Context.Context<Kids | Groups>) {
+        const kids = Context.get(context, Kids)
+        const groups = yield* Context.get(context, Groups).clients
+        assert.strictEqual(new Set(yield* Effect.forEach([kids, ...groups], pidOf)).size, 3)
+      })
+      class Before extends Supervisor.Service<Before>()("test/Before", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Groups.layer), Supervisor.child(Kids.layer)]
+      }) {}
+      yield* started((yield* run(Before.layer)).context)
+      class After extends Supervisor.Service<After>()("test/After", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Kids.layer), Supervisor.child(Groups.layer)]
+      }) {}
+      yield* started((yield* run(After.layer)).context)
+    })
+  )
+
   treeTest("may have task supervisors, and other partitions, as partitions", () =>
     Effect.gen(function* () {
       class Tasks extends TaskSupervisor.Service<Tasks>()("test/Tasks") {}

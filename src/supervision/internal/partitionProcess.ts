@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
-import { CurrentAdoption, SupervisedLayers } from "../../kernel/Adoption.ts"
+import { SupervisedLayers } from "../../kernel/Adoption.ts"
 import type { Untyped } from "../ChildSpec.ts"
 import type { SupervisorSpec } from "./slots.ts"
 import { SupervisorProcess } from "./supervisorProcess.ts"
@@ -20,22 +20,26 @@ export class PartitionProcess extends SupervisorProcess {
     super(spec, options)
     this.size = spec.children.length
   }
+
+  /** What a partition was started by is free for the next one, and for everybody else. */
+  protected override childStarted(child: number, built: Context.Context<never>): void {
+    super.childStarted(child, built)
+    this.slots.supervised.clear()
+  }
 }
 
 /**
- * The Layer of one partition, under a key of its own: partitions are each other's siblings, and none is what another, or
- * a user of the service outside, means by that service. The Layer of one is not that of another, be it the same object.
+ * The Layer of one partition, under a key of its own: a partition is not what its siblings, or users of the service
+ * outside, mean by that service. Nor is theirs what a partition is, be it of the same Layer.
  *
  * @internal
  */
 export const partitionLayer = (layer: Untyped["layer"], service: string, key: string): Untyped["layer"] =>
   Layer.fromBuild((memoMap, scope) =>
     Effect.withFiber((fiber) => {
-      const place = Context.get(fiber.context, CurrentAdoption)
-      const built = Layer.buildWithMemoMap(layer, memoMap, scope)
-      const above = place === undefined ? new Map() : Context.get(place.parent.context, SupervisedLayers)
-      return Effect.map(Effect.provideService(built, SupervisedLayers, above), (context) =>
-        Context.makeUnsafe<never>(new Map([[key, context.mapUnsafe.get(service)]]))
-      )
+      const supervised = [...Context.get(fiber.context, SupervisedLayers)]
+      const others = new Map(supervised.filter(([, { context }]) => !context.mapUnsafe.has(service)))
+      const built = Effect.provideService(Layer.buildWithMemoMap(layer, memoMap, scope), SupervisedLayers, others)
+      return Effect.map(built, ({ mapUnsafe }) => Context.makeUnsafe<never>(new Map([[key, mapUnsafe.get(service)]])))
     })
   )

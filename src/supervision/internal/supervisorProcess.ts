@@ -38,7 +38,7 @@ export interface ChildView extends Strategy.ChildView {
 /** @internal */
 export class SupervisorProcess extends TreeProcess {
   readonly spec: SupervisorSpec
-  private readonly slots: Slots
+  protected readonly slots: Slots
   private readonly reports: ChildReports
   private readonly waits = new RoundWaits()
   private readonly desk = new RequestDesk()
@@ -184,7 +184,7 @@ export class SupervisorProcess extends TreeProcess {
     }
   }
 
-  private childStarted(child: number, built: Context.Context<never>): void {
+  protected childStarted(child: number, built: Context.Context<never>): void {
     this.slots.started(child, built)
     const record = this.slots.at(child).run?.record
     if (!(record instanceof SupervisorProcess)) return
