@@ -7,11 +7,13 @@ import { Effect, Exit, Fiber, Option, Random, Scope } from "effect"
 import { GenServer, StateMachine } from "effect-otp/behaviour"
 import { Accounting, ExitReason, Kernel, Process, Shutdown } from "effect-otp/kernel"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
-import { inKernel } from "../fixtures/kernel.ts"
+import { inKernel, settle } from "../fixtures/kernel.ts"
 import { seeds } from "../fixtures/seeds.ts"
 import {
   type Client,
+  definition,
   type From,
+  get,
   type Own,
   Refused,
   start,
@@ -176,4 +178,80 @@ it.effect("no message vanishes in any order, whatever ends the machines", () =>
     // The script reaches what it is about.
     if (process.env["OTP_SEED"] === undefined) for (const count of Object.values(total)) assert.isAbove(count, 0)
   })
+)
+
+/** Events that note where they were handled, and do what was drawn for them once. */
+const scripted = ({ chance, int, pick }: Choices, log: Array<string>) => {
+  const results: Record<string, Own> = {}
+  let count = 0
+  const numbered = (depth: number): Own & { readonly note: string } => {
+    const note = String(++count)
+    const more = depth > 0 ? int(3) : 0
+    const actions = Array.from({ length: more }, () => {
+      const event = numbered(depth - 1)
+      // Times that do not meet: of timers that are due together nothing is promised.
+      const delay = pick([0, int(1_000_000), int(1_000_000)])
+      const timer = pick([StateMachine.stateTimer, StateMachine.eventTimer, "a", "b"] as const)
+      return pick([
+        () => StateMachine.insert(event),
+        () => StateMachine.timeout(timer, delay, event),
+        () => StateMachine.timeout(timer, delay, event),
+        () => StateMachine.update(timer, event),
+        () => StateMachine.cancel(timer),
+        () => {
+          results[event.note] = event
+          return perform(event.note, Effect.as(pick([Effect.void, Effect.yieldNow]), event))
+        }
+      ])()
+    })
+    const postpones = chance(0.3)
+    const way = pick(["keep", "change", "repeat"])
+    const step: Step = (state): Transition => {
+      log.push(`${state._tag} ${note}`)
+      if (state._tag === "A" && postpones) return keep([postpone])
+      if (way === "keep") return keep(actions)
+      if (way === "repeat") return StateMachine.repeat(state, actions)
+      return next({ _tag: state._tag === "A" ? "B" : "A", data: 0 }, actions)
+    }
+    return { _tag: "Own", step, note }
+  }
+  const events = Array.from({ length: 1 + int(8) }, () => ({
+    ...numbered(3),
+    wait: chance(0.4) ? int(400_000) : 0
+  }))
+  return { events, results }
+}
+
+it.effect("a process does what a simulation of it does, timers included", () =>
+  SeededScheduler.explore(
+    inKernel(
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const { events, results } = scripted(yield* choices, log)
+        const onEnter = (state: State, previous: State) => {
+          log.push(`${previous._tag} to ${state._tag}`)
+          return keep([])
+        }
+        const machine = definition({ onEnter })
+        let simulated = StateMachine.simulate(machine, { from: { _tag: "A", data: 0 }, events: [], results })
+        const inputs = [...events, { step: (() => keep()) as Step, wait: 2_000_000 }]
+        for (const { step, wait } of inputs) {
+          simulated = StateMachine.step(simulated, StateMachine.message("cast", step))
+          simulated = StateMachine.step(simulated, StateMachine.elapse(wait))
+        }
+        const expected = log.splice(0)
+        const client = yield* machine.start()
+        for (const { step, wait } of inputs) {
+          yield* client.cast(step)
+          yield* settle
+          yield* SeededScheduler.adjust(wait)
+          yield* settle
+        }
+        assert.deepStrictEqual(log, expected)
+        assert.deepStrictEqual(yield* client.call(get), simulated.state)
+        assert.strictEqual((yield* Kernel.counts).timers, simulated.timers.length)
+      })
+    ),
+    { seeds: seeds(150) }
+  )
 )
