@@ -356,7 +356,13 @@ export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> e
     RT = never
   >(
     options: Options<M, A, S, E, H, I, C, CI, N, RI, RN, RC, RD, RT> & Continued<NoInfer<CI>, NoInfer<C>, NoInfer<S>>
-  ): Definition<Self, M, A, E | NameError<N>, Without<RI | ServicesOf<H> | RN | RC | RD | RT | Registry.ClaimNeeds<N>, I>>
+  ): Definition<
+    Self,
+    M,
+    A,
+    E | NameError<N>,
+    Without<RI | ServicesOf<H> | RN | RC | RD | RT | Registry.ClaimNeeds<N>, I>
+  >
   /**
    * The client of the server behind a key of a registry. Who that is is looked up when the client is used: a call fails
    * with `NoProcess` while nobody has the key, and with `whenDown: "wait"` waits until somebody has. It is a defect to

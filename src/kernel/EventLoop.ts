@@ -20,7 +20,7 @@
  * @stability experimental
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -67,7 +67,7 @@ const watch = (threshold: number): Effect.Effect<never> =>
       const before = nowMillis(clock)
       return Effect.flatMap(Effect.sleep(interval), () => {
         const late = nowMillis(clock) - before - interval
-        return late < threshold ? Effect.void : report(late)
+        return late < threshold ? Effect.void : report(late, threshold)
       })
     })
     return Effect.forever(look)
@@ -75,11 +75,11 @@ const watch = (threshold: number): Effect.Effect<never> =>
 
 const nowMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
 
-const report = (lateMillis: number): Effect.Effect<void> =>
+const report = (lateMillis: number, thresholdMillis: number): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const { telemetry } = Kernel.currentUnsafe(fiber)
     if (Telemetry.isActiveUnsafe(telemetry, Events.loopBlocked)) {
-      Telemetry.executeUnsafe(telemetry, Events.loopBlocked, { lateMillis }, {})
+      Telemetry.executeUnsafe(telemetry, Events.loopBlocked, { lateMillis }, { thresholdMillis })
     }
     return Effect.logWarning(`The event loop was blocked for ${Math.round(lateMillis)} ms`)
   })

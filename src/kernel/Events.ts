@@ -70,4 +70,6 @@ export const lateReply = Telemetry.event<{ readonly count: number }, { readonly 
  * @category models
  * @since 0.1.0
  */
-export const loopBlocked = Telemetry.event<{ readonly lateMillis: number }, Record<never, never>>("otp.loop.blocked")
+export const loopBlocked = Telemetry.event<{ readonly lateMillis: number }, { readonly thresholdMillis: number }>(
+  "otp.loop.blocked"
+)

@@ -285,7 +285,7 @@ describe("a kernel", () => {
     inKernel(
       asProcess((inbox: Process.Inbox<number>) =>
         Effect.gen(function* () {
-          const me = inbox.pid as Pid.Pid<number>
+          const me = inbox.pid
           const { monitor, pid } = yield* Process.spawnMonitor(Effect.forEach([1, 2, 3], (i) => Process.send(me, i)))
           const got = yield* Effect.replicateEffect(inbox.take, 4)
           assert.deepStrictEqual(got, [1, 2, 3, new Signal.Down(monitor, pid, ExitReason.normal)])

@@ -80,7 +80,7 @@ describe("sendAfter", () => {
     "a delay of zero still goes through the queue",
     asProcess((inbox: Process.Inbox<string>) =>
       Effect.gen(function* () {
-        const me = inbox.pid as Pid.Pid<string>
+        const me = inbox.pid
         const set = Effect.gen(function* () {
           yield* Timer.sendAfter(me, "timer", 0)
           return yield* inbox.poll(() => true)

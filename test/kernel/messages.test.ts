@@ -27,7 +27,7 @@ describe("order", () => {
     "messages of one sender arrive in the order sent",
     asProcess((inbox: Process.Inbox<readonly [number, number]>) =>
       Effect.gen(function* () {
-        const me = inbox.pid as Pid.Pid<readonly [number, number]>
+        const me = inbox.pid
         for (const sender of [0, 1, 2]) {
           yield* Process.spawn(Effect.forEach([0, 1, 2, 3], (i) => Process.send(me, [sender, i])))
         }
@@ -82,7 +82,7 @@ describe("suspend", () => {
     asProcess(
       (inbox: Process.Inbox<string>) =>
         Effect.gen(function* () {
-          const me = inbox.pid as Pid.Pid<string>
+          const me = inbox.pid
           yield* Process.send(me, "kept")
           yield* Process.send(me, "refused")
           const { accepted, deadLettered } = yield* accountOf(me)
@@ -117,7 +117,7 @@ describe("suspend", () => {
       asProcess(
         (inbox: Process.Inbox<number>) =>
           Effect.gen(function* () {
-            const me = inbox.pid as Pid.Pid<number>
+            const me = inbox.pid
             const start = (i: number) => Effect.sync(() => Effect.runForkWith(outside)(Process.send(me, i)))
             const senders = yield* Effect.forEach([1, 2, 3], (i) => Effect.tap(start(i), settle))
             const letInAndInterrupt = Effect.gen(function* () {
@@ -238,7 +238,7 @@ describe("receive", () => {
     "takes the first that matches and keeps the others in order",
     asProcess((inbox: Process.Inbox<number>) =>
       Effect.gen(function* () {
-        const me = inbox.pid as Pid.Pid<number>
+        const me = inbox.pid
         for (const i of [1, 2, 3, 4, 5]) yield* Process.send(me, i)
         assert.strictEqual(yield* inbox.receive(isEven), 2)
         assert.deepStrictEqual(yield* inbox.poll(isEven), Option.some(4))
@@ -252,7 +252,7 @@ describe("receive", () => {
     "waits for one that matches, and a later receive begins with the oldest left",
     asProcess((inbox: Process.Inbox<number>) =>
       Effect.gen(function* () {
-        const me = inbox.pid as Pid.Pid<number>
+        const me = inbox.pid
         yield* Process.spawn(Effect.forEach([1, 3, 5, 6, 7], (i) => Process.send(me, i)))
         assert.strictEqual(yield* inbox.receive(isEven), 6)
         assert.deepStrictEqual(yield* Effect.replicateEffect(inbox.take, 4), [1, 3, 5, 7])
@@ -265,7 +265,7 @@ describe("receive", () => {
     inKernel(
       asProcess((inbox: Process.Inbox<string>) =>
         Effect.gen(function* () {
-          yield* Process.send(inbox.pid as Pid.Pid<string>, "here")
+          yield* Process.send(inbox.pid, "here")
           assert.deepStrictEqual(yield* Effect.timeoutOption(inbox.take, 0), Option.some("here"))
         })
       )
@@ -287,7 +287,7 @@ describe("receive", () => {
     "a message that does not match does not restart the timeout",
     asProcess((inbox: Process.Inbox<number>) =>
       Effect.gen(function* () {
-        const me = inbox.pid as Pid.Pid<number>
+        const me = inbox.pid
         const waiting = yield* Effect.forkChild(Effect.timeoutOption(inbox.receive(isEven), "1 second"))
         yield* SeededScheduler.adjust("900 millis")
         yield* Process.send(me, 1)
@@ -302,7 +302,7 @@ describe("receive", () => {
     "interrupting it loses nothing",
     asProcess((inbox: Process.Inbox<number>) =>
       Effect.gen(function* () {
-        const me = inbox.pid as Pid.Pid<number>
+        const me = inbox.pid
         const got: Array<unknown> = []
         const sender = yield* Process.spawn(Effect.forEach([0, 1, 2, 3, 4, 5], (i) => Process.send(me, i)))
         while (got.length < 6) {
@@ -358,7 +358,7 @@ describe("receive", () => {
     inKernel(
       asProcess((inbox: Process.Inbox<number>) =>
         Effect.gen(function* () {
-          const me = inbox.pid as Pid.Pid<number>
+          const me = inbox.pid
           yield* Process.send(me, 1)
           for (let i = 0; i < 20_000; i++) {
             yield* Process.send(me, 2 * i)

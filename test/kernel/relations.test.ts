@@ -108,7 +108,7 @@ describe("links", () => {
     asProcess(
       (inbox: Process.Inbox<string>) =>
         Effect.gen(function* () {
-          const me = inbox.pid as Pid.Pid<string>
+          const me = inbox.pid
           const gone = yield* Process.spawnLink(Effect.void)
           yield* Process.awaitExit(gone)
           const sender = yield* Process.spawn(Process.send(me, "waits"))
@@ -312,7 +312,7 @@ describe("monitors", () => {
     "Down comes after every message the process sent",
     asProcess((inbox: Process.Inbox<number>) =>
       Effect.gen(function* () {
-        const me = inbox.pid as Pid.Pid<number>
+        const me = inbox.pid
         const { monitor, pid } = yield* Process.spawnMonitor(
           Effect.gen(function* () {
             for (let i = 0; i < 5; i++) yield* Process.send(me, i)

@@ -1,6 +1,7 @@
 /**
  * What must and what must not compile about plain processes. Checked by `tsc`; nothing here runs.
  */
+// @effect-diagnostics missingEffectContext:off
 import { Effect } from "effect"
 import { type Pid, Process, type Signal } from "effect-otp/kernel"
 

@@ -1,7 +1,7 @@
 /**
  * What must and must not compile about tasks and streams of them. Checked by `tsc`; nothing here runs.
  */
-// @effect-diagnostics floatingEffect:off
+// @effect-diagnostics missingEffectContext:off floatingEffect:off
 import { Context, Data, Effect, type Option, type Result, type Scope, Stream } from "effect"
 import { Process, Task, type TaskError } from "effect-otp"
 

@@ -2,7 +2,7 @@
  * What must and what must not compile about tests: supervised starts, doubles and laws. Checked by `tsc`; nothing here
  * runs.
  */
-// @effect-diagnostics floatingEffect:off
+// @effect-diagnostics missingEffectContext:off floatingEffect:off
 import { Context, Effect, type Layer, Schedule, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import { DynamicSupervisor, GenServer, type Process, type RestartPolicy, Supervisor } from "effect-otp"

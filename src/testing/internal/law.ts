@@ -36,7 +36,7 @@ export interface LawOptions {
 }
 
 /** What a law says is not so. */
-class Untrue extends Data.TaggedError("Untrue")<{ readonly what: string }> {
+export class Untrue extends Data.TaggedError("Untrue")<{ readonly what: string }> {
   override get message() {
     return this.what
   }

@@ -11,7 +11,7 @@ import * as Process from "../../kernel/Process.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
 import * as Probe from "../Probe.ts"
 import * as TestKernel from "../TestKernel.ts"
-import { holds, lawMaker, type Law, type LawOptions } from "./law.ts"
+import { holds, lawMaker, type Law, type LawOptions, type Untrue } from "./law.ts"
 
 /** Handles are invariant in their protocol: this is one of any. @internal */
 export type AnyHandle = { readonly [K in keyof Handle.Handle<never>]: { readonly key: string } }
@@ -31,7 +31,7 @@ export interface ServerSubject<C> extends Dealings<C>, LawOptions {
 export const pidOf = (handle: AnyHandle): Effect.Effect<Option.Option<Pid>> => Handle.pid(handle)
 
 /** @internal */
-export const runningPid = (handle: AnyHandle) =>
+export const runningPid = (handle: AnyHandle): Effect.Effect<Pid, Untrue> =>
   Effect.flatMap(pidOf(handle), (pid) =>
     Option.isSome(pid)
       ? Effect.succeed(pid.value)
@@ -39,7 +39,7 @@ export const runningPid = (handle: AnyHandle) =>
   )
 
 /** How an effect ends that has to end without time passing. @internal */
-export const exitAtOnce = <A, E>(what: string, effect: Effect.Effect<A, E>) =>
+export const exitAtOnce = <A, E>(what: string, effect: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E>, Untrue> =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(effect)
     yield* TestKernel.quiet
@@ -50,13 +50,13 @@ export const exitAtOnce = <A, E>(what: string, effect: Effect.Effect<A, E>) =>
   })
 
 /** @internal */
-export const answers = <C>(subject: Dealings<C>, client: C, when: string) =>
+export const answers = <C>(subject: Dealings<C>, client: C, when: string): Effect.Effect<void, Untrue> =>
   Effect.flatMap(exitAtOnce(`a call ${when}`, subject.ask(client)), (exit) =>
     holds(Exit.isSuccess(exit), `a call ${when} has failed: ${String(exit)}`)
   )
 
 /** @internal */
-export const refuses = <C>(subject: Dealings<C>, client: C, when: string) =>
+export const refuses = <C>(subject: Dealings<C>, client: C, when: string): Effect.Effect<void, Untrue> =>
   Effect.flatMap(exitAtOnce(`a call ${when}`, subject.ask(client)), (exit) =>
     holds(Exit.isFailure(exit), `a call ${when} was answered`)
   )
