@@ -13,6 +13,7 @@ import {
   Supervisor,
   Sys
 } from "effect-otp"
+import { Laws } from "effect-otp/testing"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 import { beside, down, ended, failure, failureOf, later, running, timedOut } from "./puppet.ts"
 
@@ -411,8 +412,22 @@ describe("changes", () => {
       yield* Fiber.interrupt(open)
       yield* Agent.update(agent, inc)
       assert.strictEqual((yield* Kernel.messages).pending, 0)
+      const read = yield* beside(Stream.runDrain(Agent.changes(agent)))
+      const pid = Option.getOrThrow(yield* GenServer.pid(agent)) as unknown as { readonly watch: unknown }
+      assert.isDefined(pid.watch)
+      yield* Fiber.interrupt(read)
+      assert.isUndefined(pid.watch)
     }).pipe(Effect.provide(Tree.layer))
   )
+})
+
+describe("the laws of servers", () => {
+  const laws = Laws.server({
+    start: counter(),
+    ask: (agent) => Agent.get(agent),
+    crash: (agent) => Agent.updateEffect(agent, () => Effect.die("boom"))
+  })
+  for (const law of laws) it.effect(law.name, () => law.run)
 })
 
 describe("looking in", () => {

@@ -293,6 +293,31 @@ describe("suspend", () => {
   )
 
   kernelTest(
+    "who waits for room behind a system request gets it",
+    Effect.gen(function* () {
+      const client = yield* start({ mailbox: { capacity: 1, policy: "suspend" } })
+      yield* Sys.suspend(client)
+      const both = Effect.all([Sys.getState(client), client.cast(set(1))], { concurrency: 2 })
+      assert.ok(Exit.isSuccess(yield* ended(yield* beside(both))))
+      yield* Sys.resume(client)
+      assert.strictEqual(yield* client.call(get), 1)
+    })
+  )
+
+  kernelTest(
+    "a shutdown that drains does not wait for room in the full mailbox of a suspended server",
+    Effect.gen(function* () {
+      const client = yield* start({ mailbox: { capacity: 1, policy: "suspend" }, drain: true })
+      yield* Sys.suspend(client)
+      yield* client.cast(set(1))
+      const pid = yield* pidOf(client)
+      const reason = ExitReason.shutdown("parent")
+      yield* Shutdown.shutdown(pid, { reason, limit: "infinity" })
+      assert.deepStrictEqual(yield* Process.awaitExit(pid), reason)
+    })
+  )
+
+  kernelTest(
     "a stop that waits for room when the server is suspended gets in",
     Effect.gen(function* () {
       const client = yield* start({ mailbox: { capacity: 1, policy: "suspend" } })
@@ -503,6 +528,26 @@ describe("trace", () => {
   )
 
   kernelTest(
+    "tells of an answer that is given later, when it is given",
+    Effect.gen(function* () {
+      const client = yield* start()
+      const { seen } = yield* collect(Sys.trace(client))
+      yield* Sys.setStatistics(client, true)
+      const later = yield* Deferred.make<Effect.Effect<void>>()
+      const call = yield* beside(
+        client.call((state, { from }) =>
+          Effect.as(Deferred.succeed(later, from!.succeed("late")), GenServer.noReply(state))
+        )
+      )
+      yield* seen
+      yield* Effect.flatten(Deferred.await(later))
+      assert.deepStrictEqual(yield* seen, [{ _tag: "Answered", tag: "call", exit: Exit.succeed("late") }])
+      assert.strictEqual(yield* Fiber.join(call), "late")
+      assert.strictEqual(Option.getOrThrow(yield* Sys.statistics(client)).messagesOut, 1)
+    })
+  )
+
+  kernelTest(
     "says who sent a message",
     Effect.gen(function* () {
       const client = yield* start()
@@ -609,6 +654,7 @@ kernelTest(
       yield* Sys.setStatistics(client, false)
       assert.strictEqual(yield* client.call(get), round)
       assert.deepStrictEqual(yield* one.seen, [])
+      assert.isUndefined(((yield* pidOf(client)) as unknown as { readonly watch: unknown }).watch)
     }
     assert.deepStrictEqual(failureOf(yield* Effect.exit(client.call(crash("boom")))).started, "unknown")
   })

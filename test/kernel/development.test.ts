@@ -73,6 +73,16 @@ describe("Kernel.layerDevelopment", () => {
   )
 
   test(
+    "so it is while somebody looks on",
+    Effect.gen(function* () {
+      const basket = yield* Basket.definition.start([])
+      yield* Sys.setStatistics(basket, true)
+      yield* basket.replace({ items: [1] })
+      assert.instanceOf(crashOf(yield* Effect.exit(basket.push({ item: 2 }))), TypeError)
+    }).pipe(Effect.scoped)
+  )
+
+  test(
     "neither who gets a message nor who sent it can change it",
     Effect.gen(function* () {
       const basket = yield* Basket.definition.start([])
