@@ -256,10 +256,14 @@ const makeHandle = (target: HandleTarget) => ({
     }),
   whichChildren: Effect.sync(() => childrenOf(target).map(infoOf)),
   countChildren: Effect.sync((): Counts => {
-    const children = childrenOf(target)
-    const active = children.filter((child) => child.state === "running").length
-    const restarting = children.filter((child) => child.state === "starting" || child.state === "restarting").length
-    return { children: children.length, active, restarting }
+    const children = currentOf(target)?.children
+    let active = 0
+    let restarting = 0
+    for (const { state } of children?.values() ?? []) {
+      if (state === "running") active++
+      else if (state === "starting" || state === "restarting") restarting++
+    }
+    return { children: children?.size ?? 0, active, restarting }
   })
 })
 

@@ -10,7 +10,8 @@
  * - A key is routed to the same partition as long as the number of partitions in use is the same, in every version of
  *   this library and on every machine. {@link partitionOf} says how.
  * - The client of a partition stays valid while its supervisor restarts the process behind it.
- * - Partitions that `resize` has put out of use stay stopped, whatever restarts around them.
+ * - Partitions that `resize` has put out of use stay stopped, whatever restarts around them. Only a supervisor that is
+ *   started anew itself has all in use again.
  *
  * **In Erlang/OTP**
  *
