@@ -481,6 +481,8 @@ export const eventTimeout = <const Ev>(delay: Duration.Input, event: Ev): TimerA
 /**
  * Handles an event after a delay, whatever the state is then. Setting a timer of the same name again replaces it.
  *
+ * Timers are meant to be few: to set one takes time in proportion to how many are set.
+ *
  * @category constructors
  * @since 0.1.0
  */

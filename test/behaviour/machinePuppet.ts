@@ -3,9 +3,9 @@
  * the message.
  */
 import { Effect, Schema } from "effect"
-import type { Layer, Scope } from "effect"
+import type { Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { type Protocol as Messages, StateMachine } from "effect-otp/behaviour"
+import { StateMachine } from "effect-otp/behaviour"
 import type { ExitReason, Mailbox, Process, Signal } from "effect-otp/kernel"
 import type { Name } from "effect-otp/naming"
 
@@ -25,7 +25,6 @@ export type Step = (state: State, from: From) => Transition
 const step = Schema.declare((u: unknown): u is Step => typeof u === "function")
 const call = Rpc.make("call", { payload: step, success: Schema.Unknown, error: Refused })
 const cast = StateMachine.cast("cast", { payload: step })
-export type Protocol = typeof call | typeof cast
 export type Client = (typeof Puppet)["Service"]
 
 export class Puppet extends StateMachine.Service<Puppet, Own>()("test/MachinePuppet", [call, cast]) {}
@@ -63,11 +62,6 @@ export const definition = ({ info, init, onEnter, ...options }: Options = {}) =>
 
 export const start = (options?: Options): Effect.Effect<Client, string | Name.AlreadyStarted, Scope.Scope> =>
   definition(options).start()
-
-export const layer = (options?: Options): Layer.Layer<Puppet, string | Name.AlreadyStarted> =>
-  definition(options).layer()
-
-export type Any = Messages.Any
 
 // ---- steps --------------------------------------------------------------------------------------------------------
 
