@@ -53,7 +53,7 @@ export const StateTypeId = "~effect-otp/behaviour/Sys/State"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * What can be looked into: the client of a server, or the pid of one run of it.
+ * What can be looked into: the client of a server, or the pid of one run of it, for whose successor nobody waits.
  *
  * @category models
  * @since 0.1.0
@@ -424,7 +424,9 @@ const ask = <T extends Target, A>(
     if (process !== undefined && !(process instanceof SystemRecord)) {
       return Effect.fail(new NotAServer({ process: displayName(process) }))
     }
-    return askSystem(found, `Sys.${tag}`, request, options)
+    // A pid names one run: nothing comes after it.
+    const how = Pid.isPid(target) ? { ...options, whenDown: "fail" as const } : options
+    return askSystem(found, `Sys.${tag}`, request, how)
   }) as Effect.Effect<A, Failure<T>>
 
 const targetOf = (target: Target): Handle.HandleTarget => {

@@ -98,6 +98,23 @@ describe("getState", () => {
   )
 
   kernelTest(
+    "nobody waits for the successor of a pid",
+    Effect.gen(function* () {
+      const wait = { whenDown: "wait", timeout: Duration.infinity } as const
+      const dead = yield* pidOf(yield* start())
+      yield* Process.kill(dead)
+      assert.deepStrictEqual((yield* failure(Sys.getState(dead, wait))).started, "no")
+      const gate = yield* Deferred.make<void>()
+      const client = yield* start({ terminate: () => Deferred.await(gate) })
+      const ending = yield* pidOf(client)
+      const stopped = yield* beside(GenServer.terminate(client))
+      assert.deepStrictEqual(yield* failure(Sys.getState(ending, wait)), down(ExitReason.normal, "no"))
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(stopped)
+    })
+  )
+
+  kernelTest(
     "a plain process and a supervisor answer no system requests",
     Effect.gen(function* () {
       const plain = yield* idle({ label: "plain" })

@@ -15,7 +15,10 @@ class Basket extends GenServer.Service<Basket>()("test/Basket", [
   static readonly definition = this.define({
     init: (items: Array<number>) => Effect.succeed({ items }),
     handlers: {
-      replace: ({ items }) => GenServer.reply(items, { items }),
+      replace: ({ items }) => {
+        const own = [...items]
+        return GenServer.reply(own, { items: own })
+      },
       push: ({ item }, state) => {
         state.items.push(item)
         return GenServer.reply(state.items, state)
