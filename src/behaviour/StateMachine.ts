@@ -370,8 +370,8 @@ export interface Simulation<out S extends T.Tagged, out Ev> {
   /** The events that were handled, in order: those given, and those the machine made. */
   readonly handled: ReadonlyArray<{
     readonly event: Ev
-    /** The delay of the timer it came from, in milliseconds; undefined if it came from none. */
-    readonly after: number | undefined
+    /** The delay of the timer it came from; undefined if it came from none. */
+    readonly afterMillis: number | undefined
     /** The state before it. */
     readonly in: S
     readonly transition: "Next" | "Keep" | "Repeat" | "Stop"

@@ -116,7 +116,7 @@ describe("simulate", () => {
     assert.deepStrictEqual(open.timers[0]?.left, Duration.seconds(1))
     const shut = step(open, elapse("1 hour"))
     assert.deepStrictEqual(shut.state, locked)
-    assert.strictEqual(shut.handled.at(-1)?.after, 10_000)
+    assert.strictEqual(shut.handled.at(-1)?.afterMillis, 10_000)
     assert.deepStrictEqual(shut.timers, [])
   })
 

@@ -70,7 +70,7 @@ const plain = (_: string, value: unknown): unknown => {
 }
 
 const note = ({ edges, postpones, tried }: Picture, handled: ReadonlyArray<Handled>): void => {
-  for (const { after, event, in: before, postponed, state, transition } of handled) {
+  for (const { afterMillis: after, event, in: before, postponed, state, transition } of handled) {
     const tag = tagOf(event)
     tried.add(tag)
     const label = after === undefined || after === 0 ? tag : `${tag} after ${duration(after)}`

@@ -10,7 +10,7 @@ import * as Timers from "./machineTimers.ts"
 export interface Handled {
   readonly event: unknown
   /** The timer it came from, if it did. */
-  readonly after: number | undefined
+  readonly afterMillis: number | undefined
   readonly in: Tagged
   readonly transition: Transition<unknown, unknown, unknown>["_tag"]
   readonly postponed: boolean
@@ -141,7 +141,7 @@ const turn = (simulation: Simulation, running: Engine.Running, event: Event, aft
   const settled = settle(simulation, decision)
   const { postponed, transition } = decision
   const { state } = settled.running
-  const handled = { event: shown(event), after, in: running.state, transition, postponed, state }
+  const handled = { event: shown(event), afterMillis, in: running.state, transition, postponed, state }
   return { ...settled, handled: [...settled.handled, handled] }
 }
 
