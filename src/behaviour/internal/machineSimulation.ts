@@ -136,7 +136,12 @@ const earliest = ({ dues, running, stopped }: Simulation, until: number) => {
   return first
 }
 
-const turn = (simulation: Simulation, running: Engine.Running, event: Event, after: number | undefined): Simulation => {
+const turn = (
+  simulation: Simulation,
+  running: Engine.Running,
+  event: Event,
+  afterMillis: number | undefined
+): Simulation => {
   const decision = Engine.handle(simulation.machine, running, event)
   const settled = settle(simulation, decision)
   const { postponed, transition } = decision
