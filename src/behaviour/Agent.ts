@@ -2,20 +2,20 @@
  * Agents: processes that keep a state and nothing else.
  *
  * What is done with the state is a function, which runs in the agent, one at a time. An agent is declared as a service
- * with the type of its state; as a Layer it is the one agent of that name, put under a supervisor; by `start` it is one of
- * many.
+ * with the type of its state; as a Layer it is the one agent of that name, put under a supervisor; by `start` it is
+ * one of many.
  *
  * **Guarantees**
  *
  * - One at a time: functions run in the order they were sent; nobody sees a state between two of them.
- * - Success: the state is replaced. A typed failure: the caller gets it, the state stays. A defect: the agent crashes, not
- *   the caller, who gets a `CallError` with `ServerDown`; its supervisor starts it again from `init`.
+ * - Success: the state is replaced. A typed failure: the caller gets it, the state stays. A defect: the agent
+ *   crashes, not the caller, who gets a `CallError` with `ServerDown`; its supervisor starts it again from `init`.
  * - A stream of `changes` begins with the state there is, ends up with the last one, and goes on after a restart.
  *
  * **Not here**
  *
- * Protocols: whoever has an agent may do anything with its state. `GenServer` says what can be asked, and its messages can
- * travel. Where no process is needed to own the state, a `Ref` of Effect is enough.
+ * Protocols: whoever has an agent may do anything with its state. `GenServer` says what can be asked, and its
+ * messages can travel. Where no process is needed to own the state, a `Ref` of Effect is enough.
  *
  * **In Erlang/OTP**
  *
@@ -333,8 +333,8 @@ export const modify: {
  *
  * **Details**
  *
- * It has the caller's services; its process and its scope are the agent's, and forked children end with it. Other requests
- * wait meanwhile. A failure of it reaches the caller and leaves the state as it was.
+ * It has the caller's services; its process and its scope are the agent's, and forked children end with it. Other
+ * requests wait meanwhile. A failure of it reaches the caller and leaves the state as it was.
  *
  * **Interruption**
  *
@@ -467,10 +467,10 @@ export const castEffect: {
  *
  * **Details**
  *
- * A reader that is slow misses states in between but never the last one: at most `capacity` (default 16) wait for it, and
- * the oldest goes. The stream goes on when the agent is restarted, with the state `init` gives, and ends when the agent is
- * gone for good. It waits while the agent is down. Throws a `RangeError` for a capacity that is no whole number of at
- * least 1.
+ * A reader that is slow misses states in between but never the last one: at most `capacity` (default 16) wait for it,
+ * and the oldest goes. The stream goes on when the agent is restarted, with the state `init` gives, and ends when the
+ * agent is gone for good. It waits while the agent is down. Throws a `RangeError` for a capacity that is no whole
+ * number of at least 1.
  *
  * **Interruption**
  *

@@ -1,12 +1,13 @@
 /**
  * Looks into running servers from outside, and holds them still.
  *
- * Every server answers: `GenServer`, `Agent`, and whatever else is built on the same loop. Nothing has to be prepared for
- * it, and a server that nobody looks at pays nothing. A target is a client or the pid of one run.
+ * Every server answers: `GenServer`, `Agent`, and whatever else is built on the same loop. Nothing has to be prepared
+ * for it, and a server that nobody looks at pays nothing. A target is a client or the pid of one run.
  *
  * **Guarantees**
  *
- * - Order: a request takes its turn among the other messages of who asks; handlers never see it, and an idle time goes on.
+ * - Order: a request takes its turn among the other messages of who asks; handlers never see it, and an idle time
+ *   goes on.
  * - Suspension: a suspended server keeps its messages in order and answers system requests and stops. Its parent's
  *   shutdown, exit signals and a kill end it as ever.
  * - Safety: what fails in a function given to `replaceState` fails for its caller; the state stays, the server lives.
@@ -232,8 +233,8 @@ export class ReplaceFailed extends Data.TaggedError("ReplaceFailed")<{ readonly 
  *
  * **Details**
  *
- * Typed by the target if its protocol says what the state is, as an agent's does; by `schema` otherwise; without both it
- * is `unknown`. Waits at most `timeout` (default 5 seconds). A suspended server answers.
+ * Typed by the target if its protocol says what the state is, as an agent's does; by `schema` otherwise; without both
+ * it is `unknown`. Waits at most `timeout` (default 5 seconds). A suspended server answers.
  *
  * **Errors**
  *
@@ -280,13 +281,13 @@ export const getState: {
  *
  * **Details**
  *
- * The function runs in the server, between two turns. Where the target does not say what its state is, `schema` does, and
- * both states are checked with it. A suspended server does this, too.
+ * The function runs in the server, between two turns. Where the target does not say what its state is, `schema` does,
+ * and both states are checked with it. A suspended server does this, too.
  *
  * **Errors**
  *
- * - `ReplaceFailed` if the function throws; `SchemaError`, `CallError` and `NotAServer` as for {@link getState}. The state
- *   is as it was and the server lives.
+ * - `ReplaceFailed` if the function throws; `SchemaError`, `CallError` and `NotAServer` as for {@link getState}. The
+ *   state is as it was and the server lives.
  *
  * @category operations
  * @since 0.1.0
@@ -373,8 +374,8 @@ export const statistics = <T extends Target>(
  * **Details**
  *
  * Begins when the request's turn comes and ends with that run of the server. Holds at most `capacity` events (default
- * 1,024); when a reader is too slow the oldest goes, or by `policy` the newest. Throws a `RangeError` for a capacity that
- * is no whole number of at least 1.
+ * 1,024); when a reader is too slow the oldest goes, or by `policy` the newest. Throws a `RangeError` for a capacity
+ * that is no whole number of at least 1.
  *
  * **Errors**
  *

@@ -98,9 +98,9 @@ export const layer: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => layerOf
  * **Details**
  *
  * Frozen are messages when they are sent, the state of a server after `init` and after each turn, and answers: plain
- * records, arrays, and instances of Effect's `Data` and `Schema` classes, as deep as they go. Left alone are records with
- * a function in them, maps, sets, dates, buffers, effects, fibers, handles, pids and instances of other classes. What was
- * frozen once is not walked again.
+ * records, arrays, and instances of Effect's `Data` and `Schema` classes, as deep as they go. Left alone are records
+ * with a function in them, maps, sets, dates, buffers, effects, fibers, handles, pids and instances of other classes.
+ * What was frozen once is not walked again.
  *
  * @category layers
  * @since 0.1.0

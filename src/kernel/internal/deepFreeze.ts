@@ -1,9 +1,10 @@
 /**
  * Freezes plain data through and through, so that whoever changes it in place throws at once.
  *
- * Frozen are arrays, plain records, and instances of Effect's `Data` and `Schema` classes. Everything else is somebody's
- * object and is left alone: effects, fibers, handles, pids, errors, maps, dates, buffers, other classes. So is a record
- * with a function in it, which is a service rather than data. What an `Option` holds is looked at, the `Option` is not.
+ * Frozen are arrays, plain records, and instances of Effect's `Data` and `Schema` classes. Everything else is
+ * somebody's object and is left alone: effects, fibers, handles, pids, errors, maps, dates, buffers, other classes.
+ * So is a record with a function in it, which is a service rather than data. What an `Option` holds is looked at, the
+ * `Option` is not.
  */
 import * as Data from "effect/Data"
 import * as Option from "effect/Option"
