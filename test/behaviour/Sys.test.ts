@@ -8,6 +8,7 @@ import { asProcess, idle, kernelTest, settle } from "../fixtures/kernel.ts"
 import {
   beside,
   crash,
+  crashReports,
   down,
   ended,
   failure,
@@ -637,6 +638,13 @@ describe("getStatus", () => {
       )
       const { users } = (yield* Sys.getState(vault)) as { readonly users: ReadonlyArray<{ readonly key: unknown }> }
       assert.strictEqual(users[0]?.key, secret)
+      const reports = yield* crashReports
+      yield* vault.crash()
+      yield* settle
+      assert.deepStrictEqual(
+        reports.map((report) => report.state),
+        [status.state]
+      )
     })
   )
 
