@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
 import { CallError, GenServer, StateMachine, Sys } from "effect-otp/behaviour"
-import { ExitReason, Kernel, Process, Shutdown, Signal } from "effect-otp/kernel"
+import { ExitReason, Kernel, type Pid, Process, Shutdown, Signal } from "effect-otp/kernel"
 import { DynamicSupervisor, Supervisor } from "effect-otp/supervision"
 import { Laws } from "effect-otp/testing"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
@@ -188,6 +188,54 @@ describe("ends", () => {
       )
     })
   )
+
+  kernelTest(
+    "a crash report names the event, wherever it came from",
+    Effect.gen(function* () {
+      const reports = yield* crashReports
+      const boom: Step = () => {
+        throw new Error("boom")
+      }
+      const die = stay(perform("die", Effect.die("boom")))
+      const crash: Own = { _tag: "Own", step: boom }
+      const postponed = inB(die)
+      const events: ReadonlyArray<readonly [Step, unknown]> = [
+        [stay(insert(crash)), crash],
+        [stay(insert(StateMachine.message("cast", boom))), { _tag: "cast", payload: boom }],
+        [stay(insert(StateMachine.message("cast", die))), { _tag: "cast", payload: die }],
+        [stay(perform("crash", Effect.succeed(crash))), crash],
+        [stay(timeout("zero", 0, crash)), crash],
+        [stay(timeout("real", 10, crash)), crash],
+        [stay(timeout("real", 10, { _tag: "Own", step: die })), { _tag: "Own", step: die }]
+      ]
+      for (const [step] of events) {
+        const machine = yield* start()
+        yield* machine.cast(step)
+        yield* later(10)
+      }
+      const machine = yield* start()
+      yield* machine.cast(postponed)
+      yield* machine.cast(go("B"))
+      yield* settle
+      assert.deepStrictEqual(
+        reports.map(({ message }) => message),
+        [...events.map(([, event]) => event), { _tag: "cast", payload: postponed }]
+      )
+    })
+  )
+
+  kernelTest(
+    "a crash before the first event has no event to name",
+    Effect.gen(function* () {
+      const reports = yield* crashReports
+      yield* start({ onEnter: () => keep([perform("die", Effect.die("boom"))]) })
+      yield* settle
+      assert.deepStrictEqual(
+        reports.map(({ message, state }) => [message, state]),
+        [[undefined, A]]
+      )
+    })
+  )
 })
 
 describe("what is postponed", () => {
@@ -219,6 +267,50 @@ describe("what is postponed", () => {
     yield* settle
     return { machine, call, pid: yield* pidOf(machine) }
   })
+
+  kernelTest(
+    "is pending until it has come again",
+    Effect.gen(function* () {
+      const machine = yield* start({ info: () => keep([postpone]) })
+      const pid = yield* pidOf(machine)
+      const messages = Effect.map(
+        Process.info(pid),
+        Option.map(({ messages }) => messages)
+      )
+      const call = yield* beside(machine.call(inB(stay(reply("answer")))))
+      yield* machine.cast(inB(stay()))
+      yield* Process.send(pid as Pid.Pid<string>, "info")
+      yield* settle
+      const { handled, pending } = Option.getOrThrow(yield* messages)
+      assert.deepStrictEqual({ handled, pending }, { handled: 0, pending: 3 })
+      assert.deepStrictEqual(yield* fates, { accepted: 3, pending: 3 })
+      const gate = yield* Deferred.make<void>()
+      yield* machine.cast(go("B", perform("wait", Deferred.await(gate))))
+      yield* settle
+      assert.deepStrictEqual(yield* fates, { accepted: 4, pending: 4 })
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* Fiber.join(call), "answer")
+      yield* settle
+      // The info is postponed once more.
+      assert.deepStrictEqual(yield* fates, { accepted: 4, handled: 3, pending: 1 })
+    })
+  )
+
+  kernelTest(
+    "whose caller left before it was put aside was abandoned, whatever comes of it",
+    Effect.gen(function* () {
+      const machine = yield* start()
+      const gate = yield* Deferred.make<void>()
+      const call = yield* beside(machine.call(stay(perform("wait", Deferred.await(gate)), postpone)))
+      yield* settle
+      yield* Fiber.interrupt(call)
+      yield* Deferred.succeed(gate, undefined)
+      yield* settle
+      assert.deepStrictEqual(yield* fates, { accepted: 1, abandoned: 1 })
+      yield* Process.kill(yield* pidOf(machine))
+      assert.deepStrictEqual(yield* fates, { accepted: 1, abandoned: 1 })
+    })
+  )
 
   kernelTest(
     "has failed when the machine is killed, and is counted",

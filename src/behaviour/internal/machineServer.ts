@@ -12,7 +12,7 @@ import type { DefineOptions } from "./define.ts"
 import type { HandlerContext, Host, ReplyTo } from "./handlerContext.ts"
 import * as Engine from "./machineEngine.ts"
 import { eventOf, MachineEvent, type Event } from "./machineEvent.ts"
-import { answer, Elapsed, Origin, Shell, type MachineState } from "./machineShell.ts"
+import { answer, Elapsed, heldCount, Origin, Shell, type MachineState } from "./machineShell.ts"
 import * as Timers from "./machineTimers.ts"
 import { Initial, type Next, type Options } from "./next.ts"
 import type { Handler, Lens, Status } from "./serverSpec.ts"
@@ -59,8 +59,16 @@ const lens: Lens = {
   set: (state, value) => {
     const { running, shell } = state as MachineState
     return { running: { ...running, state: value as Tagged }, shell }
+  },
+  held: (state) => heldCount((state as MachineState).running),
+  subject: (state, content) => {
+    const { running } = state as MachineState
+    if (content === undefined) return Engine.next(running)?.event.toJSON()
+    return content instanceof Elapsed ? eventOfTimer(running, content)?.event.toJSON() : content
   }
 }
+
+const eventOfTimer = (running: Engine.Running, { number, timer }: Elapsed) => Timers.expire(running, timer, number)
 
 // ---- turns --------------------------------------------------------------------------------------------------------
 
@@ -90,7 +98,7 @@ const take = (machine: Engine.Machine, state: MachineState, event: Event): Turn 
 
 const inform = (machine: Engine.Machine, state: MachineState, content: unknown): Turn => {
   if (content instanceof Elapsed) {
-    const elapsed = Timers.expire(state.running, content.timer, content.number)
+    const elapsed = eventOfTimer(state.running, content)
     if (elapsed === undefined) return noReply(state)
     return turn(state, Engine.handle(machine, elapsed.running, elapsed.event), undefined)
   }

@@ -65,7 +65,6 @@ export class Shell {
 
   constructor(host: Host) {
     this.host = host
-    host.observe({ exiting: () => this.failHeld() })
   }
 
   /** Sets and ends real timers until they are those the machine has now. */
@@ -84,25 +83,21 @@ export class Shell {
       this.set.set(name, { number, timer: timer as unknown as Belonging })
     }
   }
+}
 
-  /** A message that is put aside counts as handled as long as the machine lives. If it ends before, it has failed. */
-  private failHeld(): void {
-    const state = (this.host as Host & { readonly state: MachineState | undefined }).state
-    if (state === undefined) return
-    for (const event of [...held(state.running.queue), ...held(state.running.postponed)]) {
-      if (!(event.origin instanceof Origin) || wasLeft(event.origin.call)) continue
-      this.host.handled--
-      this.host.settle("failed")
+/** How many messages a machine has put aside. One whose caller had left before is counted as abandoned. @internal */
+export const heldCount = ({ postponed, queue }: Running): number => {
+  let count = 0
+  for (const list of [queue, postponed]) {
+    for (let at: List<Event> = list; at !== undefined; at = at.tail) {
+      const { origin } = at.head
+      if (origin instanceof Origin && !wasLeft(origin.call)) count++
     }
   }
+  return count
 }
 
-/** Whether its caller had left before it was put aside: then it is counted as abandoned. */
 const wasLeft = (call: CallEnvelope | undefined): boolean => call?.abandoned === true && call.keptIn === undefined
-
-const held = function* (list: List<Event>): Generator<Event> {
-  for (let at = list; at !== undefined; at = at.tail) yield at.head
-}
 
 /** Gives an answer to who asked. One that nobody waits for is dropped. @internal */
 export const answer = (from: unknown, exit: Exit.Exit<unknown, unknown>): void => {

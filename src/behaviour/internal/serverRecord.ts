@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import type { Accounting } from "../../kernel/Accounting.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { Handle, HandleTarget } from "../../kernel/Handle.ts"
 import { ProcessRecord, worse, type Envelope } from "../../kernel/ProcessRecord.ts"
@@ -150,10 +151,14 @@ export abstract class ServerRecord extends ProcessRecord {
   protected override close(reason: ExitReason.ExitReason, inHand?: "failed"): boolean {
     if (this.exiting !== undefined) return false
     const message = this.inHand
-    this.reportedMessage = message?.content
+    const held = this.heldCount
+    const isAtWork = message !== undefined || this.turn !== undefined || inHand !== undefined
+    if (isAtWork) this.reportedMessage = this.subject(message?.content)
     super.close(reason)
     this.target.down(this)
     if (inHand !== undefined) this.done(inHand)
+    this.handled -= held
+    for (let i = 0; i < held; i++) this.settle("failed")
     if (message instanceof CallEnvelope) message.failWith({ _tag: "ServerDown", reason })
     const deferred = this.deferred
     this.deferred = undefined
@@ -163,8 +168,25 @@ export abstract class ServerRecord extends ProcessRecord {
     return true
   }
 
+  /** What its turn is about, as its user knows it. */
+  private subject(content: unknown): unknown {
+    const { lens } = this.spec
+    return lens === undefined || this.state === undefined ? content : lens.subject(this.state, content)
+  }
+
+  /** Messages that the state has put aside. `done` has counted them as handled, though they are to come again. */
+  private get heldCount(): number {
+    const { lens } = this.spec
+    return lens === undefined || this.state === undefined || this.exiting !== undefined ? 0 : lens.held(this.state)
+  }
+
   protected override get inHandCount(): number {
-    return this.inHand === undefined ? 0 : 1
+    return (this.inHand === undefined ? 0 : 1) + this.heldCount
+  }
+
+  override get accounting(): Accounting {
+    const all = super.accounting
+    return { ...all, handled: all.handled - this.heldCount }
   }
 
   protected override abandonHand(reason: ExitReason.ExitReason): void {

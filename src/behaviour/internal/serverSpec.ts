@@ -23,10 +23,14 @@ export interface ServerSpec {
   readonly drain: boolean
 }
 
-/** What of a server's state is its user's, if it is not all of it. @internal */
+/** What of a server's state is its user's, if it is not all of it; and what else the state knows. @internal */
 export interface Lens {
   readonly get: (state: unknown) => unknown
   readonly set: (state: unknown, value: unknown) => unknown
+  /** How many messages it has put aside: they have no fate yet, although their turns are over. */
+  readonly held: (state: unknown) => number
+  /** What a turn in this state is about, if it began with what has come, or with nothing. */
+  readonly subject: (state: unknown, content: unknown) => unknown
 }
 
 /** What a crash report shows. @internal */
