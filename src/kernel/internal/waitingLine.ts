@@ -1,4 +1,5 @@
 /** Senders that wait for room in a mailbox, in the order they came. */
+import { Mailbox } from "../Mailbox.ts"
 
 interface Queued {
   readonly isControl?: boolean | undefined
@@ -12,31 +13,41 @@ interface Waiting<A> {
 
 /** @internal */
 export class WaitingLine<A extends Queued> {
-  private items: Array<Waiting<A>> = []
+  private readonly line = new Mailbox<A>()
+  private readonly admits = new Map<A, () => void>()
 
   get length(): number {
-    return this.items.length
+    return this.line.size
   }
 
   add(envelope: A, admit: () => void): void {
-    this.items.push({ envelope, admit })
+    this.line.push(envelope)
+    this.admits.set(envelope, admit)
   }
 
   shift(): Waiting<A> | undefined {
-    return this.items.shift()
+    return this.taken(this.line.shift())
   }
 
   /** Takes a message out; false if it is not here. */
   remove(envelope: A): boolean {
-    const at = this.items.findIndex((waiting) => waiting.envelope === envelope)
-    if (at >= 0) this.items.splice(at, 1)
-    return at >= 0
+    return this.admits.delete(envelope) && this.line.remove(envelope)
   }
 
   /** Takes out the requests to the process itself. */
   takeControls(): ReadonlyArray<Waiting<A>> {
-    const controls = this.items.filter(({ envelope }) => envelope.isControl === true)
-    this.items = this.items.filter(({ envelope }) => envelope.isControl !== true)
+    const controls: Array<Waiting<A>> = []
+    for (const envelope of this.line.clear()) {
+      if (envelope.isControl === true) controls.push(this.taken(envelope)!)
+      else this.line.push(envelope)
+    }
     return controls
+  }
+
+  private taken(envelope: A | undefined): Waiting<A> | undefined {
+    if (envelope === undefined) return undefined
+    const admit = this.admits.get(envelope)!
+    this.admits.delete(envelope)
+    return { envelope, admit }
   }
 }
