@@ -275,9 +275,11 @@ export interface ServiceClass<
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
-/** Own events and messages are told apart by their tags. */
+/** Own events, messages and `onEnter` are told apart by their tags. */
 type Distinct<M extends Protocol.Any, Ev extends T.Tagged> = [M["_tag"] & Ev["_tag"]] extends [never]
-  ? unknown
+  ? ["onEnter" & Ev["_tag"]] extends [never]
+    ? unknown
+    : "an event of the machine cannot be called onEnter"
   : "an event of the machine has the tag of a message"
 
 /**

@@ -1,6 +1,6 @@
 /** State machines as processes. The order of events is tested in `internal/machineEngine.test.ts`. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { CallError, GenServer, StateMachine, Sys } from "effect-otp/behaviour"
 import { ExitReason, Kernel, type Pid, Process, Shutdown, Signal } from "effect-otp/kernel"
@@ -752,6 +752,29 @@ describe("what sys sees", () => {
     })
   )
 })
+
+kernelTest(
+  "a trace tells the events of a machine, wherever they came from",
+  Effect.gen(function* () {
+    const machine = yield* start()
+    const trace = yield* Effect.forkChild(Stream.runCollect(Sys.trace(machine)))
+    yield* settle
+    const own = noting([], "own")
+    const sent = stay(insert(own), insert(message("cast", get)), timeout("real", 10, own))
+    yield* machine.cast(sent)
+    yield* later(10)
+    yield* GenServer.terminate(machine)
+    assert.deepStrictEqual(
+      (yield* Fiber.join(trace)).flatMap((event) => (event._tag === "Received" ? [event.message] : [])),
+      [
+        { _tag: "Cast", tag: "cast", payload: sent },
+        { _tag: "Continue", token: own },
+        { _tag: "Continue", token: { _tag: "cast", payload: get } },
+        { _tag: "Info", content: own }
+      ]
+    )
+  })
+)
 
 describe("the laws of servers", () => {
   const laws = Laws.server({

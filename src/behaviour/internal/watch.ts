@@ -128,12 +128,17 @@ export const overheard = (spec: ServerSpec, hear: Listener): ServerSpec => {
   for (const [tag, handler] of Object.entries(spec.handlers)) {
     handlers[tag] = saying(handler, (payload) => hear.message(tag, payload))
   }
-  const { continue: onContinue, idle, info } = spec
+  const { continue: onContinue, idle, info, lens } = spec
+  const subject = (state: unknown, content: unknown) => lens?.subject(state, content)
   return {
     ...spec,
     handlers,
-    info: info && saying(info, (content) => hear.other({ _tag: "Info", content })),
-    continue: onContinue && saying(onContinue, (token) => hear.other({ _tag: "Continue", token })),
+    info:
+      info &&
+      saying(info, (content, state) => hear.other({ _tag: "Info", content: subject(state, content) ?? content })),
+    continue:
+      onContinue &&
+      saying(onContinue, (token, state) => hear.other({ _tag: "Continue", token: subject(state, undefined) ?? token })),
     idle:
       idle &&
       ((state, context) => {
@@ -144,8 +149,8 @@ export const overheard = (spec: ServerSpec, hear: Listener): ServerSpec => {
 }
 
 const saying =
-  (handler: Handler, say: (payload: unknown) => void): Handler =>
+  (handler: Handler, say: (payload: unknown, state: unknown) => void): Handler =>
   (payload, state, context) => {
-    say(payload)
+    say(payload, state)
     return handler(payload, state, context)
   }
