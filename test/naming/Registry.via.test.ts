@@ -281,6 +281,21 @@ describe("a client through a key", () => {
   )
 
   kernelTest(
+    "is a defect of who waits for the key, not of what takes it",
+    Effect.gen(function* () {
+      const plain = yield* idle()
+      const wait = Effect.exit(Room.at("attic").name(undefined, { whenDown: "wait" }))
+      const asked = [yield* Effect.forkChild(wait), yield* Effect.forkChild(wait)]
+      yield* settle
+      assert.deepStrictEqual(yield* Effect.exit(Registry.registerFor(Rooms, plain, "attic")), Exit.void)
+      for (const exit of yield* Effect.forEach(asked, Fiber.join)) {
+        assert.match(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), /RangeError: .* which is no test\/Room/)
+      }
+      yield* Process.kill(plain)
+    })
+  )
+
+  kernelTest(
     "loses nothing when the server behind the key is killed and started anew",
     Effect.gen(function* () {
       const house = yield* House

@@ -246,20 +246,23 @@ const waitUntilUp = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> =>
         target.forget(waiter)
         return left
       }
-      const settle = (exit: Exit.Exit<Call & { readonly server: ProcessRecord }, CallError>) =>
-        fiber.currentDispatcher.scheduleTask(() => resume(exit), 0)
+      const settle = (effect: Effect.Effect<Call & { readonly server: ProcessRecord }, CallError>) =>
+        fiber.currentDispatcher.scheduleTask(() => resume(effect), 0)
       const waiter = () => {
         const millis = stop()
-        const server = target.current
+        // Looked up by who asked, not in the step of who tells it: behind a key may be what is no such server.
         settle(
-          server === undefined
-            ? Exit.fail(refusal(call, downReason(target)))
-            : Exit.succeed({ ...call, millis, server })
+          Effect.suspend(() => {
+            const server = target.current
+            return server === undefined
+              ? Effect.fail(refusal(call, downReason(target)))
+              : Effect.succeed({ ...call, millis, server })
+          })
         )
       }
       const deadline = new WaitDeadline(() => {
         stop()
-        settle(Exit.fail(refusal(call, { _tag: "Timeout" })))
+        settle(Effect.fail(refusal(call, { _tag: "Timeout" })))
       })
       if (call.millis !== Infinity) Timer.armUnsafe(deadline, fiber, call.millis)
       // This fiber may have lost its turn since it looked: the server may be up, or gone, by now.
