@@ -1,7 +1,8 @@
 /**
  * Who is registered under which key, and with what: plain bookkeeping, no fiber, no clock.
  *
- * Every entry is found by its key and by its owner. To take one out, or all of an owner, takes time for these alone.
+ * Every entry is found by its key and by its owner. To take out all of an owner takes time for these alone; what an owner
+ * has under one key takes time for what is under the key or of the owner, whichever is less.
  */
 import { KeyMap } from "./keyMap.ts"
 
@@ -28,6 +29,7 @@ export class Entry<K, V, P> {
 /** What one process has registered. Lasts as long as it has at least one entry. @internal */
 export class Owner<K, V, P> {
   readonly pid: P
+  size = 0
   first: Entry<K, V, P> | undefined = undefined
   private last: Entry<K, V, P> | undefined = undefined
   private readonly dropAll: (owner: Owner<K, V, P>) => void
@@ -39,6 +41,7 @@ export class Owner<K, V, P> {
 
   append(entry: Entry<K, V, P>): void {
     const { last } = this
+    this.size++
     entry.previous = last
     if (last === undefined) this.first = entry
     else last.next = entry
@@ -47,6 +50,7 @@ export class Owner<K, V, P> {
 
   unlink(entry: Entry<K, V, P>): void {
     const { next, previous } = entry
+    this.size--
     if (previous === undefined) this.first = next
     else previous.next = next
     if (next === undefined) this.last = previous
@@ -99,6 +103,8 @@ export class Registrations<K, V, P> {
     const entries = this.many.get(key)
     const owner = this.owners.get(pid)
     if (entries === undefined || owner === undefined) return []
+    // Many may have the key, or the process many keys: the fewer are looked at.
+    if (entries.size < owner.size) return Array.from(entries).filter((entry) => entry.owner === owner)
     return Array.from(owner.entries()).filter((entry) => entries.has(entry))
   }
 
