@@ -273,7 +273,7 @@ describe("at the death of a process", () => {
         const keys = Array.from({ length: 50_000 }, (_, i) => `key ${i}`)
         for (const key of keys) yield* Registry.registerFor(Tags, pid, key, "")
         // 50,000 times 25,000 steps, were it otherwise: minutes.
-        for (const key of keys.reverse()) yield* Registry.unregisterFor(Tags, pid, key)
+        for (const key of keys.toReversed()) yield* Registry.unregisterFor(Tags, pid, key)
         assert.strictEqual(yield* Registry.count(Tags), 0)
       })
     )

@@ -11,7 +11,9 @@ export class Group<K, P> {
   readonly key: K
   /** How often each has joined, in the order of first joining. */
   readonly members = new Map<P, number>()
-  private turns: MapIterator<P> | undefined = undefined
+  /** The members, from whose turn it is to who had the last. Undefined until somebody asks. */
+  private line: Set<P> | undefined = undefined
+  private turns: SetIterator<P> | undefined = undefined
 
   constructor(key: K) {
     this.key = key
@@ -24,14 +26,25 @@ export class Group<K, P> {
     }
   }
 
-  /** The members in turn. An iterator of a map sees who comes and goes meanwhile. */
+  /** The members in turn; who comes waits behind those that are there. */
   next(): P {
-    let turn = this.turns?.next()
-    if (turn === undefined || turn.done === true) {
-      this.turns = this.members.keys()
-      turn = this.turns.next()
-    }
-    return turn.value!
+    const line = (this.line ??= new Set(this.members.keys()))
+    // All are always ahead of it: who had a turn goes to the end.
+    this.turns ??= line.values()
+    const member = this.turns.next().value!
+    line.delete(member)
+    line.add(member)
+    return member
+  }
+
+  add(member: P): void {
+    this.members.set(member, (this.members.get(member) ?? 0) + 1)
+    this.line?.add(member)
+  }
+
+  remove(member: P): void {
+    this.members.delete(member)
+    this.line?.delete(member)
   }
 }
 
@@ -82,7 +95,7 @@ export class Membership<K, P> {
   join(key: K, id: P): Member<K, P> | undefined {
     let group = this.byKey.get(key)
     if (group === undefined) this.byKey.set(key, (group = new Group(key)))
-    group.members.set(id, (group.members.get(id) ?? 0) + 1)
+    group.add(id)
     const known = this.byMember.get(id)
     const member = known ?? new Member<K, P>(id, this.dropAll)
     member.groups.add(group)
@@ -123,7 +136,7 @@ export class Membership<K, P> {
   }
 
   private remove(group: Group<K, P>, id: P): void {
-    group.members.delete(id)
+    group.remove(id)
     if (group.members.size === 0) this.byKey.delete(group.key)
   }
 }
