@@ -48,6 +48,7 @@ import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, spawnLink, unlink, type Self } from "../kernel/Process.ts"
 import { Self as SelfKey, type ProcessRecord } from "../kernel/ProcessRecord.ts"
 import { shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
+import { durationOf, limitOf } from "./internal/taskDurations.ts"
 import { outcomeOf, spawnTask, TaskRun, toResult, type TypeId } from "./internal/taskRun.ts"
 import { streamOf } from "./internal/taskStream.ts"
 import type { Begin } from "./internal/taskStreamSpec.ts"
@@ -243,6 +244,8 @@ export {
 /**
  * The outcome of a task if it is there, or comes within the timeout. May be asked again.
  *
+ * Throws a `RangeError` for a timeout that cannot be.
+ *
  * @category operations
  * @since 0.1.0
  */
@@ -254,8 +257,8 @@ export const poll = <A, E>(
   }
 ): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> => {
   const now = Effect.sync(() => resultOf<A, E>(runOf(task)))
-  const timeout = options?.timeout
-  if (timeout === undefined) return now
+  if (options?.timeout === undefined) return now
+  const timeout = durationOf("The timeout of a poll", options.timeout)
   // What came at the last moment is there all the same.
   return Effect.andThen(Effect.timeoutOption(Effect.exit(await_(task)), timeout), now)
 }
@@ -269,6 +272,8 @@ export const poll = <A, E>(
  * seconds) it is killed. With `"brutalKill"` it is killed at once, with `"infinity"` never. A task that ended for another
  * reason than it was told gives its outcome: one that had to be killed, for example, a `TaskExit` with `Killed`.
  *
+ * Throws a `RangeError` for a limit that cannot be; the task has been told nothing then.
+ *
  * **Interruption**
  *
  * Stops waiting. The task has been told to end, but will not be killed.
@@ -281,7 +286,7 @@ export const shutdown = <A, E>(
   options?: { readonly limit?: Limit | undefined }
 ): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> => {
   const run = runOf(task)
-  const limit = options?.limit
+  const limit = limitOf("The limit of a shutdown", options?.limit)
   const brutal = limit === "brutalKill"
   const tell = Effect.sync(() => {
     if (brutal) run.record?.kill()

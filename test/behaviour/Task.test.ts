@@ -523,6 +523,20 @@ describe("ignore", () => {
   )
 })
 
+kernelTest(
+  "a timeout or a limit that cannot be is a RangeError where it is given, and touches no task",
+  Effect.gen(function* () {
+    const task = yield* Task.asyncNoLink(Effect.never)
+    for (const wrong of ["soon", NaN, -1] as ReadonlyArray<unknown>) {
+      const range = /must be a duration of 0 or more, not /
+      assert.throws(() => Task.shutdown(task, { limit: wrong as number }), RangeError, range)
+      assert.throws(() => Task.poll(task, { timeout: wrong as number }), RangeError, range)
+    }
+    assert.isTrue(yield* Process.isAlive(task.pid))
+    yield* Process.kill(task.pid)
+  })
+)
+
 it.effect("a task in a kernel of its own belongs to it", () =>
   inKernel(
     Effect.gen(function* () {

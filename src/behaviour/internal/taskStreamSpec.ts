@@ -2,8 +2,8 @@
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import type { Limit } from "../../kernel/Shutdown.ts"
+import { durationOf, inspect, limitOf } from "./taskDurations.ts"
 import type { TaskRun } from "./taskRun.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
@@ -43,21 +43,10 @@ export const checked = (spec: StreamSpec): CheckedSpec => {
   if (onTimeout !== "exit" && onTimeout !== "kill") {
     throw new RangeError(`${what("onTimeout")} must be "exit" or "kill", not ${inspect(onTimeout)}`)
   }
-  if (shutdown !== undefined && shutdown !== "brutalKill") durationOf("shutdown", shutdown)
-  return { ...spec, timeout: spec.timeout === undefined ? defaultTimeout : durationOf("timeout", spec.timeout) }
+  const timeout = spec.timeout === undefined ? defaultTimeout : durationOf(what("timeout"), spec.timeout)
+  return { ...spec, timeout, shutdown: limitOf(what("shutdown"), shutdown) }
 }
 
 const defaultTimeout = Duration.seconds(5)
 
-const durationOf = (name: string, input: Duration.Input | "infinity"): Duration.Duration => {
-  const found = input === "infinity" ? Duration.infinity : Option.getOrUndefined(Duration.fromInput(input))
-  // Not a number is zero for `Duration`.
-  if (found !== undefined && !Number.isNaN(input) && !Duration.isNegative(found)) return found
-  throw new RangeError(`${what(name)} must be a duration of 0 or more, not ${inspect(input)}`)
-}
-
 const what = (name: string): string => `The ${name} of a stream of tasks`
-
-/** What a user of JavaScript may have written. */
-const inspect = (input: unknown): string =>
-  typeof input === "number" ? String(input) : (JSON.stringify(input) ?? "nothing")
