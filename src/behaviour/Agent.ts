@@ -463,9 +463,11 @@ export const castEffect: {
 )
 
 /**
- * Streams the states of an agent: first the one there is, then each that follows.
+ * Streams the states of an agent: first the one there is, then each other one that follows.
  *
  * **Details**
+ *
+ * A function that leaves the state as it was, the same value, gives nothing.
  *
  * A reader that is slow misses states in between but never the last one: at most `capacity` (default 16) wait for it,
  * and the oldest goes. The stream goes on when the agent is restarted, with the state `init` gives, and ends when the

@@ -327,6 +327,21 @@ describe("changes", () => {
   )
 
   kernelTest(
+    "gives nothing where the state is left as it was: whoever reads it may look at the agent for each",
+    Effect.gen(function* () {
+      const agent = yield* counter(1)
+      const looking = Stream.orDie(Stream.mapEffect(Agent.changes(agent), () => Agent.get(agent)))
+      const { seen } = yield* collecting(looking)
+      assert.deepStrictEqual(yield* seen, [1])
+      yield* Agent.modify(agent, (n) => ["unchanged", n])
+      yield* Sys.replaceState(agent, (n) => n)
+      assert.deepStrictEqual(yield* seen, [])
+      yield* Agent.set(agent, 2)
+      assert.deepStrictEqual(yield* seen, [2])
+    })
+  )
+
+  kernelTest(
     "goes on after a restart, with the state of init",
     Effect.gen(function* () {
       const agent = yield* Counter

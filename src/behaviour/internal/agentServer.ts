@@ -79,13 +79,19 @@ export const follow = <S>(
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     let followed: SystemRecord | undefined = undefined
-    const reader = (state: unknown) => {
+    let last: unknown = undefined
+    const give = (state: unknown) => {
+      last = state
       Queue.offerUnsafe(queue, state as S)
+    }
+    // A turn that only looks at the state changes nothing.
+    const reader = (state: unknown) => {
+      if (!Object.is(state, last)) give(state)
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => followed?.remove(reader)))
     const begin = (server: SystemRecord) => {
       followed = server
-      reader(server.userState)
+      give(server.userState)
       server.addReader(reader)
       return Exit.succeed(server)
     }
