@@ -539,10 +539,15 @@ export const info = <const I>(content: I): InfoEvent<I> =>
 /**
  * Time that passes, for `simulate` and `step`: timers that are due by then fire, in order.
  *
+ * Throws a `RangeError` for a duration that is negative or infinite.
+ *
  * @category testing
  * @since 0.1.0
  */
-export const elapse = (duration: Duration.Input): Elapse => ({
-  [ElapseTypeId]: ElapseTypeId,
-  millis: Duration.toMillis(Duration.fromInputUnsafe(duration))
-})
+export const elapse = (duration: Duration.Input): Elapse => {
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(duration))
+  if (millis < 0 || millis === Infinity) {
+    throw new RangeError(`The time that passes must be finite and not negative, got ${millis} ms`)
+  }
+  return { [ElapseTypeId]: ElapseTypeId, millis }
+}

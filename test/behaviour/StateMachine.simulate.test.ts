@@ -111,6 +111,7 @@ describe("simulate", () => {
   })
 
   it("time passes only by elapse, and timers fire when it has come", () => {
+    for (const never of [-1, "Infinity"] as const) assert.throws(() => elapse(never), RangeError)
     const open = simulate(Door.definition, { from: { _tag: "Open" }, events: [elapse("9 seconds")] })
     assert.strictEqual(open.state._tag, "Open")
     assert.deepStrictEqual(open.timers[0]?.left, Duration.seconds(1))

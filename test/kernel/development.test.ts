@@ -60,6 +60,32 @@ describe("Kernel.layerDevelopment", () => {
   )
 
   test(
+    "whatever the changed property is called; an error that is only called alike is left as it is",
+    Effect.gen(function* () {
+      class Shop extends GenServer.Service<Shop>()("test/Shop", [
+        Rpc.make("change"),
+        Rpc.make("read", { payload: { shop: Schema.Unknown } })
+      ]) {}
+      const { start } = Shop.define({
+        init: () => Effect.succeed({ $: 1 }),
+        handlers: {
+          change: (_, state) => {
+            state.$ = 2
+            return GenServer.reply(undefined, state)
+          },
+          read: ({ shop }, state) =>
+            GenServer.reply((shop as { readonly at: { readonly readOnly: void } }).at.readOnly, state)
+        }
+      })
+      const changed = crashOf(yield* Effect.exit((yield* start()).change()))
+      assert.match(changed.message, /'\$' of object '#<Object>': messages and states are frozen in development/)
+      assert.strictEqual(changed.stack?.split("\n")[0], `TypeError: ${changed.message}`)
+      const alike = crashOf(yield* Effect.exit((yield* start()).read({ shop: {} })))
+      assert.strictEqual(alike.message, "Cannot read properties of undefined (reading 'readOnly')")
+    }).pipe(Effect.scoped)
+  )
+
+  test(
     "so it is with the state after a turn, and the one that replaceState gives",
     Effect.gen(function* () {
       const basket = yield* Basket.definition.start([])

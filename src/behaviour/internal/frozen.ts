@@ -4,7 +4,8 @@ import * as Context from "effect/Context"
 
 /** How engines put it: V8, JavaScriptCore, SpiderMonkey. */
 const patterns = [
-  /read.?only/i,
+  /read.?only property/i,
+  /is read-only/i,
   /not extensible/i,
   /non-extensible/i,
   /cannot delete property/i,
@@ -34,6 +35,6 @@ const isFrozenError = (reason: Cause.Reason<unknown>): reason is TypeErrorReason
 const explained = ({ annotations, defect }: TypeErrorReason): Cause.Die => {
   const error = new TypeError(`${defect.message}: ${hint}`, { cause: defect })
   // It points to the line that changed the value.
-  if (defect.stack !== undefined) error.stack = defect.stack.replace(defect.message, error.message)
+  if (defect.stack !== undefined) error.stack = defect.stack.replace(defect.message, () => error.message)
   return Cause.makeDieReason(error).annotate(Context.makeUnsafe(new Map(annotations)))
 }
