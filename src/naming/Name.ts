@@ -310,7 +310,7 @@ const give = (kernel: KernelState, name: string, record: ProcessRecord): void =>
 /** A name from outside. @internal */
 export const checkedName = (name: unknown): string => {
   if (typeof name === "string" && name !== "") return name
-  throw new RangeError(`A process name must be a string that is not empty, got ${name === "" ? '""' : String(name)}`)
+  throw new RangeError(`A name must be a string that is not empty, got ${name === "" ? '""' : String(name)}`)
 }
 
 const isHandle = (u: Name<never> | Handle<unknown>): u is Handle<unknown> => hasProperty(u, HandleTypeId)

@@ -46,7 +46,7 @@ const shown = (change: ProcessGroup.Change<string, string>) =>
 
 describe("a scope of groups", () => {
   it("has a name that is not empty", () => {
-    assert.throws(() => ProcessGroup.make(""), RangeError)
+    assert.throws(() => ProcessGroup.make(""), RangeError, 'A name must be a string that is not empty, got ""')
     assert.isTrue(ProcessGroup.isProcessGroup(Workers))
     assert.isFalse(ProcessGroup.isProcessGroup({ name: "test/workers" }))
   })

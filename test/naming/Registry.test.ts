@@ -28,7 +28,11 @@ const reading = <A>(changes: Stream.Stream<A>) =>
 
 describe("a registry", () => {
   it("is made of a name and one of two kinds of keys", () => {
-    assert.throws(() => Registry.make("", { keys: "unique" }), RangeError)
+    assert.throws(
+      () => Registry.make("", { keys: "unique" }),
+      RangeError,
+      'A name must be a string that is not empty, got ""'
+    )
     assert.throws(() => Registry.make("test/x", { keys: "both" as "unique" }), RangeError, 'got "both"')
     assert.strictEqual(Rooms.name, "test/rooms")
     assert.isTrue(Registry.isRegistry(Rooms))

@@ -34,7 +34,7 @@ const ids = (pids: ReadonlyArray<Pid.Pid<string>>) => pids.map(({ id }) => id)
 
 describe("a topic", () => {
   it("has a name that is not empty, and of a family its key", () => {
-    assert.throws(() => Topic.make(""), RangeError)
+    assert.throws(() => Topic.make(""), RangeError, 'A name must be a string that is not empty, got ""')
     assert.throws(() => Topic.family(""), RangeError)
     assert.strictEqual(News.name, "test/news")
     assert.strictEqual(Room("attic").name, 'test/room("attic")')
