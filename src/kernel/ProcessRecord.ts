@@ -580,6 +580,8 @@ export class MessageEnvelope implements Envelope {
 }
 
 export {
+  /** Freezes plain data through and through. @internal */
+  deepFreeze,
   /** How people know a process: by label, name or pid. @internal */
   displayName,
   /** The exit a scope is closed with. @internal */

@@ -35,7 +35,7 @@ import type * as Stream from "effect/Stream"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
-import { currentUnsafe, ProcessRecord } from "../kernel/ProcessRecord.ts"
+import { currentUnsafe, deepFreeze, ProcessRecord } from "../kernel/ProcessRecord.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { entering, withProcess } from "./internal/entering.ts"
 import { openIn, streamIn, streamOf, type Opened } from "./internal/feed.ts"
@@ -383,6 +383,8 @@ const publishIn = <M>(
 ): void => {
   const impl = implOf(topic)
   const kernel = Kernel.stateOf(Context.get(fiber?.context ?? Context.empty(), Kernel.Kernel))
+  // All share it, and streams have no mailbox that sees to it.
+  if (kernel.freezes) deepFreeze(message)
   impl.topics.stateIn(kernel).publish(impl.key, {
     message,
     from: fiber === undefined ? undefined : currentUnsafe(fiber),

@@ -373,3 +373,15 @@ describe("a server", () => {
     )
   )
 })
+
+describe("in development", () => {
+  it.effect("a message is frozen, whoever has subscribed", () =>
+    Effect.gen(function* () {
+      const Parcels = Topic.make<{ readonly items: Array<string> }>("test/parcels")
+      const parcels = yield* Topic.subscription(Parcels, { capacity: 1, policy: "fail" })
+      yield* Topic.publish(Parcels, { items: ["tea"] })
+      const [parcel] = yield* Stream.runCollect(Stream.take(parcels, 1))
+      assert.throws(() => parcel?.items.push("milk"), TypeError)
+    }).pipe(Effect.scoped, Effect.provide(Kernel.layerDevelopment))
+  )
+})
