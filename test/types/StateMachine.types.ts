@@ -400,4 +400,4 @@ StateMachine.failTo(from, "1")
 // @ts-expect-error an event of the machine has the tag of a message
 export class Clash extends StateMachine.Service<Clash, { readonly _tag: "toggle" }>()("types/Clash", [toggle]) {}
 // @ts-expect-error an event of the machine cannot be called onEnter
-StateMachine.Service<"Enter", { readonly _tag: "onEnter" }>()("types/Enter", [push])
+export class Enter extends StateMachine.Service<Enter, { readonly _tag: "onEnter" }>()("types/Enter", [push]) {}
