@@ -38,7 +38,7 @@ export type Fate = "handled" | "failed" | "returned" | "abandoned" | "dropped" |
 export interface Accounting extends Readonly<Record<Fate, number>> {
   /** All that were sent to it. */
   readonly accepted: number
-  /** Those still waiting in a mailbox or in hand. */
+  /** Those still waiting in a mailbox, in hand, or put aside by a state machine. */
   readonly pending: number
 }
 

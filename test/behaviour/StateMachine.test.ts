@@ -313,6 +313,31 @@ describe("what is postponed", () => {
   )
 
   kernelTest(
+    "was abandoned if its caller had left when its turn ended, whenever that was",
+    Effect.gen(function* () {
+      const machine = yield* start()
+      const gate = yield* Deferred.make<void>()
+      const wait = perform("wait", Deferred.await(gate))
+      const early = yield* beside(machine.call(inB(stay())))
+      const late = yield* beside(machine.call(inB(stay(wait))))
+      const again = yield* beside(machine.call(stay(postpone)))
+      const never = yield* beside(machine.call(inB(stay(perform("hang", Effect.never)))))
+      yield* settle
+      yield* Fiber.interrupt(early)
+      assert.deepStrictEqual(yield* fates, { accepted: 4, pending: 4 })
+      yield* machine.cast(go("B"))
+      yield* settle
+      yield* Fiber.interruptAll([late, again, never])
+      assert.deepStrictEqual(yield* fates, { accepted: 5, handled: 1, abandoned: 1, pending: 3 })
+      yield* Deferred.succeed(gate, undefined)
+      yield* settle
+      assert.deepStrictEqual(yield* fates, { accepted: 5, handled: 1, abandoned: 2, pending: 2 })
+      yield* Process.kill(yield* pidOf(machine))
+      assert.deepStrictEqual(yield* fates, { accepted: 5, handled: 1, abandoned: 2, failed: 2 })
+    })
+  )
+
+  kernelTest(
     "has failed when the machine is killed, and is counted",
     Effect.gen(function* () {
       const { call, pid } = yield* held

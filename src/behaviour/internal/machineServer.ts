@@ -167,6 +167,8 @@ const end = (
 ): Next => {
   const running = Engine.settle(decision, results)
   const state: MachineState = { running, shell }
+  // Without a message in hand the turn was about the first in the queue, if there is one.
+  if (inHand === undefined && before.queue !== undefined && !decision.postponed) shell.finished(before.queue.head)
   if (decision.stop !== undefined) {
     give(decision.outputs)
     return { _tag: "Stop", reason: decision.stop, state }

@@ -83,6 +83,15 @@ export class Shell {
       this.set.set(name, { number, timer: timer as unknown as Belonging })
     }
   }
+
+  /** What was put aside has had its turn: a call whose caller has left meanwhile was abandoned. */
+  finished(event: Event): void {
+    const call = event.origin instanceof Origin ? event.origin.call : undefined
+    if (call === undefined || !call.abandoned || wasLeft(call) || !this.host.isOpen) return
+    call.keptIn = undefined
+    this.host.handled--
+    this.host.settle("abandoned")
+  }
 }
 
 /** How many messages a machine has put aside. One whose caller had left before is counted as abandoned. @internal */
