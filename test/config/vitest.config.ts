@@ -14,6 +14,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Processes and not threads: what one file does to signals, memory or `process` stays away from the others.
     pool: "forks",
+    // All cores: by default one is left idle, and of two that is half.
+    maxWorkers: "100%",
     testTimeout: deep ? 900_000 : 60_000,
     retry: 0,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]]

@@ -77,28 +77,32 @@ const POLL_MILLIS = 10
 
 /**
  * Asks again until it is so, and returns after how many milliseconds it was; dies with a sentence if it does not come to
- * be. On a machine so busy that a sleep takes twice its time, the limit is twice as long.
+ * be. Time in which this process could not run does not count: on a machine so busy that a sleep takes twice its time,
+ * the limit is twice as long.
  */
 export const until = <E>(what: string, isSo: Effect.Effect<boolean, E>, within: Duration.Input = "1 second") =>
   Effect.gen(function* () {
     const limit = Duration.toMillis(Duration.fromInputUnsafe(within))
     const begun = performance.now()
-    const passed = () => performance.now() - begun
-    let slept = 0
-    for (let polls = 1; ; polls++) {
+    let lost = 0
+    const tick = Effect.suspend(() => {
+      const before = performance.now()
+      return Effect.map(Effect.sleep(POLL_MILLIS), () => (lost += performance.now() - before - POLL_MILLIS))
+    })
+    yield* Effect.forkScoped(Effect.forever(tick))
+    while (true) {
       const so = yield* isSo.pipe(
         Effect.timeout(limit * 2),
         Effect.orElseSucceed(() => false)
       )
-      if (so) return passed()
-      const before = passed()
+      const passed = performance.now() - begun
+      if (so) return passed
       yield* Effect.sleep(POLL_MILLIS)
-      slept += passed() - before
-      const slowness = Math.max(1, slept / (polls * POLL_MILLIS))
-      if (passed() > limit * slowness)
-        return yield* Effect.die(new Error(`not within ${Math.round(passed())} ms: ${what}`))
+      if (passed > limit + lost) {
+        return yield* Effect.die(new Error(`not within ${Math.round(passed - lost)} ms: ${what}`))
+      }
     }
-  })
+  }).pipe(Effect.scoped)
 
 export const isReady = (demo: Demo) => Effect.map(get(demo, "/health"), ({ status }) => status === 200)
 
