@@ -120,6 +120,7 @@ export interface DynamicSupervisorHandle<
 > extends Handle<never> {
   /**
    * Starts a child under a key and waits for its `init`. If who waits is interrupted, the child is started all the same.
+   * Where the child before it is dead for good it waits first until that one has ended; interrupted then, it starts none.
    *
    * Fails as `init` does; with `ChildAlreadyStarted` or `MaxChildren`, and then nothing is started; with `ChildNotFound` if
    * the child is terminated meanwhile; with `SupervisorDown`. An `init` that dies is a defect here.
@@ -128,7 +129,7 @@ export interface DynamicSupervisorHandle<
     key: string,
     ...args: A
   ) => Effect.Effect<Client<M>, E | ChildAlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
-  /** The client of a child that was up once; it stays valid while the child is restarted. */
+  /** The client of a child that was up once and is not dead for good; it stays valid while the child is restarted. */
   readonly get: (key: string) => Effect.Effect<Option.Option<Client<M>>>
   /**
    * Stops a child, or cancels its start or restart, and waits until it has ended. If who waits is interrupted, the child
@@ -247,7 +248,7 @@ const makeHandle = (target: HandleTarget) => ({
   get: (key: string) =>
     Effect.sync(() => {
       const child = currentOf(target)?.children.get(key)
-      return child?.wasUp === true ? Option.some(child.client) : Option.none()
+      return child?.wasUp === true && !child.isLeaving ? Option.some(child.client) : Option.none()
     }),
   terminateChild: (key: string) =>
     withSupervisor(target, (supervisor) => {
@@ -298,6 +299,12 @@ const startChild = (
   key: string,
   args: ReadonlyArray<unknown>
 ): Effect.Effect<Handle<unknown>, unknown> => {
+  const before = supervisor.children.get(key)
+  // Dead for good, as whoever asks may have learnt: its key is free once its fiber and its scope have ended.
+  if (before?.isLeaving === true) {
+    const again = Effect.suspend(() => startChild(supervisor, key, args))
+    return Effect.andThen(supervisor.stop(before), again)
+  }
   const child = supervisor.add(key, args)
   const down = () => Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
   switch (child) {

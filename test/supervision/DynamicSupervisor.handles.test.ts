@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, type Duration, Effect, Fiber, Schedule } from "effect"
+import { Context, type Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
 import { type CallError, DynamicSupervisor, RestartLimit, Supervisor } from "effect-otp"
 import { ExitReason, Handle, Process } from "effect-otp/kernel"
 import { kid, supervisorOf } from "../fixtures/dynamic.ts"
@@ -128,6 +128,29 @@ describe("the client of a dynamic child below another supervisor", () => {
           reason.reason.detail instanceof RestartLimit.RestartLimit &&
           reason.reason.detail.supervisor === "test/Kids"
       )
+    })
+  )
+})
+
+describe("the key of a dynamic child that is dead for good", () => {
+  treeTest("is free for whoever learns of the death, once it has ended", ({ journal }) =>
+    Effect.gen(function* () {
+      const Kids = supervisorOf(journal, { restart: "temporary" })
+      const { context } = yield* run(Kids.layer)
+      const kids = Context.get(context, Kids)
+      for (let incarnation = 1; incarnation <= 3; incarnation++) {
+        const client = yield* kids.startChild("k", "k")
+        assert.strictEqual(yield* client.incarnation(), incarnation)
+        yield* Process.kill(yield* pidOf(client))
+        assert.deepStrictEqual(yield* kids.get("k"), Option.none())
+      }
+      const both = Effect.all([Effect.exit(kids.startChild("k", "k")), Effect.exit(kids.startChild("k", "k"))], {
+        concurrency: 2
+      })
+      const failures = (yield* both).filter(Exit.isFailure)
+      assert.deepStrictEqual<ReadonlyArray<unknown>>(failures, [
+        Exit.fail(new DynamicSupervisor.ChildAlreadyStarted({ key: "k" }))
+      ])
     })
   )
 })
