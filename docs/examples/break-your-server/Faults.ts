@@ -75,21 +75,14 @@ const room = Effect.fnUntraced(function* (name: string) {
 
 /** One of the faults that leave the operating-system process alone, on something that is there. */
 const anything = Effect.gen(function* () {
-  const rooms = Array.map(yield* (yield* Rooms).whichChildren, ({ key }) => key)
-  const sessions = Array.map(yield* (yield* Sessions).whichChildren, ({ key }) => key)
-  const names = {
-    database: [""],
-    upstream: [""],
-    room: rooms,
-    hang: rooms,
-    flood: rooms,
-    session: sessions,
-    loop: [""]
-  }
-  const possible = Object.entries(names).flatMap(([target, names]) =>
-    Array.isReadonlyArrayNonEmpty(names) ? [{ target, names }] : []
-  )
-  if (!Array.isReadonlyArrayNonEmpty(possible)) return ["loop", ""] as const
-  const { target, names: among } = yield* Random.choice(possible)
-  return [target, yield* Random.choice(among)] as const
+  const rooms = (yield* (yield* Rooms).whichChildren).map(({ key }) => key)
+  const sessions = (yield* (yield* Sessions).whichChildren).map(({ key }) => key)
+  const possible: Array.NonEmptyReadonlyArray<readonly [target: string, name: string]> = [
+    ["database", ""],
+    ["upstream", ""],
+    ["loop", ""],
+    ...["room", "hang", "flood"].flatMap((target) => rooms.map((name) => [target, name] as const)),
+    ...sessions.map((id) => ["session", id] as const)
+  ]
+  return yield* Random.choice(possible)
 })

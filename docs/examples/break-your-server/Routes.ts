@@ -99,23 +99,17 @@ const index = HttpRouter.add(
   "/",
   HttpServerRequest.HttpServerRequest.useSync(({ headers }) => {
     const url = `http://${headers["host"]}`
-    return HttpServerResponse.text(`A chat server made to be broken. Try:
-
-curl ${url}/rooms/lobby/messages -d '{"from": "joe", "text": "hello"}'
-curl ${url}/rooms/lobby/messages
-curl ${url}/weather/london
-curl ${url}/tree
-curl ${url}/health
-
-and listen with a WebSocket to ws://${headers["host"]}/rooms/lobby/live. Then break it, and ask again:
-
-${targets.map((target) => `curl -X POST ${url}/break/${example(target)}`).join("\n")}
-`)
+    const lines = [
+      "A chat server made to be broken. Listen with a WebSocket to /rooms/lobby/live, break it, and ask again:\n",
+      `curl ${url}/rooms/lobby/messages -d '{"from": "joe", "text": "hello"}'`,
+      ...["rooms/lobby/messages", "weather/london", "tree", "health"].map((path) => `curl ${url}/${path}`),
+      ...targets.map((target) => `curl -X POST ${url}/break/${target}${example[target] ?? ""}`)
+    ]
+    return HttpServerResponse.text(`${lines.join("\n")}\n`)
   })
 )
 
-const example = (target: string) =>
-  ["room", "hang", "flood"].includes(target) ? `${target}/lobby` : target === "session" ? `${target}/ID` : target
+const example: Record<string, string> = { room: "/lobby", hang: "/lobby", flood: "/lobby", session: "/ID" }
 
 const post = route(
   "POST",

@@ -19,7 +19,7 @@ interface Connection {
   readonly socket: Socket.Socket
 }
 
-/** What a client receives. */
+/** What a client receives. It may hear of a message it knows from its welcome: the id is the same. */
 type Frame =
   | Heard
   | { readonly _tag: "Welcome"; readonly session: string; readonly recent: ReadonlyArray<Message> }
@@ -35,16 +35,10 @@ type Event =
 interface Wire {
   readonly id: string
   readonly room: string
-  /** The latest message the client knows since its welcome. */
-  readonly told: number
   readonly write: (frame: string) => Effect.Effect<void, Socket.SocketError>
 }
 
-interface In<Tag extends string> extends Wire {
-  readonly _tag: Tag
-}
-
-type State = In<"Joining"> | In<"Live">
+type State = Wire & ({ readonly _tag: "Joining" } | { readonly _tag: "Live" })
 
 const joining = (wire: Wire): State => ({ _tag: "Joining", ...wire })
 
@@ -86,7 +80,7 @@ export class Session extends StateMachine.Service<Session, Event>()("demo/Sessio
         yield* (yield* WarmUps).start(
           Effect.flatMap(recent(room), (messages) => Process.send(self, { _tag: "Recent", messages }))
         )
-        return StateMachine.start(joining({ id, room, told: 0, write }), [
+        return StateMachine.start(joining({ id, room, write }), [
           StateMachine.stateTimeout("1 second", { _tag: "Recent" as const, messages: [] })
         ])
       }),
@@ -95,8 +89,7 @@ export class Session extends StateMachine.Service<Session, Event>()("demo/Sessio
         ? StateMachine.keep()
         : StateMachine.keep([StateMachine.insert(message)]),
     common: {
-      Posted: (event, state) =>
-        event.message.id > state.told ? StateMachine.keep([send(state, event)]) : StateMachine.keep(),
+      Posted: (event, state) => StateMachine.keep([send(state, event)]),
       Said: (event, state) => StateMachine.keep([send(state, event)]),
       Recent: () => StateMachine.keep(),
       Closed: () => StateMachine.stop(ExitReason.normal)
@@ -107,7 +100,7 @@ export class Session extends StateMachine.Service<Session, Event>()("demo/Sessio
         Said: () => StateMachine.keep([StateMachine.postpone]),
         Received: () => StateMachine.keep([StateMachine.postpone]),
         Recent: ({ messages }, state) =>
-          StateMachine.next({ ...state, _tag: "Live", told: messages.at(-1)?.id ?? 0 }, [
+          StateMachine.next({ ...state, _tag: "Live" }, [
             send(state, { _tag: "Welcome", session: state.id, recent: messages })
           ])
       },
@@ -120,7 +113,9 @@ export class Session extends StateMachine.Service<Session, Event>()("demo/Sessio
 
 /** The latest messages of a room; none while the history is down. */
 const recent = (room: string) =>
-  Store.use((store) => store.recent({ room, most: 20 }, { timeout: "500 millis" })).pipe(Effect.orElseSucceed(() => []))
+  Store.use((store) => store.history({ room, after: 0, most: 20 }, { timeout: "500 millis" })).pipe(
+    Effect.orElseSucceed(() => [])
+  )
 
 /** Fetches what new sessions are told first. */
 export class WarmUps extends TaskSupervisor.Service<WarmUps>()("demo/WarmUps", { maxChildren: 10_000 }) {}

@@ -45,14 +45,9 @@ class Database extends Context.Service<Database, Sqlite.Sqlite>()("demo/Database
 /** Keeps the messages of all rooms. */
 export class Store extends GenServer.Service<Store>()("demo/Store", [
   Rpc.make("append", { payload: { room: Schema.String, ...Draft.fields }, success: Message, error: HistoryDown }),
+  /** Oldest first; with `most` only the latest. */
   Rpc.make("history", {
-    payload: { room: Schema.String, after: Schema.Int },
-    success: Schema.Array(Message),
-    error: HistoryDown
-  }),
-  /** The latest messages, oldest first. */
-  Rpc.make("recent", {
-    payload: { room: Schema.String, most: Schema.Int },
+    payload: { room: Schema.String, after: Schema.Int, most: Schema.optionalKey(Schema.Int) },
     success: Schema.Array(Message),
     error: HistoryDown
   })
@@ -61,8 +56,7 @@ export class Store extends GenServer.Service<Store>()("demo/Store", [
     init: () => Database.useSync(({ sql }) => sql),
     handlers: {
       append: (message, sql) => Effect.map(insert(sql, message), (saved) => GenServer.reply(saved, sql)),
-      history: ({ room, after }, sql) => Effect.map(since(sql, room, after), (found) => GenServer.reply(found, sql)),
-      recent: ({ room, most }, sql) => Effect.map(latest(sql, room, most), (found) => GenServer.reply(found, sql))
+      history: (payload, sql) => Effect.map(select(sql, payload), (found) => GenServer.reply(found.toReversed(), sql))
     }
   }).layer()
 }
@@ -78,17 +72,10 @@ const insert = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, message: O
   return { ...message, id: inserted!.id, sentAt }
 }, orHistoryDown)
 
-const since = (sql: SqlClient.SqlClient, room: string, after: number) =>
+const select = (sql: SqlClient.SqlClient, from: { room: string; after: number; most?: number }) =>
   orHistoryDown(sql<Message>`
     SELECT id, room, author AS "from", text, sent_at AS "sentAt" FROM message
-    WHERE room = ${room} AND id > ${after} ORDER BY id`)
-
-const latest = (sql: SqlClient.SqlClient, room: string, most: number) =>
-  orHistoryDown(sql<Message>`
-    SELECT * FROM (
-      SELECT id, room, author AS "from", text, sent_at AS "sentAt" FROM message
-      WHERE room = ${room} ORDER BY id DESC LIMIT ${most}
-    ) ORDER BY id`)
+    WHERE room = ${from.room} AND id > ${from.after} ORDER BY id DESC LIMIT ${from.most ?? -1}`)
 
 /** Breaks the database: closes the file beneath its owner and touches it, as the next post would. */
 export class Saboteur extends GenServer.Service<Saboteur>()("demo/Saboteur", [Rpc.make("closeDatabase")]) {
