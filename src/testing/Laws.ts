@@ -6,18 +6,35 @@
  *
  * **Example** (Holding a server to the laws)
  *
- * ```ts
- * import { describe, it } from "@effect/vitest"
+ * ```ts import.meta.vitest
+ * import { Effect, Logger, Schema } from "effect"
+ * import { GenServer } from "effect-otp"
  * import { Laws } from "effect-otp/testing"
+ * import { Rpc } from "effect/rpc"
  *
- * describe("Stock", () => {
- *   const laws = Laws.server({
- *     start: Stock.definition.start(5),
- *     ask: (stock) => stock.left(),
- *     crash: (stock) => stock.take({ count: -1 })
+ * class Stock extends GenServer.Service<Stock>()("example/Stock", [
+ *   Rpc.make("left", { success: Schema.Int }),
+ *   GenServer.cast("lose")
+ * ]) {
+ *   static readonly definition = this.define({
+ *     init: (count: number) => Effect.succeed(count),
+ *     handlers: {
+ *       left: (_, count) => GenServer.reply(count, count),
+ *       lose: () => Effect.die("all is lost")
+ *     }
  *   })
- *   for (const law of laws) it.effect(law.name, () => law.run)
+ * }
+ *
+ * const laws = Laws.server({
+ *   start: Stock.definition.start(5),
+ *   ask: (stock) => stock.left(),
+ *   crash: (stock) => stock.lose()
  * })
+ *
+ * // In a test file: for (const law of laws) it.effect(law.name, () => law.run)
+ * const all = Effect.forEach(laws, (law) => Effect.as(law.run, "holds"))
+ * const outcomes = await Effect.runPromise(Effect.provide(all, Logger.layer([])))
+ * outcomes.every((outcome) => outcome === "holds") // => true
  * ```
  *
  * @stability experimental

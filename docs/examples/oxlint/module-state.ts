@@ -3,7 +3,8 @@
  *
  * A variable of the module outlives every restart, and all servers of a kind share it. In a file that defines a process of
  * effect-otp, the rule reports each variable of the module that a function assigns, and each array, map, set or record of
- * the module that a function changes. Constants are fine.
+ * the module that a function changes. Constants are fine. It does not look into a collection inside of a record, nor at
+ * files that import all of effect-otp under one name.
  *
  * Copy this file, and add to `.oxlintrc.json`:
  *
