@@ -7,7 +7,7 @@
 import { Schedule } from "effect"
 import { Supervisor } from "effect-otp"
 import { Rooms } from "./Rooms.ts"
-import { Sessions, WarmUps } from "./Sessions.ts"
+import { Sessions } from "./Sessions.ts"
 import { Storage } from "./Storage.ts"
 import { watchdog } from "./Watchdog.ts"
 import { backOff, Weather } from "./Weather.ts"
@@ -17,7 +17,6 @@ export class Chat extends Supervisor.Service<Chat>()("demo/Chat", {
   children: [
     Supervisor.child(Storage.layer, { id: "storage", schedule: Schedule.recurs(0) }),
     Supervisor.child(Rooms.layer, { id: "rooms" }),
-    Supervisor.child(WarmUps.layer, { id: "warm-ups" }),
     Supervisor.child(Sessions.layer, { id: "sessions" }),
     Supervisor.worker("watchdog", watchdog),
     Supervisor.child(Weather.layer, { id: "weather", schedule: backOff })

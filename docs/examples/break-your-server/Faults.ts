@@ -1,7 +1,7 @@
 /**
  * Real faults, on demand: nothing here is simulated, and nothing elsewhere knows of it but who has to die in person.
  */
-import { Array, Data, Effect, Option, Random } from "effect"
+import { type Array, Data, Effect, Option, Random } from "effect"
 import { GenServer, Process } from "effect-otp"
 import * as net from "node:net"
 import { Rooms } from "./Rooms.ts"
@@ -37,9 +37,7 @@ const faults = {
   /** The room gets 10,000 messages at once. */
   flood: (name: string) =>
     Effect.flatMap(room(name), (room) =>
-      Effect.forEach(Array.range(1, 10_000), (n) => room.say({ from: "flood", text: `message ${n}` }), {
-        discard: true
-      })
+      Effect.replicateEffect(room.say({ from: "flood", text: "more" }), 10_000, { discard: true })
     ),
   /** The process of a connection is killed. */
   session: Effect.fnUntraced(function* (id: string) {
@@ -49,13 +47,7 @@ const faults = {
     yield* Process.kill(pid.value)
   }),
   /** The event loop is blocked for 300 milliseconds. */
-  loop: () =>
-    Effect.sync(() => {
-      const end = performance.now() + 300
-      let turns = 0
-      while (performance.now() < end) turns++
-      return turns
-    }),
+  loop: () => Effect.sync(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)),
   /** A throw where no Effect is around it: this ends the operating-system process. */
   callback: () =>
     Settings.useSync(({ port, host }) => {

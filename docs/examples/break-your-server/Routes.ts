@@ -99,17 +99,18 @@ const index = HttpRouter.add(
   "/",
   HttpServerRequest.HttpServerRequest.useSync(({ headers }) => {
     const url = `http://${headers["host"]}`
-    const lines = [
-      "A chat server made to be broken. Listen with a WebSocket to /rooms/lobby/live, break it, and ask again:\n",
-      `curl ${url}/rooms/lobby/messages -d '{"from": "joe", "text": "hello"}'`,
-      ...["rooms/lobby/messages", "weather/london", "tree", "health"].map((path) => `curl ${url}/${path}`),
-      ...targets.map((target) => `curl -X POST ${url}/break/${target}${example[target] ?? ""}`)
-    ]
-    return HttpServerResponse.text(`${lines.join("\n")}\n`)
+    return HttpServerResponse.text(`A chat server made to be broken. Listen with a WebSocket to /rooms/lobby/live, and try:
+
+curl ${url}/rooms/lobby/messages -d '{"from": "joe", "text": "hello"}'
+curl ${url}/rooms/lobby/messages
+curl ${url}/weather/london
+curl ${url}/tree
+curl -X POST ${url}/break/room/lobby
+
+What can be broken: ${targets.join(", ")}.
+`)
   })
 )
-
-const example: Record<string, string> = { room: "/lobby", hang: "/lobby", flood: "/lobby", session: "/ID" }
 
 const post = route(
   "POST",

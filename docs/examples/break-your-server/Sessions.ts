@@ -7,17 +7,11 @@
  * A session is not restarted, since its socket died with it: its client connects again.
  */
 import { Effect, Schema } from "effect"
-import { DynamicSupervisor, ExitReason, Process, type Signal, StateMachine, TaskSupervisor } from "effect-otp"
+import { DynamicSupervisor, ExitReason, Process, type Signal, StateMachine, Task } from "effect-otp"
 import type { Socket } from "effect/socket"
 import { Draft, type Message } from "./Message.ts"
 import { enter, type Heard, say } from "./Rooms.ts"
 import { Store } from "./Storage.ts"
-
-interface Connection {
-  readonly id: string
-  readonly room: string
-  readonly socket: Socket.Socket
-}
 
 /** What a client receives. It may hear of a message it knows from its welcome: the id is the same. */
 type Frame =
@@ -32,9 +26,13 @@ type Event =
   | { readonly _tag: "Recent"; readonly messages: ReadonlyArray<Message> }
   | { readonly _tag: "Closed" }
 
-interface Wire {
+interface Connection {
   readonly id: string
   readonly room: string
+  readonly socket: Socket.Socket
+}
+
+interface Wire extends Omit<Connection, "socket"> {
   readonly write: (frame: string) => Effect.Effect<void, Socket.SocketError>
 }
 
@@ -51,15 +49,13 @@ const send = ({ write }: Wire, frame: Frame) =>
     Effect.orElseSucceed(write(JSON.stringify(frame)), () => closed)
   )
 
-const decodeDraft = Schema.decodeUnknownEffect(Schema.fromJsonString(Draft))
-
 /** Says in the room what the client has sent. */
 const pass = (wire: Wire, text: string | Uint8Array) =>
   StateMachine.perform(
     "say",
-    Effect.flatMap(decodeDraft(text), (draft) => say(wire.room, draft)).pipe(
-      Effect.catch(({ message }) => Effect.ignore(wire.write(JSON.stringify({ _tag: "Refused", message }))))
-    )
+    Effect.flatMap(Schema.decodeUnknownEffect(Schema.fromJsonString(Draft))(text), (draft) =>
+      say(wire.room, draft)
+    ).pipe(Effect.catch(({ message }) => Effect.ignore(wire.write(JSON.stringify({ _tag: "Refused", message })))))
   )
 
 export class Session extends StateMachine.Service<Session, Event>()("demo/Session", []) {
@@ -77,9 +73,7 @@ export class Session extends StateMachine.Service<Session, Event>()("demo/Sessio
             )
           ).pipe(Effect.ignore, Effect.ensuring(Process.send(self, closed)))
         )
-        yield* (yield* WarmUps).start(
-          Effect.flatMap(recent(room), (messages) => Process.send(self, { _tag: "Recent", messages }))
-        )
+        yield* Task.async(Effect.flatMap(recent(room), (messages) => Process.send(self, { _tag: "Recent", messages })))
         return StateMachine.start(joining({ id, room, write }), [
           StateMachine.stateTimeout("1 second", { _tag: "Recent" as const, messages: [] })
         ])
@@ -116,9 +110,6 @@ const recent = (room: string) =>
   Store.use((store) => store.history({ room, after: 0, most: 20 }, { timeout: "500 millis" })).pipe(
     Effect.orElseSucceed(() => [])
   )
-
-/** Fetches what new sessions are told first. */
-export class WarmUps extends TaskSupervisor.Service<WarmUps>()("demo/WarmUps", { maxChildren: 10_000 }) {}
 
 export class Sessions extends DynamicSupervisor.Service<Sessions>()("demo/Sessions", {
   child: Session.definition,

@@ -39,11 +39,11 @@ export const snapshot = Effect.gen(function* () {
 const tree = Effect.gen(function* () {
   const above = yield* Ref.get(yield* Above)
   const supervisors = new Map<string, Effect.Effect<ReadonlyArray<Child>>>([
-    ...above.map(([name, { whichChildren }]) => [name, byId(whichChildren)] as const),
-    [Chat.key, byId((yield* Chat).whichChildren)],
-    [Storage.key, byId((yield* Storage).whichChildren)],
-    [Rooms.key, byKey((yield* Rooms).whichChildren)],
-    [Sessions.key, byKey((yield* Sessions).whichChildren)]
+    ...above.map(([name, { whichChildren }]) => [name, named(whichChildren)] as const),
+    [Chat.key, named((yield* Chat).whichChildren)],
+    [Storage.key, named((yield* Storage).whichChildren)],
+    [Rooms.key, named((yield* Rooms).whichChildren)],
+    [Sessions.key, named((yield* Sessions).whichChildren)]
   ])
   const grow = ({ name, state, pid, restarts }: Child): Effect.Effect<Branch> =>
     Effect.gen(function* () {
@@ -73,10 +73,6 @@ interface Child {
   readonly restarts: number
 }
 
-const byId = Effect.map((children: ReadonlyArray<Supervisor.ChildInfo>) =>
-  children.map((child): Child => ({ ...child, name: child.id }))
-)
-
-const byKey = Effect.map((children: ReadonlyArray<DynamicSupervisor.ChildInfo>) =>
-  children.map((child): Child => ({ ...child, name: child.key }))
+const named = Effect.map((children: ReadonlyArray<Supervisor.ChildInfo | DynamicSupervisor.ChildInfo>) =>
+  children.map((child): Child => ({ ...child, name: "id" in child ? child.id : child.key }))
 )
