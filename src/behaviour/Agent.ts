@@ -231,6 +231,7 @@ export const get: {
   options?: CallOptions
 ): Effect.Effect<never, CallError> => {
   const [f, how] = typeof first === "function" ? [first, options] : [(state: S) => state, first]
+  // The overloads say which of the two it answers with; here it is either.
   return request<S, never>("get", self, { f: (state) => [f(state) as never, state], options: how })
 }
 

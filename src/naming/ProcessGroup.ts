@@ -107,7 +107,9 @@ export type Change<G, M = never> =
  * @category constructors
  * @since 0.1.0
  */
-export const make = <G, M = never>(name: string): ProcessGroup<G, M> => new ScopeImpl(checkedName(name)) as never
+export const make = <G, M = never>(name: string): ProcessGroup<G, M> =>
+  // The type of its mark carries what it takes; the mark itself is a string.
+  new ScopeImpl(checkedName(name)) as never
 
 // ---- guards -------------------------------------------------------------------------------------------------------
 

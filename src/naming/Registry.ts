@@ -225,7 +225,9 @@ export const make: {
     name: string,
     options: Options<"duplicate", Meta>
   ): Registry<K, V, M, "duplicate", Meta>
-} = (name: string, options: Options<Keys, object>) => new RegistryImpl(name, options) as never
+} = (name: string, options: Options<Keys, object>) =>
+  // The type of its mark carries what it takes; the mark itself is a string.
+  new RegistryImpl(name, options) as never
 
 /**
  * A key of a unique registry as the name of a process.

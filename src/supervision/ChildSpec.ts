@@ -213,6 +213,7 @@ export interface Untyped {
   readonly key: Context.Key<unknown, unknown> | undefined
 }
 
+/** The constructors above say its types, which no value carries. */
 const spec = (options: object): never => ({ [TypeId]: undefined, key: undefined, ...options }) as never
 
 /** @internal */

@@ -207,6 +207,7 @@ export const startSupervised: {
     options?: SupervisedOptions<NoInfer<E>>
   ): Effect.Effect<Context.Context<I>, E, R | Scope.Scope>
 } = (what: unknown, options?: unknown) =>
+  // A service gives its client, a layer its context: the overloads say which.
   startUntyped(what as UntypedStart, options as SupervisedOptions<unknown> | undefined) as never
 
 /**

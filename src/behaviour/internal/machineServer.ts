@@ -44,7 +44,8 @@ export const serverOptions = (options: MachineOptions): DefineOptions => {
     terminate:
       terminate === undefined
         ? undefined
-        : (reason, state) => terminate(reason as never, (state as MachineState).running.state),
+        : // The options have lost their types, with which `define` has checked them.
+          (reason, state) => terminate(reason as never, (state as MachineState).running.state),
     formatStatus,
     lens,
     name,
