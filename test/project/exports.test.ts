@@ -70,9 +70,17 @@ describe("exports", () => {
     }
   })
 
+  it("package.json closes what only the layers may use", () => {
+    const manifest = JSON.parse(read("package.json")) as Manifest
+    assert.isNull(manifest.exports["./values/*"])
+  })
+
   it("a folder holds public modules, a barrel and internals, and nothing else", () => {
     const strange = files("src", "").filter(
-      (file) => !/^src\/(index\.ts|tsconfig\.json|[a-z]+\/(index|[A-Z]\w*|internal\/[a-z]\w*(\/\w+)*)\.ts)$/.test(file)
+      (file) =>
+        !/^src\/(index\.ts|tsconfig\.json|[a-z]+\/(index|[A-Z]\w*|internal\/[a-z]\w*(\/\w+)*)\.ts|values\/[a-z]\w*\.ts)$/.test(
+          file
+        )
     )
     assert.deepStrictEqual(strange, [])
   })

@@ -85,7 +85,12 @@ describe("the packed package, in an empty Effect app", () => {
     assert.deepStrictEqual(packed, ["LICENSE", "README.md", "dist", "package.json", "src"])
   })
 
-  it.each(["effect-otp/kernel/internal/pump", "effect-otp/index", "effect-otp/kernel/index"])("closes %s", (name) => {
+  it.each([
+    "effect-otp/kernel/internal/pump",
+    "effect-otp/values/describe",
+    "effect-otp/index",
+    "effect-otp/kernel/index"
+  ])("closes %s", (name) => {
     const code = `import("${name}").then(() => "open", (error) => error.code).then(console.log)`
     assert.strictEqual(run(app, "node", "--input-type=module", "--eval", code), "ERR_PACKAGE_PATH_NOT_EXPORTED\n")
   })

@@ -68,7 +68,7 @@ const clocks = ["Date.now", "Math.random", "performance.now", "process.hrtime"]
 
 /** 6. Time, chance, output and failure go through Effect, but where foreign code is guarded against. */
 export const host: Rule = (source) => {
-  if (/^src\/(telemetry\/|kernel\/internal\/|node\/|behaviour\/Protocol\.ts$)/.test(source.file)) return []
+  if (/^src\/(values\/|telemetry\/|kernel\/internal\/|node\/|behaviour\/Protocol\.ts$)/.test(source.file)) return []
   const found: Array<string> = []
   const report = (node: { readonly start: number }, what: string) => {
     found.push(`${place(source, node.start)}: no ${what} here`)

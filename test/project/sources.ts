@@ -59,6 +59,7 @@ export const sources = (): ReadonlyArray<Source> => files("src", ".ts").map((fil
 
 /** Ranks of the folders of `src/`: a file imports from its own folder or a lower rank. */
 export const ranks: Readonly<Record<string, number>> = {
+  values: -1,
   telemetry: 0,
   kernel: 1,
   naming: 2,

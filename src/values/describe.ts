@@ -1,0 +1,83 @@
+/**
+ * Text for values that others made: what a program threw, failed with, or gave as a detail.
+ *
+ * Code of a user runs while a value turns into text: a getter, `toString`, the trap of a proxy. All of it may throw, so
+ * nothing outside this module may call `String`, or read a field, of a value it did not make. No function here throws,
+ * and each text has a limit.
+ */
+import * as Cause from "effect/Cause"
+
+/** How many characters of a text are kept. */
+const MOST = 1000
+
+/** Turns any value into text. An error becomes `Name: message`. */
+export const describe = (value: unknown, most = MOST): string => {
+  try {
+    return shorten(textOf(value), most)
+  } catch {
+    return shorten(withoutText(value), most)
+  }
+}
+
+/** Turns a cause into text, with the stacks of its errors. */
+export const describeCause = (cause: Cause.Cause<unknown>, most = MOST * 10): string => {
+  try {
+    return shorten(Cause.pretty(cause), most)
+  } catch {
+    return shorten(cause.reasons.map(describeReason).join("\n"), most)
+  }
+}
+
+/** The stack of an error, if it has one that can be read. */
+export const stackOf = (error: unknown, most = MOST * 10): string | undefined => {
+  const stack = read(error, "stack")
+  return typeof stack === "string" ? shorten(stack, most) : undefined
+}
+
+/** A field of a value, or undefined if there is none that can be read. */
+export const read = (value: unknown, field: string): unknown => {
+  try {
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[field] : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Cuts a text that is too long, and says by how much. */
+export const shorten = (text: string, most = MOST): string =>
+  text.length <= most ? text : `${text.slice(0, most)}… (${text.length - most} more characters)`
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+const textOf = (value: unknown): string => {
+  // A function's own text is its source.
+  if (typeof value === "function") return `function ${value.name}`
+  const text = String(value)
+  return text.startsWith("[object ") ? (tagOf(value) ?? text) : text
+}
+
+/** What can be said of a value that cannot be turned into text. */
+const withoutText = (value: unknown): string => {
+  const name = tagOf(value) ?? nameOf(value)
+  return name === undefined ? "a value that cannot be shown" : `${name} (its text cannot be shown)`
+}
+
+const tagOf = (value: unknown): string | undefined => textField(value, "_tag")
+
+const nameOf = (value: unknown): string | undefined => textField(value, "name")
+
+const textField = (value: unknown, field: string): string | undefined => {
+  const found = read(value, field)
+  return typeof found === "string" && found !== "" ? found : undefined
+}
+
+const describeReason = (reason: Cause.Reason<unknown>): string => {
+  switch (reason._tag) {
+    case "Fail":
+      return describe(reason.error)
+    case "Die":
+      return describe(reason.defect)
+    case "Interrupt":
+      return "All fibers interrupted without error"
+  }
+}
