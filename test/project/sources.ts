@@ -1,4 +1,5 @@
 /** The repository's files, read and parsed for the checks of this folder. */
+import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
@@ -15,6 +16,16 @@ export const files = (folder: string, ...extensions: ReadonlyArray<string>): Rea
         .filter((entry) => entry.isFile() && extensions.some((extension) => entry.name.endsWith(extension)))
         .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
         .toSorted()
+
+/** Every file of a checkout that git tracks, but for those that were deleted since. A checkout may hold other people's files. */
+export const tracked = (checkout: string): ReadonlyArray<string> => {
+  const listed = spawnSync("git", ["ls-files", "-z"], { cwd: checkout, encoding: "utf8" })
+  if (listed.status !== 0) throw listed.error ?? new Error(`git ls-files: ${listed.stderr}`)
+  return listed.stdout
+    .split("\0")
+    .filter((file) => file !== "" && fs.existsSync(path.join(checkout, file)))
+    .toSorted()
+}
 
 export const read = (file: string): string => fs.readFileSync(path.join(root, file), "utf8")
 
