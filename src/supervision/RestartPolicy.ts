@@ -8,7 +8,9 @@
  *
  * **Guarantees**
  *
- * - Time: no clock is read. The policies know the `now` their step is given and the `uptime` in its input.
+ * - Time: no policy reads a clock. A supervisor steps a schedule with the time of the `Clock` as `now`, in milliseconds
+ *   since 1970. The windows of `intensity` and `decaying` are measured on the monotonic clock there, so a wall clock that is
+ *   set back or forward does not change them. Stepped by hand, they go by the `now` they are given.
  * - State: belongs to the step (`Schedule.toStep`), so two children with the same policy do not share a count.
  *
  * **In Erlang/OTP**
@@ -26,6 +28,7 @@ import type * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import * as Intensity from "./internal/intensity.ts"
+import { MonotonicNow } from "./internal/restartSchedule.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -132,11 +135,12 @@ export const intensity = (options: {
   return Schedule.fromStep(
     Effect.sync(() => {
       let window = empty
-      return (now: number, _input: unknown) => {
-        const [next, exceeded] = Intensity.record(window, now)
-        window = next
-        return answer(next.entries.length, exceeded)
-      }
+      return (now: number, _input: unknown) =>
+        measured(now, (now) => {
+          const [next, exceeded] = Intensity.record(window, now)
+          window = next
+          return answer(next.entries.length, exceeded)
+        })
     })
   )
 }
@@ -188,12 +192,13 @@ export const decaying = (options: {
     Effect.sync(() => {
       let score = 0
       let last = 0
-      return (now: number, _input: unknown) => {
-        // A clock set back must not let the score grow by itself.
-        score = score * 0.5 ** (Math.max(0, now - last) / halfLife) + 1
-        last = now
-        return answer(score, score > threshold)
-      }
+      return (now: number, _input: unknown) =>
+        measured(now, (now) => {
+          // A clock set back must not let the score grow by itself.
+          score = score * 0.5 ** (Math.max(0, now - last) / halfLife) + 1
+          last = now
+          return answer(score, score > threshold)
+        })
     })
   )
 }
@@ -256,6 +261,10 @@ export const resetAfter: {
 )
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+/** Steps by the monotonic clock under a supervisor, else by the `now` the step is given. */
+const measured = <A>(now: number, step: (now: number) => Pull.Pull<A, never, number>): Pull.Pull<A, never, number> =>
+  Effect.flatMap(MonotonicNow, (monotonic) => step(monotonic ?? now))
 
 /** Goes on without delay, or is done. */
 const answer = (output: number, done: boolean): Pull.Pull<[number, Duration.Duration], never, number> =>

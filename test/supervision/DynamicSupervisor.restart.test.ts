@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Cause, Context, Deferred, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, Schema } from "effect"
+import { Cause, Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import { DynamicSupervisor, GenServer, type RestartPolicy, Supervisor, TreeWatch } from "effect-otp"
 import { ExitReason, Kernel, Process } from "effect-otp/kernel"
@@ -284,6 +284,27 @@ describe("a restart that fails", () => {
 })
 
 describe("a schedule", () => {
+  treeTest("gets the time of the Clock, in milliseconds since 1970", ({ journal }) =>
+    Effect.gen(function* () {
+      const seen: Array<number> = []
+      const step = (now: number) =>
+        Effect.sync((): [number, Duration.Duration] => {
+          seen.push(now)
+          return [now, Duration.zero]
+        })
+      const clock = yield* Clock.Clock
+      const in2026 = Object.create(clock, {
+        currentTimeMillisUnsafe: { value: () => Date.UTC(2026, 0, 1) + clock.currentTimeMillisUnsafe() }
+      }) as Clock.Clock
+      const schedule = Schedule.fromStep(Effect.succeed(step))
+      yield* Effect.provideService(startOf(journal, { schedule }, "a"), Clock.Clock, in2026)
+      yield* pass("1 second")
+      yield* crash(journal, "a")
+      yield* journal.expect("+a1", "-a1", "+a2")
+      assert.deepStrictEqual(seen, [Date.UTC(2026, 0, 1) + 1000])
+    })
+  )
+
   treeTest("delays each restart of a child by itself", ({ journal }) =>
     Effect.gen(function* () {
       const { kids } = yield* startOf(journal, { schedule: Schedule.exponential("1 second") }, "a", "b")

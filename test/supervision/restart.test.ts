@@ -1,5 +1,5 @@
 import { assert, describe } from "@effect/vitest"
-import { Context, Deferred, Duration, Effect, Layer, Schedule } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Layer, Schedule } from "effect"
 import { RestartLimit, RestartPolicy, Supervisor } from "effect-otp"
 import { ExitReason, Kernel, type Pid, Process } from "effect-otp/kernel"
 import {
@@ -38,6 +38,17 @@ const limitOf = (supervisor: Pid.Pid) =>
 
 /** The pid of the supervisor at the root: it was there first. */
 const root = Effect.map(Kernel.processes, ([first]) => first!)
+
+/** A schedule that restarts at once and notes what time it is told. */
+const timesOf = () => {
+  const seen: Array<number> = []
+  const step = (now: number) =>
+    Effect.sync((): [number, Duration.Duration] => {
+      seen.push(now)
+      return [now, Duration.zero]
+    })
+  return { seen, schedule: Schedule.fromStep(Effect.succeed(step)) }
+}
 
 describe("delays", () => {
   treeTest(
@@ -186,6 +197,52 @@ describe("delays", () => {
         assert.strictEqual(yield* downTime(journal, "a"), 300)
       }),
     fewer
+  )
+
+  treeTest("a schedule gets the time of the Clock, in milliseconds since 1970", ({ journal }) =>
+    Effect.gen(function* () {
+      const { schedule, seen } = timesOf()
+      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        children: [child(journal, "a", { schedule })]
+      }) {}
+      yield* run(Sup.layer)
+      yield* pass("1 second")
+      const clock = yield* Clock.Clock
+      const in2026 = Object.create(clock, {
+        currentTimeMillisUnsafe: { value: () => Date.UTC(2026, 0, 1) + clock.currentTimeMillisUnsafe() }
+      }) as Clock.Clock
+      yield* crash(journal, "a")
+      yield* journal.expect("+a1", "-a1", "+a2")
+      assert.deepStrictEqual(seen.splice(0), [1000])
+      yield* Effect.provideService(run(Sup.layer), Clock.Clock, in2026)
+      yield* crash(journal, "a")
+      yield* journal.expect("+a3", "-a3", "+a4")
+      assert.deepStrictEqual(seen, [Date.UTC(2026, 0, 1) + 1000])
+    })
+  )
+
+  treeTest("a wall clock that is set forward does not empty the window of a policy", ({ journal }) =>
+    Effect.gen(function* () {
+      let setForward = 0
+      const clock = yield* Clock.Clock
+      const wall = Object.create(clock, {
+        currentTimeMillisUnsafe: { value: () => clock.currentTimeMillisUnsafe() + setForward }
+      }) as Clock.Clock
+      const sup = class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        schedule: RestartPolicy.intensity({ max: 1, within: "1 second" }),
+        children: [child(journal, "a")]
+      }) {}
+      yield* Effect.provideService(run(sup.layer), Clock.Clock, wall)
+      const supervisor = yield* root
+      yield* crash(journal, "a")
+      yield* journal.expect("+a1", "-a1", "+a2")
+      setForward = 1_000_000
+      yield* crash(journal, "a")
+      yield* journal.expect("-a2")
+      assert.strictEqual((yield* limitOf(supervisor)).policy, "schedule")
+    })
   )
 
   treeTest("a schedule that dies has ended, and says so in the log", ({ journal, lines }) =>

@@ -21,7 +21,7 @@ import { DynamicReports } from "./dynamicReports.ts"
 import { FailureCounter } from "./failureCounter.ts"
 import type * as Intensity from "./intensity.ts"
 import { abandon, leaveBehind } from "./leftBehind.ts"
-import type { RestartSteps } from "./restartSchedule.ts"
+import { monotonicMillis, type RestartSteps } from "./restartSchedule.ts"
 import { stopTogether } from "./stopTogether.ts"
 import type { Verdict } from "./strategy.ts"
 import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
@@ -83,7 +83,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   }
 
   private now(): number {
-    return Number(Context.get(this.context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
+    return monotonicMillis(Context.get(this.context, Clock.Clock))
   }
 
   // ---- starts -----------------------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     const steps = (child.steps ??= this.spec.steps())
     if (steps === undefined) return Effect.succeed({ _tag: "Delay", millis: 0 })
     const uptime = Duration.millis(uptimeMillis)
-    return steps.ask({ id: child.key, reason, incarnation: child.incarnation - 1, uptime }, this.now())
+    return steps.ask({ id: child.key, reason, incarnation: child.incarnation - 1, uptime })
   }
 
   /** Waits until the last run has ended, within the limit. */

@@ -1,5 +1,7 @@
 /** The restart schedules of one supervisor: one held step for each child, for as long as the supervisor lives. */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -11,6 +13,15 @@ import type { Verdict } from "./strategy.ts"
 
 type Policy = Schedule.Schedule<unknown, ChildExit<unknown>>
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, ChildExit<unknown>, never, never>>>
+
+/**
+ * The time of the monotonic clock, in milliseconds, for the policies that measure windows. It is there only while a
+ * supervisor steps a schedule. @internal
+ */
+export const MonotonicNow: Context.Reference<number | undefined> = Context.Reference<number | undefined>(
+  "effect-otp/supervision/MonotonicNow",
+  { defaultValue: () => undefined }
+)
 
 /** @internal */
 export class RestartSteps {
@@ -25,12 +36,13 @@ export class RestartSteps {
   }
 
   /** What the schedule says to this ending. A schedule that dies has no more to say. */
-  ask(exit: ChildExit<unknown>, nowMillis: number): Effect.Effect<Verdict> {
-    return Effect.suspend(() => {
+  ask(exit: ChildExit<unknown>): Effect.Effect<Verdict> {
+    return Effect.clockWith((clock) => {
       if (Duration.isGreaterThanOrEqualTo(exit.uptime, this.resetAfter)) this.begin()
       this.attempts++
-      const stepped = Effect.flatMap(this.current, (step) => step(nowMillis, exit))
-      return Effect.flatMap(Effect.exit(stepped), (answer) => this.verdict(answer))
+      const stepped = Effect.flatMap(this.current, (step) => step(clock.currentTimeMillisUnsafe(), exit))
+      const measured = Effect.provideService(stepped, MonotonicNow, monotonicMillis(clock))
+      return Effect.flatMap(Effect.exit(measured), (answer) => this.verdict(answer))
     })
   }
 
@@ -55,6 +67,9 @@ export class RestartSteps {
       : exhausted
   }
 }
+
+/** What windows and ages are measured by. @internal */
+export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
 
 /** The Schedule itself, where it was given by a function with a typing helper. @internal */
 export const policyOf = (schedule: RestartSchedule<unknown, never> | undefined): Policy | undefined =>

@@ -19,6 +19,7 @@ import { ChildReports } from "./childReports.ts"
 import { ChildRun, type Ending, type Reports } from "./childRun.ts"
 import { RequestDesk, type Answer } from "./requestDesk.ts"
 import { RoundWaits } from "./roundWaits.ts"
+import { monotonicMillis } from "./restartSchedule.ts"
 import { Slots, type SupervisorSpec } from "./slots.ts"
 import * as Strategy from "./strategy.ts"
 import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
@@ -106,7 +107,7 @@ export class SupervisorProcess extends TreeProcess {
   }
 
   private now(): number {
-    return Number(Context.get(this.context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
+    return monotonicMillis(Context.get(this.context, Clock.Clock))
   }
 
   // ---- actions ----------------------------------------------------------------------------------------------------
@@ -197,7 +198,7 @@ export class SupervisorProcess extends TreeProcess {
     const answer = (verdict: Strategy.Verdict) => this.tell({ _tag: "Verdict", round, verdict })
     if (steps === undefined) return answer({ _tag: "Delay", millis: 0 })
     const input = { id, reason: exit.reason, incarnation: incarnation - 1, uptime: Duration.millis(uptime) }
-    this.waits.start(round, this.slots.environment(child, this.context), steps.ask(input, this.now()), answer)
+    this.waits.start(round, this.slots.environment(child, this.context), steps.ask(input), answer)
   }
 
   private sleep(round: number, millis: number): void {
