@@ -20,6 +20,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { HandleTarget } from "./Handle.ts"
+import * as Kernel from "./Kernel.ts"
 import type { ProcessRecord } from "./ProcessRecord.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -61,6 +62,16 @@ export interface Supervised {
   readonly context: Context.Context<never>
 }
 
+/**
+ * Finds what a Layer gives that is supervised already.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SupervisedLayers {
+  readonly find: (layer: object, kernel: ProcessRecord["kernel"]) => Supervised | undefined
+}
+
 // ---- services -----------------------------------------------------------------------------------------------------
 
 /**
@@ -75,14 +86,17 @@ export const CurrentAdoption: Context.Reference<Place | undefined> = Context.Ref
 )
 
 /**
- * The Layers that are supervised already, and what they give.
+ * The Layers that are supervised already in the tree above. Default: none.
+ *
+ * It is asked each time a Layer is built, and belongs to one kernel: what a tree supervises is no longer found once the
+ * tree has ended, nor where another kernel was provided.
  *
  * @category services
  * @since 0.1.0
  */
-export const SupervisedLayers: Context.Reference<ReadonlyMap<object, Supervised>> = Context.Reference<
-  ReadonlyMap<object, Supervised>
->("effect-otp/kernel/SupervisedLayers", { defaultValue: () => new Map() })
+export const SupervisedLayers: Context.Reference<SupervisedLayers | undefined> = Context.Reference<
+  SupervisedLayers | undefined
+>("effect-otp/kernel/SupervisedLayers", { defaultValue: () => undefined })
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
@@ -109,7 +123,7 @@ export const processLayer = <I, E, R>(
   const layer: Layer.Layer<I, E, R> = Layer.fromBuild((memoMap, scope) =>
     Effect.withFiber((fiber) => {
       const place = Context.get(fiber.context, CurrentAdoption)
-      const supervised = Context.get(fiber.context, SupervisedLayers).get(layer)
+      const supervised = Context.get(fiber.context, SupervisedLayers)?.find(layer, Kernel.currentUnsafe(fiber))
       if (supervised !== undefined && supervised.targets !== place?.targets) {
         return Exit.succeed(supervised.context as unknown as Context.Context<I>)
       }

@@ -28,7 +28,7 @@ import type * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import * as Intensity from "./internal/intensity.ts"
-import { MonotonicNow } from "./internal/restartSchedule.ts"
+import { MonotonicNow } from "./internal/monotonic.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

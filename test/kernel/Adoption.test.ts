@@ -97,7 +97,8 @@ describe("processLayer", () => {
     Effect.gen(function* () {
       const { builds, layer } = things()
       const targets = Adoption.makeTargets()
-      const supervised = new Map([[layer, { targets, context: Context.make(Thing, { n: 42 }) }]])
+      const gives = { targets, context: Context.make(Thing, { n: 42 }) }
+      const supervised = { find: (asked: object) => (asked === layer ? gives : undefined) }
       const built = build(layer).pipe(
         Effect.provideService(Adoption.SupervisedLayers, supervised),
         Effect.map((context) => Context.get(context, Thing).n)

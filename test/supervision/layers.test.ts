@@ -2,11 +2,14 @@
  * Layers are memoised, processes are not: whatever stands around a supervised Layer, each start of a child adopts one new
  * process, everybody sees its handle, and nobody gets a dead one.
  */
-import { assert, describe } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer } from "effect"
+import { runInNewContext } from "node:vm"
+import { setFlagsFromString } from "node:v8"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Context, Effect, Exit, Layer, Option } from "effect"
+import { TestClock } from "effect/testing"
 import { GenServer, Supervisor } from "effect-otp"
 import { ExitReason, Handle, Kernel, type Pid, Process } from "effect-otp/kernel"
-import { crash, end, type Journal, quiet, run, server, treeTest } from "../fixtures/supervision.ts"
+import { crash, end, inWorld, type Journal, quiet, run, server, treeTest } from "../fixtures/supervision.ts"
 
 /** A plain service that counts its builds. */
 class Db extends Context.Service<Db, { readonly number: number }>()("test/Db") {}
@@ -201,6 +204,54 @@ describe("the same server outside of the supervisor", () => {
       yield* close
       yield* journal.expect("-a2")
     })
+  )
+})
+
+describe("a child whose Layer is made at each start", () => {
+  setFlagsFromString("--expose-gc")
+  const gc = runInNewContext("gc") as () => void
+
+  it.effect("keeps its present run and nothing of the former ones", () =>
+    inWorld(({ journal }) =>
+      Effect.gen(function* () {
+        const made: Array<WeakRef<object>> = []
+        const layerOf = (name: string) =>
+          Layer.unwrap(
+            Effect.sync(() => {
+              const layer = server(journal, name).layer
+              made.push(new WeakRef(layer))
+              return layer
+            })
+          )
+        class Inner extends Supervisor.Service<Inner>()("test/Inner", {
+          strategy: "oneForAll",
+          intensity: { max: 1000, within: "1 second" },
+          children: [Supervisor.child(layerOf("a")), Supervisor.child(layerOf("b"))]
+        }) {}
+        class Outer extends Supervisor.Service<Outer>()("test/Outer", {
+          strategy: "oneForOne",
+          intensity: { max: 1000, within: "1 second" },
+          children: [Supervisor.child(Inner.layer)]
+        }) {}
+        const { close, context } = yield* run(Outer.layer)
+        for (let n = 1; n <= 40; n++) {
+          yield* n % 10 === 0
+            ? Effect.flatMap(Handle.pid(Context.get(context, Inner)), (pid) => Process.kill(Option.getOrThrow(pid)))
+            : crash(journal, "a")
+          while (!journal.entries.includes(`+b${n + 1}`)) yield* TestClock.withLive(Effect.sleep(1))
+        }
+        assert.strictEqual(made.length, 82)
+        const kept = () => made.filter((ref) => ref.deref() !== undefined).length
+        // What a step has looked at is held until the step is over.
+        for (let turns = 0; turns < 100 && kept() > 2; turns++) {
+          yield* TestClock.withLive(Effect.sleep(1))
+          gc()
+        }
+        assert.strictEqual(kept(), 2)
+        yield* close
+        journal.entries.length = 0
+      })
+    )
   )
 })
 

@@ -22,10 +22,7 @@ export class PartitionProcess extends SupervisorProcess {
   }
 
   /** What a partition was started by is free for the next one, and for everybody else. */
-  protected override childStarted(child: number, built: Context.Context<never>): void {
-    super.childStarted(child, built)
-    this.slots.supervised.clear()
-  }
+  protected override supervises(): void {}
 }
 
 /**
@@ -37,8 +34,13 @@ export class PartitionProcess extends SupervisorProcess {
 export const partitionLayer = (layer: Untyped["layer"], service: string, key: string): Untyped["layer"] =>
   Layer.fromBuild((memoMap, scope) =>
     Effect.withFiber((fiber) => {
-      const supervised = [...Context.get(fiber.context, SupervisedLayers)]
-      const others = new Map(supervised.filter(([, { context }]) => !context.mapUnsafe.has(service)))
+      const above = Context.get(fiber.context, SupervisedLayers)
+      const others: SupervisedLayers = {
+        find: (layer, kernel) => {
+          const found = above?.find(layer, kernel)
+          return found?.context.mapUnsafe.has(service) === true ? undefined : found
+        }
+      }
       const built = Effect.provideService(Layer.buildWithMemoMap(layer, memoMap, scope), SupervisedLayers, others)
       return Effect.map(built, ({ mapUnsafe }) => Context.makeUnsafe<never>(new Map([[key, mapUnsafe.get(service)]])))
     })

@@ -1,7 +1,5 @@
 /** The restart schedules of one supervisor: one held step for each child, for as long as the supervisor lives. */
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -9,19 +7,11 @@ import { identity } from "effect/Function"
 import * as Schedule from "effect/Schedule"
 import type { RestartSchedule } from "../ChildSpec.ts"
 import type { ChildExit } from "../RestartPolicy.ts"
+import { monotonicMillis, MonotonicNow } from "./monotonic.ts"
 import type { Verdict } from "./strategy.ts"
 
 type Policy = Schedule.Schedule<unknown, ChildExit<unknown>>
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, ChildExit<unknown>, never, never>>>
-
-/**
- * The time of the monotonic clock, in milliseconds, for the policies that measure windows. It is there only while a
- * supervisor steps a schedule. @internal
- */
-export const MonotonicNow: Context.Reference<number | undefined> = Context.Reference<number | undefined>(
-  "effect-otp/supervision/MonotonicNow",
-  { defaultValue: () => undefined }
-)
 
 /** @internal */
 export class RestartSteps {
@@ -67,9 +57,6 @@ export class RestartSteps {
       : exhausted
   }
 }
-
-/** What windows and ages are measured by. @internal */
-export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
 
 /** The Schedule itself, where it was given by a function with a typing helper. @internal */
 export const policyOf = (schedule: RestartSchedule<unknown, never> | undefined): Policy | undefined =>

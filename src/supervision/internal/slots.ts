@@ -1,6 +1,6 @@
 /** The children of one supervisor: the run each is in, and what it gives to its later siblings and to the world. */
 import * as Context from "effect/Context"
-import { eachTarget, innerTargets, SupervisedLayers, type Supervised, type Targets } from "../../kernel/Adoption.ts"
+import { eachTarget, innerTargets, SupervisedLayers, type Targets } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self } from "../../kernel/ProcessRecord.ts"
 import type { Untyped } from "../ChildSpec.ts"
@@ -8,6 +8,8 @@ import type { ChildRun } from "./childRun.ts"
 import { handlesOf } from "./handles.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
 import type { Options } from "./strategy.ts"
+import type { SupervisedHere } from "./supervised.ts"
+import { TreeProcess } from "./treeProcess.ts"
 
 /** What a supervisor is told of its children. @internal */
 export interface SupervisorSpec {
@@ -39,9 +41,10 @@ export class Slots {
   private readonly all: ReadonlyArray<Slot>
   private readonly byId: ReadonlyMap<string, Slot>
   /** The Layers its children were started by, and those of supervisors below. */
-  readonly supervised = new Map<object, Supervised>()
+  private readonly supervised: SupervisedHere
 
-  constructor({ children, options, schedule }: SupervisorSpec, targets: Targets) {
+  constructor({ children, options, schedule }: SupervisorSpec, targets: Targets, supervised: SupervisedHere) {
+    this.supervised = supervised
     this.all = children.map((spec, index) => {
       const { id } = options.members[index]!
       return {
@@ -75,9 +78,7 @@ export class Slots {
   /** The environment of a child: the supervisor's, and what earlier siblings give. */
   environment(child: number, context: Context.Context<never>): Context.Context<never> {
     const own: Context.Context<never> = Context.omit(Self)(context)
-    const above = Context.get(context, SupervisedLayers)
-    const layers = new Map([...above, ...this.supervised])
-    return Context.add(merged(own, this.all.slice(0, child)), SupervisedLayers, layers)
+    return Context.add(merged(own, this.all.slice(0, child)), SupervisedLayers, this.supervised)
   }
 
   /** The handles of all children. */
@@ -91,15 +92,20 @@ export class Slots {
   /** Takes in what a child has built. */
   started(child: number, built: Context.Context<never>): void {
     const slot = this.at(child)
-    const { run, spec, targets } = slot
+    const { spec } = slot
     const key = spec!.key as Context.Key<never, unknown> | undefined
     slot.given = key === undefined ? handlesOf(built) : Context.make(key, Context.getUnsafe(built, key))
-    if (run?.record !== undefined) this.supervised.set(run.layer!, { targets, context: slot.given })
+  }
+
+  /** The process of a child is up. */
+  supervises(child: number, layer: object, gives: Context.Context<never>): void {
+    const { run, targets } = this.at(child)
+    const below = run?.record instanceof TreeProcess ? run.record.supervised : undefined
+    this.supervised.add(child, { layer, supervised: { targets, context: handlesOf(gives) }, below })
   }
 
   /** What a pid somebody keeps must not hold. */
   clear(): void {
-    this.supervised.clear()
     for (const slot of this.all) {
       slot.spec = slot.run = undefined
       slot.given = Context.empty()

@@ -19,7 +19,7 @@ import { ChildReports } from "./childReports.ts"
 import { ChildRun, type Ending, type Reports } from "./childRun.ts"
 import { RequestDesk, type Answer } from "./requestDesk.ts"
 import { RoundWaits } from "./roundWaits.ts"
-import { monotonicMillis } from "./restartSchedule.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { Slots, type SupervisorSpec } from "./slots.ts"
 import * as Strategy from "./strategy.ts"
 import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
@@ -56,7 +56,7 @@ export class SupervisorProcess extends TreeProcess {
   constructor(spec: SupervisorSpec, options: Omit<TreeOptions, "id">) {
     super({ ...options, id: spec.id })
     this.spec = spec
-    this.slots = new Slots(spec, options.targets)
+    this.slots = new Slots(spec, options.targets, this.supervised)
     this.reports = new ChildReports(this, spec.id, this.slots)
   }
 
@@ -161,7 +161,8 @@ export class SupervisorProcess extends TreeProcess {
     return {
       started: (built) => {
         slot.startedAt = this.now()
-        this.childStarted(child, built)
+        this.slots.started(child, built)
+        if (slot.run?.layer !== undefined) this.supervises(child, slot.run.layer, built)
         reports.started(slot, slot.startedAt - begun)
         this.tell({ _tag: "ChildStarted", child, incarnation })
       },
@@ -185,11 +186,9 @@ export class SupervisorProcess extends TreeProcess {
     }
   }
 
-  protected childStarted(child: number, built: Context.Context<never>): void {
-    this.slots.started(child, built)
-    const record = this.slots.at(child).run?.record
-    if (!(record instanceof SupervisorProcess)) return
-    for (const [layer, supervised] of record.slots.supervised) this.slots.supervised.set(layer, supervised)
+  /** The process of a child is up: who provides its Layer below from now on gets its handle. */
+  protected supervises(child: number, layer: object, gives: Context.Context<never>): void {
+    this.slots.supervises(child, layer, gives)
   }
 
   private askSchedule(action: Extract<Action, { readonly _tag: "AskSchedule" }>): void {

@@ -1,7 +1,7 @@
 /** What all supervisors have in common as processes: whom they listen to, and how their end is made known. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import { eachTarget, type Place, type Targets } from "../../kernel/Adoption.ts"
+import { eachTarget, SupervisedLayers, type Place, type Targets } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
 import { ProcessRecord } from "../../kernel/ProcessRecord.ts"
@@ -10,6 +10,7 @@ import { RestartLimit } from "../RestartLimit.ts"
 import * as Events from "../SupervisorEvents.ts"
 import { TreeWatch, type TreeEnd } from "../TreeWatch.ts"
 import type { Ending } from "./childRun.ts"
+import { SupervisedHere } from "./supervised.ts"
 
 /** @internal */
 export interface TreeOptions {
@@ -27,6 +28,8 @@ export abstract class TreeProcess extends ProcessRecord {
   readonly treeId: string
   readonly target: HandleTarget
   readonly targets: Targets
+  /** The Layers that are supervised here. */
+  readonly supervised: SupervisedHere
   protected readonly isRoot: boolean
 
   constructor(options: TreeOptions) {
@@ -35,6 +38,7 @@ export abstract class TreeProcess extends ProcessRecord {
     this.label = options.id
     this.target = options.target
     this.targets = options.targets
+    this.supervised = new SupervisedHere(options.kernel, Context.get(options.context, SupervisedLayers))
     this.isRoot = options.place === undefined
   }
 
@@ -75,6 +79,12 @@ export abstract class TreeProcess extends ProcessRecord {
   /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
   protected override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
     if (from !== undefined && from === this.parent) this.shutdown(reason)
+  }
+
+  protected override release(): void {
+    super.release()
+    // Of one below, its supervisor decides: it may be started again.
+    if (this.isRoot) this.supervised.clear()
   }
 
   protected end(reason: ExitReason.ExitReason): void {
