@@ -459,7 +459,7 @@ describe("autoShutdown", () => {
     )
   }
 
-  treeTest("#179 a significant transient child: a crash restarts it, a good end shuts down", ({ journal }) =>
+  treeTest("a significant transient child: a crash restarts it, a good end shuts down", ({ journal }) =>
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",

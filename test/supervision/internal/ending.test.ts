@@ -155,7 +155,7 @@ describe("autoShutdown", () => {
     assert.deepStrictEqual(script.settle(), ["stop z", "forget z", "end AutoShutdown x"])
   })
 
-  it("#179 allSignificant: one that is restarting counts as active", () => {
+  it("allSignificant: one that is restarting counts as active", () => {
     const script = start("allSignificant", [transient("a", true), transient("b", true)])
     script.crash("a")
     script.ok("release a")
