@@ -14,6 +14,7 @@ export * as CrashReport from "./kernel/CrashReport.ts"
 export * as EventLoop from "./kernel/EventLoop.ts"
 export * as Events from "./kernel/Events.ts"
 export * as ExitReason from "./kernel/ExitReason.ts"
+export * as GroupLeader from "./kernel/GroupLeader.ts"
 export * as Handle from "./kernel/Handle.ts"
 export * as Kernel from "./kernel/Kernel.ts"
 export * as Mailbox from "./kernel/Mailbox.ts"
@@ -23,6 +24,7 @@ export * as ProcessRecord from "./kernel/ProcessRecord.ts"
 export * as Shutdown from "./kernel/Shutdown.ts"
 export * as Signal from "./kernel/Signal.ts"
 export * as Timer from "./kernel/Timer.ts"
+export * as TreeWatch from "./kernel/TreeWatch.ts"
 
 // naming: finding a process by name or by group
 export * as Name from "./naming/Name.ts"
@@ -50,7 +52,6 @@ export * as RestartPolicy from "./supervision/RestartPolicy.ts"
 export * as Supervisor from "./supervision/Supervisor.ts"
 export * as SupervisorEvents from "./supervision/SupervisorEvents.ts"
 export * as TaskSupervisor from "./supervision/TaskSupervisor.ts"
-export * as TreeWatch from "./supervision/TreeWatch.ts"
 
 // application: a tree that starts and stops as one
 export * as Application from "./application/Application.ts"

@@ -24,18 +24,13 @@
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Scope from "effect/Scope"
-import * as ExitReason from "../kernel/ExitReason.ts"
-import * as Kernel from "../kernel/Kernel.ts"
-import { TreeWatch, type TreeEnd } from "../supervision/TreeWatch.ts"
-import { ApplicationState, type Phase } from "./internal/state.ts"
+import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { TreeEnd, TreeFailed } from "../kernel/TreeWatch.ts"
+import { CurrentApplication, failIfFailed, Launched } from "./internal/launched.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -70,26 +65,24 @@ export interface Running<in ROut> {
   readonly context: Context.Context<ROut>
   /** Waits until its tree ends by itself. */
   readonly ended: Effect.Effect<TreeEnd>
-  /** Stops it in order. A second call waits for the first. */
+  /**
+   * Stops it in order. It goes on if the fiber that asked for it is interrupted. A second call waits for the same stop; the
+   * budget counts from the first.
+   */
   readonly stop: Effect.Effect<void, StopTimeout>
 }
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
-/**
- * The tree gave up, or was killed.
- *
- * @category errors
- * @since 0.1.0
- */
-export class TreeFailed extends Data.TaggedError("TreeFailed")<{
-  readonly supervisor: string
-  readonly reason: ExitReason.ExitReason
-}> {
-  override get message() {
-    return `The supervision tree ${this.supervisor} has ended: ${ExitReason.format(this.reason)}`
-  }
-}
+export {
+  /**
+   * The tree gave up, or was killed.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  TreeFailed
+} from "../kernel/TreeWatch.ts"
 
 /**
  * The application did not stop within its budget; `hung` names the processes that were still there.
@@ -110,11 +103,24 @@ export class StopTimeout extends Data.TaggedError("StopTimeout")<{
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * Starts an application and returns it while it runs. Whoever starts it has to stop it; `run` and `provide` do.
+ * Starts an application and returns it while it runs. What starts it has to stop it; `run` and `provide` do.
+ *
+ * **Errors**
+ *
+ * - What starting the layers fails with.
+ * - `TreeFailed` when a tree gives up before the last layer is built.
+ * - `StopTimeout` when what was started already does not stop within the budget.
+ *
+ * What was started already is stopped in order. A start that something in its layers interrupts is a defect.
  *
  * **Interruption**
  *
- * While it starts: what was started is stopped, in reverse.
+ * While it starts: what was started is stopped in order, within the budget.
+ *
+ * **Gotchas**
+ *
+ * A fiber that is interrupted between the end of `start` and its next step never sees what it has started. Where
+ * that can happen, use `provide`.
  *
  * @category constructors
  * @since 0.1.0
@@ -122,28 +128,47 @@ export class StopTimeout extends Data.TaggedError("StopTimeout")<{
 export const start = <ROut, E, RIn>(
   layer: Layer.Layer<ROut, E, RIn>,
   options?: Options
-): Effect.Effect<Running<ROut>, E, RIn> =>
+): Effect.Effect<Running<ROut>, E | TreeFailed | StopTimeout, RIn> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.withFiber((fiber) => {
-      const state = new ApplicationState()
-      const end = Deferred.makeUnsafe<TreeEnd>()
-      // Called in the step in which the tree dies: nobody may go on inside of it.
-      const watch = (ended: TreeEnd) =>
-        fiber.currentDispatcher.scheduleTask(() => Deferred.doneUnsafe(end, Exit.succeed(ended)), 0)
-      const scope = Scope.makeUnsafe()
-      const built = Layer.buildWithScope(layer, scope).pipe(
-        Effect.provideService(TreeWatch, watch),
-        Effect.provideService(CurrentApplication, state)
+    Effect.flatMap(launch(layer, options), ({ ended, ready, stop }) =>
+      Effect.map(
+        Effect.onExit(restore(ready), (exit) => (Exit.isFailure(exit) ? stop : Effect.void)),
+        (context) => ({ context, ended, stop })
       )
-      return Effect.map(
-        Effect.onExit(restore(built), (exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void)),
-        (context) => {
-          state.phase = "ready"
-          return { context, ended: Deferred.await(end), stop: stopOnce(state, scope, options) }
-        }
-      )
-    })
+    )
   )
+
+/**
+ * An application from the first step of its start.
+ *
+ * @internal
+ */
+export interface Launching<in out ROut, out E> {
+  /** Waits until its layers are built. */
+  readonly ready: Effect.Effect<Context.Context<ROut>, E | TreeFailed>
+  /** Waits until its tree ends, started or not. */
+  readonly over: Effect.Effect<void, E | TreeFailed>
+  readonly ended: Effect.Effect<TreeEnd>
+  readonly stop: Effect.Effect<void, StopTimeout>
+}
+
+/**
+ * Begins to start an application. Waits for nothing, so that no interruption comes between the start and what stops it.
+ *
+ * @internal
+ */
+export const launch = <ROut, E, RIn>(
+  layer: Layer.Layer<ROut, E, RIn>,
+  options: Options | undefined
+): Effect.Effect<Launching<ROut, E>, never, RIn> =>
+  Effect.withFiber((fiber) => {
+    const within = Duration.fromInputUnsafe(options?.stopWithin ?? Duration.seconds(30))
+    const launched = new Launched(layer as Layer.Layer<ROut, E>, fiber.context)
+    const { ended, ready } = launched
+    const over = Effect.raceFirst(Effect.andThen(ready, Effect.never), Effect.flatMap(ended, failIfFailed))
+    const stop = Effect.mapError(launched.stop(within), ({ hung }) => new StopTimeout({ within, hung }))
+    return Effect.succeed({ ready, over, ended, stop })
+  })
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -183,8 +208,7 @@ export const start = <ROut, E, RIn>(
 export const run = <ROut, E, RIn>(
   layer: Layer.Layer<ROut, E, RIn>,
   options?: Options
-): Effect.Effect<void, E | TreeFailed | StopTimeout, RIn> =>
-  use(layer, ({ ended }) => Effect.flatMap(ended, failIfFailed), options)
+): Effect.Effect<void, E | TreeFailed | StopTimeout, RIn> => use(layer, ({ over }) => over, options)
 
 /**
  * Gives a tree to a program: the program fails with `TreeFailed` if the tree gives up while it runs.
@@ -201,9 +225,9 @@ export const provide =
   ): Effect.Effect<A, E | E2 | TreeFailed | StopTimeout, RIn | Exclude<R, ROut>> =>
     use(
       layer,
-      ({ context, ended }) => {
+      ({ ended, ready }) => {
         const failed = Effect.flatMap(ended, (end) => Effect.andThen(failIfFailed(end), Effect.never))
-        return Effect.raceFirst(Effect.provideContext(effect, context), failed)
+        return Effect.flatMap(ready, (context) => Effect.raceFirst(Effect.provideContext(effect, context), failed))
       },
       options
     )
@@ -240,57 +264,14 @@ export const beforeStop = <R>(
     return Effect.addFinalizer(() => Effect.sync(forget))
   })
 
-// ---- services -----------------------------------------------------------------------------------------------------
-
-const CurrentApplication: Context.Reference<ApplicationState | undefined> = Context.Reference<
-  ApplicationState | undefined
->("effect-otp/application/CurrentApplication", { defaultValue: () => undefined })
-
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-const failIfFailed = ({ supervisor, reason, failed }: TreeEnd): Effect.Effect<void, TreeFailed> =>
-  failed ? Effect.fail(new TreeFailed({ supervisor, reason })) : Effect.void
-
+/** In one uninterruptible region with what stops it: no interruption gets in between and loses the tree. */
 const use = <ROut, E, RIn, A, E2, R2>(
   layer: Layer.Layer<ROut, E, RIn>,
-  f: (running: Running<ROut>) => Effect.Effect<A, E2, R2>,
+  f: (launching: Launching<ROut, E>) => Effect.Effect<A, E2, R2>,
   options: Options | undefined
-): Effect.Effect<A, E | E2 | StopTimeout, RIn | R2> =>
+): Effect.Effect<A, E2 | StopTimeout, RIn | R2> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(restore(start(layer, options)), (running) => Effect.onExit(restore(f(running)), () => running.stop))
+    Effect.flatMap(launch(layer, options), (launching) => Effect.onExit(restore(f(launching)), () => launching.stop))
   )
-
-const stopOnce = (state: ApplicationState, scope: Scope.Closeable, options: Options | undefined) => {
-  const within = Duration.fromInputUnsafe(options?.stopWithin ?? Duration.seconds(30))
-  const result = Deferred.makeUnsafe<void, StopTimeout>()
-  let begun = false
-  return Effect.suspend(() => {
-    if (begun) return Deferred.await(result)
-    begun = true
-    return Effect.onExit(stopWithin(state, scope, within), (exit) => Effect.asVoid(Deferred.done(result, exit)))
-  })
-}
-
-/** The budget bounds the wait, not the stopping: what hangs is left behind. */
-const stopWithin = (
-  state: ApplicationState,
-  scope: Scope.Closeable,
-  within: Duration.Duration
-): Effect.Effect<void, StopTimeout> =>
-  Effect.withFiber((fiber) => {
-    state.phase = "draining"
-    const steps: ReadonlyArray<Phase> = ["stopAccepting", "drain"]
-    const all = Effect.andThen(
-      Effect.forEach(steps, (step) => state.runAll(step), { discard: true }),
-      Scope.close(scope, Exit.void)
-    )
-    const kernel = Kernel.currentUnsafe(fiber)
-    return Effect.flatMap(Effect.forkDetach(all, { uninterruptible: true }), (stopping) =>
-      Effect.flatMap(Effect.timeoutOption(Fiber.await(stopping), within), (exit) =>
-        Option.match(exit, {
-          onNone: () => Effect.fail(new StopTimeout({ within, hung: Kernel.survivors(kernel) })),
-          onSome: (exit) => exit
-        })
-      )
-    )
-  })

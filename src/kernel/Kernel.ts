@@ -21,7 +21,7 @@ import type { Accounting } from "./Accounting.ts"
 import { KernelState } from "./internal/kernelState.ts"
 import { makeRunQueue } from "./internal/runQueue.ts"
 import type { Pid } from "./Pid.ts"
-import { displayName, type ProcessRecord } from "./ProcessRecord.ts"
+import type { ProcessRecord } from "./ProcessRecord.ts"
 import { awaitEnd } from "./Shutdown.ts"
 
 const TypeId = "~effect-otp/kernel/Kernel"
@@ -176,10 +176,6 @@ export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): KernelState
 
 /** @internal */
 export const stateOf = (kernel: Kernel): KernelState<ProcessRecord> => (kernel as KernelImpl).state
-
-/** What still lives, for a message to people. @internal */
-export const survivors = (kernel: KernelState<ProcessRecord>): ReadonlyArray<string> =>
-  Array.from(kernel.table.values(), (record) => `${displayName(record)} ${String(record)}`)
 
 const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
   Effect.suspend(() => {

@@ -39,6 +39,7 @@ import { bound, type Bound } from "./Mailbox.ts"
 import type { Pid } from "./Pid.ts"
 import { currentUnsafe, MessageEnvelope, Self as SelfKey, type Envelope, type ProcessRecord } from "./ProcessRecord.ts"
 import * as Signal from "./Signal.ts"
+import { TreeWatch } from "./TreeWatch.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -491,7 +492,8 @@ export const postUnsafe = (
 
 /**
  * The environment of a new process: its starter's, without the span (which would never end), and without the place a
- * supervisor keeps for the one child it is starting.
+ * supervisor keeps for the one child it is starting. A tree that the process starts is its own affair: whoever watches
+ * the trees of its starter does not hear of it.
  *
  * @internal
  */
@@ -499,6 +501,7 @@ export const environment = (context: Context.Context<never>): Context.Context<ne
   let found = context
   if (Context.getOrUndefined(found, Tracer.ParentSpan) !== undefined) found = Context.omit(Tracer.ParentSpan)(found)
   if (Context.get(found, CurrentAdoption) !== undefined) found = Context.add(found, CurrentAdoption, undefined)
+  if (Context.get(found, TreeWatch) !== undefined) found = Context.add(found, TreeWatch, undefined)
   return found
 }
 

@@ -27,6 +27,7 @@ import * as Scope from "effect/Scope"
 import { emptyTally, type Accounting, type Fate, type Tally } from "./Accounting.ts"
 import type { CrashReport } from "./CrashReport.ts"
 import * as ExitReason from "./ExitReason.ts"
+import { leaderOf, type GroupLeader } from "./GroupLeader.ts"
 import { ancestors, deadLetter, death as announceDeath, displayName, reportCrash } from "./internal/announce.ts"
 import { exitOf, worse } from "./internal/ending.ts"
 import { deepFreeze } from "./internal/deepFreeze.ts"
@@ -126,6 +127,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** Who spawned it; once it has ended, the nearest above that has not. */
   parent: ProcessRecord | undefined
   readonly mailbox = new Mailbox<Envelope>()
+  /** Whose group it belongs to, if to any. */
+  leader: GroupLeader | undefined
   /** What its fibers run in; `Self` is in it. Emptied when the process has ended. */
   context: Context.Context<never>
   fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
@@ -162,6 +165,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     this.kernel = kernel
     this.parent = parent
     this.context = context
+    this.leader = leaderOf(kernel, parent, context)
     this.id = kernel.nextId()
     kernel.table.add(this)
   }
@@ -486,9 +490,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** Lets go of what a pid somebody keeps must not hold. */
   protected release(): void {
     this.context = Context.empty()
-    this.fiber = undefined
-    this.scope = undefined
-    this.reporter = undefined
+    this.fiber = this.scope = this.reporter = this.leader = undefined
     while (this.parent?.ended === true) this.parent = this.parent.parent
   }
 

@@ -3,13 +3,15 @@
  *
  * | what happens | what follows | exit code |
  * | --- | --- | --- |
- * | SIGTERM or SIGINT | stop in order | 0 |
+ * | SIGTERM or SIGINT, also while it starts | stop in order | 0 |
  * | a second signal | exit at once | 128 + its number |
  * | the tree ends on purpose | stop in order | 0 |
- * | the tree gives up | the reason on stderr | 1 |
- * | the start fails | the cause on stderr | 1 |
- * | `uncaughtException`, an unhandled rejection | the error on stderr, stop in order | 1 |
- * | stopping takes longer than its budget | who hung on stderr, exit | 1 |
+ * | the tree gives up, also while it starts | log the reason, stop in order | 1 |
+ * | the start fails, or is interrupted from inside | log the whole cause, stop what was started | 1 |
+ * | `uncaughtException`, an unhandled rejection | log the error, stop in order | 1 |
+ * | stopping takes longer than its budget | log the processes that hung, exit | 1 |
+ *
+ * It logs through Effect's logger, once for each of these, to stderr.
  *
  * **In Erlang/OTP**
  *
@@ -23,6 +25,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
+import * as References from "effect/References"
 import { constants } from "node:os"
 import process from "node:process"
 import * as Application from "../application/Application.ts"
@@ -39,57 +42,42 @@ export const runMain = <ROut, E>(layer: Layer.Layer<ROut, E>, options?: Applicat
   // Effect's runtime does not keep Node alive.
   const keepAlive = setInterval(() => {}, 2 ** 30)
   const stopRequested = Deferred.makeUnsafe<void>()
-  let started = false
   let stopping = false
   let failed = false
 
+  const complain = (message: string, cause: Cause.Cause<unknown>) =>
+    Effect.suspend(() => {
+      failed = true
+      return Effect.logFatal(message, cause)
+    }).pipe(Effect.provideService(References.LogToStderr, true))
+
   const main = Effect.gen(function* () {
-    const running = yield* Application.start(layer, options)
-    started = true
-    const end = yield* Effect.raceFirst(running.ended, Effect.as(Deferred.await(stopRequested), undefined))
-    // What the tree ended of must not be lost when stopping hangs as well.
-    if (end !== undefined && end.failed) complain(new Application.TreeFailed(end).message)
-    yield* running.stop
+    const { over, stop } = yield* Application.launch(layer, options)
+    const end = yield* Effect.exit(Effect.raceFirst(over, Deferred.await(stopRequested)))
+    // At once: what it ended of must not be lost when stopping hangs as well.
+    if (Exit.isFailure(end)) yield* complain("The application has failed:", end.cause)
+    stopping = true
+    yield* Effect.catchCause(stop, (cause) => complain("The application did not stop in order:", cause))
   })
 
-  const stop = () => {
+  const requestStop = () => {
     stopping = true
-    if (!started) fiber.interruptUnsafe()
     Deferred.doneUnsafe(stopRequested, Exit.void)
-  }
-  const complain = (text: string) => {
-    failed = true
-    process.stderr.write(`${text}\n`)
   }
   process.on("SIGTERM", onSignal)
   process.on("SIGINT", onSignal)
   process.on("uncaughtException", (error) => {
-    complain(`Uncaught: ${Cause.pretty(Cause.die(error))}`)
-    if (!stopping) stop()
+    Effect.runFork(complain("Uncaught:", Cause.die(error)))
+    requestStop()
   })
 
   function onSignal(signal: NodeJS.Signals) {
     if (stopping) process.exit(128 + constants.signals[signal])
-    stop()
+    requestStop()
   }
   // After the handlers are there: a signal may come as soon as the first line is printed.
-  const fiber = Effect.runFork(main)
-  fiber.addObserver((exit) => {
+  Effect.runFork(main).addObserver((exit) => {
     clearInterval(keepAlive)
-    const trouble = troubleOf(exit)
-    if (trouble !== undefined) complain(trouble)
-    process.exit(failed ? 1 : 0)
+    process.exit(failed || Exit.isFailure(exit) ? 1 : 0)
   })
 }
-
-/** What is to be said of an exit that is no orderly end. */
-const troubleOf = (exit: Exit.Exit<unknown, unknown>): string | undefined => {
-  if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return undefined
-  return exit.cause.reasons
-    .filter((reason) => reason._tag !== "Interrupt")
-    .map((reason) => (reason._tag === "Fail" ? messageOf(reason.error) : Cause.pretty(Cause.die(reason.defect))))
-    .join("\n")
-}
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error)

@@ -78,9 +78,32 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
     assert.include(stderr, "test/Main gave up on main after 1 failure")
   })
 
-  it("a start that fails exits 1 with the cause on stderr", async () => {
-    const { code, stderr } = await run("bad-start", none)
-    assert.deepStrictEqual({ code, stderr }, { code: 1, stderr: "PortTaken: the port is taken\n" })
+  it("a start that fails exits 1 with its whole cause on stderr, once", async () => {
+    const { code, stdout, stderr } = await run("bad-start", none)
+    assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: [] })
+    assert.match(stderr, /FATAL .*The application has failed: PortTaken: the port is taken\n/)
+    assert.strictEqual(stderr.split("EADDRINUSE: address already in use").length, 2, stderr)
+    assert.strictEqual(stderr.split("FATAL").length, 2, stderr)
+  })
+
+  it("a start that is interrupted from inside exits 1 and says so on stderr", async () => {
+    const { code, stdout, stderr } = await run("interrupted-start", none)
+    assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: [] })
+    assert.include(stderr, "The start of the application was interrupted from inside: nobody asked it to stop")
+  })
+
+  it("a tree that gives up while later layers are built exits 1 with the reason on stderr", async () => {
+    const { code, stderr } = await run("give-up-early", none)
+    assert.strictEqual(code, 1)
+    assert.include(stderr, "test/Early gave up on main after 1 failure")
+  })
+
+  it("stopping past the budget during the start exits 1 and names the process that hung", async () => {
+    const { code, stderr } = await run("hanging-start", (line, kill) => {
+      if (line === "starting") kill("SIGTERM")
+    })
+    assert.strictEqual(code, 1)
+    assert.match(stderr, /StopTimeout: Not stopped within 200ms: .*main <0\.\d+>/)
   })
 
   it("a throw in a raw callback is an orderly stop with exit code 1", async () => {

@@ -1,6 +1,6 @@
 /** A main program for the tests of NodeApplication: the first argument says what it does once it is ready. */
 import { Data, Effect, Layer } from "effect"
-import { Application, Supervisor } from "effect-otp"
+import { Application, GenServer, Supervisor } from "effect-otp"
 import { NodeApplication } from "effect-otp/node"
 import process from "node:process"
 
@@ -52,9 +52,43 @@ class Main extends Supervisor.Service<Main>()("test/Main", {
   ]
 }) {}
 
-class PortTaken extends Data.TaggedError("PortTaken")<{ readonly message: string }> {}
-const failing = Layer.effectDiscard(Effect.fail(new PortTaken({ message: "the port is taken" })))
-const starting = Layer.effectDiscard(Effect.andThen(say("starting"), Effect.never))
-const layer = mode === "bad-start" ? failing : mode === "slow-start" ? starting : Main.layer
+class PortTaken extends Data.TaggedError("PortTaken")<{ readonly message: string; readonly cause: Error }> {}
 
-NodeApplication.runMain(layer, { stopWithin: mode === "hang" ? "200 millis" : "10 seconds" })
+class Early extends Supervisor.Service<Early>()("test/Early", {
+  strategy: "oneForOne",
+  intensity: { max: 0, within: "1 second" },
+  children: [Supervisor.worker("main", Effect.die(new Error("no more")))]
+}) {}
+
+class Hanging extends GenServer.Service<Hanging>()("test/main", []) {
+  static readonly layer = this.define({
+    init: () => Effect.uninterruptible(Effect.andThen(say("starting"), Effect.never)),
+    handlers: {}
+  }).layer()
+}
+
+class HangingTree extends Supervisor.Service<HangingTree>()("test/HangingTree", {
+  strategy: "oneForOne",
+  children: [Supervisor.child(Hanging.layer, { shutdown: "1 hour" })]
+}) {}
+
+const layerOf = (): Layer.Layer<never, PortTaken> => {
+  switch (mode) {
+    case "bad-start": {
+      const cause = new Error("listen EADDRINUSE: address already in use 127.0.0.1:4000")
+      return Layer.effectDiscard(Effect.fail(new PortTaken({ message: "the port is taken", cause })))
+    }
+    case "interrupted-start":
+      return Layer.effectDiscard(Effect.interrupt)
+    case "slow-start":
+      return Layer.effectDiscard(Effect.andThen(say("starting"), Effect.never))
+    case "give-up-early":
+      return Layer.effectDiscard(Effect.never).pipe(Layer.provide(Early.layer))
+    case "hanging-start":
+      return Layer.effectDiscard(Effect.void).pipe(Layer.provide(HangingTree.layer))
+    default:
+      return Layer.effectDiscard(Effect.void).pipe(Layer.provide(Main.layer))
+  }
+}
+
+NodeApplication.runMain(layerOf(), { stopWithin: mode?.startsWith("hang") === true ? "200 millis" : "10 seconds" })

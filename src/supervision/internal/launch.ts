@@ -13,6 +13,7 @@ import * as Kernel from "../../kernel/Kernel.ts"
 import { environment } from "../../kernel/Process.ts"
 import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
+import { TreeWatch } from "../../kernel/TreeWatch.ts"
 import { DynamicProcess, type DynamicSpec } from "./dynamicProcess.ts"
 import type { SupervisorSpec } from "./slots.ts"
 import { SupervisorProcess } from "./supervisorProcess.ts"
@@ -69,7 +70,8 @@ const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, place: Pl
   const parent = place?.parent ?? (current?.kernel === kernel ? current : undefined)
   // Flattened once: each child's environment is built on it.
   const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
-  return { place, target: targetIn(targets, id), targets, kernel, parent, context }
+  const watch = place === undefined ? Context.get(fiber.context, TreeWatch) : undefined
+  return { place, target: targetIn(targets, id), targets, kernel, parent, context, watch }
 }
 
 /** Waits until all children are up. */

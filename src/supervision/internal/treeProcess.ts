@@ -5,10 +5,10 @@ import { eachTarget, SupervisedLayers, type Place, type Targets } from "../../ke
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
 import { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import type { TreeEnd } from "../../kernel/TreeWatch.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { RestartLimit } from "../RestartLimit.ts"
 import * as Events from "../SupervisorEvents.ts"
-import { TreeWatch, type TreeEnd } from "../TreeWatch.ts"
 import type { Ending } from "./childRun.ts"
 import { SupervisedHere } from "./supervised.ts"
 
@@ -21,6 +21,8 @@ export interface TreeOptions {
   readonly kernel: ProcessRecord["kernel"]
   readonly parent: ProcessRecord | undefined
   readonly context: Context.Context<never>
+  /** Who hears how it ends, if it is the root of a tree; undefined: the log. */
+  readonly watch: ((end: TreeEnd) => void) | undefined
 }
 
 /** @internal */
@@ -31,6 +33,7 @@ export abstract class TreeProcess extends ProcessRecord {
   /** The Layers that are supervised here. */
   readonly supervised: SupervisedHere
   protected readonly isRoot: boolean
+  private readonly watch: ((end: TreeEnd) => void) | undefined
 
   constructor(options: TreeOptions) {
     super(options.kernel, options.parent, options.context)
@@ -40,6 +43,7 @@ export abstract class TreeProcess extends ProcessRecord {
     this.targets = options.targets
     this.supervised = new SupervisedHere(options.kernel, Context.get(options.context, SupervisedLayers))
     this.isRoot = options.place === undefined
+    this.watch = options.watch
   }
 
   /** Logs that it gives up, and says why in a form that can travel upwards. */
@@ -56,7 +60,7 @@ export abstract class TreeProcess extends ProcessRecord {
     }
     const limit = new RestartLimit({ supervisor, ...why })
     // At the root the fatal line says all of it.
-    const isFatal = this.isRoot && Context.get(this.context, TreeWatch) === undefined
+    const isFatal = this.isRoot && this.watch === undefined
     if (!isFatal) this.log(Effect.logError(String(limit)))
     return ExitReason.shutdown(limit)
   }
@@ -68,12 +72,14 @@ export abstract class TreeProcess extends ProcessRecord {
   /** Ends the record. `end` says what brought it about; undefined: a kill. */
   protected over(reason: ExitReason.ExitReason, end: "Requested" | "AutoShutdown" | "RestartLimit" | undefined): void {
     const { context } = this
+    const watch = this.watch ?? log(context)
     this.target.down(this)
     this.finish(reason)
     if (!this.isRoot) return
     this.target.leave(reason)
     eachTarget(this.targets, (target) => target.leave(reason))
-    if (end !== "Requested") announce({ supervisor: this.treeId, reason, failed: end !== "AutoShutdown" }, context)
+    // Nobody asked for this end.
+    if (end !== "Requested") watch({ supervisor: this.treeId, reason, failed: end !== "AutoShutdown" })
   }
 
   /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
@@ -94,10 +100,9 @@ export abstract class TreeProcess extends ProcessRecord {
   abstract override shutdown(reason: ExitReason.ExitReason): void
 }
 
-/** Nobody asked for this end: whoever watches the tree hears it, or else the log. */
-const announce = (end: TreeEnd, context: Context.Context<never>): void => {
-  const watch = Context.get(context, TreeWatch)
-  if (watch !== undefined) return watch(end)
-  const message = `The supervision tree ${end.supervisor} has ended: ${ExitReason.format(end.reason)}`
-  Effect.runForkWith(context)(end.failed ? Effect.logFatal(message) : Effect.logInfo(message))
-}
+const log =
+  (context: Context.Context<never>) =>
+  (end: TreeEnd): void => {
+    const message = `The supervision tree ${end.supervisor} has ended: ${ExitReason.format(end.reason)}`
+    Effect.runForkWith(context)(end.failed ? Effect.logFatal(message) : Effect.logInfo(message))
+  }

@@ -1,0 +1,165 @@
+/**
+ * One run of an application, from the first step of its start to the last of its stop.
+ *
+ * The layers are built, and the application is stopped, on fibers of their own. So a stop is the same whether the
+ * application is starting or ready: it has its budget in both cases, and goes on if whoever asked for it leaves.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { CurrentGroupLeader, GroupLeader } from "../../kernel/GroupLeader.ts"
+import { displayName } from "../../kernel/ProcessRecord.ts"
+import { awaitEnd, shutdownAll } from "../../kernel/Shutdown.ts"
+import { TreeFailed, TreeWatch, type TreeEnd } from "../../kernel/TreeWatch.ts"
+import { ApplicationState } from "./state.ts"
+
+/** The application an effect runs in. @internal */
+export const CurrentApplication: Context.Reference<ApplicationState | undefined> = Context.Reference<
+  ApplicationState | undefined
+>("effect-otp/application/CurrentApplication", { defaultValue: () => undefined })
+
+/** Its budget is over: `hung` names the processes that were still there. @internal */
+export interface Overdue {
+  readonly hung: ReadonlyArray<string>
+}
+
+/** @internal */
+export class Launched<ROut, E> {
+  private readonly state = new ApplicationState()
+  private readonly leader: GroupLeader
+  private readonly scope = Scope.makeUnsafe()
+  private readonly built = Deferred.makeUnsafe<Context.Context<ROut>, E>()
+  private readonly treeEnded = Deferred.makeUnsafe<TreeEnd>()
+  private readonly stopped = Deferred.makeUnsafe<void, Overdue>()
+  /** How its start has ended, if it has. */
+  private start: Exit.Exit<Context.Context<ROut>, E> | undefined = undefined
+  /** How its tree ended first. */
+  private treeEnd: TreeEnd | undefined = undefined
+  private stopping = false
+  private readonly context: Context.Context<never>
+  private readonly building: Fiber.Fiber<never, E>
+
+  constructor(layer: Layer.Layer<ROut, E>, context: Context.Context<never>) {
+    this.context = context
+    this.leader = new GroupLeader(Context.get(context, CurrentGroupLeader))
+    const inside = context.pipe(
+      Context.add(TreeWatch, (end) => this.hear(end)),
+      Context.add(CurrentApplication, this.state),
+      Context.add(CurrentGroupLeader, this.leader)
+    )
+    // It stays when the layers are built: what they have forked as children lives as long as the application.
+    const build = Effect.flatMap(Layer.buildWithScope(layer, this.scope), (context) => {
+      this.started(Exit.succeed(context))
+      return Effect.never
+    })
+    this.building = Effect.runForkWith(inside)(Effect.andThen(Effect.yieldNow, build))
+    this.building.addObserver((exit) => this.started(exit))
+  }
+
+  // ---- the start --------------------------------------------------------------------------------------------------
+
+  private started(exit: Exit.Exit<Context.Context<ROut>, E>): void {
+    if (this.start !== undefined) return
+    this.start = exit
+    if (exit._tag === "Success" && this.state.phase === "starting") this.state.phase = "ready"
+    Deferred.doneUnsafe(this.built, exit)
+  }
+
+  /** Waits until the layers are built. Fails at once if the tree gives up meanwhile. */
+  get ready(): Effect.Effect<Context.Context<ROut>, E | TreeFailed> {
+    const failed = Effect.flatMap(this.ended, (end) => Effect.andThen(failIfFailed(end), Effect.never))
+    return Effect.catchCause(Effect.raceFirst(Deferred.await(this.built), failed), (cause) => {
+      // A layer that was built when the tree had failed may have failed for that.
+      if (this.treeEnd?.failed === true) return Effect.fail(new TreeFailed(this.treeEnd))
+      const { start } = this
+      const fromInside = start?._tag === "Failure" && Cause.hasInterruptsOnly(start.cause) && !this.stopping
+      return fromInside ? Effect.die(new Error(interruptedInside)) : Effect.failCause(cause)
+    })
+  }
+
+  // ---- the tree ---------------------------------------------------------------------------------------------------
+
+  /** Waits until the tree ends by itself. */
+  get ended(): Effect.Effect<TreeEnd> {
+    return Deferred.await(this.treeEnded)
+  }
+
+  /** Called in the step in which the tree dies: nobody may go on inside of it. */
+  private hear(end: TreeEnd): void {
+    if (this.stopping) {
+      // Nobody waits for this any more.
+      if (end.failed) Effect.runForkWith(this.context)(Effect.logError(new TreeFailed(end).message))
+      return
+    }
+    this.treeEnd ??= end
+    this.building.currentDispatcher.scheduleTask(() => Deferred.doneUnsafe(this.treeEnded, Exit.succeed(end)), 0)
+  }
+
+  // ---- the stop ---------------------------------------------------------------------------------------------------
+
+  /** Begins to stop, if that has not begun, and waits. The budget counts from the first time. */
+  stop(within: Duration.Duration): Effect.Effect<void, Overdue> {
+    return Effect.suspend(() => {
+      if (!this.stopping) this.beginStop(within)
+      return Deferred.await(this.stopped)
+    })
+  }
+
+  private beginStop(within: Duration.Duration): void {
+    this.stopping = true
+    this.state.phase = "draining"
+    const run = Effect.runForkWith(this.context)
+    const overdue = Effect.andThen(
+      Effect.sleep(within),
+      Effect.sync(() => void Deferred.doneUnsafe(this.stopped, Exit.fail({ hung: this.hung })))
+    )
+    const budget = Duration.isFinite(within) ? run(overdue) : undefined
+    run(Effect.andThen(Effect.yieldNow, this.stopAll), { uninterruptible: true }).addObserver((exit) => {
+      budget?.interruptUnsafe()
+      Deferred.doneUnsafe(this.stopped, exit)
+    })
+  }
+
+  private readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
+    const hooks = Effect.andThen(this.state.runAll("stopAccepting"), this.state.runAll("drain"))
+    // After the hooks: a build that is interrupted releases what is up already.
+    const unbuilt = Effect.suspend(() => {
+      if (this.start !== undefined) return Effect.void
+      this.building.interruptUnsafe()
+      return Fiber.await(this.building)
+    })
+    const closed = Effect.suspend(() =>
+      Scope.close(this.scope, this.start?._tag === "Failure" ? this.start : Exit.void)
+    )
+    const steps = [hooks, unbuilt, closed, Fiber.interrupt(this.building), this.endStrays]
+    return Effect.forEach(steps, (step) => step, { discard: true })
+  })
+
+  /** Ends what its processes have started outside of the tree. What ends may start others. */
+  private readonly endStrays: Effect.Effect<void> = Effect.suspend(() => {
+    // A zombie of the tree has had its time and is not waited for again.
+    const strays = this.leader.members.filter(({ isAlive }) => isAlive)
+    if (strays.length > 0) {
+      const ended = Effect.forEach(strays, awaitEnd, { discard: true })
+      return Effect.andThen(Effect.andThen(shutdownAll(strays), ended), this.endStrays)
+    }
+    this.leader.isOver = true
+    return Effect.void
+  })
+
+  private get hung(): ReadonlyArray<string> {
+    return this.leader.members.map((record) => `${displayName(record)} ${String(record)}`)
+  }
+}
+
+/** @internal */
+export const failIfFailed = (end: TreeEnd): Effect.Effect<void, TreeFailed> =>
+  end.failed ? Effect.fail(new TreeFailed(end)) : Effect.void
+
+const interruptedInside = "The start of the application was interrupted from inside: nobody asked it to stop"

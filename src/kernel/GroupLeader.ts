@@ -1,0 +1,119 @@
+/**
+ * Says which application a process belongs to, wherever in the process tree it is.
+ *
+ * Every process belongs to the group of the process or fiber that started it. An application is the leader of a group:
+ * when it stops, it ends what is left of its group. For authors of runners such as `Application`.
+ *
+ * **Guarantees**
+ *
+ * - A process keeps its leader for life, also after its parents have ended.
+ * - A process in the tree of an application belongs to that application, whoever asked for it.
+ *
+ * **In Erlang/OTP**
+ *
+ * The group leader of a process. It has nothing to do with output here.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type { Pid } from "./Pid.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * A process as its leader sees it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Member extends Pid {
+  readonly leader: GroupLeader | undefined
+  readonly label: string | undefined
+  readonly name: string | undefined
+  readonly isAlive: boolean
+}
+
+/**
+ * A kernel as a leader sees it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Home {
+  readonly table: { readonly values: () => Iterable<Member> }
+  readonly zombies: Iterable<Member>
+}
+
+/**
+ * The leader of a group of processes.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class GroupLeader {
+  /** The leader of the group in which this group was started. */
+  readonly above: GroupLeader | undefined
+  /** Set once the group is over: what is started with it from then on belongs to nobody. */
+  isOver = false
+  private readonly kernels = new Set<Home>()
+
+  constructor(above: GroupLeader | undefined) {
+    this.above = above
+  }
+
+  /** Whether this group was started in that group, at whatever depth, or is the same. */
+  isWithin(leader: GroupLeader): boolean {
+    return leader === this || this.above?.isWithin(leader) === true
+  }
+
+  /** Notes that a process of this group lives in a kernel. */
+  livesIn(kernel: Home): void {
+    if (this.kernels.has(kernel)) return
+    this.kernels.add(kernel)
+    this.above?.livesIn(kernel)
+  }
+
+  /** The processes of this group, and of groups within it, that have not ended. Zombies are among them. */
+  get members(): ReadonlyArray<Member> {
+    const found: Array<Member> = []
+    for (const kernel of this.kernels) {
+      for (const record of kernel.table.values()) if (record.leader?.isWithin(this) === true) found.push(record)
+      for (const record of kernel.zombies) if (record.leader?.isWithin(this) === true) found.push(record)
+    }
+    return found
+  }
+}
+
+// ---- services -----------------------------------------------------------------------------------------------------
+
+/**
+ * The leader of the group that processes started here belong to. Default: none.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const CurrentGroupLeader: Context.Reference<GroupLeader | undefined> = Context.Reference<
+  GroupLeader | undefined
+>("effect-otp/kernel/CurrentGroupLeader", { defaultValue: () => undefined })
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * The leader of a new process in a kernel: that of its parent, unless it is started in a group within that one.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const leaderOf = (
+  kernel: Home,
+  parent: Member | undefined,
+  context: Context.Context<never>
+): GroupLeader | undefined => {
+  const above = parent?.leader
+  const here = Context.get(context, CurrentGroupLeader)
+  const isInner = here !== undefined && !here.isOver && (above === undefined || here.isWithin(above))
+  const leader = isInner ? here : above
+  leader?.livesIn(kernel)
+  return leader
+}

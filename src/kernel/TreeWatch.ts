@@ -1,0 +1,65 @@
+/**
+ * Hears how a supervision tree ends that nobody asked to.
+ *
+ * An application puts a watch around its tree. It watches the trees that the starting fiber and its children start; a
+ * process has none of it, since a tree that a process starts is that process's own affair.
+ *
+ * | who starts the tree | who hears that it gave up |
+ * | --- | --- |
+ * | an application | the application |
+ * | a process, for itself | the process: it ends with a crash, or gets an `Exit` if it traps exits |
+ * | a resource of a supervisor | the supervisor: the resource is no good any more |
+ * | `Layer.launch` | its fiber: it ends with `TreeFailed` as a defect |
+ * | anything else | the log, as fatal |
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as ExitReason from "./ExitReason.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * How a tree ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TreeEnd {
+  /** The id of the supervisor at the root. */
+  readonly supervisor: string
+  readonly reason: ExitReason.ExitReason
+  /** False if it ended on purpose, by `autoShutdown`. */
+  readonly failed: boolean
+}
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+/**
+ * The tree gave up, or was killed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TreeFailed extends Data.TaggedError("TreeFailed")<{
+  readonly supervisor: string
+  readonly reason: ExitReason.ExitReason
+}> {
+  override get message() {
+    return `The supervision tree ${this.supervisor} has ended: ${ExitReason.format(this.reason)}`
+  }
+}
+
+// ---- services -----------------------------------------------------------------------------------------------------
+
+/**
+ * Called once when a supervisor that has no supervisor above ends by itself. Must not run a user's code in its step.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const TreeWatch: Context.Reference<((end: TreeEnd) => void) | undefined> = Context.Reference<
+  ((end: TreeEnd) => void) | undefined
+>("effect-otp/kernel/TreeWatch", { defaultValue: () => undefined })

@@ -1,0 +1,206 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { TestClock } from "effect/testing"
+import { Application, GenServer, Kernel, Name, Process, Supervisor } from "effect-otp"
+import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
+
+/** A tree with one worker that does not end before it is let go. */
+const stuckUntil = (letGo: Deferred.Deferred<void>) =>
+  class Stuck extends Supervisor.Service<Stuck>()("test/Stuck", {
+    strategy: "oneForOne",
+    children: [Supervisor.worker("stuck", Effect.uninterruptible(Deferred.await(letGo)), { shutdown: "1 hour" })]
+  }) {}
+
+const withoutPids = ({ hung }: Application.StopTimeout) => hung.map((name) => name.replace(/ <.*/, ""))
+
+describe("stop", () => {
+  kernelTest(
+    "goes on if the fiber that asked first is interrupted; the second waits for it",
+    Effect.gen(function* () {
+      const letGo = yield* Deferred.make<void>()
+      const { stop } = yield* Application.start(stuckUntil(letGo).layer)
+      yield* settle
+      const first = yield* Effect.forkChild(stop)
+      yield* settle
+      yield* Fiber.interrupt(first)
+      const second = yield* Effect.forkChild(stop)
+      yield* settle
+      assert.isUndefined(second.pollUnsafe())
+      yield* Deferred.succeed(letGo, undefined)
+      yield* Fiber.join(second)
+      assert.strictEqual((yield* Kernel.counts).processes, 0)
+    }),
+    20
+  )
+
+  it.effect("the second has what is left of the budget if the first was under a timeout", () =>
+    inKernel(
+      Effect.gen(function* () {
+        yield* TestClock.adjust(0)
+        const letGo = yield* Deferred.make<void>()
+        const { stop } = yield* Application.start(stuckUntil(letGo).layer, { stopWithin: "10 seconds" })
+        yield* settle
+        const first = yield* Effect.forkChild(Effect.timeoutOption(stop, "4 seconds"))
+        yield* settle
+        yield* TestClock.adjust("4 seconds")
+        assert.deepStrictEqual(yield* Fiber.join(first), Option.none())
+        const second = yield* Effect.forkChild(Effect.flip(stop))
+        yield* settle
+        yield* TestClock.adjust("5999 millis")
+        assert.isUndefined(second.pollUnsafe())
+        yield* TestClock.adjust("1 millis")
+        const error = yield* Fiber.join(second)
+        assert.deepStrictEqual([withoutPids(error), error.within], [["test/Stuck", "stuck"], Duration.seconds(10)])
+        yield* Deferred.succeed(letGo, undefined)
+        yield* settle
+      })
+    )
+  )
+
+  it.effect("past the budget it names the processes of this application, and no others", () =>
+    inKernel(
+      Effect.gen(function* () {
+        yield* TestClock.adjust(0)
+        const letGo = yield* Deferred.make<void>()
+        const stranger = yield* Process.spawn(Effect.never, { label: "stranger" })
+        const other = yield* Application.start(Layer.effectDiscard(Process.spawn(Effect.never, { label: "other" })))
+        const { stop } = yield* Application.start(stuckUntil(letGo).layer, { stopWithin: "1 second" })
+        yield* settle
+        const stopping = yield* Effect.forkChild(Effect.flip(stop))
+        yield* settle
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(withoutPids(yield* Fiber.join(stopping)), ["test/Stuck", "stuck"])
+        yield* Deferred.succeed(letGo, undefined)
+        yield* other.stop
+        assert.isTrue(yield* Process.isAlive(stranger))
+        yield* Process.kill(stranger)
+        yield* settle
+      })
+    )
+  )
+
+  it.effect("past the budget it names the processes in a kernel inside of the application", () =>
+    inKernel(
+      Effect.gen(function* () {
+        yield* TestClock.adjust(0)
+        const letGo = yield* Deferred.make<void>()
+        const layer = stuckUntil(letGo).layer.pipe(Layer.provide(Kernel.layer))
+        const { stop } = yield* Application.start(layer, { stopWithin: "1 second" })
+        yield* settle
+        const stopping = yield* Effect.forkChild(Effect.flip(stop))
+        yield* settle
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(withoutPids(yield* Fiber.join(stopping)), ["test/Stuck", "stuck"])
+        yield* Deferred.succeed(letGo, undefined)
+        yield* settle
+      })
+    )
+  )
+})
+
+const nisse = Name.make("nisse")
+
+describe("processes outside of the tree", () => {
+  /** A server that starts a process of its own, which has a name. */
+  class Parent extends GenServer.Service<Parent>()("test/Parent", []) {
+    static readonly layer = this.define({
+      init: () =>
+        Effect.flatMap(Process.spawn(Effect.never, { label: "stray" }), (pid) =>
+          Effect.orDie(Name.register(nisse, pid))
+        ),
+      handlers: {}
+    }).layer()
+  }
+  class Tree extends Supervisor.Service<Tree>()("test/Tree", {
+    strategy: "oneForOne",
+    children: [Supervisor.child(Parent.layer)]
+  }) {}
+
+  kernelTest(
+    "end with the application: it can start again, and nothing has their names",
+    Effect.gen(function* () {
+      for (let run = 0; run < 2; run++) {
+        const { stop } = yield* Application.start(Tree.layer)
+        assert.isTrue(Option.isSome(yield* Name.whereis(nisse)))
+        yield* stop
+        assert.deepStrictEqual(yield* Name.whereis(nisse), Option.none())
+        assert.strictEqual((yield* Kernel.counts).processes, 0)
+      }
+    }),
+    20
+  )
+
+  kernelTest(
+    "end with an application whose start fails",
+    Effect.gen(function* () {
+      const layer = Layer.effectDiscard(Effect.fail("no config")).pipe(Layer.provideMerge(Tree.layer))
+      assert.strictEqual(yield* Effect.flip(Application.run(layer)), "no config")
+      assert.strictEqual((yield* Kernel.counts).processes, 0)
+    }),
+    20
+  )
+
+  kernelTest(
+    "end also if their parents are long gone, and if they were started by others of their kind",
+    Effect.gen(function* () {
+      const started = yield* Deferred.make<void>()
+      const spawnTwice = Effect.andThen(
+        Process.spawn(Effect.never, { label: "b" }),
+        Deferred.succeed(started, undefined)
+      )
+      const layer = Layer.effectDiscard(Process.spawn(Process.spawn(spawnTwice, { label: "a" })))
+      const { stop } = yield* Application.start(layer)
+      yield* Deferred.await(started)
+      yield* settle
+      assert.strictEqual((yield* Kernel.counts).processes, 1)
+      yield* stop
+      assert.strictEqual((yield* Kernel.counts).processes, 0)
+    }),
+    20
+  )
+
+  kernelTest(
+    "of an application within another one end with either",
+    Effect.gen(function* () {
+      const started = yield* Deferred.make<Application.Running<never>>()
+      const stray = Process.spawn(Effect.never, { label: "inner stray" })
+      const inner = Application.start(Layer.effectDiscard(stray))
+      const outer = Layer.effectDiscard(
+        Process.spawn(
+          Effect.andThen(
+            Effect.flatMap(inner, (running) => Deferred.succeed(started, running)),
+            Effect.never
+          )
+        )
+      )
+      const first = yield* Application.start(outer)
+      yield* (yield* Deferred.await(started)).stop
+      assert.strictEqual((yield* Kernel.counts).processes, 1)
+      yield* first.stop
+      assert.strictEqual((yield* Kernel.counts).processes, 0)
+    }),
+    20
+  )
+
+  it.effect("that do not end are named when the budget is over", () =>
+    inKernel(
+      Effect.gen(function* () {
+        yield* TestClock.adjust(0)
+        const letGo = yield* Deferred.make<void>()
+        const stray = Process.spawn(Effect.uninterruptible(Deferred.await(letGo)), { label: "stray" })
+        const { stop } = yield* Application.start(Layer.effectDiscard(stray), { stopWithin: "1 minute" })
+        yield* settle
+        const stopping = yield* Effect.forkChild(Effect.flip(stop))
+        yield* settle
+        yield* TestClock.adjust("5 seconds")
+        // Killed by now: it has no name any more.
+        assert.strictEqual((yield* Kernel.counts).processes, 0)
+        yield* settle
+        yield* TestClock.adjust("55 seconds")
+        assert.deepStrictEqual(withoutPids(yield* Fiber.join(stopping)), ["stray"])
+        yield* Deferred.succeed(letGo, undefined)
+        yield* settle
+      })
+    )
+  )
+})
