@@ -42,6 +42,7 @@ export * as Sys from "./behaviour/Sys.ts"
 export * as Task from "./behaviour/Task.ts"
 export * as TaskError from "./behaviour/TaskError.ts"
 export * as Transition from "./behaviour/Transition.ts"
+export * as TurnTimeout from "./behaviour/TurnTimeout.ts"
 
 // supervision: who restarts whom, how often, in what order
 export * as ChildSpec from "./supervision/ChildSpec.ts"

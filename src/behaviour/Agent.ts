@@ -25,6 +25,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import { hasProperty } from "effect/Predicate"
@@ -87,6 +88,10 @@ export interface Options<A extends ReadonlyArray<unknown>, S, E, R, N, RT> {
   readonly mailbox?: Bound | undefined
   /** Whether an orderly shutdown waits for all that was sent before it. Default false. */
   readonly drain?: boolean | undefined
+  /** How long the agent may go without a message before it stops with `Normal`. Default: for ever. */
+  readonly idleTimeout?: Duration.Input | undefined
+  /** How long one function may take, as the `turnTimeout` of a `GenServer`. Default: no limit. */
+  readonly turnTimeout?: Duration.Input | undefined
   /** What crash reports and `Sys.getStatus` show in place of the state. */
   readonly formatStatus?: ((status: Status<S>) => Status<unknown>) | undefined
 }
@@ -104,6 +109,10 @@ export interface StartOptions<N> {
   readonly name?: N | undefined
   /** A bound for the mailbox. Default none. */
   readonly mailbox?: Bound | undefined
+  /** How long the agent may go without a message before it stops with `Normal`. Default: for ever. */
+  readonly idleTimeout?: Duration.Input | undefined
+  /** How long one function may take, as the `turnTimeout` of a `GenServer`. Default: no limit. */
+  readonly turnTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -201,8 +210,8 @@ export const start = <S, E = never, R = never, const N extends string | Registry
   options?: StartOptions<N>
 ): Effect.Effect<Agent<S>, E | NameError<N>, Without<R | Registry.ClaimNeeds<N>> | Scope.Scope> =>
   Effect.suspend(() => {
-    const { label = "Agent", mailbox, name } = options ?? {}
-    const untyped = { init: () => init, name, mailbox, handlers: Server.handlers } as DefineOptions
+    const { label = "Agent", ...rest } = options ?? {}
+    const untyped = { ...rest, init: () => init, handlers: Server.handlers } as DefineOptions
     return define({ id: label, key: Anonymous, makeClient }, untyped).start()
   }) as Effect.Effect<Agent<S>, E | NameError<N>, Without<R | Registry.ClaimNeeds<N>> | Scope.Scope>
 

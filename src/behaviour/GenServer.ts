@@ -98,7 +98,10 @@ export type Client<M extends Protocol.Any> = Handle.Handle<M> & {
 export interface NextOptions<out C = never> {
   /** Runs `continue` with this before anything that waits in the mailbox. */
   readonly continue?: C
-  /** Runs `idle` if no message comes for so long. Without an `idle` handler the server stops then. */
+  /**
+   * Runs `idle` if no message comes for so long, in place of the server's `idleTimeout`. Without an `idle` handler the
+   * server stops then. It holds until the next turn that ends well.
+   */
   readonly idle?: Duration.Input | undefined
 }
 
@@ -286,7 +289,7 @@ export interface Options<
         context: HandlerContext<M, Protocol.Cast, I>
       ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RC>)
     | undefined
-  /** No message came for the idle time a turn has set. */
+  /** No message came for the idle time of the server, or the one the last turn has set. */
   readonly idle?:
     | ((
         state: S,
@@ -301,6 +304,17 @@ export interface Options<
   readonly mailbox?: Bound | undefined
   /** Whether an orderly shutdown waits for all messages that came before it. Default false. */
   readonly drain?: boolean | undefined
+  /**
+   * How long the server may go without a message before `idle` runs, where the last turn has not said otherwise. After a
+   * typed failure it counts anew. Without an `idle` handler the server stops with `Normal`. Default: for ever.
+   */
+  readonly idleTimeout?: Duration.Input | undefined
+  /**
+   * How long a turn may take. Past it the server crashes with `TurnTimeout`: callers learn it at once, the turn is
+   * interrupted, and `terminate` runs. A turn that cannot be interrupted is given as long again, then the server is ended
+   * as by a kill. Default: no limit. Code that blocks the thread cannot be stopped.
+   */
+  readonly turnTimeout?: Duration.Input | undefined
   /** What a crash report shows in place of state and message, for example without secrets. */
   readonly formatStatus?: ((status: Status<S>) => Status<unknown>) | undefined
 }

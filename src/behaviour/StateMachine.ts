@@ -179,6 +179,12 @@ export interface Options<
   readonly mailbox?: Bound | undefined
   /** Whether an orderly shutdown waits for all messages that came before it. Default false. */
   readonly drain?: boolean | undefined
+  /**
+   * How long one event may take, effects included. Past it the machine crashes with `TurnTimeout`: callers learn it at once, the turn is
+   * interrupted, and `terminate` runs. A turn that cannot be interrupted is given as long again, then the machine is
+   * ended as by a kill. Default: no limit. Code that blocks the thread cannot be stopped.
+   */
+  readonly turnTimeout?: Duration.Input | undefined
   /** What a crash report shows in place of state and message, for example without secrets. */
   readonly formatStatus?: ((status: Status<S>) => Status<unknown>) | undefined
 }

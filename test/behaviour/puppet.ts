@@ -3,7 +3,7 @@
  */
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Option, Schema } from "effect"
-import type { Cause, Fiber, Layer, Scope } from "effect"
+import type { Cause, Duration, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
 import { CallError, GenServer, type Protocol as Messages } from "effect-otp/behaviour"
@@ -65,6 +65,8 @@ export interface Options {
   readonly formatStatus?: (status: GenServer.Status<number>) => GenServer.Status<unknown>
   readonly mailbox?: Mailbox.Bound
   readonly drain?: boolean
+  readonly idleTimeout?: Duration.Input
+  readonly turnTimeout?: Duration.Input
   readonly name?: string | (() => string)
 }
 

@@ -13,6 +13,7 @@ import { checkedName, claimUnsafe } from "../../naming/Name.ts"
 import { isVia, viaOf, type Claim } from "../../naming/Registry.ts"
 import type { ServerProcess } from "./serverLoop.ts"
 import type { ServerSpec } from "./serverSpec.ts"
+import { durationOf } from "./taskDurations.ts"
 import { startServer, type Restore, type StartOptions } from "./start.ts"
 
 /** The service class a definition belongs to. @internal */
@@ -23,11 +24,15 @@ export interface ServiceParts {
 }
 
 /** @internal */
-export interface DefineOptions extends Partial<Omit<ServerSpec, "id" | "makeClient" | "handlers">> {
+export interface DefineOptions extends Partial<
+  Omit<ServerSpec, "id" | "makeClient" | "handlers" | "idleMillis" | "turnMillis">
+> {
   readonly init: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
   readonly handlers: ServerSpec["handlers"]
   readonly name?: ServerName | ((...args: ReadonlyArray<unknown>) => ServerName) | undefined
   readonly mailbox?: Bound | undefined
+  readonly idleTimeout?: Duration.Input | undefined
+  readonly turnTimeout?: Duration.Input | undefined
 }
 
 /** What a server can have for a name. @internal */
@@ -141,5 +146,15 @@ const specOf = (parts: ServiceParts, options: DefineOptions): ServerSpec => ({
   formatStatus: options.formatStatus,
   lens: options.lens,
   mailbox: options.mailbox === undefined ? undefined : bound(options.mailbox),
-  drain: options.drain ?? false
+  drain: options.drain ?? false,
+  idleMillis: limitOf(`${parts.id}: idleTimeout`, options.idleTimeout),
+  turnMillis: limitOf(`${parts.id}: turnTimeout`, options.turnTimeout)
 })
+
+/** Undefined: no limit. */
+const limitOf = (what: string, input: Duration.Input | undefined): number | undefined => {
+  if (input === undefined) return undefined
+  const millis = Duration.toMillis(durationOf(what, input))
+  if (millis === 0) throw new RangeError(`${what} must be longer than 0`)
+  return millis === Infinity ? undefined : millis
+}

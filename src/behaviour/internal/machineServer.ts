@@ -19,7 +19,7 @@ import type { Handler, Lens, Status } from "./serverSpec.ts"
 import * as Travel from "./travel.ts"
 
 /** @internal */
-export interface MachineOptions extends Pick<DefineOptions, "init" | "name" | "mailbox"> {
+export interface MachineOptions extends Pick<DefineOptions, "init" | "name" | "mailbox" | "turnTimeout"> {
   readonly machine: Engine.Machine
   readonly tags: ReadonlyArray<string>
   readonly drain: boolean | undefined
@@ -31,7 +31,7 @@ type Turn = Next | Effect.Effect<Next, unknown>
 
 /** @internal */
 export const serverOptions = (options: MachineOptions): DefineOptions => {
-  const { drain, formatStatus, machine, mailbox, name, tags, terminate } = options
+  const { drain, formatStatus, machine, mailbox, name, tags, terminate, turnTimeout } = options
   const handlers: Record<string, Handler> = Object.create(null)
   for (const tag of tags) {
     handlers[tag] = (payload, state, context) => take(machine, state as MachineState, messageOf(tag, payload, context))
@@ -50,7 +50,8 @@ export const serverOptions = (options: MachineOptions): DefineOptions => {
     lens,
     name,
     mailbox,
-    drain: drain ?? false
+    drain: drain ?? false,
+    turnTimeout
   }
 }
 

@@ -13,16 +13,16 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { Self, type Envelope } from "../../kernel/ProcessRecord.ts"
-import * as Timer from "../../kernel/Timer.ts"
+import { displayName, Self, type Envelope } from "../../kernel/ProcessRecord.ts"
 import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope, SystemEnvelope } from "./envelopes.ts"
 import { HandlerContext } from "./handlerContext.ts"
-import { IdleDeadline } from "./idleDeadline.ts"
+import * as Limits from "./limits.ts"
 import { Initial, type Next, type Options } from "./next.ts"
 import { forgetSender } from "./sender.ts"
 import type { Handler } from "./serverSpec.ts"
 import { SystemRecord } from "./systemRecord.ts"
 import * as Travel from "./travel.ts"
+import { awaitFiber, closedScope, travelOf } from "./turn.ts"
 
 /**
  * How many messages one step takes before others get their turn. As many as a fiber can send in its own, or a queue would
@@ -34,7 +34,6 @@ const BUDGET = 1024
 export class ServerProcess extends SystemRecord {
   /** What to do before the next message. */
   private continuation: { readonly token: unknown } | undefined = undefined
-  private idle: IdleDeadline | undefined = undefined
   /** Why `init` failed, if it did. */
   initFailure: Cause.Cause<unknown> | undefined = undefined
   started = false
@@ -67,6 +66,7 @@ export class ServerProcess extends SystemRecord {
 
   private initialized(result: unknown): Effect.Effect<void> {
     if (this.exiting !== undefined) return Effect.void
+    this.idleMillis = this.spec.idleMillis
     if (result instanceof Initial) {
       this.state = result.state
       this.afterwards(result.options)
@@ -106,7 +106,10 @@ export class ServerProcess extends SystemRecord {
         return Effect.void
       }
       const next = this.mailbox.shift()
-      if (next === undefined && this.idle?.isDue !== true) return rest
+      if (next === undefined && this.idle?.isDue !== true) {
+        if (this.idleMillis !== undefined) Limits.beginIdling(this)
+        return rest
+      }
       const waiting = next === undefined ? this.runIdle() : this.take(next)
       if (waiting !== undefined) return Effect.flatMap(waiting, again)
     }
@@ -127,7 +130,7 @@ export class ServerProcess extends SystemRecord {
 
   private take(message: Envelope): Effect.Effect<void> | undefined {
     this.inHand = message
-    if (this.idle !== undefined && !(message instanceof SystemEnvelope)) this.stopIdling()
+    if (this.idle !== undefined && !(message instanceof SystemEnvelope)) Limits.stopIdling(this)
     if (this.bound !== undefined) this.roomMade()
     if (message instanceof CastEnvelope) {
       return this.handle(message, this.spec.handlers[message.tag]!, message.payload, this.quietContext)
@@ -158,13 +161,16 @@ export class ServerProcess extends SystemRecord {
 
   private runContinuation(token: unknown): Effect.Effect<void> | undefined {
     this.continuation = undefined
+    this.ownTurn = "continue"
     const handler = this.spec.continue
     if (handler === undefined) return Effect.die(new Error(`${this.spec.id} has no handler for continue`))
     return this.handle(undefined, handler, token, this.quietContext)
   }
 
   private runIdle(): Effect.Effect<void> | undefined {
-    this.stopIdling()
+    Limits.stopIdling(this)
+    this.idleMillis = this.spec.idleMillis
+    this.ownTurn = "idle"
     const handler = this.spec.idle
     if (handler === undefined) {
       this.close(ExitReason.normal)
@@ -203,6 +209,7 @@ export class ServerProcess extends SystemRecord {
     )
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) return this.leaveScope(message, scope, exit)
+    this.limitTurn(message)
     return Effect.flatMap(awaitFiber(fiber), (exit) => this.leaveScope(message, scope, exit) ?? Effect.void)
   }
 
@@ -215,6 +222,7 @@ export class ServerProcess extends SystemRecord {
       scope.state = closedScope
       return this.turnEnded(message, exit)
     }
+    this.limitTurn(message)
     return Effect.flatMap(
       Effect.exit(Scope.close(scope, exit)),
       (closed) =>
@@ -224,6 +232,7 @@ export class ServerProcess extends SystemRecord {
 
   private turnEnded(message: Envelope | undefined, exit: Exit.Exit<Next, unknown>): Effect.Effect<void> | undefined {
     this.turn = undefined
+    if (this.turnLimit !== undefined) Limits.turnOver(this)
     // Killed, or ended by a signal: whatever the turn came to has no effect any more.
     if (this.exiting !== undefined) return this.interrupted(message, exit._tag === "Success" ? exit.value : undefined)
     if (exit._tag === "Success") return this.apply(message, exit.value)
@@ -248,6 +257,7 @@ export class ServerProcess extends SystemRecord {
     const tag = next?._tag
     if (this.watch !== undefined) this.watch.turned(call?.tag, next)
     if (tag === "Reply" || tag === "NoReply") {
+      if (message !== undefined) this.idleMillis = this.spec.idleMillis
       if (next.options !== undefined) this.afterwards(next.options)
       this.state = next.state
       if (tag === "Reply") this.answer(call!, Exit.succeed(next.value))
@@ -267,19 +277,16 @@ export class ServerProcess extends SystemRecord {
 
   private afterwards(options: Options): void {
     if ("continue" in options) this.continuation = { token: options.continue }
-    if (options.idle !== undefined) this.startIdling(Duration.fromInputUnsafe(options.idle))
+    if (options.idle === undefined) return
+    const millis = Duration.toMillis(Duration.fromInputUnsafe(options.idle))
+    // What came before has had its time.
+    Limits.stopIdling(this)
+    this.idleMillis = millis === Infinity ? undefined : millis
   }
 
-  private startIdling(after: Duration.Duration): void {
-    this.stopIdling()
-    const idle = new IdleDeadline(() => this.wakeUp())
-    this.idle = idle
-    Timer.armUnsafe(idle, this.fiber!, Duration.toMillis(after))
-  }
-
-  protected stopIdling(): void {
-    this.idle?.disarm()
-    this.idle = undefined
+  private limitTurn(message: Envelope | undefined): void {
+    if (this.spec.turnMillis === undefined) return
+    Limits.limitTurn(this, () => ({ server: displayName(this), request: this.requestOf(message) }))
   }
 }
 
@@ -301,16 +308,4 @@ const serve: Effect.Effect<void> = Effect.flatMap(
   () => Effect.withFiber((fiber) => recordOf(fiber).terminate())
 )
 
-const awaitFiber = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
-  Effect.callback<Exit.Exit<A, E>>((resume) => {
-    fiber.addObserver((exit) => resume(Exit.succeed(exit)))
-  })
-
-/** What came with a message. */
-const travelOf = (message: Envelope | undefined): Travel.Travel | undefined =>
-  message instanceof CastEnvelope || message instanceof CallEnvelope ? message.travel : undefined
-
 const noAnswer = "no handler can answer"
-
-/** What a fiber that outlives the message finds in place of its scope. */
-const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }

@@ -9,6 +9,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { hasProperty } from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import type { Accounting } from "../../kernel/Accounting.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
@@ -17,13 +18,14 @@ import { ProcessRecord, worse, type Envelope } from "../../kernel/ProcessRecord.
 import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope } from "./envelopes.ts"
 import { explainFrozen } from "./frozen.ts"
 import type { HandlerContext } from "./handlerContext.ts"
+import * as Limits from "./limits.ts"
 import { redact } from "./redact.ts"
 import type { ServerSpec, Status } from "./serverSpec.ts"
 import * as Travel from "./travel.ts"
 import { freezing, type Watch } from "./watch.ts"
 
 /** @internal */
-export abstract class ServerRecord extends ProcessRecord {
+export abstract class ServerRecord extends ProcessRecord implements Limits.Limited {
   spec: ServerSpec
   readonly target: HandleTarget
   state: unknown = undefined
@@ -42,6 +44,11 @@ export abstract class ServerRecord extends ProcessRecord {
   private reportedMessage: unknown = undefined
   /** Who looks on, or freezes what the turns leave; for most servers nobody. */
   protected watch: Watch | undefined = undefined
+  /** What the turn is about that has no message. */
+  protected ownTurn: "continue" | "idle" = "continue"
+  idleMillis: Limits.Limited["idleMillis"] = undefined
+  idle: Limits.Limited["idle"] = undefined
+  turnLimit: Limits.Limited["turnLimit"] = undefined
   /** Whether it leaves its messages alone, but for stops and system requests. */
   suspended = false
 
@@ -64,9 +71,6 @@ export abstract class ServerRecord extends ProcessRecord {
   get client(): Handle<unknown> {
     return this.spec.makeClient(this.target)
   }
-
-  /** Stops waiting for the server to have idled long enough. */
-  protected abstract stopIdling(): void
 
   // ---- answers ----------------------------------------------------------------------------------------------------
 
@@ -135,15 +139,24 @@ export abstract class ServerRecord extends ProcessRecord {
       this.done("failed")
       return Effect.void
     }
+    this.closeCrashed(cause)
+    return Effect.void
+  }
+
+  private closeCrashed(cause: Cause.Cause<unknown>): void {
     // Nobody's signal did this, even if an orderly end was asked for: it is to be reported.
     this.signalled = false
     this.close(ExitReason.crash(this.kernel.freezes ? explainFrozen(cause) : cause), "failed")
-    return Effect.void
+  }
+
+  crashIn(cause: Cause.Cause<unknown>): void {
+    this.closeCrashed(cause)
+    this.interruptTurn()
   }
 
   protected ranOut(exit: Exit.Exit<unknown, unknown>): void {
     this.turn = undefined
-    this.stopIdling()
+    Limits.stopIdling(this)
     const reason = this.exiting ?? ExitReason.fromExit(exit)
     this.finish(exit._tag === "Failure" && this.exiting !== undefined ? worse(reason, exit.cause) : reason)
   }
@@ -172,6 +185,14 @@ export abstract class ServerRecord extends ProcessRecord {
   private subject(content: unknown): unknown {
     const { lens } = this.spec
     return lens === undefined || this.state === undefined ? content : lens.subject(this.state, content)
+  }
+
+  /** The tag of the message whose turn it is, or what the turn is about that has none. */
+  protected requestOf(message: Envelope | undefined): string {
+    if (message instanceof CallEnvelope || message instanceof CastEnvelope) return message.tag
+    if (this.spec.lens === undefined) return message === undefined ? this.ownTurn : "info"
+    const subject = this.subject(message?.content)
+    return hasProperty(subject, "_tag") ? String(subject._tag) : "start"
   }
 
   /** Messages that the state has put aside. `done` has counted them as handled, though they are to come again. */
@@ -223,7 +244,7 @@ export abstract class ServerRecord extends ProcessRecord {
   }
 
   /** Wakes the loop where there is something to do that is no message. */
-  protected wakeUp(): void {
+  wakeUp(): void {
     if (this.resume !== undefined) super.wake(idleWake)
   }
 

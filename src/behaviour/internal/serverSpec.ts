@@ -21,6 +21,10 @@ export interface ServerSpec {
   readonly makeClient: (target: HandleTarget) => Handle<unknown>
   readonly mailbox: Bound | undefined
   readonly drain: boolean
+  /** How long it may go without a message, where a turn does not say. */
+  readonly idleMillis: number | undefined
+  /** How long a turn may take. */
+  readonly turnMillis: number | undefined
 }
 
 /** What of a server's state is its user's, if it is not all of it; and what else the state knows. @internal */

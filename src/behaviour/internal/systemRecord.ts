@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import { deepFreeze } from "../../kernel/Kernel.ts"
 import { Self, type Envelope, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { CallEnvelope, StopEnvelope, SystemEnvelope } from "./envelopes.ts"
+import * as Limits from "./limits.ts"
 import { ServerRecord } from "./serverRecord.ts"
 import type { ServerSpec, Status } from "./serverSpec.ts"
 import { overheard, Watchers, type StateReader, type Tally, type Tracer } from "./watch.ts"
@@ -33,6 +34,7 @@ export abstract class SystemRecord extends ServerRecord {
   /** Takes stops and system requests, from a position in the mailbox on, until the server goes on or ends. @internal */
   serveSuspended(from: number): Effect.Effect<void> {
     this.admitControls()
+    Limits.beginIdling(this)
     while (this.suspended && this.stopping === undefined && this.exiting === undefined) {
       const next = this.mailbox.take(isForProcess, from)
       if (next === undefined) {

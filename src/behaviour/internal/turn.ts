@@ -1,0 +1,21 @@
+/** What a turn runs in, if it is an effect. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import type { Envelope } from "../../kernel/ProcessRecord.ts"
+import { CallEnvelope, CastEnvelope } from "./envelopes.ts"
+import type * as Travel from "./travel.ts"
+
+/** @internal */
+export const awaitFiber = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+  Effect.callback<Exit.Exit<A, E>>((resume) => {
+    fiber.addObserver((exit) => resume(Exit.succeed(exit)))
+  })
+
+/** What came with a message. @internal */
+export const travelOf = (message: Envelope | undefined): Travel.Travel | undefined =>
+  message instanceof CastEnvelope || message instanceof CallEnvelope ? message.travel : undefined
+
+/** What a fiber that outlives the message finds in place of its scope. @internal */
+export const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }
