@@ -7,9 +7,14 @@
  *
  * **Guarantees**
  *
- * - A place is taken once for each start. Taken twice, or not at all, it is a defect that names the Layer and the cure.
- * - A Layer that an earlier sibling supervises already gives the supervised handle, never a second process.
- * - A Layer with a place to take is built anew, whatever the memo map holds: a restart never gets the dead instance.
+ * - A place is taken by one Layer at a time. Taken by two, or by none, it is a defect that names the Layer and the cure. A
+ *   Layer whose process did not come up leaves the place to another, as in `Layer.catchCause`.
+ * - The place is there for the Layers the child's Layer is made of, while it is being built. What an effect of it provides
+ *   for itself, and what fibers it has forked provide, finds no place.
+ * - A Layer that is supervised already gives the supervised handle, never a second process.
+ * - A Layer with a place to take is built anew for each start, whatever is memoised outside: a restart never gets the dead
+ *   instance. Used twice inside one child it is built once.
+ * - The process ends before what it needs is released, whatever ends the build of the Layer.
  *
  * @stability experimental
  * @since 0.1.0
@@ -26,7 +31,7 @@ import type { ProcessRecord } from "./ProcessRecord.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * The place a supervisor keeps for the process of a child it is starting.
+ * Where the process of a child belongs: under which supervisor, with which handles.
  *
  * @category models
  * @since 0.1.0
@@ -34,10 +39,21 @@ import type { ProcessRecord } from "./ProcessRecord.ts"
 export interface Place {
   readonly parent: ProcessRecord
   readonly targets: Targets
-  /** Takes the place for a Layer; false if it is taken. */
-  readonly take: (layer: object) => boolean
-  /** Tells the supervisor which process took it. */
+  /** Tells the supervisor which process takes it, before the process runs. */
   readonly adopt: (record: ProcessRecord) => void
+}
+
+/**
+ * What a supervisor does about the process that a child's Layer starts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Adopter extends Place {
+  /** The process is up, and this is what its Layer gives. */
+  readonly up: (layer: object, gives: Context.Context<never>) => void
+  /** Ends the process in good order, within its limit, and waits until it has ended. */
+  readonly end: Effect.Effect<void>
 }
 
 /**
@@ -72,15 +88,88 @@ export interface SupervisedLayers {
   readonly find: (layer: object, kernel: ProcessRecord["kernel"]) => Supervised | undefined
 }
 
+/**
+ * The place a supervisor keeps while it builds the Layer of one child.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class LayerPlace implements Place {
+  readonly parent: ProcessRecord
+  readonly targets: Targets
+  readonly adopt: (record: ProcessRecord) => void
+  /** Whether the Layer is being built. */
+  isOpen = true
+  /** Whether a second process has come for it. */
+  isContested = false
+  private readonly adopter: Adopter
+  private readonly memoMap: Layer.MemoMap
+  /** What was built in this place, by the memo map it was built with: a fresh one has one of its own. */
+  private readonly memos = new WeakMap<Layer.MemoMap, Layer.MemoMap>()
+  private layer: object | undefined = undefined
+
+  /** The place in the build with this memo map. */
+  constructor(adopter: Adopter, memoMap: Layer.MemoMap) {
+    this.parent = adopter.parent
+    this.targets = adopter.targets
+    this.adopt = adopter.adopt
+    this.adopter = adopter
+    this.memoMap = memoMap
+  }
+
+  /** The Layer is built, or will not be. */
+  close(): void {
+    this.isOpen = false
+  }
+
+  /** Whether a Layer is built as a part of the child's Layer, and not by an effect that provides it for itself. */
+  isFor(memoMap: Layer.MemoMap, context: Context.Context<never>): boolean {
+    // `Layer.fresh` changes the one, a Layer that gives the context of another build changes the other.
+    return memoMap === this.memoMap || Context.getOrUndefined(context, Layer.CurrentMemoMap) === this.memoMap
+  }
+
+  /** Builds a Layer that starts the process, once for all who need it inside the child. */
+  build<A, E, R>(
+    layer: Layer.Layer<A, E, R>,
+    at: { readonly memoMap: Layer.MemoMap; readonly scope: Scope.Scope },
+    build: (scope: Scope.Scope) => Effect.Effect<Context.Context<A>, E, R>
+  ): Effect.Effect<Context.Context<A>, E, R> {
+    const { memoMap, scope } = at
+    let memo = this.memos.get(memoMap)
+    if (memo === undefined) this.memos.set(memoMap, (memo = Layer.makeMemoMapUnsafe()))
+    return memo.getOrElseMemoize(layer, scope, (_, scope) => this.take(layer, scope, build(scope)))
+  }
+
+  private take<A, E, R>(
+    layer: object,
+    scope: Scope.Scope,
+    build: Effect.Effect<Context.Context<A>, E, R>
+  ): Effect.Effect<Context.Context<A>, E, R> {
+    if (this.layer !== undefined) {
+      this.isContested = true
+      return Effect.die(new Error(takenTwice))
+    }
+    this.layer = layer
+    // What the process needs was built before and is released after it, however far the child's Layer comes.
+    return Effect.onExit(Effect.andThen(Scope.addFinalizer(scope, this.adopter.end), build), (exit) => {
+      if (Exit.isSuccess(exit)) this.adopter.up(layer, exit.value)
+      else this.layer = undefined
+      return Effect.void
+    })
+  }
+}
+
 // ---- services -----------------------------------------------------------------------------------------------------
 
 /**
- * The place that is free for the next process started by a Layer. Default: none.
+ * The place for the process of the Layer that is being built. Default: none.
+ *
+ * Fibers that the Layer forks inherit it, and may outlive the build: whoever wants to take it asks {@link openPlace}.
  *
  * @category services
  * @since 0.1.0
  */
-export const CurrentAdoption: Context.Reference<Place | undefined> = Context.Reference<Place | undefined>(
+export const CurrentAdoption: Context.Reference<LayerPlace | undefined> = Context.Reference<LayerPlace | undefined>(
   "effect-otp/kernel/CurrentAdoption",
   { defaultValue: () => undefined }
 )
@@ -122,22 +211,36 @@ export const processLayer = <I, E, R>(
 ): Layer.Layer<I, E, Exclude<R, Scope.Scope>> => {
   const layer: Layer.Layer<I, E, R> = Layer.fromBuild((memoMap, scope) =>
     Effect.withFiber((fiber) => {
-      const place = Context.get(fiber.context, CurrentAdoption)
+      const place = openPlace(fiber.context, memoMap)
       const supervised = Context.get(fiber.context, SupervisedLayers)?.find(layer, Kernel.currentUnsafe(fiber))
       if (supervised !== undefined && supervised.targets !== place?.targets) {
         return Exit.succeed(supervised.context as unknown as Context.Context<I>)
       }
-      const inScope = (place: Place | undefined, scope: Scope.Scope) =>
+      const inScope = (scope: Scope.Scope) =>
         Effect.provideService(build(place), Scope.Scope, scope) as Effect.Effect<Context.Context<I>, E, R>
-      if (place === undefined) return memoMap.getOrElseMemoize(layer, scope, (_, scope) => inScope(undefined, scope))
-      if (place.take(layer)) return inScope(place, scope)
-      return Effect.die(new Error(takenTwice))
+      return place === undefined
+        ? memoMap.getOrElseMemoize(layer, scope, (_, scope) => inScope(scope))
+        : place.build(layer, { memoMap, scope }, inScope)
     })
   )
   return layer as Layer.Layer<I, E, Exclude<R, Scope.Scope>>
 }
 
 // ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * The place that a Layer may take which is built in this environment with this memo map.
+ *
+ * There is none once the child's Layer is built, in an effect of it that provides a Layer for itself, and in the fibers it
+ * has forked.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const openPlace = (context: Context.Context<never>, memoMap: Layer.MemoMap): LayerPlace | undefined => {
+  const place = Context.get(context, CurrentAdoption)
+  return place?.isOpen === true && place.isFor(memoMap, context) ? place : undefined
+}
 
 /**
  * The target of a service key in a place, made when first asked for.

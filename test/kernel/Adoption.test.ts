@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Exit, Layer, Scope } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { Adoption, Process } from "effect-otp/kernel"
 import { asProcess, idle, kernelTest } from "../fixtures/kernel.ts"
 
 class Thing extends Context.Service<Thing, { readonly n: number }>()("test/Thing") {}
+
+class Other extends Context.Service<Other, number>()("test/Other") {}
 
 /** Each build is another thing; each release is noted. */
 const things = () => {
@@ -22,21 +24,29 @@ const things = () => {
   return { layer, builds, released }
 }
 
-const placeOf = Effect.gen(function* () {
-  const parent = Process.recordOf(yield* idle())
-  let taken: object | undefined
-  const place: Adoption.Place = {
-    parent,
-    targets: Adoption.makeTargets(),
-    take: (layer) => {
-      if (taken !== undefined) return false
-      taken = layer
-      return true
-    },
-    adopt: () => {}
-  }
-  return { place, takenBy: () => taken, end: Process.kill(parent) }
-})
+/** A place, the build it is for, and what its adopter is told. */
+const placeOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMapUnsafe()) =>
+  Effect.map(idle(), (pid) => {
+    const told: Array<string> = []
+    const place = new Adoption.LayerPlace(
+      {
+        parent: Process.recordOf(pid),
+        targets,
+        adopt: () => {},
+        up: (_, gives) => told.push(`up ${Context.get(gives as Context.Context<Thing>, Thing).n}`),
+        end: Effect.sync(() => told.push("end"))
+      },
+      memoMap
+    )
+    /** Builds a Layer as the Layer of the child. */
+    const build = <A, E>(layer: Layer.Layer<A, E>) =>
+      Effect.flatMap(Effect.scope, (scope) =>
+        Effect.provideService(Layer.buildWithMemoMap(layer, memoMap, scope), Adoption.CurrentAdoption, place)
+      )
+    return { build, end: Process.kill(pid), place, told }
+  })
+
+const numberOf = (context: Context.Context<Thing>) => Context.get(context, Thing).n
 
 const build = <A, E>(layer: Layer.Layer<A, E>) =>
   Effect.flatMap(Effect.scope, (scope) => Layer.buildWithScope(layer, scope))
@@ -59,38 +69,148 @@ describe("processLayer", () => {
       const { builds, layer } = things()
       const memoMap = yield* Layer.makeMemoMap
       const scope = yield* Effect.scope
-      const built = (place: Adoption.Place | undefined) =>
-        Layer.buildWithMemoMap(layer, memoMap, scope).pipe(
-          Effect.provideService(Adoption.CurrentAdoption, place),
-          Effect.map((context) => Context.get(context, Thing).n)
-        )
-      const first = yield* placeOf
-      const second = yield* placeOf
-      assert.strictEqual(yield* built(undefined), 1)
-      assert.strictEqual(yield* built(first.place), 2)
-      assert.strictEqual(yield* built(second.place), 3)
-      assert.strictEqual(yield* built(undefined), 1)
+      const outside = Effect.map(Layer.buildWithMemoMap(layer, memoMap, scope), numberOf)
+      const first = yield* placeOf(undefined, memoMap)
+      const second = yield* placeOf(undefined, Layer.forkMemoMapUnsafe(memoMap))
+      assert.strictEqual(yield* outside, 1)
+      assert.strictEqual(yield* Effect.map(first.build(layer), numberOf), 2)
+      assert.strictEqual(yield* Effect.map(second.build(layer), numberOf), 3)
+      assert.strictEqual(yield* outside, 1)
       assert.deepStrictEqual(builds, [undefined, first.place, second.place])
-      assert.strictEqual(first.takenBy(), layer)
+      assert.deepStrictEqual([first.told, second.told], [["up 2"], ["up 3"]])
       yield* first.end
       yield* second.end
     })
   )
 
   kernelTest(
-    "a place taken twice is a defect that says what to do",
+    "a place taken by two Layers is a defect that says what to do",
     Effect.gen(function* () {
       const a = things()
       const b = things()
-      const { end, place } = yield* placeOf
-      const exit = yield* Effect.exit(
-        Effect.provideService(build(Layer.merge(a.layer, b.layer)), Adoption.CurrentAdoption, place)
-      )
+      const { build, end, place } = yield* placeOf()
+      const exit = yield* Effect.exit(build(Layer.merge(a.layer, b.layer)))
       assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
       if (Exit.isFailure(exit)) assert.include(Cause.pretty(exit.cause), "Supervisor.child(A.layer)")
+      assert.isTrue(place.isContested)
       yield* end
     })
   )
+
+  kernelTest(
+    "a Layer that is used twice in one place is built once, as memoised Layers are",
+    Effect.gen(function* () {
+      const { builds, layer, released } = things()
+      const { build, end, told } = yield* placeOf()
+      const user = Layer.effectDiscard(Thing)
+      const both = Layer.merge(Layer.provide(user, layer), Layer.provideMerge(Layer.provide(user, layer), layer))
+      assert.strictEqual(numberOf(yield* Effect.scoped(build(both))), 1)
+      assert.deepStrictEqual([builds.length, released, told], [1, [1], ["up 1", "end"]])
+      yield* end
+    })
+  )
+
+  kernelTest(
+    "a fresh one beside it is a second process",
+    Effect.gen(function* () {
+      const { layer } = things()
+      const { build, end, place } = yield* placeOf()
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(build(Layer.merge(layer, Layer.fresh(layer))))))
+      assert.isTrue(place.isContested)
+      yield* end
+    })
+  )
+
+  kernelTest(
+    "a Layer whose process did not come up leaves the place to another",
+    Effect.gen(function* () {
+      let starts = 0
+      const flaky = Adoption.processLayer(() =>
+        Effect.suspend(() =>
+          ++starts < 3 ? Effect.fail("not yet") : Effect.succeed(Context.make(Thing, { n: starts }))
+        )
+      )
+      const again = <E>(layer: Layer.Layer<Thing, E>) => Layer.catchCause(layer, () => flaky)
+      const { build, end, told } = yield* placeOf()
+      assert.strictEqual(numberOf(yield* build(again(again(flaky)))), 3)
+      assert.deepStrictEqual(told, ["end", "end", "up 3"])
+      yield* end
+      const other = yield* placeOf()
+      const failing = Adoption.processLayer((): Effect.Effect<Context.Context<Thing>, string> => Effect.fail("never"))
+      const { layer } = things()
+      assert.strictEqual(numberOf(yield* other.build(Layer.catchCause(failing, () => layer))), 1)
+      yield* other.end
+    })
+  )
+
+  kernelTest(
+    "what the process needs is released after the process has ended, whatever ends the build",
+    Effect.gen(function* () {
+      const { layer } = things()
+      for (const rest of [Effect.fail("broken"), Effect.die("broken"), Effect.interrupt, Effect.void]) {
+        const { build, end, told } = yield* placeOf()
+        const pool = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => told.push("pool released"))))
+        const child = Layer.provideMerge(Layer.effectDiscard(rest), Layer.provide(layer, pool))
+        yield* Effect.exit(Effect.scoped(build(child)))
+        assert.deepStrictEqual(told.slice(-2), ["end", "pool released"])
+        yield* end
+      }
+    })
+  )
+
+  kernelTest(
+    "what effects and forked fibers of the child's Layer provide for themselves finds no place, now and later",
+    Effect.gen(function* () {
+      const child = things()
+      const own = things()
+      const provides = Effect.provide(Thing, own.layer)
+      const scope = yield* Effect.scope
+      const gate = yield* Deferred.make<void>()
+      const later = yield* Deferred.make<number>()
+      const rest = Layer.effectDiscard(
+        Effect.gen(function* () {
+          yield* provides
+          yield* Effect.flatMap(Effect.forkChild(provides), Fiber.join)
+          yield* Layer.buildWithScope(own.layer, scope)
+          yield* Deferred.await(gate).pipe(
+            Effect.andThen(provides),
+            Effect.flatMap(({ n }) => Deferred.succeed(later, n)),
+            Effect.forkDetach
+          )
+        })
+      )
+      const { build, end, place, told } = yield* placeOf()
+      const built = yield* build(Layer.provideMerge(child.layer, rest))
+      assert.strictEqual(numberOf(built), 1)
+      place.close()
+      yield* Deferred.succeed(gate, undefined)
+      assert.strictEqual(yield* Deferred.await(later), 4)
+      assert.deepStrictEqual(own.builds, [undefined, undefined, undefined, undefined])
+      assert.deepStrictEqual([place.isContested, told], [false, ["up 1"]])
+      yield* end
+    })
+  )
+
+  for (const [title, around] of [
+    ["fresh", (layer: Layer.Layer<Thing>) => Layer.fresh(layer)],
+    ["in a Layer.unwrap", (layer: Layer.Layer<Thing>) => Layer.unwrap(Effect.succeed(layer))],
+    ["in a merge", (layer: Layer.Layer<Thing>) => Layer.mergeAll(Layer.empty, layer, Layer.empty)],
+    [
+      "provided with the context of another build",
+      (layer: Layer.Layer<Thing>) => Layer.provide(layer, Layer.effectContext(Layer.build(Layer.succeed(Other, 1))))
+    ]
+  ] as const) {
+    kernelTest(
+      `${title} it takes the place`,
+      Effect.gen(function* () {
+        const { layer } = things()
+        const { build, end, told } = yield* placeOf()
+        yield* build(around(layer))
+        assert.deepStrictEqual(told, ["up 1"])
+        yield* end
+      })
+    )
+  }
 
   kernelTest(
     "a Layer that is supervised already gives what its child gives",
@@ -99,25 +219,23 @@ describe("processLayer", () => {
       const targets = Adoption.makeTargets()
       const gives = { targets, context: Context.make(Thing, { n: 42 }) }
       const supervised = { find: (asked: object) => (asked === layer ? gives : undefined) }
-      const built = build(layer).pipe(
-        Effect.provideService(Adoption.SupervisedLayers, supervised),
-        Effect.map((context) => Context.get(context, Thing).n)
-      )
-      assert.strictEqual(yield* built, 42)
-      const { end, place } = yield* placeOf
-      assert.strictEqual(yield* Effect.provideService(built, Adoption.CurrentAdoption, place), 42)
+      const inTree = Effect.provideService(Adoption.SupervisedLayers, supervised)
+      assert.strictEqual(numberOf(yield* inTree(build(layer))), 42)
+      const other = yield* placeOf()
+      assert.strictEqual(numberOf(yield* inTree(other.build(layer))), 42)
       assert.strictEqual(builds.length, 0)
       // Its own restart is no second process.
-      const own = { ...place, targets }
-      assert.strictEqual(yield* Effect.provideService(built, Adoption.CurrentAdoption, own), 1)
-      yield* end
+      const own = yield* placeOf(targets)
+      assert.strictEqual(numberOf(yield* inTree(own.build(layer))), 1)
+      yield* other.end
+      yield* own.end
     })
   )
 
   kernelTest(
     "the place is not handed on to processes that are spawned",
     Effect.gen(function* () {
-      const { end, place } = yield* placeOf
+      const { end, place } = yield* placeOf()
       const found = yield* Effect.provideService(
         asProcess(() => Effect.flatMap(Adoption.CurrentAdoption, Effect.succeed)),
         Adoption.CurrentAdoption,

@@ -89,6 +89,7 @@ const launchedIn = (
     spec,
     target,
     parent: place?.parent,
+    isAdopted: place !== undefined,
     init: Effect.suspend(() => options.init(...args)),
     place: (record) => {
       const claimed = claim(record, name)

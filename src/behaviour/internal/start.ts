@@ -21,6 +21,8 @@ export interface StartOptions {
   readonly parent: ProcessRecord | undefined
   /** Puts the process where it belongs before its `init` runs; an effect if it cannot. */
   readonly place: (record: ServerProcess) => Exit.Exit<void, unknown>
+  /** Whether a supervisor has it from its first step on, and sees to its end. */
+  readonly isAdopted: boolean
 }
 
 /** Lets a part of an uninterruptible effect be interrupted. @internal */
@@ -47,8 +49,10 @@ export const startServer = (options: StartOptions, restore: Restore): Effect.Eff
     }
     record.run(options.init)
     if (record.started) return Exit.succeed(record)
-    // Interrupted: nobody will know of this server, so it must not be there.
-    return Effect.onInterrupt(restore(initResult(record, fiber)), () => killAndAwait(record))
+    // Interrupted: nobody will know of this server, so it must not be there. One that is up ends in good order if there is
+    // a supervisor to see to it.
+    const abandon = Effect.suspend(() => (options.isAdopted && record.started ? Effect.void : killAndAwait(record)))
+    return Effect.onInterrupt(restore(initResult(record, fiber)), () => abandon)
   })
 
 const initResult = (

@@ -1,6 +1,10 @@
 /**
  * One run of one child: builds its Layer, knows the process that came of it, watches it end, and releases it.
  *
+ * The process is watched from the step in which it is adopted. If it ends before the Layer is built, the build is
+ * interrupted and the start has failed: the child was never up. A process that is still in its `init` is left alone, since
+ * its failure is the failure of the Layer.
+ *
  * Runs nothing in the supervisor's step: each part is a fiber of its own that reports when it is through.
  */
 import * as Cause from "effect/Cause"
@@ -13,7 +17,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { CurrentAdoption, type Place, type Targets } from "../../kernel/Adoption.ts"
+import { type Adopter, CurrentAdoption, LayerPlace, type Targets } from "../../kernel/Adoption.ts"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { displayName, exitOf, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
@@ -38,6 +42,8 @@ export class ReleaseTimeout extends Data.TaggedError("ReleaseTimeout")<{ readonl
 
 /** Where the child reports to. Called from fibers of its own, never inside a decision. @internal */
 export interface Reports {
+  /** Its process is up, and this is what the Layer gives that started it. The child's Layer may still be building. */
+  readonly up: (layer: object, gives: Context.Context<never>) => void
   readonly started: (context: Context.Context<never>) => void
   readonly startFailed: (ending: Ending) => void
   readonly exited: (reason: ExitReason.ExitReason) => void
@@ -72,11 +78,17 @@ export class ChildRun {
   private stopping = false
   private releasing = false
   private released = false
-  /** A second process has come for the place. */
-  private several = false
+  private isBuilt = false
+  /** The process has come through its own start, whatever the Layer still does. */
+  private isUp = false
+  /** The process has begun to end while the Layer was still building. */
+  private endedEarly = false
+  /** The process is ended from here. */
+  private isEnding = false
   private readonly done = Latch.makeUnsafe()
-  /** The Layer that took the place. */
-  layer: object | undefined = undefined
+  private place: LayerPlace | undefined = undefined
+  /** The Layer that started it. */
+  private layer: object | undefined = undefined
   record: ProcessRecord | undefined = undefined
 
   constructor(options: ChildRunOptions) {
@@ -87,25 +99,12 @@ export class ChildRun {
 
   start(): void {
     const { context, spec } = this.options
-    const place: Place = {
-      parent: this.options.parent,
-      targets: this.options.targets,
-      take: (layer) => {
-        if (this.layer !== undefined) this.several = true
-        else this.layer = layer
-        return !this.several
-      },
-      adopt: (record) => {
-        this.record = record
-        record.reporter = this.options.reporter
-      }
-    }
-    const inPlace = spec.kind === "child" ? Context.add(context, CurrentAdoption, place) : context
-    const build = Effect.suspend(() =>
-      Layer.buildWithMemoMap(spec.layer, Layer.CurrentMemoMap.forkOrCreate(inPlace), this.scope)
-    )
+    const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
+    const place = spec.kind === "child" ? new LayerPlace(this.adopter(spec), memoMap) : undefined
+    this.place = place
+    const build = Effect.suspend(() => Layer.buildWithMemoMap(spec.layer, memoMap, this.scope))
     // A task of its own: the supervisor is in the middle of a decision.
-    const fiber = Effect.runForkWith(inPlace)(
+    const fiber = Effect.runForkWith(place === undefined ? context : Context.add(context, CurrentAdoption, place))(
       Effect.andThen(
         Effect.yieldNow,
         Effect.tap(build, (built) => this.verify(built))
@@ -115,34 +114,65 @@ export class ChildRun {
     fiber.addObserver((exit) => this.built(exit))
   }
 
+  private adopter(spec: Untyped): Adopter {
+    const { parent, reporter, reports, targets } = this.options
+    return {
+      parent,
+      targets,
+      adopt: (record) => {
+        this.record = record
+        record.reporter = reporter
+        const isThis = () => record === this.record && this.isUp
+        record.observe({
+          exiting: () => isThis() && this.exiting(record, spec),
+          dead: (reason) => isThis() && this.dead(reason)
+        })
+      },
+      up: (layer, gives) => {
+        this.isUp = true
+        this.layer = layer
+        reports.up(layer, gives)
+        const record = this.record
+        if (record !== undefined && record.status !== "running") this.exiting(record, spec)
+      },
+      end: Effect.suspend(() => this.endProcess())
+    }
+  }
+
   /** A child must have started its one process by now. */
   private verify(built: Context.Context<never>): Effect.Effect<void> {
     const { spec, check, id } = this.options
     if (spec.kind === "resource") return Effect.void
     const { record } = this
-    if (record === undefined) return Effect.die(new Error(noProcess(id, built)))
+    if (record === undefined || !this.isUp) return Effect.die(new Error(noProcess(id, built)))
     return Effect.sync(() => check(record))
   }
 
   private built(exit: Exit.Exit<Context.Context<never>, unknown>): void {
+    const { place, record } = this
     this.fiber = undefined
+    this.isBuilt = true
+    place?.close()
     // Told to stop meanwhile: what was built is released, whatever it is.
     if (this.stopping) return this.release(exit)
-    if (this.several) return this.startFailed(Cause.die(new Error(severalProcesses(this.options.id, this.record))))
-    return exit._tag === "Success" ? this.started(exit.value) : this.startFailed(exit.cause)
+    const { id } = this.options
+    if (place?.isContested === true) {
+      return this.startFailed(exit, () => startEnding(Cause.die(new Error(severalProcesses(id, record)))))
+    }
+    if (this.endedEarly) return this.startFailed(exit, () => earlyEnding(id, record!))
+    return exit._tag === "Success" ? this.started(exit.value) : this.startFailed(exit, () => startEnding(exit.cause))
   }
 
-  private startFailed(cause: Cause.Cause<unknown>): void {
-    this.release(Exit.failCause(cause), () => this.options.reports.startFailed(startEnding(cause)))
+  private startFailed(exit: Exit.Exit<unknown, unknown>, ending: () => Ending): void {
+    this.release(exit, () => this.options.reports.startFailed(ending()))
   }
 
   private started(context: Context.Context<never>): void {
     this.options.reports.started(context)
     const { spec } = this.options
     const { record } = this
-    record?.observe({ exiting: () => this.limitEnd(), dead: (reason) => this.exited(reason) })
-    // It may have begun to end before anybody looked.
-    if (record?.status === "exiting") this.limitEnd()
+    // It may have ended in the step in which the Layer was built.
+    if (record?.status === "dead") return this.exited(record.reason!)
     if (spec.key === undefined || spec.options.watch === undefined) return
     const service = Context.getUnsafe(context, spec.key)
     const watch = spec.options.watch
@@ -151,14 +181,29 @@ export class ChildRun {
     watcher.addObserver((exit) => this.spoiled(ExitReason.fromExit(exit)))
   }
 
+  /** Its process has begun to end. While the Layer is still building that is a failed start. */
+  private exiting(record: ProcessRecord, spec: Untyped): void {
+    this.limitEnd(record)
+    // A Layer that is nothing but the process is built in this moment: then the child was up.
+    if (this.isBuilt || this.stopping || this.isEnding || this.endedEarly || this.layer === spec.layer) return
+    this.endedEarly = true
+    const { fiber } = this
+    fiber?.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+    // An orderly end, and a kill.
+    this.expect(2)
+  }
+
+  private dead(reason: ExitReason.ExitReason): void {
+    if (this.isBuilt && !this.endedEarly) this.exited(reason)
+  }
+
   /** It is ending by itself. What it has left to do has its limit, too; then its end is made known without it. */
-  private limitEnd(): void {
-    const record = this.record!
-    if (this.stopping) return
+  private limitEnd(record: ProcessRecord): void {
+    if (this.stopping || record.ended) return
     this.run(
       Effect.flatMap(endWithin(record, parse(this.limit).release), () =>
         Effect.sync(() => {
-          if (!this.stopping) record.kill(record.exiting)
+          if (!this.stopping || this.endedEarly) record.kill(record.exiting)
         })
       )
     )
@@ -197,7 +242,10 @@ export class ChildRun {
     fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
     const { orderly } = parse(this.limit)
     const patience = orderly === undefined ? Effect.void : Effect.timeoutOption(Fiber.await(fiber), orderly)
-    const kill = Effect.sync(() => this.record?.kill())
+    // Interrupted in time, it ends in good order: see `endProcess`.
+    const kill = Effect.sync(() => {
+      if (this.fiber !== undefined) this.record?.kill()
+    })
     this.run(Effect.andThen(Effect.andThen(Effect.yieldNow, patience), kill))
   }
 
@@ -205,8 +253,8 @@ export class ChildRun {
   readonly kill: Effect.Effect<void> = Effect.suspend(() => {
     this.stopping = true
     this.watcher?.interruptUnsafe()
-    this.fiber?.interruptUnsafe()
     this.record?.kill()
+    this.fiber?.interruptUnsafe()
     if (this.fiber === undefined) this.release(Exit.interrupt())
     return this.done.await
   })
@@ -220,12 +268,8 @@ export class ChildRun {
     if (this.releasing) return
     this.releasing = true
     const { record, watcher } = this
-    const ended =
-      record === undefined
-        ? Effect.void
-        : Effect.andThen(shutdown(record, { limit: this.limit }), endWithin(record, Duration.infinity))
     const unwatched = watcher === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(watcher))
-    const all = Effect.andThen(Effect.andThen(unwatched, ended), Scope.close(this.scope, exit))
+    const all = Effect.andThen(Effect.andThen(unwatched, this.endProcess()), Scope.close(this.scope, exit))
     this.run(all).addObserver((exit) => {
       this.released = true
       if (record !== undefined) record.reporter = undefined
@@ -233,6 +277,16 @@ export class ChildRun {
       this.done.openUnsafe()
       then()
     })
+  }
+
+  /** Ends the process in good order, and waits for it however long it takes: what it needs is released after it. */
+  private endProcess(): Effect.Effect<void> {
+    const { record } = this
+    if (record === undefined || record.ended) return Effect.void
+    // It ends by itself within its limit.
+    if (this.endedEarly) return endWithin(record, Duration.infinity)
+    this.isEnding = true
+    return Effect.andThen(shutdown(record, { limit: this.limit }), endWithin(record, Duration.infinity))
   }
 
   /** A finalizer of its Layer died. */
@@ -256,6 +310,14 @@ export class ChildRun {
   private run<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
     return Effect.runForkWith(this.options.context)(effect)
   }
+}
+
+/** How a start looks whose process ended before the Layer was built. */
+const earlyEnding = (id: string, record: ProcessRecord): Ending => {
+  const reason = record.reason ?? ExitReason.killed
+  const why = ExitReason.format(reason)
+  const what = `The Layer of child "${id}" was still being built when its process, ${displayName(record)}, ended: ${why}`
+  return { reason, cause: reason._tag === "Crash" ? reason.cause : Cause.die(new Error(what)) }
 }
 
 /** How a failed start looks to a schedule. @internal */

@@ -84,7 +84,7 @@ export class DynamicChild implements Observer {
     this.listener = supervisor
     this.target = new HandleTarget(launch.id, true)
     this.client = launch.client(this.target)
-    this.place = { parent: supervisor, targets, take: () => true, adopt: (record) => this.adopt(record) }
+    this.place = { parent: supervisor, targets, adopt: (record) => this.adopt(record) }
   }
 
   private adopt(record: ProcessRecord): void {

@@ -159,10 +159,10 @@ export class SupervisorProcess extends TreeProcess {
     const slot = this.slots.at(child)
     const begun = this.now()
     return {
+      up: (layer, gives) => this.supervises(child, layer, gives),
       started: (built) => {
         slot.startedAt = this.now()
         this.slots.started(child, built)
-        if (slot.run?.layer !== undefined) this.supervises(child, slot.run.layer, built)
         reports.started(slot, slot.startedAt - begun)
         this.tell({ _tag: "ChildStarted", child, incarnation })
       },

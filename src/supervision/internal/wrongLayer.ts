@@ -19,7 +19,8 @@ export const noProcess = (id: string, built: Context.Context<never>): string => 
   }
   return (
     `${what}: ${key} runs already, since the same Layer is provided elsewhere, too. Provide the supervisor where ` +
-    `${key} is needed, or give the child a server of its own with Layer.fresh`
+    `${key} is needed, or give the child a server of its own with Layer.fresh. If an effect in that Layer provides or ` +
+    `builds ${key}, use Layer.unwrap in its place`
   )
 }
 
