@@ -76,6 +76,17 @@ export interface ResourceOptions<E, S, R = never, RW = never> extends Omit<
 > {
   /** Ends when the resource is no longer good: then it and every later sibling start anew. */
   readonly watch?: ((service: S) => Effect.Effect<unknown, unknown, RW>) | undefined
+  /**
+   * Whether the resource is rebuilt when a child that comes after it fails.
+   *
+   * - `"withHolder"`: yes, and so is everything after the resource, under every strategy: the failure may come of a broken
+   *   resource, and later siblings hold the one that goes. It is one failure, of that child. Failing is a crash, a kill,
+   *   a start that failed again, or a supervisor that gives up.
+   * - `"onWatch"`: no. It is rebuilt when its `watch` ends, and with its group; without a `watch` never by itself.
+   *
+   * Default `"withHolder"` without a `watch`, `"onWatch"` with one.
+   */
+  readonly rebuild?: "withHolder" | "onWatch" | undefined
 }
 
 /**
@@ -190,6 +201,13 @@ export const worker = <A, E, R, RS = never>(
 /**
  * A plain service (a pool, a client) that later siblings need. It is rebuilt together with them.
  *
+ * **Details**
+ *
+ * With a `watch` the resource says itself when it is no longer good. Without one the failure of a child that comes after it
+ * rebuilds it, and everything after it starts anew; `rebuild: "onWatch"` leaves it and the other children alone. A child
+ * below a nested or dynamic supervisor counts when that supervisor gives up. A child that needs no resource is best listed
+ * before it.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -208,6 +226,7 @@ export interface Untyped {
   readonly layer: Layer.Layer<never, unknown>
   readonly options: ChildOptions<unknown> & {
     readonly watch?: ((service: unknown) => Effect.Effect<unknown, unknown>) | undefined
+    readonly rebuild?: "withHolder" | "onWatch" | undefined
   }
   /** The service a resource provides. */
   readonly key: Context.Key<unknown, unknown> | undefined

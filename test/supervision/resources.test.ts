@@ -5,6 +5,7 @@ import { ExitReason } from "effect-otp/kernel"
 import {
   child,
   crash,
+  end,
   failing,
   type Journal,
   pass,
@@ -51,7 +52,11 @@ describe("a resource", () => {
       const pool = makePool(journal)
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
-        children: [Supervisor.resource(Pool, pool.layer), user(journal, "a"), user(journal, "b")]
+        children: [
+          Supervisor.resource(Pool, pool.layer, { rebuild: "onWatch" }),
+          user(journal, "a"),
+          user(journal, "b")
+        ]
       }) {}
       const { close, context } = yield* run(Sup.layer)
       assert.isFalse(context.mapUnsafe.has(Pool.key))
@@ -219,12 +224,110 @@ describe("a resource", () => {
       })
   )
 
-  treeTest("is not rebuilt because a younger sibling crashes; under oneForAll it is", ({ journal }) =>
+  for (const strategy of ["oneForOne", "restForOne"] as const) {
+    treeTest(`${strategy}: without a watch it is rebuilt with a holder that crashes, as are all who hold it`, (world) =>
+      Effect.gen(function* () {
+        const { crashes, journal } = world
+        const pool = makePool(journal)
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy,
+          children: [child(journal, "a"), Supervisor.resource(Pool, pool.layer), user(journal, "b"), user(journal, "c")]
+        }) {}
+        const { context } = yield* run(Sup.layer)
+        yield* journal.expect("+a1", "+pool1", "b has pool1", "+b1", "c has pool1", "+c1")
+        yield* crash(journal, "b")
+        yield* journal.expect("-b1", "-c1", "-pool1", "+pool2", "b has pool2", "+b2", "c has pool2", "+c2")
+        assert.deepStrictEqual(
+          crashes.map(({ decision }) => decision),
+          ["restart"]
+        )
+        const children = yield* Context.get(context, Sup).whichChildren
+        assert.deepStrictEqual(
+          children.map(({ id, restarts }) => [id, restarts]),
+          [
+            ["a", 0],
+            ["test/Pool", 1],
+            ["b", 1],
+            ["c", 1]
+          ]
+        )
+      })
+    )
+  }
+
+  treeTest("with a watch it is left alone when a holder crashes, unless it is to be rebuilt with it", ({ journal }) =>
+    Effect.gen(function* () {
+      for (const rebuild of [undefined, "withHolder"] as const) {
+        const pool = makePool(journal)
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          children: [Supervisor.resource(Pool, pool.layer, { watch: pool.watch, rebuild }), user(journal, "a")]
+        }) {}
+        const { close } = yield* run(Sup.layer)
+        yield* quiet
+        const before = journal.entries.splice(0).filter((entry) => entry.startsWith("+pool")).length
+        assert.strictEqual(before, 1)
+        yield* crash(journal, "a")
+        yield* quiet
+        const built = journal.entries.splice(0).filter((entry) => entry.startsWith("+pool")).length
+        assert.strictEqual(built, rebuild === undefined ? 0 : 1)
+        yield* close
+        yield* quiet
+        journal.entries.length = 0
+      }
+    })
+  )
+
+  treeTest("a broken one does not burn the budget of its holder below another supervisor", ({ journal }) =>
+    Effect.gen(function* () {
+      const pool = makePool(journal)
+      const init = () =>
+        Effect.flatMap(Pool, ({ number }) =>
+          number === 1 && journal.entries.includes("+a1") ? Effect.fail(new StartError({ child: "a" })) : Effect.void
+        )
+      const A = server(journal, "a", { init })
+      class Inner extends Supervisor.Service<Inner>()("test/Inner", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(A.layer, { id: "a" })]
+      }) {}
+      class Outer extends Supervisor.Service<Outer>()("test/Outer", {
+        strategy: "oneForOne",
+        intensity: { max: 1, within: "5 seconds" },
+        children: [Supervisor.resource(Pool, pool.layer), Supervisor.child(Inner.layer)]
+      }) {}
+      const { context } = yield* run(Outer.layer)
+      yield* crash(journal, "a")
+      yield* quiet
+      // Inner gave up after three starts that failed on the broken pool. Outer took the pool with it.
+      assert.deepStrictEqual(journal.entries.splice(0), [
+        ...["+pool1", "+a1", "-a1", "!a2", "-a2", "!a3", "-a3", "!a4", "-a4"],
+        ...["-pool1", "+pool2", "+a5"]
+      ])
+      assert.strictEqual(yield* Context.get(context, A).incarnation(), 5)
+    })
+  )
+
+  treeTest("a holder whose end was expected leaves it alone", ({ journal }) =>
+    Effect.gen(function* () {
+      const pool = makePool(journal)
+      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        children: [Supervisor.resource(Pool, pool.layer), user(journal, "a")]
+      }) {}
+      yield* run(Sup.layer)
+      yield* end(journal, "a", ExitReason.normal)
+      yield* journal.expect("+pool1", "a has pool1", "+a1", "-a1", "a has pool1", "+a2")
+      yield* end(journal, "a", ExitReason.killed)
+      yield* journal.expect("-a2", "-pool1", "+pool2", "a has pool2", "+a3")
+    })
+  )
+
+  treeTest("is rebuilt with its group under oneForAll, whatever it says", ({ journal }) =>
     Effect.gen(function* () {
       const pool = makePool(journal)
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForAll",
-        children: [Supervisor.resource(Pool, pool.layer), user(journal, "a")]
+        children: [Supervisor.resource(Pool, pool.layer, { rebuild: "onWatch" }), user(journal, "a")]
       }) {}
       yield* run(Sup.layer)
       yield* crash(journal, "a")

@@ -5,11 +5,12 @@ import type { Restart } from "../RestartPolicy.ts"
 
 /**
  * What the core must know of a child. A resource has neither a restart type nor significance: later siblings hold what
- * it provides, so it is always restarted, and always together with them.
+ * it provides, so it is always restarted, and always together with them. `rebuild` says whether the failure of a later
+ * sibling restarts it, too.
  */
 export type Member =
   | (MemberBase & { readonly kind: "child"; readonly restart: Restart; readonly significant: boolean })
-  | (MemberBase & { readonly kind: "resource" })
+  | (MemberBase & { readonly kind: "resource"; readonly rebuild: "withHolder" | "onWatch" })
 
 interface MemberBase {
   readonly id: string

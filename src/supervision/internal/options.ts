@@ -130,6 +130,10 @@ const inspect = (input: unknown): string =>
 const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
   const { id = `child ${index + 1}`, restart = "permanent", significant = false } = child.options
   return child.kind === "resource"
-    ? { kind: "resource", id, counted }
+    ? { kind: "resource", id, counted, rebuild: rebuildOf(child) }
     : { kind: "child", id, restart, significant, counted }
 }
+
+/** What watches itself says when it is broken; of anything else a failing holder is the only sign. */
+const rebuildOf = ({ options }: Untyped): "withHolder" | "onWatch" =>
+  options.rebuild ?? (options.watch === undefined ? "withHolder" : "onWatch")

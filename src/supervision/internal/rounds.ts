@@ -68,8 +68,15 @@ const isResource = <X>(turn: Turn<X>, index: number): boolean => childAt(turn, i
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
+interface Failure<X> {
+  readonly child: number
+  readonly exit: X
+  /** Whether a resource it holds may be the cause. */
+  readonly isSuspicious: boolean
+}
+
 /** A child has failed by itself: counts it, and begins a round, or the end. */
-export const failed = <X>(turn: Turn<X>, index: number, exit: X): void => {
+export const failed = <X>(turn: Turn<X>, { child: index, exit, isSuspicious }: Failure<X>): void => {
   if (turn.phase._tag !== "Running") return
   if (turn.window !== undefined && childAt(turn, index).member.counted !== false) {
     const [window, exceeded] = record(turn.window, turn.nowMillis)
@@ -77,7 +84,7 @@ export const failed = <X>(turn: Turn<X>, index: number, exit: X): void => {
     const attempts = window.entries.length
     if (exceeded) return end(turn, { _tag: "RestartLimit", child: index, exit, attempts, policy: "intensity" })
   }
-  const from = firstNamed(turn, index)
+  const from = Math.min(firstNamed(turn, index), isSuspicious ? firstHeld(turn, index) : Infinity)
   const members = gather(turn, index, from)
   const group = from !== Infinity || members.length > 1
   for (const member of members) leaveRound(turn, member)
@@ -105,6 +112,14 @@ const firstNamed = <X>(turn: Turn<X>, index: number): number => {
   const { strategy } = turn.options
   if (strategy === "oneForAll") return 0
   return strategy === "restForOne" || isResource(turn, index) ? index : Infinity
+}
+
+/** The first resource this child holds that is to be rebuilt with its holders; infinity if there is none. */
+const firstHeld = <X>(turn: Turn<X>, index: number): number => {
+  const held = turn.children.findIndex(
+    ({ member }, at) => at < index && member.kind === "resource" && member.rebuild === "withHolder"
+  )
+  return held === -1 ? Infinity : held
 }
 
 /**

@@ -10,7 +10,8 @@
  *
  * **Actions, and the events the shell owes for them**
  *
- * - `StartChild(child, incarnation)`: exactly one `ChildStarted`, or `StartFailed` with everything of it released.
+ * - `StartChild(child, incarnation)`: exactly one `ChildStarted`, or `StartFailed` with everything of it released. If it
+ *   has failed and that takes too long, one `ReleaseTimedOut` before.
  * - A child that ends by itself after `ChildStarted`: one `ChildExited` at its death (`expected` as in
  *   `ExitReason.isExpected`), then, without being asked, the same answer as to `StopChild`. A resource that is no longer
  *   good: one `ChildExited`; it is told to stop when nobody holds it any more.
@@ -39,7 +40,9 @@
  * - A failure's round (see `rounds.ts`) takes in the rounds it overlaps; rounds without a common child run side by side.
  *   A start that fails makes `oneForAll` stop what was already restarted and begin from the first child, `restForOne`
  *   go on from the failing one, `oneForOne` retry that child alone.
- * - The end of a resource restarts it and every later sibling, under every strategy. Under `oneForOne` a later sibling
+ * - The end of a resource restarts it and every later sibling, under every strategy. So does the failure of a later
+ *   sibling, if the resource is rebuilt with its holders: it may have failed because the resource is broken. That is one
+ *   failure event, of the sibling. An expected end that is followed by a restart says nothing of the resource. Under `oneForOne` a later sibling
  *   that is down stays down; under a group strategy one that is down comes back with its group.
  * - Nothing starts while its former incarnation, or in a group a later child, still stops. Only starts that are
  *   interrupted stop out of order: nothing depends on them yet.
@@ -164,6 +167,7 @@ const handleChild = <X>(turn: Turn<X>, event: ChildEvent<X>): void => {
     case "Starting":
       if (event._tag === "ChildStarted") return started(turn, child, status.request)
       if (event._tag === "StartFailed") return startFailed(turn, event, status.request)
+      if (event._tag === "ReleaseTimedOut") return startOverdue(turn, event, status.request)
       return
     case "Up":
       if (event._tag === "ChildExited") exited(turn, event)
@@ -174,7 +178,7 @@ const handleChild = <X>(turn: Turn<X>, event: ChildEvent<X>): void => {
       if (event._tag === "ReleaseTimedOut") return overdue(turn, child, event.exit)
       return
     case "Zombie":
-      if (event._tag === "ChildStopped") rest(turn, child, { _tag: "Down" })
+      if (event._tag === "ChildStopped" || event._tag === "StartFailed") rest(turn, child, { _tag: "Down" })
       return
     case "Down":
     case "Dropped":
@@ -195,27 +199,41 @@ const startFailed = <X>(
   setStatus(turn, child, { _tag: "Down" })
   if (turn.phase._tag === "Booting") return end(turn, { _tag: "BootFailed", child, exit })
   if (request !== undefined) return reply(turn, request, { _tag: "StartFailed", exit })
-  return failed(turn, child, exit)
+  return failed(turn, { child, exit, isSuspicious: true })
+}
+
+/** A start that has failed does not release what it holds. */
+const startOverdue = <X>(
+  turn: Turn<X>,
+  { child, exit }: Extract<Event<X>, { readonly _tag: "ReleaseTimedOut" }>,
+  request: number | undefined
+): void => {
+  setStatus(turn, child, { _tag: "Zombie", exit })
+  if (turn.phase._tag === "Booting") return end(turn, { _tag: "BootFailed", child, exit })
+  if (request !== undefined) return reply(turn, request, { _tag: "StartFailed", exit })
+  return failed(turn, { child, exit, isSuspicious: false })
 }
 
 const exited = <X>(turn: Turn<X>, early: EarlyExit<X>): void => {
-  const { child, expected, exit } = early
+  const { child, expected, exit, failed } = early
   // A resource is released when those who hold it have ended: until then it counts as up.
   if (childAt(turn, child).member.kind === "child") setStatus(turn, child, { _tag: "Stopping", requests: [] })
   if (turn.phase._tag === "Booting") {
-    turn.phase = { ...turn.phase, exits: [...turn.phase.exits, { child, expected, exit }] }
+    turn.phase = { ...turn.phase, exits: [...turn.phase.exits, { child, expected, exit, failed }] }
   } else {
     conclude(turn, early)
   }
 }
 
 /** Draws the conclusion from the end of a child: a restart, the end of the supervisor, or none. */
-const conclude = <X>(turn: Turn<X>, { child, expected, exit }: EarlyExit<X>): void => {
+const conclude = <X>(turn: Turn<X>, early: EarlyExit<X>): void => {
+  const { child, expected, exit } = early
   if (turn.phase._tag !== "Running" || isMember(turn, child)) return
   if (shouldRestart(restartOf(childAt(turn, child).member), expected)) {
     // Only after the boot: it was dead already when a resource's round looked for those it had to stop.
     const round = resourceRound(turn, child)
-    return round === undefined ? failed(turn, child, exit) : joinRound(turn, child, round)
+    if (round !== undefined) return joinRound(turn, child, round)
+    return failed(turn, { child, exit, isSuspicious: early.failed && childAt(turn, child).member.kind === "child" })
   }
   if (shutsDown(turn, child)) end(turn, { _tag: "AutoShutdown", child })
 }
@@ -240,7 +258,7 @@ const stopped = <X>(turn: Turn<X>, child: number): void =>
 const overdue = <X>(turn: Turn<X>, child: number, exit: X): void => {
   if (isTemporary(childAt(turn, child))) return stopped(turn, child)
   rest(turn, child, { _tag: "Zombie", exit })
-  if (isMember(turn, child)) failed(turn, child, exit)
+  if (isMember(turn, child)) failed(turn, { child, exit, isSuspicious: false })
 }
 
 const handleRound = <X>(

@@ -14,6 +14,7 @@ import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import type { Limit } from "../../kernel/Shutdown.ts"
 import type { Untyped } from "../ChildSpec.ts"
+import { RestartLimit } from "../RestartLimit.ts"
 import type { Request } from "./child.ts"
 import { ChildReports } from "./childReports.ts"
 import { ChildRun, type Ending, type Reports } from "./childRun.ts"
@@ -174,7 +175,9 @@ export class SupervisorProcess extends TreeProcess {
         slot.uptime = this.now() - slot.startedAt
         reports.exited(slot, reason, slot.uptime)
         const expected = ExitReason.isExpected(reason)
-        this.tell({ _tag: "ChildExited", child, incarnation, expected, exit: { reason } })
+        // The end of a supervisor that has given up is expected, and yet something is wrong.
+        const failed = !expected || (reason._tag === "Shutdown" && reason.detail instanceof RestartLimit)
+        this.tell({ _tag: "ChildExited", child, incarnation, expected, failed, exit: { reason } })
       },
       released: () => this.tell({ _tag: "ChildStopped", child, incarnation }),
       overdue: (exit) => {

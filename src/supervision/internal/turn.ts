@@ -25,6 +25,8 @@ export type Event<X> =
       readonly child: number
       readonly incarnation: number
       readonly expected: boolean
+      /** Whether something was wrong: it crashed, was killed, or is a supervisor that has given up. */
+      readonly failed: boolean
       readonly exit: X
     }
   | { readonly _tag: "ChildStopped"; readonly child: number; readonly incarnation: number }
@@ -106,6 +108,7 @@ export type Wait =
 export interface EarlyExit<X> {
   readonly child: number
   readonly expected: boolean
+  readonly failed: boolean
   readonly exit: X
 }
 

@@ -20,6 +20,7 @@ export const validate = (options: Options): Options => {
     const wrong = ids.has(member.id) ? "is used twice" : badCombination(member, options)
     if (wrong !== undefined) throw new RangeError(`supervisor: child "${member.id}" ${wrong}`)
     if (member.kind === "child") knownRestart(member.restart)
+    else known("rebuild", member.rebuild, ["withHolder", "onWatch"])
     ids.add(member.id)
   }
   return options

@@ -32,7 +32,11 @@ export const temporary = (id: string, significant = false): Member => ({
   restart: "temporary",
   significant
 })
-export const resource = (id: string): Member => ({ kind: "resource", id })
+export const resource = (id: string, rebuild: "withHolder" | "onWatch" = "onWatch"): Member => ({
+  kind: "resource",
+  id,
+  rebuild
+})
 
 /** A supervisor whose boot has begun and been answered by nobody. */
 export class Script {
@@ -97,7 +101,7 @@ export class Script {
     // A resource is released when it is told to stop: others may still hold it.
     const isResource = this.options.members[at.child]!.kind === "resource"
     if (!isResource && !this.open.has(`stop ${id}`)) this.open.set(`release ${id}`, { _tag: "ChildStopped", ...at })
-    return this.send({ _tag: "ChildExited", ...at, expected, exit: expected ? "normal" : "crash" })
+    return this.send({ _tag: "ChildExited", ...at, expected, failed: !expected, exit: expected ? "normal" : "crash" })
   }
 
   terminate(id: string, request = 1): ReadonlyArray<string> {

@@ -380,6 +380,93 @@ describe("resources", () => {
   })
 })
 
+describe("a resource that is rebuilt with its holders", () => {
+  const members = [permanent("a"), resource("pool", "withHolder"), permanent("b"), transient("c")]
+
+  for (const strategy of ["oneForOne", "restForOne"] as const) {
+    it(`${strategy}: the crash of a later sibling restarts it, and all who hold it, as one failure`, () => {
+      const script = booted({ strategy, intensity: intensity(1), members })
+      script.crash("b")
+      script.settle()
+      assert.deepStrictEqual(script.log, ["ask b", "stop c", "stop pool", "start pool", "start b", "start c"])
+      script.crash("c")
+      assert.deepStrictEqual(script.settle(), ["stop b", "stop pool", "stop a", "end RestartLimit c intensity 2"])
+    })
+  }
+
+  it("an earlier sibling holds nothing of it", () => {
+    const script = booted({ members })
+    script.crash("a")
+    assert.deepStrictEqual(script.settle(), ["start a"])
+  })
+
+  it("an expected end that is followed by a restart says nothing of it; that of a supervisor that gave up does", () => {
+    const script = booted({ members })
+    script.finish("b")
+    assert.deepStrictEqual(script.settle(), ["start b"])
+    script.log.length = 0
+    const at = { child: 2, incarnation: 2 }
+    script.send({ _tag: "ChildExited", ...at, expected: true, failed: true, exit: "gave up" })
+    script.send({ _tag: "ChildStopped", ...at })
+    script.settle()
+    assert.deepStrictEqual(script.log, ["ask b", "stop c", "stop pool", "start pool", "start b", "start c"])
+  })
+
+  it("a start that fails again rebuilds it each time, until the supervisor gives up", () => {
+    const script = booted({ intensity: intensity(2), members: [resource("pool", "withHolder"), permanent("b")] })
+    script.crash("b")
+    for (const key of ["release b", "ask b", "stop pool", "start pool"]) script.ok(key)
+    assert.deepStrictEqual(script.fail("start b"), ["ask b", "stop pool"])
+    for (const key of ["ask b", "stop pool", "start pool"]) script.ok(key)
+    assert.deepStrictEqual(script.fail("start b"), ["stop pool"])
+    assert.deepStrictEqual(script.settle(), ["end RestartLimit b intensity 3"])
+  })
+
+  it("of several each that the child holds is rebuilt, and what lies between", () => {
+    const both = [resource("one", "withHolder"), permanent("x"), resource("two"), permanent("b")]
+    const script = booted({ members: both })
+    script.crash("b")
+    assert.deepStrictEqual(script.settle(), [
+      ...["stop two", "stop x", "stop one"],
+      ...["start one", "start x", "start two", "start b"]
+    ])
+  })
+
+  it("a later resource that does not come back is such a holder; its watch alone is no sign", () => {
+    const script = booted({ members: [resource("one", "withHolder"), resource("two")] })
+    script.finish("two")
+    for (const key of ["ask two", "stop two"]) script.ok(key)
+    assert.deepStrictEqual(script.fail("start two"), ["ask two", "stop one"])
+    assert.deepStrictEqual(script.settle(), ["start one", "start two"])
+  })
+
+  it("the crash of a temporary child, which nobody starts again, leaves it alone", () => {
+    const script = booted({ members: [resource("pool", "withHolder"), temporary("t"), permanent("b")] })
+    script.crash("t")
+    assert.deepStrictEqual(script.settle(), ["forget t"])
+  })
+})
+
+describe("a failed start that is not released in time", () => {
+  it("is a failure of its own, and the next attempt waits for it again", () => {
+    const script = booted({ members: abc })
+    script.crash("b")
+    for (const key of ["release b", "ask b"]) script.ok(key)
+    const at = { child: 1, incarnation: 2 }
+    assert.deepStrictEqual(script.send({ _tag: "ReleaseTimedOut", ...at, exit: "overdue" }), ["ask b"])
+    assert.deepStrictEqual(script.ok("ask b"), ["stop b"])
+    assert.deepStrictEqual(script.ok("stop b"), ["start b"])
+  })
+
+  it("fails the boot, which does not wait for it", () => {
+    const script = new Script({ members: abc })
+    script.ok("start a")
+    const at = { child: 1, incarnation: 1 }
+    assert.deepStrictEqual(script.send({ _tag: "ReleaseTimedOut", ...at, exit: "overdue" }), ["stop a"])
+    assert.deepStrictEqual(script.ok("stop a"), ["end BootFailed b"])
+  })
+})
+
 describe("rounds", () => {
   it("oneForOne: one child waiting for its delay does not hold up another", () => {
     const script = booted({ members: abc })
@@ -534,7 +621,10 @@ describe("rounds", () => {
       assert.deepStrictEqual(script.send({ _tag: "ChildStopped", ...at }), [])
       assert.deepStrictEqual(script.send({ _tag: "StartFailed", ...at, exit: "old" }), [])
       assert.deepStrictEqual(script.send({ _tag: "ReleaseTimedOut", ...at, exit: "old" }), [])
-      assert.deepStrictEqual(script.send({ _tag: "ChildExited", ...at, expected: false, exit: "old" }), [])
+      assert.deepStrictEqual(
+        script.send({ _tag: "ChildExited", ...at, expected: false, failed: true, exit: "old" }),
+        []
+      )
     }
     for (const round of [0, 1, 2]) {
       assert.deepStrictEqual(script.send({ _tag: "DelayPassed", round }), [])

@@ -34,7 +34,7 @@ interface Life {
 const randomMember = ({ chance, pick }: Choices, index: number, autoShutdown: Options["autoShutdown"]): Member => {
   const id = `c${index}`
   const counted = chance(0.8)
-  if (chance(0.2)) return { kind: "resource", id, counted }
+  if (chance(0.2)) return { kind: "resource", id, counted, rebuild: pick(["withHolder", "onWatch"] as const) }
   const restart = pick(["permanent", "permanent", "transient", "temporary"] as const)
   const significant = autoShutdown !== "never" && restart !== "permanent" && chance(0.5)
   return { kind: "child", id, restart, significant, counted }
@@ -144,6 +144,8 @@ export class World {
       case "gone":
         return undefined
       case "starting":
+        // It has failed, and does not let go of what it holds.
+        if (!this.calm && chance(0.05)) return overdue
         return !this.calm && chance(0.3)
           ? become("gone", { _tag: "StartFailed", ...at, exit: "no start" })
           : become("up", { _tag: "ChildStarted", ...at })
@@ -164,7 +166,16 @@ export class World {
     if (this.options.members[child]!.kind === "resource") life.broken = true
     else life.phase = "lingering"
     const { endedWell: expected, incarnation } = life
-    this.mailbox.push({ _tag: "ChildExited", child, incarnation, expected, exit: expected ? "normal" : "crash" })
+    // A supervisor that has given up ends as expected, and has failed.
+    const failed = !expected || this.choices.chance(0.2)
+    this.mailbox.push({
+      _tag: "ChildExited",
+      child,
+      incarnation,
+      expected,
+      failed,
+      exit: expected ? "normal" : "crash"
+    })
   }
 
   private judge(round: number): void {
@@ -197,6 +208,7 @@ export class World {
       child,
       incarnation,
       expected: false,
+      failed: true,
       exit: "stale"
     }
     const verdict = { _tag: "Exhausted", attempts: 1 } as const
@@ -213,6 +225,7 @@ export class World {
     const [state, actions] = decide(before, event, this.now)
     assert.strictEqual(JSON.stringify(decide(before, event, this.now)), JSON.stringify([state, actions]), "impure")
     this.state = deepFreeze(state)
+    this.checkRound(event, before)
     if (event._tag === "ChildStarted" && state.children[event.child]!.status._tag === "Up") {
       this.lives[event.child]!.terminated = false
     }
@@ -229,8 +242,36 @@ export class World {
   private groupOf(child: number): ReadonlyArray<number> | undefined {
     const round = this.rounds().find(({ members }) => members.includes(child))
     if (round === undefined) return undefined
-    const group = this.options.strategy !== "oneForOne" || this.options.members[round.child]!.kind === "resource"
-    return group ? round.members : undefined
+    return round.group ? round.members : undefined
+  }
+
+  /** What one failure begins takes in whom it must, and under `oneForOne` nobody else. */
+  private checkRound(event: Event<string>, before: State<string>): void {
+    const round = this.rounds().find(({ round }) => round > before.lastRound)
+    if (round === undefined || (event._tag !== "ChildExited" && event._tag !== "StartFailed")) return
+    // After the boot several ends are looked at in one decision.
+    if (before.phase._tag === "Booting") return
+    const { child } = event
+    const { members, strategy } = this.options
+    const isResource = members[child]!.kind === "resource"
+    const isSuspicious = event._tag === "StartFailed" || (event.failed && !isResource)
+    const held = members.findIndex(
+      (member, at) => at < child && member.kind === "resource" && member.rebuild === "withHolder"
+    )
+    const first = Math.min(
+      isSuspicious && held !== -1 ? held : Infinity,
+      strategy === "oneForAll" ? 0 : Infinity,
+      strategy === "restForOne" || isResource ? child : Infinity
+    )
+    assert.include(round.members, child)
+    assert.strictEqual(round.group, first !== Infinity || round.members.length > 1)
+    before.children.forEach(({ status }, index) => {
+      if (index >= first && status._tag === "Up") assert.include(round.members, index, "left out of a group")
+      const wasInRound =
+        before.phase._tag === "Running" && before.phase.rounds.some(({ members }) => members.includes(index))
+      if (index < first && index !== child && !wasInRound)
+        assert.notInclude(round.members, index, "taken in for nothing")
+    })
   }
 
   private run(actions: ReadonlyArray<Action<string>>, before: State<string>): void {
