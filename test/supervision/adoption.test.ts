@@ -262,6 +262,31 @@ describe("what the Layer of a child forks", () => {
   )
 })
 
+describe("what a tree supervises", () => {
+  treeTest("is not found in another kernel: a server of its own runs there", ({ journal }) =>
+    Effect.gen(function* () {
+      const A = server(journal, "a")
+      const seen: Array<number> = []
+      const elsewhere = Effect.flatMap(A, (a) => Effect.map(Effect.orDie(a.incarnation()), (n) => seen.push(n))).pipe(
+        Effect.provide(A.layer.pipe(Layer.provide(Kernel.layer))),
+        Effect.orDie
+      )
+      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        children: [
+          Supervisor.child(A.layer, { id: "a" }),
+          Supervisor.resource(Db, Layer.provideMerge(Layer.effectDiscard(elsewhere), makeDb(journal)))
+        ]
+      }) {}
+      const { close } = yield* run(Sup.layer)
+      assert.deepStrictEqual(seen, [2])
+      yield* journal.expect("+a1", "+a2", "-a2")
+      yield* close
+      yield* journal.expect("-db", "-a1")
+    })
+  )
+})
+
 describe("inside one child", () => {
   treeTest("a Layer that is used twice is one process", ({ journal }) =>
     Effect.gen(function* () {
