@@ -4,7 +4,8 @@ import { Data, Duration, Effect, Schema, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import * as fs from "node:fs"
-import { createServer } from "node:net"
+import * as http from "node:http"
+import { type AddressInfo, connect, createServer, type Socket } from "node:net"
 import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
@@ -15,17 +16,24 @@ const main = fileURLToPath(new URL("../../docs/examples/break-your-server/main.t
 
 export interface Demo {
   readonly port: number
+  /** The process id of what runs the server. */
+  readonly runner: number
   /** All it has printed, by line. */
   readonly output: Array<string>
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   readonly exitCode: Effect.Effect<number | null>
+  /** Closes the pipe that takes what it prints. */
+  readonly closeOutput: Effect.Effect<void>
 }
 
 /** Runs `main.ts` until the scope closes. */
-export const run = (env: Record<string, string>) =>
+export const run = (env: Record<string, string>, options?: { readonly uid?: number }) =>
   Effect.acquireRelease(
     Effect.sync((): Demo => {
-      const child = spawn(process.execPath, ["--conditions=source", main], { env: { ...process.env, ...env } })
+      const child = spawn(process.execPath, ["--conditions=source", main], {
+        env: { ...process.env, ...env },
+        ...options
+      })
       const output: Array<string> = []
       for (const stream of [child.stdout, child.stderr]) {
         stream.setEncoding("utf8").on("data", (text: string) => output.push(...text.trimEnd().split("\n")))
@@ -33,12 +41,17 @@ export const run = (env: Record<string, string>) =>
       const exited = once(child, "close")
       return {
         port: Number(env["PORT"]),
+        runner: child.pid!,
         output,
         signal: (signal) => Effect.sync(() => child.kill(signal)),
         exitCode: Effect.map(
           Effect.promise(() => exited),
           ([code]) => code as number | null
-        )
+        ),
+        closeOutput: Effect.sync(() => {
+          child.stdout.destroy()
+          child.stderr.destroy()
+        })
       }
     }),
     ({ output, signal, exitCode }, exit) =>
@@ -48,15 +61,22 @@ export const run = (env: Record<string, string>) =>
       )
   )
 
+/** A port that is taken until the scope closes. */
+export const takenPort = Effect.map(
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const server = createServer().listen(0, "127.0.0.1")
+      await once(server, "listening")
+      return server
+    }),
+    (server) => Effect.promise(() => new Promise((resume) => server.close(resume)))
+  ),
+  (server) => (server.address() as AddressInfo).port
+)
+
 /** A free port and an empty folder, gone with the scope. */
-const place = Effect.gen(function* () {
-  const port = yield* Effect.promise(async () => {
-    const server = createServer().listen(0, "127.0.0.1")
-    await once(server, "listening")
-    const address = server.address()
-    server.close()
-    return typeof address === "object" && address !== null ? address.port : 0
-  })
+export const place = Effect.gen(function* () {
+  const port = yield* Effect.scoped(takenPort)
   const folder = yield* Effect.acquireRelease(
     Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "break-your-server-"))),
     (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true }))
@@ -135,7 +155,10 @@ const request = (demo: Demo, target: string, init: RequestInit): Effect.Effect<A
 export const get = (demo: Demo, target: string) => request(demo, target, {})
 
 export const post = (demo: Demo, target: string, body?: string) =>
-  request(demo, target, { method: "POST", ...(body === undefined ? {} : { body }) })
+  request(demo, target, {
+    method: "POST",
+    ...(body === undefined ? {} : { body, headers: { "content-type": "application/json" } })
+  })
 
 const Broke = Schema.Struct({ broke: Schema.String })
 
@@ -159,11 +182,21 @@ export const say = (demo: Demo, room: string, text: string, from = "test") =>
     return undefined
   }).pipe(Effect.catchTag("NoAnswer", () => Effect.undefined))
 
-export const history = (demo: Demo, room: string) =>
+export const page = (demo: Demo, room: string, query: string) =>
   Effect.gen(function* () {
-    const { body } = yield* get(demo, `/rooms/${room}/messages`)
+    const { body } = yield* get(demo, `/rooms/${room}/messages?${query}`)
     return yield* Schema.decodeUnknownEffect(Schema.Array(Message))(body)
   }).pipe(Effect.orDie)
+
+/** All messages of a room. */
+export const history = Effect.fnUntraced(function* (demo: Demo, room: string) {
+  const messages: Array<Message> = []
+  while (true) {
+    const next = yield* page(demo, room, `limit=1000&after=${messages.at(-1)?.id ?? 0}`)
+    if (next.length === 0) return messages
+    messages.push(...next)
+  }
+})
 
 export const Tree = Schema.Struct({
   osProcess: Schema.Finite,
@@ -192,6 +225,8 @@ export interface Ear {
   /** All frames after the welcome. */
   readonly heard: ReadonlyArray<string>
   readonly isOpen: Effect.Effect<boolean>
+  /** The code of the close, once it is closed. */
+  readonly closeCode: () => number | undefined
   readonly send: (frame: string) => Effect.Effect<void>
 }
 
@@ -199,10 +234,12 @@ export interface Ear {
 export const listen = (demo: Demo, room: string): Effect.Effect<Ear, never, Scope.Scope> =>
   Effect.gen(function* () {
     const heard: Array<string> = []
+    let closeCode: number | undefined
     const socket = yield* Effect.acquireRelease(
       Effect.sync(() => {
         const socket = new WebSocket(`ws://127.0.0.1:${demo.port}/rooms/${room}/live`)
         socket.addEventListener("message", ({ data }) => heard.push(String(data)))
+        socket.addEventListener("close", ({ code }) => (closeCode = code))
         return socket
       }),
       (socket) => Effect.sync(() => socket.close())
@@ -216,7 +253,73 @@ export const listen = (demo: Demo, room: string): Effect.Effect<Ear, never, Scop
     return {
       session,
       heard,
+      closeCode: () => closeCode,
       isOpen: Effect.sync(() => socket.readyState === WebSocket.OPEN),
       send: (frame) => Effect.sync(() => socket.send(frame))
     }
+  })
+
+// ---- clients that do not behave -----------------------------------------------------------------------------------
+
+export interface Raw {
+  readonly method?: "GET" | "POST"
+  readonly path: string
+  readonly headers?: Record<string, string>
+  readonly body?: string | Uint8Array
+  /** The address it comes from: all of 127.0.0.0/8 is this machine. */
+  readonly from?: string
+}
+
+/** Sends a request with any headers at all; undefined for the body where the connection became a WebSocket. */
+export const raw = (demo: Demo, { method = "GET", path, headers = {}, body, from = "127.0.0.1" }: Raw) =>
+  Effect.callback<Answer & { readonly socket: Socket | undefined }, NoAnswer>((resume) => {
+    const request = http.request({ host: "127.0.0.1", port: demo.port, localAddress: from, method, path, headers })
+    request.on("response", (response) => {
+      let text = ""
+      response.setEncoding("utf8").on("data", (part: string) => (text += part))
+      response.on("end", () =>
+        resume(Effect.succeed({ status: response.statusCode!, body: JSON.parse(text) as unknown, socket: undefined }))
+      )
+    })
+    request.on("upgrade", (_, socket) => resume(Effect.succeed({ status: 101, body: undefined, socket })))
+    request.on("error", (cause) => resume(Effect.fail(new NoAnswer({ cause }))))
+    request.end(body)
+  })
+
+export const handshake = {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="
+}
+
+/** Connects a WebSocket that never reads, and never answers: not even when it is told that it is closed. */
+export const deaf = (demo: Demo, room: string, from = "127.0.0.1") =>
+  Effect.acquireRelease(
+    Effect.map(raw(demo, { path: `/rooms/${room}/live`, headers: handshake, from }), ({ status, body, socket }) => {
+      socket?.pause().on("error", () => {})
+      return { status, body, socket }
+    }),
+    ({ socket }) => Effect.sync(() => socket?.destroy())
+  )
+
+/** A connection on which nothing is sent. */
+export const connection = (demo: Demo, from: string) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const socket = connect({ port: demo.port, host: "127.0.0.1", localAddress: from })
+      await once(socket, "connect")
+      return socket.on("error", () => {})
+    }),
+    (socket) => Effect.sync(() => socket.destroy())
+  )
+
+/** Sends text over a connection and no more; returns what came back until it was closed. */
+export const stutter = (demo: Demo, text: string) =>
+  Effect.callback<string>((resume) => {
+    let answer = ""
+    const socket = connect(demo.port, "127.0.0.1", () => socket.write(text))
+    socket.setEncoding("utf8").on("data", (part: string) => (answer += part))
+    socket.on("error", () => {}).on("close", () => resume(Effect.succeed(answer)))
+    return Effect.sync(() => socket.destroy())
   })

@@ -4,12 +4,11 @@
  * Each child fails alone. A storage that gives up takes the whole chat down, on purpose: what ten new databases in a
  * second do not cure, a new operating-system process may.
  */
-import { Schedule } from "effect"
-import { Supervisor } from "effect-otp"
+import * as Schedule from "effect/Schedule"
+import * as Supervisor from "effect-otp/supervision/Supervisor"
 import { Rooms } from "./Rooms.ts"
 import { Sessions } from "./Sessions.ts"
 import { Storage } from "./Storage.ts"
-import { watchdog } from "./Watchdog.ts"
 import { backOff, Weather } from "./Weather.ts"
 
 export class Chat extends Supervisor.Service<Chat>()("demo/Chat", {
@@ -18,7 +17,6 @@ export class Chat extends Supervisor.Service<Chat>()("demo/Chat", {
     Supervisor.child(Storage.layer, { id: "storage", schedule: Schedule.recurs(0) }),
     Supervisor.child(Rooms.layer, { id: "rooms" }),
     Supervisor.child(Sessions.layer, { id: "sessions" }),
-    Supervisor.worker("watchdog", watchdog),
     Supervisor.child(Weather.layer, { id: "weather", schedule: backOff })
   ]
 }) {}

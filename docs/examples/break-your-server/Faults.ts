@@ -1,8 +1,13 @@
 /**
  * Real faults, on demand: nothing here is simulated, and nothing elsewhere knows of it but who has to die in person.
  */
-import { type Array, Data, Effect, Option, Random } from "effect"
-import { GenServer, Process } from "effect-otp"
+import type * as Array from "effect/Array"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as GenServer from "effect-otp/behaviour/GenServer"
+import * as Process from "effect-otp/kernel/Process"
 import * as net from "node:net"
 import { Rooms } from "./Rooms.ts"
 import { Sessions } from "./Sessions.ts"

@@ -1,21 +1,26 @@
 /**
  * What people say to each other, and the limits on it.
  */
-import { Schema } from "effect"
+import * as Schema from "effect/Schema"
 
 const MAX_TEXT_BYTES = 4096
 
 const bytes = new TextEncoder()
 
+/** Half of a pair of surrogates is no character: it would be kept as another one. */
+const WellFormed = Schema.String.check(
+  Schema.makeFilter((text: string) => text.isWellFormed() || "must not have half a character in it")
+)
+
 export const RoomName = Schema.String.check(
   Schema.isPattern(/^[a-z0-9-]{1,32}$/, { message: "a room is named with 1 to 32 of a-z, 0-9 and -" })
 )
 
-const Author = Schema.String.check(
+const Author = WellFormed.check(
   Schema.isPattern(/^\S(.{0,62}\S)?$/u, { message: "must have 1 to 64 characters and no space around them" })
 )
 
-const Text = Schema.String.check(
+const Text = WellFormed.check(
   Schema.makeFilter((text: string) => {
     const length = bytes.encode(text).length
     return (length >= 1 && length <= MAX_TEXT_BYTES) || `must have 1 to ${MAX_TEXT_BYTES} bytes, not ${length}`

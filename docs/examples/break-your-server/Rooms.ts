@@ -3,11 +3,20 @@
  *
  * A room keeps nothing. What is said in it goes to its topic, and so to those who listen, whichever run of the room it is.
  */
-import { Effect, Schedule } from "effect"
-import { DynamicSupervisor, ExitReason, GenServer, Registry, Topic } from "effect-otp"
-import { Rpc } from "effect/rpc"
+import * as Array from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import * as Rpc from "effect/rpc/Rpc"
+import * as GenServer from "effect-otp/behaviour/GenServer"
+import * as ExitReason from "effect-otp/kernel/ExitReason"
+import * as Process from "effect-otp/kernel/Process"
+import * as Registry from "effect-otp/naming/Registry"
+import * as Topic from "effect-otp/naming/Topic"
+import * as DynamicSupervisor from "effect-otp/supervision/DynamicSupervisor"
 import { Draft, Message } from "./Message.ts"
-import { HistoryDown, Store } from "./Storage.ts"
+import { HistoryDown, historyDown, Store } from "./Storage.ts"
 
 /** What those who listen to a room hear. What is only said is kept nowhere. */
 export type Heard =
@@ -18,11 +27,6 @@ export const heardIn = Topic.family<string, Heard>("demo/room")
 
 const Names = Registry.make<string>("demo/rooms", { keys: "unique" })
 
-/** A room in which nothing happens for so long falls asleep, unless somebody listens. */
-const SLEEPS_AFTER = { idle: "3 seconds" } as const
-
-const stay = (room: string) => GenServer.noReply(room, SLEEPS_AFTER)
-
 export class Room extends GenServer.Service<Room>()("demo/Room", [
   /** Answers when the message is in the history. */
   Rpc.make("post", { payload: Draft, success: Message, error: HistoryDown }),
@@ -32,32 +36,34 @@ export class Room extends GenServer.Service<Room>()("demo/Room", [
 ]) {
   static readonly definition = this.define({
     name: (room: string) => Registry.via(Names, room),
-    init: (room: string) => Effect.succeed(GenServer.initial(room, SLEEPS_AFTER)),
+    // Whoever finds so many in front of it waits: nobody fills the memory by talking.
+    mailbox: { capacity: 10_000, policy: "suspend" },
+    // A handler that never returns is no crash: here it becomes one.
+    turnTimeout: "800 millis",
+    // A room in which nothing happens for so long falls asleep, unless somebody listens.
+    idleTimeout: "3 seconds",
+    init: (room: string) => Effect.succeed(room),
     handlers: {
-      // Answered by hand: after a failed turn a server would not be idle any more, and this room would never fall asleep.
-      post: (draft, room, { from }) =>
-        Effect.matchEffect(append({ room, ...draft }), {
-          onFailure: (error) => Effect.as(from.fail(error), stay(room)),
-          onSuccess: (message) =>
-            Effect.as(
-              Topic.publish(heardIn(room), { _tag: "Posted", message }),
-              GenServer.reply(message, room, SLEEPS_AFTER)
-            )
-        }),
-      say: (draft, room) => Effect.as(Topic.publish(heardIn(room), { _tag: "Said", room, ...draft }), stay(room)),
+      post: Effect.fnUntraced(function* (draft, room) {
+        const message = yield* append({ room, ...draft })
+        yield* Topic.publish(heardIn(room), { _tag: "Posted", message })
+        return GenServer.reply(message, room)
+      }),
+      say: (draft, room) =>
+        Effect.as(Topic.publish(heardIn(room), { _tag: "Said", room, ...draft }), GenServer.noReply(room)),
       crash: () => Effect.die(new Error("this room was told to crash")),
       hang: () => Effect.never
     },
     idle: (room) =>
       Effect.map(Topic.counts(heardIn(room)), ({ processes }) =>
-        processes > 0 ? stay(room) : GenServer.stop(ExitReason.normal, room)
+        processes > 0 ? GenServer.noReply(room) : GenServer.stop(ExitReason.normal, room)
       )
   })
 }
 
 const append = (message: { readonly room: string } & Draft) =>
   Store.use((store) => store.append(message, { timeout: "400 millis" })).pipe(
-    Effect.catchTag("CallError", ({ message }) => Effect.fail(new HistoryDown({ message })))
+    Effect.catchTag("CallError", () => Effect.fail(historyDown()))
   )
 
 /** A room that crashes is back soon, however often; one that fell asleep is not started again. */
@@ -73,8 +79,22 @@ export const room = (name: string) => Room.via(Registry.via(Names, name))
 
 const wake = (name: string) =>
   Rooms.use((rooms) => rooms.startChild(name, name)).pipe(
+    Effect.tapErrorTag("MaxChildren", () => makeWay),
+    Effect.retry({ while: ({ _tag }) => _tag === "MaxChildren", times: 10 }),
     Effect.catchTag(["ChildAlreadyStarted", "AlreadyStarted"], () => Effect.void)
   )
+
+/** Ends one of the rooms that have nothing to do. It loses nothing, and starts again when somebody comes. */
+const makeWay = Effect.gen(function* () {
+  const rooms = yield* Rooms
+  const idle: Array<string> = []
+  for (const { key, pid } of yield* rooms.whichChildren) {
+    const info = pid === undefined ? Option.none() : yield* Process.info(pid)
+    if (Option.isSome(info) && info.value.messages.pending === 0) idle.push(key)
+  }
+  // Any of them: many may look for one at the same time.
+  if (Array.isArrayNonEmpty(idle)) yield* Effect.ignore(rooms.terminateChild(yield* Random.choice(idle)))
+})
 
 /** Listens to a room from now on. */
 export const enter = (name: string) => Effect.andThen(wake(name), Topic.subscribe(heardIn(name)))

@@ -1,17 +1,31 @@
 /**
  * What the chat answers over HTTP. What comes in is decoded before anybody else sees it; what fails is answered as JSON.
  */
-import { ByteSize, Data, Effect, Layer, Option, Schema } from "effect"
-import { Application, GenServer, Process } from "effect-otp"
-import { HttpIncomingMessage, HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
+import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
+import * as ByteSize from "effect/ByteSize"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import type * as Headers from "effect/http/Headers"
+import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Application from "effect-otp/application/Application"
+import * as GenServer from "effect-otp/behaviour/GenServer"
+import * as Process from "effect-otp/kernel/Process"
 import { randomUUID } from "node:crypto"
+import { type Failure, messageFor, statusOf } from "./Failures.ts"
 import { breakTarget, targets } from "./Faults.ts"
 import { Draft, RoomName } from "./Message.ts"
 import * as Rooms from "./Rooms.ts"
 import { Sessions } from "./Sessions.ts"
 import { Store } from "./Storage.ts"
 import { snapshot } from "./Tree.ts"
-import { City, Weather, WeatherDown } from "./Weather.ts"
+import { trusted } from "./Trust.ts"
+import { City, Weather, weatherDown } from "./Weather.ts"
 
 const MAX_BODY_KIB = 64
 
@@ -20,36 +34,13 @@ const json = HttpServerResponse.jsonUnsafe
 // ---- failures -----------------------------------------------------------------------------------------------------
 
 class BadBody extends Data.TaggedError("BadBody")<{ readonly message: string }> {}
+class BadEncoding extends Data.TaggedError("BadEncoding")<{ readonly message: string }> {}
 class Draining extends Data.TaggedError("Draining")<{ readonly message: string }> {}
 class NotAWebSocket extends Data.TaggedError("NotAWebSocket")<{ readonly message: string }> {}
 class NotFound extends Data.TaggedError("NotFound")<{ readonly message: string }> {}
 
-/** All that a request can fail with. */
-const statusOf = {
-  SchemaError: 400,
-  NotFound: 404,
-  UnknownTarget: 404,
-  BadBody: 413,
-  NotAWebSocket: 426,
-  CallError: 503,
-  ChildAlreadyStarted: 503,
-  ChildNotFound: 503,
-  Draining: 503,
-  HistoryDown: 503,
-  HttpServerError: 503,
-  MaxChildren: 503,
-  SocketError: 503,
-  SupervisorDown: 503,
-  WeatherDown: 503
-}
-
-interface Failure {
-  readonly _tag: keyof typeof statusOf
-  readonly message: string
-}
-
-const refuse = ({ _tag, message }: Failure) =>
-  Effect.succeed(json({ error: _tag, message }, { status: statusOf[_tag] }))
+const refuse = (failure: Failure) =>
+  Effect.succeed(json({ error: failure._tag, message: messageFor(failure) }, { status: statusOf[failure._tag] }))
 
 const died = (defect: unknown) =>
   Effect.as(
@@ -66,7 +57,15 @@ const route = <E extends Failure, R>(
   path: HttpRouter.PathInput,
   handler: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ) =>
-  HttpRouter.add(method, path, Effect.andThen(whileReady, handler).pipe(Effect.catch(refuse), Effect.catchDefect(died)))
+  HttpRouter.add(
+    method,
+    path,
+    // Who is waited for may never come: a handler of Effect's server is uninterruptible unless it says otherwise.
+    Effect.interruptible(Effect.all([whileReady, trusted], { discard: true }).pipe(Effect.andThen(handler))).pipe(
+      Effect.catch(refuse),
+      Effect.catchDefect(died)
+    )
+  )
 
 // ---- what comes in ------------------------------------------------------------------------------------------------
 
@@ -74,14 +73,27 @@ const room = Effect.map(HttpRouter.schemaPathParams(Schema.Struct({ room: RoomNa
 
 const decodeDraft = Schema.decodeUnknownEffect(Schema.fromJsonString(Draft))
 
+const utf8 = new TextDecoder("utf-8", { fatal: true })
+
 const draft = HttpServerRequest.HttpServerRequest.pipe(
-  Effect.flatMap((request) => request.text),
+  Effect.flatMap((request) => request.arrayBuffer),
   Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.kibibytes(MAX_BODY_KIB)),
   Effect.mapError(() => new BadBody({ message: `a body has to be complete, and at most ${MAX_BODY_KIB} KiB` })),
+  Effect.flatMap((bytes) =>
+    Effect.try({ try: () => utf8.decode(bytes), catch: () => new BadEncoding({ message: "a body has to be UTF-8" }) })
+  ),
   Effect.flatMap(decodeDraft)
 )
 
-const After = Schema.Struct({ after: Schema.optionalKey(Schema.FiniteFromString.check(Schema.isInt())) })
+const DEFAULT_PAGE = 100
+const MAX_PAGE = 1000
+
+const Page = Schema.Struct({
+  after: Schema.optionalKey(Schema.FiniteFromString.check(Schema.isInt())),
+  limit: Schema.optionalKey(
+    Schema.FiniteFromString.check(Schema.isInt(), Schema.isBetween({ minimum: 1, maximum: MAX_PAGE }))
+  )
+})
 
 const Target = Schema.Struct({ target: Schema.String, name: Schema.optionalKey(Schema.String) })
 
@@ -101,8 +113,8 @@ const index = HttpRouter.add(
     const url = `http://${headers["host"]}`
     return HttpServerResponse.text(`A chat server made to be broken. Listen with a WebSocket to /rooms/lobby/live, and try:
 
-curl ${url}/rooms/lobby/messages -d '{"from": "joe", "text": "hello"}'
-curl ${url}/rooms/lobby/messages
+curl ${url}/rooms/lobby/messages --json '{"from": "joe", "text": "hello"}'
+curl '${url}/rooms/lobby/messages?after=0&limit=${DEFAULT_PAGE}'
 curl ${url}/weather/london
 curl ${url}/tree
 curl -X POST ${url}/break/room/lobby
@@ -126,8 +138,8 @@ const history = route(
   "/rooms/:room/messages",
   Effect.gen(function* () {
     const name = yield* room
-    const { after = 0 } = yield* HttpServerRequest.schemaSearchParams(After)
-    const messages = yield* (yield* Store).history({ room: name, after })
+    const { after = 0, limit = DEFAULT_PAGE } = yield* HttpServerRequest.schemaSearchParams(Page)
+    const messages = yield* (yield* Store).page({ room: name, after, limit })
     const running = yield* (yield* Rooms.Rooms).get(name)
     if (messages.length === 0 && after === 0 && Option.isNone(running)) {
       return yield* new NotFound({ message: `nobody has ever been in a room "${name}"` })
@@ -136,20 +148,28 @@ const history = route(
   })
 )
 
+const isHandshake = (headers: Headers.Headers) =>
+  headers["upgrade"]?.toLowerCase() === "websocket" &&
+  headers["sec-websocket-version"] === "13" &&
+  /^[+/0-9A-Za-z]{22}==$/.test(headers["sec-websocket-key"] ?? "")
+
 const live = route(
   "GET",
   "/rooms/:room/live",
   Effect.gen(function* () {
     const name = yield* room
     const request = yield* HttpServerRequest.HttpServerRequest
-    if (request.headers["upgrade"]?.toLowerCase() !== "websocket") {
+    if (!isHandshake(request.headers)) {
       return yield* new NotAWebSocket({ message: "this is a WebSocket: connect with ws://" })
     }
     const sessions = yield* Sessions
     const socket = yield* request.upgrade
     const id = randomUUID()
+    const client = Option.getOrElse(request.remoteAddress, () => "unknown")
+    const { socket: connection } = NodeHttpServerRequest.toIncomingMessage(request)
+    const unread = () => connection.writableLength
     yield* Effect.acquireUseRelease(
-      sessions.startChild(id, { id, room: name, socket }),
+      sessions.startChild(id, { id, room: name, client, socket, unread }),
       (session) =>
         Effect.flatMap(GenServer.pid(session), Option.match({ onNone: () => Effect.void, onSome: Process.awaitExit })),
       // The server stops, or the client has gone away.
@@ -165,8 +185,7 @@ const weather = route(
   Effect.gen(function* () {
     const { city } = yield* HttpRouter.schemaPathParams(Schema.Struct({ city: City }))
     const report = (yield* Weather).report({ city })
-    const down = ({ message }: { readonly message: string }) => Effect.fail(new WeatherDown({ message }))
-    return json(yield* Effect.catchTag(report, "CallError", down))
+    return json(yield* Effect.catchTag(report, "CallError", () => Effect.fail(weatherDown())))
   })
 )
 

@@ -1,17 +1,24 @@
 /**
  * Those who listen: a state machine for each WebSocket.
  *
- * It is `Joining` while the latest messages are fetched: what it hears and what its client says wait until then. `Live` it
- * passes both on.
+ * It is `Joining` while the latest messages are fetched: what it hears waits until then. `Live` it passes it on. What its
+ * client says goes to the room at any time, one frame after the other: the next is not read before.
  *
  * A session is not restarted, since its socket died with it: its client connects again.
  */
-import { Effect, Schema } from "effect"
-import { DynamicSupervisor, ExitReason, Process, type Signal, StateMachine, Task } from "effect-otp"
-import type { Socket } from "effect/socket"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as StateMachine from "effect-otp/behaviour/StateMachine"
+import * as Task from "effect-otp/behaviour/Task"
+import * as ExitReason from "effect-otp/kernel/ExitReason"
+import * as Process from "effect-otp/kernel/Process"
+import type * as Signal from "effect-otp/kernel/Signal"
+import * as DynamicSupervisor from "effect-otp/supervision/DynamicSupervisor"
+import { messageFor } from "./Failures.ts"
 import { Draft, type Message } from "./Message.ts"
 import { enter, type Heard, say } from "./Rooms.ts"
 import { Store } from "./Storage.ts"
+import { type CannotWrite, type Connection, open } from "./WebSocket.ts"
 
 /** What a client receives. It may hear of a message it knows from its welcome: the id is the same. */
 type Frame =
@@ -19,21 +26,20 @@ type Frame =
   | { readonly _tag: "Welcome"; readonly session: string; readonly recent: ReadonlyArray<Message> }
   | { readonly _tag: "Refused"; readonly message: string }
 
-/** What comes to the session: from its room, from its client, and from the task that fetches the latest messages. */
+/** What comes to the session: from its room, from its reader, and from the task that fetches the latest messages. */
 type Event =
   | Heard
-  | { readonly _tag: "Received"; readonly text: string | Uint8Array }
   | { readonly _tag: "Recent"; readonly messages: ReadonlyArray<Message> }
   | { readonly _tag: "Closed" }
 
-interface Connection {
+interface Joining extends Connection {
   readonly id: string
   readonly room: string
-  readonly socket: Socket.Socket
 }
 
-interface Wire extends Omit<Connection, "socket"> {
-  readonly write: (frame: string) => Effect.Effect<void, Socket.SocketError>
+interface Wire {
+  readonly id: string
+  readonly write: (frame: Frame) => Effect.Effect<void, CannotWrite>
 }
 
 type State = Wire & ({ readonly _tag: "Joining" } | { readonly _tag: "Live" })
@@ -46,35 +52,32 @@ const closed = { _tag: "Closed" } as const
 const send = ({ write }: Wire, frame: Frame) =>
   StateMachine.perform(
     "send",
-    Effect.orElseSucceed(write(JSON.stringify(frame)), () => closed)
+    Effect.orElseSucceed(write(frame), () => closed)
   )
 
+const decodeDraft = Schema.decodeUnknownEffect(Schema.fromJsonString(Draft))
+
 /** Says in the room what the client has sent. */
-const pass = (wire: Wire, text: string | Uint8Array) =>
-  StateMachine.perform(
-    "say",
-    Effect.flatMap(Schema.decodeUnknownEffect(Schema.fromJsonString(Draft))(text), (draft) =>
-      say(wire.room, draft)
-    ).pipe(Effect.catch(({ message }) => Effect.ignore(wire.write(JSON.stringify({ _tag: "Refused", message })))))
+const pass = ({ write }: Wire, room: string, text: string | Uint8Array) =>
+  Effect.flatMap(decodeDraft(text), (draft) => say(room, draft)).pipe(
+    Effect.catch((error) => write({ _tag: "Refused", message: messageFor(error) }))
   )
 
 export class Session extends StateMachine.Service<Session, Event>()("demo/Session", []) {
   static readonly definition = this.define({
-    init: ({ id, room, socket }: Connection) =>
+    init: ({ id, room, ...connection }: Joining) =>
       Effect.gen(function* () {
-        const { write } = yield* socket.writer
-        const reader = yield* socket.reader
+        const { pull, write } = yield* open(connection)
+        const wire: Wire = { id, write: (frame) => write(JSON.stringify(frame)) }
         const self = yield* Process.selfFor<Event>()
         yield* enter(room)
         yield* Effect.forkScoped(
           Effect.forever(
-            Effect.flatMap(reader.pull, (frames) =>
-              Effect.forEach(frames, (text) => Process.send(self, { _tag: "Received", text }))
-            )
+            Effect.flatMap(pull, (frames) => Effect.forEach(frames, (text) => pass(wire, room, text)))
           ).pipe(Effect.ignore, Effect.ensuring(Process.send(self, closed)))
         )
         yield* Task.async(Effect.flatMap(recent(room), (messages) => Process.send(self, { _tag: "Recent", messages })))
-        return StateMachine.start(joining({ id, room, write }), [
+        return StateMachine.start(joining(wire), [
           StateMachine.stateTimeout("1 second", { _tag: "Recent" as const, messages: [] })
         ])
       }),
@@ -92,27 +95,34 @@ export class Session extends StateMachine.Service<Session, Event>()("demo/Sessio
       Joining: {
         Posted: () => StateMachine.keep([StateMachine.postpone]),
         Said: () => StateMachine.keep([StateMachine.postpone]),
-        Received: () => StateMachine.keep([StateMachine.postpone]),
         Recent: ({ messages }, state) =>
           StateMachine.next({ ...state, _tag: "Live" }, [
             send(state, { _tag: "Welcome", session: state.id, recent: messages })
           ])
       },
-      Live: {
-        Received: ({ text }, state) => StateMachine.keep([pass(state, text)])
-      }
+      Live: {}
     }
   })
 }
 
 /** The latest messages of a room; none while the history is down. */
 const recent = (room: string) =>
-  Store.use((store) => store.history({ room, after: 0, most: 20 }, { timeout: "500 millis" })).pipe(
+  Store.use((store) => store.latest({ room, limit: 20 }, { timeout: "500 millis" })).pipe(
     Effect.orElseSucceed(() => [])
   )
 
 export class Sessions extends DynamicSupervisor.Service<Sessions>()("demo/Sessions", {
   child: Session.definition,
   restart: "temporary",
-  maxChildren: 10_000
+  maxChildren: 2000
 }) {}
+
+/** Closes all sockets: their clients go elsewhere while this server is about to stop. */
+export const closeAll = Sessions.useSync((sessions) =>
+  Effect.flatMap(sessions.whichChildren, (children) =>
+    Effect.forEach(children, ({ key }) => Effect.ignore(sessions.terminateChild(key)), {
+      concurrency: "unbounded",
+      discard: true
+    })
+  )
+)

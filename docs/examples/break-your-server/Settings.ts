@@ -1,9 +1,16 @@
 /**
  * What the environment says: `PORT`, `HOST` and `DATA_DIR`.
  */
-import { Config, Context, Data, Effect, Layer } from "effect"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 
-/** A setting no server can start with; the message is for people. */
+/** A server that ends with this exit code will not start a second time either: nobody should try. */
+export const CANNOT_START = 78
+
+/** The server cannot start with this setting. The message is a sentence for people. */
 export class BadSetting extends Data.TaggedError("BadSetting")<{ readonly message: string }> {}
 
 export class Settings extends Context.Service<

@@ -4,10 +4,17 @@
  * A lost database takes the store with it and both start anew; the rest of the chat only notices that the history is
  * down. Too many losses in a second cannot be cured from here: then the subtree gives up.
  */
-import { Clock, Context, Effect, Layer, Schedule, Schema } from "effect"
-import { GenServer, Supervisor } from "effect-otp"
-import { Rpc } from "effect/rpc"
-import type { SqlClient, SqlError } from "effect/sql"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as Rpc from "effect/rpc/Rpc"
+import type * as SqlClient from "effect/sql/SqlClient"
+import type * as SqlError from "effect/sql/SqlError"
+import * as GenServer from "effect-otp/behaviour/GenServer"
+import * as Supervisor from "effect-otp/supervision/Supervisor"
 import * as path from "node:path"
 import { Draft, Message } from "./Message.ts"
 import { Settings } from "./Settings.ts"
@@ -17,6 +24,9 @@ import * as Sqlite from "./Sqlite.ts"
 export class HistoryDown extends Schema.TaggedError<HistoryDown>("demo/HistoryDown")("HistoryDown", {
   message: Schema.String
 }) {}
+
+/** Says nothing of the database: what it says is for the log, not for clients. */
+export const historyDown = () => new HistoryDown({ message: "the history cannot be read or written at the moment" })
 
 /** The open file. It never leaves the subtree: after a restart it is another one. */
 class Database extends Context.Service<Database, Sqlite.Sqlite>()("demo/Database") {
@@ -33,6 +43,8 @@ class Database extends Context.Service<Database, Sqlite.Sqlite>()("demo/Database
         sent_at INTEGER NOT NULL
       ) STRICT`
       yield* database.sql`CREATE INDEX IF NOT EXISTS message_by_room ON message (room, id)`
+      // It is written to, so that a file that can only be read is found now.
+      yield* database.sql`PRAGMA user_version = 1`
       return database
     })
   )
@@ -42,12 +54,26 @@ class Database extends Context.Service<Database, Sqlite.Sqlite>()("demo/Database
     Effect.raceFirst(closed, Effect.repeat(sql`SELECT 1`, Schedule.spaced("100 millis")))
 }
 
+/** Opens the database once and looks it through: says whether a store can work with it. */
+export const isHistoryWhole = Effect.gen(function* () {
+  const { sql } = Context.get(yield* Layer.build(Database.layer), Database)
+  yield* sql`SELECT id, room, author, text, sent_at FROM message LIMIT 0`
+  const [found] = yield* sql<{ readonly quick_check: string }>`PRAGMA quick_check(1)`
+  return found?.quick_check === "ok"
+}).pipe(Effect.scoped)
+
 /** Keeps the messages of all rooms. */
 export class Store extends GenServer.Service<Store>()("demo/Store", [
   Rpc.make("append", { payload: { room: Schema.String, ...Draft.fields }, success: Message, error: HistoryDown }),
-  /** Oldest first; with `most` only the latest. */
-  Rpc.make("history", {
-    payload: { room: Schema.String, after: Schema.Int, most: Schema.optionalKey(Schema.Int) },
+  /** The first `limit` messages after one, oldest first. */
+  Rpc.make("page", {
+    payload: { room: Schema.String, after: Schema.Int, limit: Schema.Int },
+    success: Schema.Array(Message),
+    error: HistoryDown
+  }),
+  /** The latest messages, oldest first. */
+  Rpc.make("latest", {
+    payload: { room: Schema.String, limit: Schema.Int },
     success: Schema.Array(Message),
     error: HistoryDown
   })
@@ -56,13 +82,16 @@ export class Store extends GenServer.Service<Store>()("demo/Store", [
     init: () => Database.useSync(({ sql }) => sql),
     handlers: {
       append: (message, sql) => Effect.map(insert(sql, message), (saved) => GenServer.reply(saved, sql)),
-      history: (payload, sql) => Effect.map(select(sql, payload), (found) => GenServer.reply(found.toReversed(), sql))
+      page: (payload, sql) => Effect.map(page(sql, payload), (found) => GenServer.reply(found, sql)),
+      latest: (payload, sql) => Effect.map(latest(sql, payload), (found) => GenServer.reply(found.toReversed(), sql))
     }
   }).layer()
 }
 
 function orHistoryDown<A>(query: Effect.Effect<A, SqlError.SqlError>): Effect.Effect<A, HistoryDown> {
-  return Effect.mapError(query, ({ message }) => new HistoryDown({ message }))
+  return Effect.tapError(query, (error) => Effect.logDebug("A query has failed", error)).pipe(
+    Effect.mapError(historyDown)
+  )
 }
 
 const insert = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, message: Omit<Message, "id" | "sentAt">) {
@@ -72,10 +101,18 @@ const insert = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, message: O
   return { ...message, id: inserted!.id, sentAt }
 }, orHistoryDown)
 
-const select = (sql: SqlClient.SqlClient, from: { room: string; after: number; most?: number }) =>
+const page = (
+  sql: SqlClient.SqlClient,
+  from: { readonly room: string; readonly after: number; readonly limit: number }
+) =>
   orHistoryDown(sql<Message>`
     SELECT id, room, author AS "from", text, sent_at AS "sentAt" FROM message
-    WHERE room = ${from.room} AND id > ${from.after} ORDER BY id DESC LIMIT ${from.most ?? -1}`)
+    WHERE room = ${from.room} AND id > ${from.after} ORDER BY id LIMIT ${from.limit}`)
+
+const latest = (sql: SqlClient.SqlClient, from: { readonly room: string; readonly limit: number }) =>
+  orHistoryDown(sql<Message>`
+    SELECT id, room, author AS "from", text, sent_at AS "sentAt" FROM message
+    WHERE room = ${from.room} ORDER BY id DESC LIMIT ${from.limit}`)
 
 /** Breaks the database: closes the file beneath its owner and touches it, as the next post would. */
 export class Saboteur extends GenServer.Service<Saboteur>()("demo/Saboteur", [Rpc.make("closeDatabase")]) {

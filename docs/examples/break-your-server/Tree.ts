@@ -1,8 +1,18 @@
 /**
  * The supervision tree as it is now: who runs, how often it was started again, and what became of all messages.
  */
-import { Context, Effect, Layer, Option, Ref } from "effect"
-import { Accounting, type DynamicSupervisor, Handle, Kernel, type Pid, Process, type Supervisor } from "effect-otp"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Ref from "effect/Ref"
+import * as Accounting from "effect-otp/kernel/Accounting"
+import * as Handle from "effect-otp/kernel/Handle"
+import * as Kernel from "effect-otp/kernel/Kernel"
+import type * as Pid from "effect-otp/kernel/Pid"
+import * as Process from "effect-otp/kernel/Process"
+import type * as DynamicSupervisor from "effect-otp/supervision/DynamicSupervisor"
+import type * as Supervisor from "effect-otp/supervision/Supervisor"
 import { Chat } from "./Chat.ts"
 import { Rooms } from "./Rooms.ts"
 import { Sessions } from "./Sessions.ts"

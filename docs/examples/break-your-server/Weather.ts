@@ -2,10 +2,16 @@
  * Asks the weather service. A service that does not answer well ends this client, and its supervisor starts it again
  * after a pause: meanwhile askers get their answer at once, and the service gets some rest.
  */
-import { Effect, Layer, Schedule, Schema } from "effect"
-import { ExitReason, GenServer } from "effect-otp"
-import { FetchHttpClient, HttpClient, HttpClientResponse } from "effect/http"
-import { Rpc } from "effect/rpc"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
+import * as Schema from "effect/Schema"
+import * as FetchHttpClient from "effect/http/FetchHttpClient"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientResponse from "effect/http/HttpClientResponse"
+import * as Rpc from "effect/rpc/Rpc"
+import * as GenServer from "effect-otp/behaviour/GenServer"
+import * as ExitReason from "effect-otp/kernel/ExitReason"
 import { Upstream } from "./Upstream.ts"
 
 export const City = Schema.String.check(
@@ -19,6 +25,9 @@ export class WeatherDown extends Schema.TaggedError<WeatherDown>("demo/WeatherDo
   message: Schema.String
 }) {}
 
+/** Says nothing of where the service is: clients need not know. */
+export const weatherDown = () => new WeatherDown({ message: "the weather service does not answer at the moment" })
+
 export class Weather extends GenServer.Service<Weather>()("demo/Weather", [
   Rpc.make("report", { payload: { city: City }, success: Report, error: WeatherDown })
 ]) {
@@ -29,10 +38,7 @@ export class Weather extends GenServer.Service<Weather>()("demo/Weather", [
         ask(`${url}/${city}`).pipe(
           Effect.map((report) => GenServer.reply(report, url)),
           Effect.catch((error) =>
-            Effect.as(
-              from.fail(new WeatherDown({ message: error.message })),
-              GenServer.stop(ExitReason.shutdown(error._tag), url)
-            )
+            Effect.as(from.fail(weatherDown()), GenServer.stop(ExitReason.shutdown(error._tag), url))
           )
         )
     }

@@ -2,58 +2,72 @@
  * Runs the server in an operating-system process of its own and starts it again when it fails: what systemd or a
  * container platform would do. `npm start` runs this.
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Cause, Console, Data, Effect, Exit, Schedule } from "effect"
-import { RestartPolicy } from "effect-otp"
-import { ChildProcess } from "effect/process"
+import * as Console from "effect/Console"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as RestartPolicy from "effect-otp/supervision/RestartPolicy"
+import { spawn } from "node:child_process"
+import { enableCompileCache, getCompileCacheDir } from "node:module"
+import process from "node:process"
 import { fileURLToPath } from "node:url"
-import { Settings } from "./Settings.ts"
+import { CANNOT_START } from "./Settings.ts"
+import { outliveTerminal } from "./Surroundings.ts"
 
-class ServerFailed extends Data.TaggedError("ServerFailed")<{ readonly how: string }> {
+class ServerFailed extends Data.TaggedError("ServerFailed")<{
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}> {
   override get message() {
-    return `The server has failed: ${this.how}`
+    return `The server has failed: ${this.signal === null ? `exit code ${this.code}` : "ended by a signal"}`
   }
 }
 
-// In a process group of its own: Ctrl-C is for this process, which tells the server once.
-const server = ChildProcess.make(
-  process.execPath,
-  [...process.execArgv, fileURLToPath(import.meta.resolve("./server.ts"))],
-  {
+/** Longer than the server needs to stop, or to tell that it cannot. */
+const KILL_AFTER_MILLIS = 10_000
+
+const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const
+
+let toldToStop = false
+
+// In a process group of its own: Ctrl-C is for this process, which tells the server once. When this process is gone,
+// however it ended, the channel between the two closes and the server stops.
+const runOnce = Effect.callback<void, ServerFailed>((resume) => {
+  const server = spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.resolve("./server.ts"))], {
     detached: true,
-    stdin: "ignore",
-    stdout: "inherit",
-    stderr: "inherit",
-    forceKillAfter: "15 seconds"
-  }
-)
-
-const runOnce = Effect.scoped(
-  Effect.gen(function* () {
-    const { exitCode } = yield* server
-    const code = yield* Effect.mapError(exitCode, () => new ServerFailed({ how: "ended by a signal" }))
-    if (code !== 0) return yield* new ServerFailed({ how: `exit code ${code}` })
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    // What one server has compiled the next need not compile again: it is back sooner.
+    env: { ...process.env, NODE_COMPILE_CACHE: getCompileCacheDir() }
   })
-)
-
-const patience = Schedule.max([
-  Schedule.spaced("200 millis"),
-  RestartPolicy.intensity({ max: 10, within: "30 seconds" })
-])
-
-const runner = Effect.gen(function* () {
-  yield* Effect.provide(Settings, Settings.layer)
-  yield* runOnce.pipe(
-    Effect.tapError(({ message }) => Console.error(message)),
-    Effect.retry(patience)
-  )
-}).pipe(
-  Effect.tapErrorTag("BadSetting", ({ message }) => Console.error(message)),
-  Effect.provide(NodeServices.layer)
-)
-
-NodeRuntime.runMain(runner, {
-  disableErrorReporting: true,
-  teardown: (exit, onExit) => onExit(Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause) ? 0 : 1)
+  const stop = () => {
+    toldToStop = true
+    server.kill("SIGTERM")
+    setTimeout(() => server.kill("SIGKILL"), KILL_AFTER_MILLIS).unref()
+  }
+  for (const signal of signals) process.on(signal, stop)
+  server.once("error", () => resume(Effect.fail(new ServerFailed({ code: null, signal: null }))))
+  server.once("exit", (code, signal) => {
+    for (const signal of signals) process.off(signal, stop)
+    // Before the server listens to signals there is nothing to stop in order.
+    const ended = code === 0 || (toldToStop && signal === "SIGTERM")
+    resume(ended ? Effect.void : Effect.fail(new ServerFailed({ code, signal })))
+  })
 })
+
+const MAX_RESTARTS = 10
+const WITHIN = "30 seconds"
+
+const canTryAgain = ({ code }: ServerFailed) => code !== CANNOT_START && !toldToStop
+
+const runner = runOnce.pipe(
+  // A server that cannot start has said why.
+  Effect.tapError((error) => (error.code === CANNOT_START ? Effect.void : Console.error(error.message))),
+  Effect.retry({ schedule: RestartPolicy.intensity({ max: MAX_RESTARTS, within: WITHIN }), while: canTryAgain }),
+  Effect.tapError((error) =>
+    canTryAgain(error) ? Console.error(`Giving up: more than ${MAX_RESTARTS} failures within ${WITHIN}`) : Effect.void
+  )
+)
+
+outliveTerminal()
+enableCompileCache()
+Effect.runFork(runner).addObserver((exit) => process.exit(Exit.isSuccess(exit) ? 0 : 1))

@@ -1,11 +1,19 @@
 /**
  * The server itself: one supervision tree, run as the main program of an operating-system process.
  */
-import { Console, Context, Effect, Layer, Ref, Schedule } from "effect"
-import { EventLoop, Supervisor } from "effect-otp"
-import { NodeApplication } from "effect-otp/node"
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Ref from "effect/Ref"
+import * as Schedule from "effect/Schedule"
+import * as EventLoop from "effect-otp/kernel/EventLoop"
+import * as NodeApplication from "effect-otp/node/NodeApplication"
+import * as Supervisor from "effect-otp/supervision/Supervisor"
 import { Chat } from "./Chat.ts"
-import { Settings } from "./Settings.ts"
+import { preflight } from "./Preflight.ts"
+import { CANNOT_START, Settings } from "./Settings.ts"
+import { outliveTerminal, stopWithRunner } from "./Surroundings.ts"
 import { Above } from "./Tree.ts"
 import { Upstream } from "./Upstream.ts"
 import { Web } from "./Web.ts"
@@ -27,9 +35,23 @@ const isUp = Effect.fnUntraced(function* (tree: Context.Context<App | Web>) {
   yield* Console.log(`The chat is at http://${host}:${port}`)
 })
 
-const app = App.layer.pipe(
-  Layer.tap(isUp),
-  Layer.provide([Above.layer, Upstream.layer, Settings.layer, EventLoop.layer()])
+const settings = Settings.layer.pipe(
+  Layer.tap((settings) => Effect.provide(preflight, settings)),
+  Layer.catchTag("BadSetting", ({ message }) => Layer.effect(Settings, cannotStart(message)))
 )
 
-NodeApplication.runMain(app, { stopWithin: "10 seconds" })
+const cannotStart = (sentence: string) =>
+  Effect.sync((): never => {
+    process.stderr.write(`${sentence}\n`)
+    process.exit(CANNOT_START)
+  })
+
+const app = App.layer.pipe(
+  Layer.tap(isUp),
+  Layer.provide([Above.layer, Upstream.layer, EventLoop.layer()]),
+  Layer.provide(settings)
+)
+
+outliveTerminal()
+NodeApplication.runMain(app, { stopWithin: "5 seconds" })
+stopWithRunner()

@@ -1,0 +1,19 @@
+/**
+ * What is around the server in the operating system: who reads what it prints, and who runs it.
+ */
+import process from "node:process"
+
+/** A terminal or a pipe that is gone is no reason to end: what is printed from then on is lost. */
+export const outliveTerminal = () => {
+  process.stdout.on("error", () => {})
+  process.stderr.on("error", () => {})
+}
+
+/** Stops when the runner is gone, however it ended: the channel to it closes. Without a runner there is no channel. */
+export const stopWithRunner = () => {
+  if (process.send === undefined) return
+  const stop = () => process.kill(process.pid, "SIGTERM")
+  if (process.connected) process.once("disconnect", stop)
+  else stop()
+  process.channel?.unref()
+}
