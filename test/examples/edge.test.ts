@@ -375,6 +375,19 @@ describe("break-your-server's process", () => {
     })
   )
 
+  it.live("says when it gives up", () =>
+    Effect.gen(function* () {
+      // The server is what has a channel to its runner: it ends before it begins.
+      const end = "--import=data:text/javascript,if(process.send)process.exit(3)"
+      const demo = yield* Demo.run({ ...(yield* Demo.place), NODE_OPTIONS: end })
+      assert.strictEqual(yield* demo.exitCode, 1)
+      assert.deepStrictEqual(demo.output, [
+        ...Array.replicate("The server has failed: exit code 3", 11),
+        "Giving up: more than 10 failures within 30 seconds"
+      ])
+    })
+  )
+
   it.live("ends with one sentence where no restart can help", () =>
     Effect.gen(function* () {
       const folder = path.dirname((yield* Demo.place).DATA_DIR)
