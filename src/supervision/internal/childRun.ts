@@ -22,6 +22,7 @@ import type { CrashReport } from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { displayName, exitOf, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { endWithin, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
+import { TreeFailed, TreeWatch, type TreeEnd } from "../../kernel/TreeWatch.ts"
 import type { Untyped } from "../ChildSpec.ts"
 import type { StartFailed } from "../RestartPolicy.ts"
 import { noProcess, severalProcesses } from "./wrongLayer.ts"
@@ -79,6 +80,10 @@ export class ChildRun {
   private releasing = false
   private released = false
   private isBuilt = false
+  /** The resource is no good, and the supervisor knows. */
+  private isSpoiled = false
+  /** Why a tree that its Layer has started for itself is gone. */
+  private brokenTree: ExitReason.ExitReason | undefined = undefined
   /** The process has come through its own start, whatever the Layer still does. */
   private isUp = false
   /** The process has begun to end while the Layer was still building. */
@@ -98,7 +103,8 @@ export class ChildRun {
   // ---- start ------------------------------------------------------------------------------------------------------
 
   start(): void {
-    const { context, spec } = this.options
+    const { spec } = this.options
+    const context = Context.add(this.options.context, TreeWatch, (end) => this.privateTreeEnded(end))
     const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
     const place = spec.kind === "child" ? new LayerPlace(this.adopter(spec), memoMap) : undefined
     this.place = place
@@ -173,12 +179,16 @@ export class ChildRun {
     const { record } = this
     // It may have ended in the step in which the Layer was built.
     if (record?.status === "dead") return this.exited(record.reason!)
+    if (this.brokenTree !== undefined) return this.breakDown(this.brokenTree)
     if (spec.key === undefined || spec.options.watch === undefined) return
     const service = Context.getUnsafe(context, spec.key)
     const watch = spec.options.watch
     const watcher = this.run(Effect.suspend(() => watch(service)))
     this.watcher = watcher
-    watcher.addObserver((exit) => this.spoiled(ExitReason.fromExit(exit)))
+    watcher.addObserver((exit) => {
+      this.watcher = undefined
+      this.spoiled(ExitReason.fromExit(exit))
+    })
   }
 
   /** Its process has begun to end. While the Layer is still building that is a failed start. */
@@ -211,8 +221,21 @@ export class ChildRun {
 
   /** The resource is no longer good. Who holds it lets go of it first: it is released when told to stop. */
   private spoiled(reason: ExitReason.ExitReason): void {
-    this.watcher = undefined
-    if (!this.stopping) this.options.reports.exited(reason)
+    if (this.stopping || this.isSpoiled) return
+    this.isSpoiled = true
+    this.options.reports.exited(reason)
+  }
+
+  /** A tree that its Layer has started for itself: without it, neither the resource nor the process is any good. */
+  private privateTreeEnded(end: TreeEnd): void {
+    if (!end.failed) return
+    this.brokenTree = ExitReason.defect(new TreeFailed(end))
+    if (this.isBuilt) this.breakDown(this.brokenTree)
+  }
+
+  private breakDown(reason: ExitReason.ExitReason): void {
+    if (this.options.spec.kind === "resource") this.spoiled(reason)
+    else this.record?.exitSignal(undefined, reason)
   }
 
   /** It ended by itself, or somebody else killed it: the supervisor learns it, and it is released without being asked. */

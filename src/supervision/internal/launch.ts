@@ -13,11 +13,11 @@ import * as Kernel from "../../kernel/Kernel.ts"
 import { environment } from "../../kernel/Process.ts"
 import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
-import { TreeWatch } from "../../kernel/TreeWatch.ts"
+import { TreeFailed, TreeWatch } from "../../kernel/TreeWatch.ts"
 import { DynamicProcess, type DynamicSpec } from "./dynamicProcess.ts"
 import type { SupervisorSpec } from "./slots.ts"
 import { SupervisorProcess } from "./supervisorProcess.ts"
-import type { TreeOptions } from "./treeProcess.ts"
+import type { TreeOptions, Watch } from "./treeProcess.ts"
 
 /** The Layer of a supervisor: gives its own handle and those of its children. @internal */
 export const supervisorLayer = (
@@ -70,8 +70,20 @@ const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, place: Pl
   const parent = place?.parent ?? (current?.kernel === kernel ? current : undefined)
   // Flattened once: each child's environment is built on it.
   const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
-  const watch = place === undefined ? Context.get(fiber.context, TreeWatch) : undefined
+  const watch = place === undefined ? watchOf(fiber, current) : undefined
   return { place, target: targetIn(targets, id), targets, kernel, parent, context, watch }
+}
+
+/** A process that starts a tree for itself ends with it. */
+const watchOf = (fiber: Fiber.Fiber<unknown, unknown>, owner: ProcessRecord | undefined): Watch | undefined => {
+  const watch = Context.get(fiber.context, TreeWatch)
+  if (watch !== undefined || owner === undefined) return watch
+  const { context } = fiber
+  return (end) => {
+    const failure = new TreeFailed(end)
+    if (!end.failed) Effect.runForkWith(context)(Effect.logInfo(failure.message))
+    else owner.exitSignal(undefined, ExitReason.defect(failure))
+  }
 }
 
 /** Waits until all children are up. */

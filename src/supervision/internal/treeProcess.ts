@@ -12,6 +12,9 @@ import * as Events from "../SupervisorEvents.ts"
 import type { Ending } from "./childRun.ts"
 import { SupervisedHere } from "./supervised.ts"
 
+/** Hears how a tree ends, and makes it known. @internal */
+export type Watch = (end: TreeEnd) => void
+
 /** @internal */
 export interface TreeOptions {
   readonly id: string
@@ -22,7 +25,7 @@ export interface TreeOptions {
   readonly parent: ProcessRecord | undefined
   readonly context: Context.Context<never>
   /** Who hears how it ends, if it is the root of a tree; undefined: the log. */
-  readonly watch: ((end: TreeEnd) => void) | undefined
+  readonly watch: Watch | undefined
 }
 
 /** @internal */
@@ -33,7 +36,7 @@ export abstract class TreeProcess extends ProcessRecord {
   /** The Layers that are supervised here. */
   readonly supervised: SupervisedHere
   protected readonly isRoot: boolean
-  private readonly watch: ((end: TreeEnd) => void) | undefined
+  private readonly watch: Watch | undefined
 
   constructor(options: TreeOptions) {
     super(options.kernel, options.parent, options.context)
@@ -59,7 +62,7 @@ export abstract class TreeProcess extends ProcessRecord {
       Telemetry.executeUnsafe(this.kernel.telemetry, Events.limit, { attempts }, { supervisor, child, policy })
     }
     const limit = new RestartLimit({ supervisor, ...why })
-    // At the root the fatal line says all of it.
+    // At the root of a tree that nobody watches the fatal line says all of it.
     const isFatal = this.isRoot && this.watch === undefined
     if (!isFatal) this.log(Effect.logError(String(limit)))
     return ExitReason.shutdown(limit)
