@@ -1,8 +1,8 @@
 /**
  * Hears how a supervision tree ends that nobody asked to.
  *
- * An application puts a watch around its tree. It watches the trees that the starting fiber and its children start; a
- * process has none of it, since a tree that a process starts is that process's own affair.
+ * An application puts a watch around its layers. It hears of the trees that the layers start themselves. A process does
+ * not inherit it: a tree that a process starts is that process's own affair.
  *
  * | who starts the tree | who hears that it gave up |
  * | --- | --- |

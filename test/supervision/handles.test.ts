@@ -154,7 +154,7 @@ describe("a handle", () => {
     })
   )
 
-  treeTest("of a temporary child that has ended says NoProcess at once, even to who would wait", ({ journal }) =>
+  treeTest("of a temporary child that has ended says why at once, even to a call that would wait", ({ journal }) =>
     Effect.gen(function* () {
       const A = server(journal, "a")
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {

@@ -15,9 +15,10 @@ import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch } from "../../kernel/TreeWatch.ts"
 import { DynamicProcess, type DynamicSpec } from "./dynamicProcess.ts"
+import { launcherOf } from "./launcher.ts"
 import type { SupervisorSpec } from "./slots.ts"
 import { SupervisorProcess } from "./supervisorProcess.ts"
-import type { TreeOptions, Watch } from "./treeProcess.ts"
+import type { TreeOptions, TreeProcess, Watch } from "./treeProcess.ts"
 
 /** The Layer of a supervisor: gives its own handle and those of its children. @internal */
 export const supervisorLayer = (
@@ -52,7 +53,8 @@ const started = <P extends SupervisorProcess>(tree: Tree<P>, place: Place | unde
     })
   )
 
-const stop = (record: ProcessRecord): Effect.Effect<void> => Effect.asVoid(shutdown(record, { limit: "infinity" }))
+const stop = (record: TreeProcess): Effect.Effect<void> =>
+  Effect.andThen(shutdown(record, { limit: "infinity" }), record.endLaunch)
 
 const launch = <P extends SupervisorProcess>({ id, make }: Tree<P>, place: Place | undefined): Effect.Effect<P> =>
   Effect.withFiber((fiber) => {
@@ -71,7 +73,8 @@ const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, place: Pl
   // Flattened once: each child's environment is built on it.
   const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
   const watch = place === undefined ? watchOf(fiber, current) : undefined
-  return { place, target: targetIn(targets, id), targets, kernel, parent, context, watch }
+  const launcher = place === undefined && watch === undefined ? launcherOf(fiber) : undefined
+  return { place, target: targetIn(targets, id), targets, kernel, parent, context, watch, launcher }
 }
 
 /** A process that starts a tree for itself ends with it. */

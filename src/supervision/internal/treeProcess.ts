@@ -5,11 +5,12 @@ import { eachTarget, SupervisedLayers, type Place, type Targets } from "../../ke
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
 import { ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import type { TreeEnd } from "../../kernel/TreeWatch.ts"
+import { TreeFailed, type TreeEnd } from "../../kernel/TreeWatch.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { RestartLimit } from "../RestartLimit.ts"
 import * as Events from "../SupervisorEvents.ts"
 import type { Ending } from "./childRun.ts"
+import { isLaunching, type Launcher } from "./launcher.ts"
 import { SupervisedHere } from "./supervised.ts"
 
 /** Hears how a tree ends, and makes it known. @internal */
@@ -26,6 +27,8 @@ export interface TreeOptions {
   readonly context: Context.Context<never>
   /** Who hears how it ends, if it is the root of a tree; undefined: the log. */
   readonly watch: Watch | undefined
+  /** The fiber that may be launching it. */
+  readonly launcher: Launcher | undefined
 }
 
 /** @internal */
@@ -37,6 +40,9 @@ export abstract class TreeProcess extends ProcessRecord {
   readonly supervised: SupervisedHere
   protected readonly isRoot: boolean
   private readonly watch: Watch | undefined
+  private launcher: Launcher | undefined
+  /** What the launch of this tree is to end with. */
+  private launchFailure: TreeFailed | undefined = undefined
 
   constructor(options: TreeOptions) {
     super(options.kernel, options.parent, options.context)
@@ -47,6 +53,7 @@ export abstract class TreeProcess extends ProcessRecord {
     this.supervised = new SupervisedHere(options.kernel, Context.get(options.context, SupervisedLayers))
     this.isRoot = options.place === undefined
     this.watch = options.watch
+    this.launcher = options.launcher
   }
 
   /** Logs that it gives up, and says why in a form that can travel upwards. */
@@ -74,8 +81,7 @@ export abstract class TreeProcess extends ProcessRecord {
 
   /** Ends the record. `end` says what brought it about; undefined: a kill. */
   protected over(reason: ExitReason.ExitReason, end: "Requested" | "AutoShutdown" | "RestartLimit" | undefined): void {
-    const { context } = this
-    const watch = this.watch ?? log(context)
+    const watch = this.watch ?? this.unwatched()
     this.target.down(this)
     this.finish(reason)
     if (!this.isRoot) return
@@ -85,6 +91,24 @@ export abstract class TreeProcess extends ProcessRecord {
     if (end !== "Requested") watch({ supervisor: this.treeId, reason, failed: end !== "AutoShutdown" })
   }
 
+  /** Nobody watches it: the log hears of its end, and a fiber that does nothing but hold it ends. */
+  private unwatched(): Watch {
+    const { context, launcher } = this
+    return (end) => {
+      const failure = new TreeFailed(end)
+      Effect.runForkWith(context)(end.failed ? Effect.logFatal(failure.message) : Effect.logInfo(failure.message))
+      if (!end.failed || launcher === undefined || !isLaunching(launcher)) return
+      this.launchFailure = failure
+      const { fiber } = launcher
+      fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+    }
+  }
+
+  /** Dies if the fiber that holds it is to end with that. */
+  readonly endLaunch: Effect.Effect<void> = Effect.suspend(() =>
+    this.launchFailure === undefined ? Effect.void : Effect.die(this.launchFailure)
+  )
+
   /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
   protected override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
     if (from !== undefined && from === this.parent) this.shutdown(reason)
@@ -92,6 +116,7 @@ export abstract class TreeProcess extends ProcessRecord {
 
   protected override release(): void {
     super.release()
+    this.launcher = undefined
     // Of one below, its supervisor decides: it may be started again.
     if (this.isRoot) this.supervised.clear()
   }
@@ -102,10 +127,3 @@ export abstract class TreeProcess extends ProcessRecord {
 
   abstract override shutdown(reason: ExitReason.ExitReason): void
 }
-
-const log =
-  (context: Context.Context<never>) =>
-  (end: TreeEnd): void => {
-    const message = `The supervision tree ${end.supervisor} has ended: ${ExitReason.format(end.reason)}`
-    Effect.runForkWith(context)(end.failed ? Effect.logFatal(message) : Effect.logInfo(message))
-  }

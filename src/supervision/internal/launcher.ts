@@ -1,0 +1,60 @@
+/**
+ * The fiber of a `Layer.launch`, which has to end with the tree it holds.
+ *
+ * Effect has no way to fail a fiber from outside, and no way to ask whether it has more to do than to hold a scope. So the
+ * fiber is interrupted, and a finalizer of the tree dies with the reason: the exit of the launch is then that defect.
+ * Whether the fiber does nothing but hold its scope is read from its stack, which is not part of Effect's API. Where that
+ * tells nothing the fiber is left alone, as is every fiber that goes on after it has built the tree.
+ */
+import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+
+/** A fiber that may be launching what it builds now. @internal */
+export interface Launcher {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly memoMap: Layer.MemoMap
+  /** What it had still to do for its exit when it built the tree. */
+  readonly exits: ReadonlyArray<Frame>
+}
+
+/** @internal */
+export const launcherOf = (fiber: Fiber.Fiber<unknown, unknown>): Launcher | undefined => {
+  const memoMap = memoMapOf(fiber)
+  return memoMap === undefined ? undefined : { fiber, memoMap, exits: insideOf(fiber)._stack?.filter(isExit) ?? [] }
+}
+
+/** Whether the fiber waits for ever, and all that is left for it to do is to close the scope it has. @internal */
+export const isLaunching = ({ exits, fiber, memoMap }: Launcher): boolean => {
+  if (fiber.pollUnsafe() !== undefined || Context.getOrUndefined(fiber.context, Scope.Scope) === undefined) return false
+  // Inside of an `Effect.provide` of the tree the program goes on: its calls fail.
+  if (isWithin(memoMapOf(fiber), memoMap)) return false
+  const { _running, _stack } = insideOf(fiber)
+  const next = _stack?.at(-1)
+  // It has begun nothing since it built the tree, and goes on to nothing but an exit.
+  return _running === false && next !== undefined && exits.includes(next)
+}
+
+interface Frame {
+  readonly "~effect/Effect/identifier"?: unknown
+}
+
+interface Inside {
+  readonly _running?: boolean
+  readonly _stack?: ReadonlyArray<Frame>
+}
+
+const insideOf = (fiber: Fiber.Fiber<unknown, unknown>): Inside => fiber as unknown as Inside
+
+const isExit = (frame: Frame): boolean => frame["~effect/Effect/identifier"] === "OnExit"
+
+interface Forked extends Layer.MemoMap {
+  readonly parent?: Forked | undefined
+}
+
+const memoMapOf = (fiber: Fiber.Fiber<unknown, unknown>): Forked | undefined =>
+  Context.getOrUndefined(fiber.context, Layer.CurrentMemoMap)
+
+const isWithin = (map: Forked | undefined, outer: Layer.MemoMap): boolean =>
+  map !== undefined && (map === outer || isWithin(map.parent, outer))

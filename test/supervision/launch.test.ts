@@ -1,0 +1,125 @@
+/** `Layer.launch` of a tree that gives up. It rests on what Effect's fibers look like inside: these tests say if that changes. */
+import { assert, describe } from "@effect/vitest"
+import { Deferred, Effect, type Exit, Fiber, Layer, Logger, Scope } from "effect"
+import { DynamicSupervisor, ExitReason, GenServer, RestartLimit, Supervisor, TreeWatch } from "effect-otp"
+import { kernelTest, settle } from "../fixtures/kernel.ts"
+
+/** A tree that gives up when it is told to. */
+const fragile = (go: Deferred.Deferred<void>) =>
+  class Fragile extends Supervisor.Service<Fragile>()("test/Fragile", {
+    strategy: "oneForOne",
+    intensity: { max: 0, within: "1 second" },
+    children: [Supervisor.worker("main", Effect.andThen(Deferred.await(go), Effect.die("boom")))]
+  }) {}
+
+const failed = new TreeWatch.TreeFailed({
+  supervisor: "test/Fragile",
+  reason: ExitReason.shutdown(
+    new RestartLimit.RestartLimit({
+      supervisor: "test/Fragile",
+      child: "main",
+      reason: ExitReason.defect("boom"),
+      attempts: 1,
+      policy: "intensity"
+    })
+  )
+})
+
+const nothing = Layer.effectDiscard(Effect.void)
+const quietLogger = Logger.layer([])
+
+const shapes: Record<string, (tree: Layer.Layer<never>) => Effect.Effect<unknown>> = {
+  "by itself": (tree) => Layer.launch(tree),
+  "provided to others": (tree) => Layer.launch(nothing.pipe(Layer.provide(tree))),
+  "that gives to others what it provides": (tree) => Layer.launch(nothing.pipe(Layer.provideMerge(tree))),
+  "below an effect": (tree) => Layer.launch(Layer.unwrap(Effect.succeed(tree))),
+  "with a logger around": (tree) => Effect.provide(Layer.launch(tree), quietLogger),
+  "in a scope and in a layer": (tree) => Effect.provide(Effect.scoped(Layer.launch(tree)), nothing)
+}
+
+/** How a fiber has ended, without the interruption. */
+const defects = (exit: Exit.Exit<unknown, unknown> | undefined): ReadonlyArray<unknown> =>
+  exit?._tag !== "Failure" ? [] : exit.cause.reasons.flatMap((reason) => (reason._tag === "Die" ? [reason.defect] : []))
+
+describe("a launched tree that gives up ends the launch with TreeFailed as a defect", () => {
+  for (const [shape, launch] of Object.entries(shapes)) {
+    kernelTest(
+      shape,
+      Effect.gen(function* () {
+        const go = yield* Deferred.make<void>()
+        const tree = fragile(go).layer as Layer.Layer<unknown> as Layer.Layer<never>
+        const launched = yield* Effect.forkChild(launch(tree))
+        yield* settle
+        assert.isUndefined(launched.pollUnsafe())
+        yield* Deferred.succeed(go, undefined)
+        yield* settle
+        assert.deepStrictEqual(defects(launched.pollUnsafe()), [failed])
+      }),
+      10
+    )
+  }
+
+  kernelTest(
+    "a dynamic one, too",
+    Effect.gen(function* () {
+      class Kid extends GenServer.Service<Kid>()("test/Kid", [GenServer.cast("crash")]) {
+        static readonly definition = this.define({
+          init: () => Effect.void,
+          handlers: { crash: () => Effect.die("boom") }
+        })
+      }
+      class Kids extends DynamicSupervisor.Service<Kids>()("test/Kids", {
+        child: Kid.definition,
+        intensity: { max: 0, within: "1 second" }
+      }) {}
+      const crash = Layer.effectDiscard(
+        Effect.gen(function* () {
+          const kid = yield* (yield* Kids).startChild("a")
+          yield* Effect.forkDetach(Effect.andThen(settle, kid.crash()))
+        }).pipe(Effect.orDie)
+      )
+      const launched = yield* Effect.forkChild(Layer.launch(crash.pipe(Layer.provideMerge(Kids.layer))))
+      yield* Effect.andThen(settle, settle)
+      const [defect] = defects(launched.pollUnsafe())
+      assert.ok(defect instanceof TreeWatch.TreeFailed)
+      assert.strictEqual(defect.supervisor, "test/Kids")
+    }),
+    10
+  )
+})
+
+describe("a tree that gives up leaves alone", () => {
+  const goesOn: Record<string, (tree: Layer.Layer<never>) => Effect.Effect<unknown>> = {
+    "a program it is provided to": (tree) => Effect.provide(Effect.never, tree),
+    "such a program in a scope": (tree) => Effect.scoped(Effect.provide(Effect.never, tree)),
+    "such a program with more provided inside": (tree) =>
+      Effect.scoped(Effect.provide(Effect.provide(Effect.never, nothing), tree)),
+    "a program that has built it and goes on": (tree) =>
+      Effect.scoped(Effect.andThen(Layer.build(tree), Effect.andThen(Effect.never, Effect.void))),
+    "a program that has built it in a scope of its own": (tree) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
+        yield* Layer.buildWithScope(tree, scope)
+        return yield* Effect.never
+      }).pipe(Effect.scoped),
+    "a launch where somebody else watches": (tree) =>
+      Effect.provideService(Layer.launch(tree), TreeWatch.TreeWatch, () => {})
+  }
+  for (const [shape, program] of Object.entries(goesOn)) {
+    kernelTest(
+      shape,
+      Effect.gen(function* () {
+        const go = yield* Deferred.make<void>()
+        const tree = fragile(go).layer as Layer.Layer<unknown> as Layer.Layer<never>
+        const running = yield* Effect.forkChild(program(tree))
+        yield* Deferred.succeed(go, undefined)
+        yield* settle
+        assert.isUndefined(running.pollUnsafe())
+        yield* Fiber.interrupt(running)
+        assert.deepStrictEqual(defects(running.pollUnsafe()), [])
+      }),
+      10
+    )
+  }
+})
