@@ -9,7 +9,7 @@ import type { CrashReport } from "../../kernel/CrashReport.ts"
 import { type ProcessRecord, reportCrash } from "../../kernel/ProcessRecord.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import * as Events from "../SupervisorEvents.ts"
-import type { Ending } from "./childRun.ts"
+import type { Ending } from "./childEnding.ts"
 import type { Slot, Slots } from "./slots.ts"
 import type { EndReason, Event, State } from "./strategy.ts"
 

@@ -9,7 +9,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -24,22 +23,8 @@ import { displayName, exitOf, type ProcessRecord } from "../../kernel/ProcessRec
 import { endWithin, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch, type TreeEnd } from "../../kernel/TreeWatch.ts"
 import type { Untyped } from "../ChildSpec.ts"
-import type { StartFailed } from "../RestartPolicy.ts"
+import { earlyEnding, ReleaseTimeout, startEnding, type Ending } from "./childEnding.ts"
 import { noProcess, severalProcesses } from "./wrongLayer.ts"
-
-/** Why a child is not running: what the decision core passes on without a look. @internal */
-export interface Ending {
-  readonly reason: ExitReason.ExitReason | StartFailed<unknown>
-  /** How the start failed, for the one who waits for it. */
-  readonly cause?: Cause.Cause<unknown>
-}
-
-/** A process that is dead, or a resource that is no good, still holds what the next one needs. @internal */
-export class ReleaseTimeout extends Data.TaggedError("ReleaseTimeout")<{ readonly child: string }> {
-  override get message() {
-    return `${this.child} has not ended within its shutdown limit and as long again after it was killed`
-  }
-}
 
 /** Where the child reports to. Called from fibers of its own, never inside a decision. @internal */
 export interface Reports {
@@ -333,19 +318,4 @@ export class ChildRun {
   private run<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {
     return Effect.runForkWith(this.options.context)(effect)
   }
-}
-
-/** How a start looks whose process ended before the Layer was built. */
-const earlyEnding = (id: string, record: ProcessRecord): Ending => {
-  const reason = record.reason ?? ExitReason.killed
-  const why = ExitReason.format(reason)
-  const what = `The Layer of child "${id}" was still being built when its process, ${displayName(record)}, ended: ${why}`
-  return { reason, cause: reason._tag === "Crash" ? reason.cause : Cause.die(new Error(what)) }
-}
-
-/** How a failed start looks to a schedule. @internal */
-export const startEnding = (cause: Cause.Cause<unknown>): Ending => {
-  const failure = cause.reasons.find((reason) => reason._tag === "Fail")
-  const onlyFails = failure !== undefined && cause.reasons.every((reason) => reason._tag === "Fail")
-  return { cause, reason: onlyFails ? { _tag: "StartFailed", error: failure.error } : ExitReason.crash(cause) }
 }

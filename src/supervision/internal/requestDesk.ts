@@ -1,5 +1,5 @@
 /** The questions people have asked a supervisor and that are not answered yet. */
-import type { Ending } from "./childRun.ts"
+import type { Ending } from "./childEnding.ts"
 import type { Result } from "./strategy.ts"
 
 /** Must not run a user's code. @internal */

@@ -1,7 +1,7 @@
 /** What is in the mailbox of a supervisor. */
 import type { Fate } from "../../kernel/Accounting.ts"
 import type { Envelope } from "../../kernel/ProcessRecord.ts"
-import type { Ending } from "./childRun.ts"
+import type { Ending } from "./childEnding.ts"
 import type { Event } from "./strategy.ts"
 
 /** An event for the core, or a question of a user. @internal */

@@ -9,7 +9,7 @@ import { TreeFailed, type TreeEnd } from "../../kernel/TreeWatch.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { RestartLimit } from "../RestartLimit.ts"
 import * as Events from "../SupervisorEvents.ts"
-import type { Ending } from "./childRun.ts"
+import type { Ending } from "./childEnding.ts"
 import { isLaunching, type Launcher } from "./launcher.ts"
 import { SupervisedHere } from "./supervised.ts"
 
