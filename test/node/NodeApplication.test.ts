@@ -118,3 +118,11 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
     assert.include(stderr, "Uncaught: Error: rejected by nobody")
   })
 })
+
+describe("Layer.launch under Effect's own runMain", { timeout: 60_000 }, () => {
+  it("exits 1 with the reason in the log when its tree gives up", async () => {
+    const { code, stdout } = await run("launch", none)
+    assert.strictEqual(code, 1)
+    assert.include(stdout.join("\n"), "The supervision tree test/Launched has ended: Shutdown: test/Launched gave up")
+  })
+})

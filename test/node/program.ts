@@ -1,4 +1,5 @@
 /** A main program for the tests of NodeApplication: the first argument says what it does once it is ready. */
+import { NodeRuntime } from "@effect/platform-node"
 import { Data, Effect, Layer } from "effect"
 import { Application, GenServer, Supervisor } from "effect-otp"
 import { NodeApplication } from "effect-otp/node"
@@ -91,4 +92,12 @@ const layerOf = (): Layer.Layer<never, PortTaken> => {
   }
 }
 
-NodeApplication.runMain(layerOf(), { stopWithin: mode?.startsWith("hang") === true ? "200 millis" : "10 seconds" })
+/** Gives up a moment after it is up. */
+class Launched extends Supervisor.Service<Launched>()("test/Launched", {
+  strategy: "oneForOne",
+  intensity: { max: 0, within: "1 second" },
+  children: [Supervisor.worker("main", Effect.andThen(Effect.sleep("50 millis"), Effect.die(new Error("no more"))))]
+}) {}
+
+if (mode === "launch") NodeRuntime.runMain(Layer.launch(Launched.layer))
+else NodeApplication.runMain(layerOf(), { stopWithin: mode?.startsWith("hang") === true ? "200 millis" : "10 seconds" })

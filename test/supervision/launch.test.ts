@@ -2,6 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, type Exit, Fiber, Layer, Logger, Scope } from "effect"
 import { DynamicSupervisor, ExitReason, GenServer, RestartLimit, Supervisor, TreeWatch } from "effect-otp"
+import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 
 /** A tree that gives up when it is told to. */
@@ -60,6 +61,25 @@ describe("a launched tree that gives up ends the launch with TreeFailed as a def
   }
 
   kernelTest(
+    "also if it gave up before the last layer was built",
+    Effect.gen(function* () {
+      yield* SeededScheduler.adjust(0)
+      const go = yield* Deferred.make<void>()
+      const later = yield* Deferred.make<void>()
+      const last = Layer.effectDiscard(Deferred.await(later))
+      const launched = yield* Effect.forkChild(Layer.launch(last.pipe(Layer.provide(fragile(go).layer))))
+      yield* Deferred.succeed(go, undefined)
+      yield* settle
+      assert.isUndefined(launched.pollUnsafe())
+      yield* Deferred.succeed(later, undefined)
+      yield* SeededScheduler.adjust("1 second")
+      yield* settle
+      assert.deepStrictEqual(defects(launched.pollUnsafe()), [failed])
+    }),
+    10
+  )
+
+  kernelTest(
     "a dynamic one, too",
     Effect.gen(function* () {
       class Kid extends GenServer.Service<Kid>()("test/Kid", [GenServer.cast("crash")]) {
@@ -89,11 +109,11 @@ describe("a launched tree that gives up ends the launch with TreeFailed as a def
 })
 
 describe("a tree that gives up leaves alone", () => {
+  const withMore = Effect.provide(Effect.never, nothing)
   const goesOn: Record<string, (tree: Layer.Layer<never>) => Effect.Effect<unknown>> = {
     "a program it is provided to": (tree) => Effect.provide(Effect.never, tree),
     "such a program in a scope": (tree) => Effect.scoped(Effect.provide(Effect.never, tree)),
-    "such a program with more provided inside": (tree) =>
-      Effect.scoped(Effect.provide(Effect.provide(Effect.never, nothing), tree)),
+    "such a program with more provided inside": (tree) => Effect.scoped(Effect.provide(withMore, tree)),
     "a program that has built it and goes on": (tree) =>
       Effect.scoped(Effect.andThen(Layer.build(tree), Effect.andThen(Effect.never, Effect.void))),
     "a program that has built it in a scope of its own": (tree) =>

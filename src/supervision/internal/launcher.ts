@@ -7,6 +7,7 @@
  * tells nothing the fiber is left alone, as is every fiber that goes on after it has built the tree.
  */
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
@@ -25,8 +26,19 @@ export const launcherOf = (fiber: Fiber.Fiber<unknown, unknown>): Launcher | und
   return memoMap === undefined ? undefined : { fiber, memoMap, exits: insideOf(fiber)._stack?.filter(isExit) ?? [] }
 }
 
-/** Whether the fiber waits for ever, and all that is left for it to do is to close the scope it has. @internal */
-export const isLaunching = ({ exits, fiber, memoMap }: Launcher): boolean => {
+/** Interrupts the fiber once it is launching: now, or when the layers that come later are built. @internal */
+export const launching = (launcher: Launcher, begin: () => void): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { fiber } = launcher
+    if (fiber.pollUnsafe() !== undefined) return Effect.void
+    if (!isLaunching(launcher)) return Effect.andThen(Effect.sleep("1 second"), launching(launcher, begin))
+    begin()
+    fiber.interruptUnsafe()
+    return Effect.void
+  })
+
+/** Whether the fiber waits for ever, and all that is left for it to do is to close the scope it has. */
+const isLaunching = ({ exits, fiber, memoMap }: Launcher): boolean => {
   if (fiber.pollUnsafe() !== undefined || Context.getOrUndefined(fiber.context, Scope.Scope) === undefined) return false
   // Inside of an `Effect.provide` of the tree the program goes on: its calls fail.
   if (isWithin(memoMapOf(fiber), memoMap)) return false

@@ -1,6 +1,7 @@
 /** What all supervisors have in common as processes: whom they listen to, and how their end is made known. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import { eachTarget, SupervisedLayers, type Place, type Targets } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
@@ -10,7 +11,7 @@ import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { RestartLimit } from "../RestartLimit.ts"
 import * as Events from "../SupervisorEvents.ts"
 import type { Ending } from "./childEnding.ts"
-import { isLaunching, type Launcher } from "./launcher.ts"
+import { launching, type Launcher } from "./launcher.ts"
 import { SupervisedHere } from "./supervised.ts"
 
 /** Hears how a tree ends, and makes it known. @internal */
@@ -43,6 +44,8 @@ export abstract class TreeProcess extends ProcessRecord {
   private launcher: Launcher | undefined
   /** What the launch of this tree is to end with. */
   private launchFailure: TreeFailed | undefined = undefined
+  /** Looks whether the fiber that built it has come to do nothing but hold it. */
+  private looking: Fiber.Fiber<void> | undefined = undefined
 
   constructor(options: TreeOptions) {
     super(options.kernel, options.parent, options.context)
@@ -97,17 +100,17 @@ export abstract class TreeProcess extends ProcessRecord {
     return (end) => {
       const failure = new TreeFailed(end)
       Effect.runForkWith(context)(end.failed ? Effect.logFatal(failure.message) : Effect.logInfo(failure.message))
-      if (!end.failed || launcher === undefined || !isLaunching(launcher)) return
-      this.launchFailure = failure
-      const { fiber } = launcher
-      fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+      if (!end.failed || launcher === undefined) return
+      const look = launching(launcher, () => (this.launchFailure = failure))
+      this.looking = Effect.runForkWith(context)(Effect.andThen(Effect.yieldNow, look))
     }
   }
 
   /** Dies if the fiber that holds it is to end with that. */
-  readonly endLaunch: Effect.Effect<void> = Effect.suspend(() =>
-    this.launchFailure === undefined ? Effect.void : Effect.die(this.launchFailure)
-  )
+  readonly endLaunch: Effect.Effect<void> = Effect.suspend(() => {
+    this.looking?.interruptUnsafe()
+    return this.launchFailure === undefined ? Effect.void : Effect.die(this.launchFailure)
+  })
 
   /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
   protected override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
