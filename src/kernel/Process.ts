@@ -515,8 +515,13 @@ const spawnUnsafe = <M, A, E, R>(
   return record
 }
 
-/** Where a kernel of its own was provided inside a process, that process is a stranger to it. */
-const parentOf = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined => {
+/**
+ * The process that is the parent of what this fiber starts. Where a kernel of its own was provided inside a process, that
+ * process is a stranger to it.
+ *
+ * @internal
+ */
+export const parentOf = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined => {
   const current = currentUnsafe(fiber)
   return current?.kernel === Kernel.currentUnsafe(fiber) ? current : undefined
 }

@@ -59,8 +59,9 @@ export const define = (parts: ServiceParts, options: DefineOptions) => {
     processLayer((place) =>
       Effect.map(inScope(launch, args, place), (target) => Context.make(parts.key, parts.makeClient(target)))
     )
+  // Each run of the effect is a server of its own, with a target of its own.
   const start = (...args: ReadonlyArray<unknown>): Effect.Effect<Handle<unknown>, unknown, Scope.Scope> =>
-    Effect.map(inScope(launch, args, undefined), parts.makeClient)
+    Effect.suspend(() => Effect.map(inScope(launch, args, undefined), parts.makeClient))
   return { launch, layer, start }
 }
 

@@ -43,6 +43,13 @@ export const beginIdling = (server: Limited): void => {
   Timer.armUnsafe(server.idle, server.fiber!, server.idleMillis)
 }
 
+/** A turn has set the idle time: what came before has had its time. @internal */
+export const idleFor = (server: Limited, input: Duration.Input): void => {
+  const millis = Duration.toMillis(Duration.fromInputUnsafe(input))
+  stopIdling(server)
+  server.idleMillis = millis === Infinity ? undefined : millis
+}
+
 /** @internal */
 export const stopIdling = (server: Limited): void => {
   server.idle?.disarm()

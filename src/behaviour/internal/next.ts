@@ -15,6 +15,13 @@ export type Next =
   | { readonly _tag: "Stop"; readonly reason: ExitReason; readonly state: unknown }
   | { readonly _tag: "StopReply"; readonly reason: ExitReason; readonly value: unknown; readonly state: unknown }
 
+/** What a turn has asked the server to do next. @internal */
+export interface Continuation {
+  readonly token: unknown
+  /** Whether that turn was a `continue`, too. */
+  readonly isChained: boolean
+}
+
 /** What `init` answers when more than the state is to be said. @internal */
 export class Initial {
   readonly state: unknown

@@ -7,7 +7,6 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -17,12 +16,12 @@ import { displayName, Self, type Envelope } from "../../kernel/ProcessRecord.ts"
 import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope, SystemEnvelope } from "./envelopes.ts"
 import { HandlerContext } from "./handlerContext.ts"
 import * as Limits from "./limits.ts"
-import { Initial, type Next, type Options } from "./next.ts"
+import { Initial, type Continuation, type Next, type Options } from "./next.ts"
 import { forgetSender } from "./sender.ts"
 import type { Handler } from "./serverSpec.ts"
 import { SystemRecord } from "./systemRecord.ts"
 import * as Travel from "./travel.ts"
-import { awaitFiber, closedScope, travelOf } from "./turn.ts"
+import { awaitFiber, closedScope, noInfoHandler, repliedToNobody, travelOf } from "./turn.ts"
 
 /**
  * How many messages one step takes before others get their turn. As many as a fiber can send in its own, or a queue would
@@ -33,7 +32,7 @@ const BUDGET = 1024
 /** @internal */
 export class ServerProcess extends SystemRecord {
   /** What to do before the next message. */
-  private continuation: { readonly token: unknown } | undefined = undefined
+  private continuation: Continuation | undefined = undefined
   /** Why `init` failed, if it did. */
   initFailure: Cause.Cause<unknown> | undefined = undefined
   started = false
@@ -69,7 +68,7 @@ export class ServerProcess extends SystemRecord {
     this.idleMillis = this.spec.idleMillis
     if (result instanceof Initial) {
       this.state = result.state
-      this.afterwards(result.options)
+      this.afterwards(result.options, false)
     } else this.state = result
     this.watch?.began(this.state)
     this.status = "running"
@@ -96,8 +95,12 @@ export class ServerProcess extends SystemRecord {
   drain(): Effect.Effect<void> {
     for (let budget = BUDGET; budget > 0; budget--) {
       if (this.exiting !== undefined) return Effect.void
-      if (this.continuation !== undefined) {
-        const waiting = this.runContinuation(this.continuation.token)
+      const { continuation } = this
+      if (continuation !== undefined) {
+        this.continuation = undefined
+        // A server that always continues would never come to its stop.
+        if (continuation.isChained && this.isAskedToStop) continue
+        const waiting = this.runContinuation(continuation.token)
         if (waiting !== undefined) return Effect.flatMap(waiting, again)
         continue
       }
@@ -154,13 +157,10 @@ export class ServerProcess extends SystemRecord {
     const handler = this.spec.info
     if (handler !== undefined) return this.handle(message, handler, content, this.quietContext)
     this.done("handled")
-    return Effect.annotateLogs(Effect.logWarning(`${this.spec.id} has no handler for info messages`), {
-      message: content
-    })
+    return noInfoHandler(this.spec.id, content)
   }
 
   private runContinuation(token: unknown): Effect.Effect<void> | undefined {
-    this.continuation = undefined
     this.ownTurn = "continue"
     const handler = this.spec.continue
     if (handler === undefined) return Effect.die(new Error(`${this.spec.id} has no handler for continue`))
@@ -255,10 +255,12 @@ export class ServerProcess extends SystemRecord {
     if (this.exiting !== undefined) return this.interrupted(message, next)
     const call = message instanceof CallEnvelope ? message : undefined
     const tag = next?._tag
+    if (call === undefined && (tag === "Reply" || tag === "StopReply"))
+      throw new RangeError(repliedToNobody(displayName(this), this.requestOf(message), tag))
     if (this.watch !== undefined) this.watch.turned(call?.tag, next)
     if (tag === "Reply" || tag === "NoReply") {
       if (message !== undefined) this.idleMillis = this.spec.idleMillis
-      if (next.options !== undefined) this.afterwards(next.options)
+      if (next.options !== undefined) this.afterwards(next.options, message === undefined)
       this.state = next.state
       if (tag === "Reply") this.answer(call!, Exit.succeed(next.value))
       else if (call === undefined) this.done("handled")
@@ -275,13 +277,11 @@ export class ServerProcess extends SystemRecord {
 
   // ---- what a turn leaves behind ------------------------------------------------------------------------------------
 
-  private afterwards(options: Options): void {
-    if ("continue" in options) this.continuation = { token: options.continue }
-    if (options.idle === undefined) return
-    const millis = Duration.toMillis(Duration.fromInputUnsafe(options.idle))
-    // What came before has had its time.
-    Limits.stopIdling(this)
-    this.idleMillis = millis === Infinity ? undefined : millis
+  private afterwards(options: Options, isOwnTurn: boolean): void {
+    if ("continue" in options) {
+      this.continuation = { token: options.continue, isChained: isOwnTurn && this.ownTurn === "continue" }
+    }
+    if (options.idle !== undefined) Limits.idleFor(this, options.idle)
   }
 
   private limitTurn(message: Envelope | undefined): void {

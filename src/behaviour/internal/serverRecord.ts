@@ -35,6 +35,8 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
   protected turn: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** An orderly end that waits for the turn to be over. */
   protected stopping: ExitReason.ExitReason | undefined = undefined
+  /** Whether an orderly end is in its mailbox. */
+  private isDraining = false
   /** Calls whose handler has left the answer for later. */
   private deferred: Set<CallEnvelope> | undefined = undefined
   /** The answer to give when `terminate` is through. */
@@ -230,6 +232,7 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
     if (this.status === "starting") return this.end(reason)
     // What came before waits for ever where the server is suspended.
     if (this.spec.drain && !this.suspended) {
+      this.isDraining = true
       this.post(new StopEnvelope(reason, undefined), inLine)
       return
     }
@@ -241,6 +244,10 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
   protected override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
     if (this.trapExit && from !== undefined && from === this.parent) return this.shutdown(reason)
     super.receiveExit(from, reason)
+  }
+
+  protected get isAskedToStop(): boolean {
+    return this.stopping !== undefined || this.isDraining
   }
 
   /** Wakes the loop where there is something to do that is no message. */

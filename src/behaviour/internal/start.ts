@@ -6,8 +6,8 @@ import type * as Fiber from "effect/Fiber"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
-import { environment } from "../../kernel/Process.ts"
-import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { environment, parentOf } from "../../kernel/Process.ts"
+import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { killAndAwait } from "../../kernel/Shutdown.ts"
 import { ServerProcess } from "./serverLoop.ts"
 import type { ServerSpec } from "./serverSpec.ts"
@@ -38,7 +38,7 @@ export type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
  */
 export const startServer = (options: StartOptions, restore: Restore): Effect.Effect<ServerProcess, unknown> =>
   Effect.withFiber((fiber) => {
-    const parent = options.parent ?? currentUnsafe(fiber)
+    const parent = options.parent ?? parentOf(fiber)
     const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
     const context = environment(fiber.context)
     const record = new ServerProcess({ spec: options.spec, target: options.target, kernel, parent, context })

@@ -19,3 +19,16 @@ export const travelOf = (message: Envelope | undefined): Travel.Travel | undefin
 
 /** What a fiber that outlives the message finds in place of its scope. @internal */
 export const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }
+
+/** A server that has no handler for what it was sent says so and goes on. @internal */
+export const noInfoHandler = (server: string, content: unknown): Effect.Effect<void> =>
+  Effect.annotateLogs(Effect.logWarning(`${server} has no handler for info messages`), { message: content })
+
+/** A handler has answered a message that has no caller. @internal */
+export const repliedToNobody = (server: string, request: string, tag: "Reply" | "StopReply"): string => {
+  const [replied, wanted] = tag === "Reply" ? ["reply", "noReply"] : ["stopReply", "stop"]
+  return (
+    `${server}: the handler of "${request}" used GenServer.${replied}, but nobody waits for an answer. ` +
+    `Use GenServer.${wanted}`
+  )
+}
