@@ -293,9 +293,10 @@ describe("the host", () => {
             yield* Deferred.succeed(done, undefined)
           })
         )
-        for (const delay of [30, 0, 10, 20]) yield* Timer.sendAfter(pid, delay, delay)
+        // Far enough apart that a busy host arms all of them before the second is due.
+        for (const delay of [600, 0, 200, 400]) yield* Timer.sendAfter(pid, delay, delay)
         yield* Deferred.await(done)
-        assert.deepStrictEqual(got, [0, 10, 20, 30])
+        assert.deepStrictEqual(got, [0, 200, 400, 600])
         assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.normal)
       })
     )

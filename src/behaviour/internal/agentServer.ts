@@ -88,8 +88,16 @@ export const follow = <S>(
     const reader = (state: unknown) => {
       if (!Object.is(state, last)) give(state)
     }
-    yield* Effect.addFinalizer(() => Effect.sync(() => followed?.remove(reader)))
+    // This runs before the fiber that asks is interrupted: its request may still be answered afterwards.
+    let closed = false
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        closed = true
+        followed?.remove(reader)
+      })
+    )
     const begin = (server: SystemRecord) => {
+      if (closed) return Exit.succeed(server)
       followed = server
       give(server.userState)
       server.addReader(reader)
