@@ -19,6 +19,7 @@
  */
 import * as Cause from "effect/Cause"
 import type * as Exit from "effect/Exit"
+import { describe, describeCause } from "../values/describe.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -186,22 +187,18 @@ export const isExpected = (reason: ExitReason): boolean => reason._tag === "Norm
 /**
  * Renders a reason for people: one line, and the cause of a crash behind it.
  *
+ * It never throws, even if an error cannot be shown. It cuts a cause after 10,000 characters and a detail after 1,000.
+ *
  * @category operations
  * @since 0.1.0
  */
 export const format = (reason: ExitReason): string => {
   switch (reason._tag) {
     case "Crash":
-      return `Crash: ${Cause.pretty(reason.cause)}`
+      return `Crash: ${describeCause(reason.cause)}`
     case "Shutdown":
-      return reason.detail === undefined ? "Shutdown" : `Shutdown: ${formatDetail(reason.detail)}`
+      return reason.detail === undefined ? "Shutdown" : `Shutdown: ${describe(reason.detail)}`
     default:
       return reason._tag
   }
-}
-
-const formatDetail = (detail: unknown): string => {
-  const text = String(detail)
-  const isPlain = typeof detail === "object" && detail !== null && text.startsWith("[object ")
-  return isPlain && "_tag" in detail ? String(detail._tag) : text
 }

@@ -9,6 +9,7 @@
 import * as Data from "effect/Data"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import { format } from "../kernel/ExitReason.ts"
+import { describe } from "../values/describe.ts"
 import type { StartFailed } from "./RestartPolicy.ts"
 
 /**
@@ -26,7 +27,8 @@ export class RestartLimit extends Data.TaggedClass("RestartLimit")<{
   readonly policy: "intensity" | "schedule"
 }> {
   override toString(): string {
-    const why = this.reason._tag === "StartFailed" ? `start failed: ${String(this.reason.error)}` : format(this.reason)
+    const why =
+      this.reason._tag === "StartFailed" ? `start failed: ${describe(this.reason.error)}` : format(this.reason)
     const failures = this.attempts === 1 ? "failure" : "failures"
     return `${this.supervisor} gave up on ${this.child} after ${this.attempts} ${failures} (${this.policy}): ${why}`
   }

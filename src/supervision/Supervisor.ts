@@ -36,6 +36,7 @@ import type * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
+import { describe } from "../values/describe.ts"
 import { untyped, type Any, type Exports, type Fails, type Requirements } from "./ChildSpec.ts"
 import type { Request } from "./internal/child.ts"
 import { supervisorLayer } from "./internal/launch.ts"
@@ -170,7 +171,7 @@ export class ChildRestarting extends Data.TaggedError("ChildRestarting")<{ reado
  */
 export class StartFailed extends Data.TaggedError("StartFailed")<{ readonly id: string; readonly error: unknown }> {
   override get message() {
-    return `Child "${this.id}" did not start: ${String(this.error)}`
+    return `Child "${this.id}" did not start: ${describe(this.error)}`
   }
 }
 

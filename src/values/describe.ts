@@ -1,9 +1,8 @@
 /**
  * Text for values that others made: what a program threw, failed with, or gave as a detail.
  *
- * Code of a user runs while a value turns into text: a getter, `toString`, the trap of a proxy. All of it may throw, so
- * nothing outside this module may call `String`, or read a field, of a value it did not make. No function here throws,
- * and each text has a limit.
+ * Code of a user runs while a value turns into text: a getter, `toString`, the trap of a proxy. All of it may throw. No
+ * function here throws, and each text has a limit.
  */
 import * as Cause from "effect/Cause"
 

@@ -1,9 +1,9 @@
 /** Servers that continue without end, and answers that nobody waits for. */
 import { assert, describe } from "@effect/vitest"
-import { Cause, Effect } from "effect"
+import { Cause, Deferred, Effect, Fiber } from "effect"
 import { GenServer } from "effect-otp/behaviour"
 import { ExitReason, Process, Shutdown } from "effect-otp/kernel"
-import { kernelTest } from "../fixtures/kernel.ts"
+import { kernelTest, settle } from "../fixtures/kernel.ts"
 import { pidOf, set, start } from "./puppet.ts"
 
 /** A server that continues for ever, counts how often, and tells what `terminate` was given. */
@@ -45,11 +45,20 @@ describe("a server that always continues", () => {
         }
       })
       const pid = yield* pidOf(puppet)
-      yield* puppet.cast(() => Effect.as(Effect.yieldNow, GenServer.noReply(1, { continue: "write" })))
-      yield* Effect.yieldNow
-      yield* Shutdown.shutdown(pid)
-      assert.isTrue(seen.length === 0 || seen[0] === "write")
-      assert.isAtMost(seen.length, 1)
+      const begun = yield* Deferred.make<void>()
+      const gate = yield* Deferred.make<void>()
+      yield* puppet.cast(() =>
+        Deferred.succeed(begun, undefined).pipe(
+          Effect.andThen(Deferred.await(gate)),
+          Effect.as(GenServer.noReply(1, { continue: "write" }))
+        )
+      )
+      yield* Deferred.await(begun)
+      const stopped = yield* Effect.forkChild(Shutdown.shutdown(pid))
+      yield* settle
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(stopped)
+      assert.deepStrictEqual(seen, ["write"])
     })
   )
 })

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import { type ProcessRecord, reportCrash } from "../../kernel/ProcessRecord.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
+import { describe } from "../../values/describe.ts"
 import * as Events from "../SupervisorEvents.ts"
 import type { Ending } from "./childEnding.ts"
 import type { Slot, Slots } from "./slots.ts"
@@ -112,7 +113,7 @@ export class ChildReports {
   }
 
   private failed(child: number, { reason }: Ending): void {
-    const what = reason._tag === "StartFailed" ? `did not start: ${String(reason.error)}` : `ended: ${reason._tag}`
+    const what = reason._tag === "StartFailed" ? `did not start: ${describe(reason.error)}` : `ended: ${reason._tag}`
     const write = (decision: string) => {
       const line = `${this.name}: child ${this.slots.at(child).id} ${what} (${decision})`
       this.log(reason._tag === "Crash" ? Effect.logWarning(line, reason.cause) : Effect.logWarning(line))

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import { type ProcessRecord, reportCrash } from "../../kernel/ProcessRecord.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
+import { describe } from "../../values/describe.ts"
 import * as Events from "../SupervisorEvents.ts"
 import type { Ending } from "./childEnding.ts"
 import type { DynamicChild } from "./dynamicChild.ts"
@@ -54,7 +55,7 @@ export class DynamicReports {
   decided(child: DynamicChild, { reason }: Ending, decision: string): void {
     this.settle(child, decision)
     if (reason._tag !== "StartFailed") return
-    const line = `${this.name}: child ${child.key} did not start: ${String(reason.error)} (${decision})`
+    const line = `${this.name}: child ${child.key} did not start: ${describe(reason.error)} (${decision})`
     this.log(Effect.logWarning(line))
   }
 
