@@ -153,9 +153,11 @@ describe("break-your-server", () => {
             Effect.sync(() => clients.acknowledged.length >= before + 20),
             "5 seconds"
           )
-          yield* how
           const isAnother = Effect.map(Demo.tree(demo), (now) => now.osProcess !== osProcess)
-          yield* Demo.until(`another process after: ${output}`, isAnother, "30 seconds")
+          yield* Effect.raceFirst(
+            Effect.andThen(how, Effect.never),
+            Demo.until(`another process after: ${output}`, isAnother, "30 seconds")
+          )
           yield* Demo.until("ready", Demo.isReady(demo))
           assert.include(demo.output.join("\n"), output)
           demo.output.length = 0
@@ -164,7 +166,7 @@ describe("break-your-server", () => {
         yield* Demo.breakIt(demo, "upstream")
         assert.strictEqual((yield* Demo.get(demo, "/weather/paris")).status, 503)
         yield* ends(Demo.breakIt(demo, "callback"), "The server has failed: exit code 1")
-        yield* ends(tenBreaks(demo), "The server has failed: exit code 1")
+        yield* ends(loseDatabase(demo), "The server has failed: exit code 1")
         for (let n = 0; n < 3; n++) {
           const { osProcess } = yield* Demo.tree(demo)
           yield* ends(
@@ -242,22 +244,22 @@ describe("break-your-server", () => {
 })
 
 /** Loses the database again and again: live chat goes on, posts are refused, until the server gives up. */
-const tenBreaks = (demo: Demo.Demo) =>
+const loseDatabase = (demo: Demo.Demo) =>
   Effect.gen(function* () {
+    const strike = Demo.post(demo, "/break/database")
     const ear = yield* Demo.listen(demo, "quiet-1")
-    const answers: Array<number> = []
-    const strike = Effect.fnUntraced(function* (n: number) {
-      const broke = yield* Demo.post(demo, "/break/database")
-      if (broke.status !== 202) return
-      const draft = JSON.stringify({ from: "test", text: `kept? ${n}` })
-      const posted = yield* Demo.post(demo, "/rooms/quiet-1/messages", draft)
-      answers.push(posted.status)
-      if (posted.status === 503) yield* ear.send(JSON.stringify({ from: "test", text: "live" }))
+    const isRefused = Effect.gen(function* () {
+      yield* strike
+      const posted = yield* Demo.post(demo, "/rooms/quiet-1/messages", JSON.stringify({ from: "test", text: "kept?" }))
+      return posted.status === 503
     })
-    yield* Effect.ignore(Effect.forEach(Array.range(1, 10), strike))
-    assert.include(answers, 503, "no post was refused")
-    assert.isTrue(
-      ear.heard.some((frame) => frame.includes("live")),
-      "the live chat was down, too"
+    yield* Demo.until("a post is refused", isRefused, "10 seconds")
+    yield* ear.send(JSON.stringify({ from: "test", text: "live" }))
+    yield* Demo.until(
+      "the live chat goes on",
+      Effect.sync(() => ear.heard.some((frame) => frame.includes("live")))
     )
+    // The server gives up only if the losses follow each other fast. One client alone is too slow on a busy machine.
+    const untilGone = Effect.ignore(Effect.forever(strike))
+    yield* Effect.all([untilGone, untilGone, untilGone, untilGone], { concurrency: "unbounded" })
   }).pipe(Effect.scoped)
