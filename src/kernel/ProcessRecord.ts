@@ -28,15 +28,24 @@ import { emptyTally, type Accounting, type Fate, type Tally } from "./Accounting
 import type { CrashReport } from "./CrashReport.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { leaderOf, type GroupLeader } from "./GroupLeader.ts"
-import { ancestors, deadLetter, death as announceDeath, displayName, reportCrash } from "./internal/announce.ts"
+import {
+  ancestors,
+  deadLetter,
+  death as announceDeath,
+  displayName,
+  logThrown,
+  reportCrash
+} from "./internal/announce.ts"
 import { exitOf, worse } from "./internal/ending.ts"
 import { deepFreeze } from "./internal/deepFreeze.ts"
 import type { KernelState } from "./internal/kernelState.ts"
+import { MessageEnvelope, SignalEnvelope } from "./internal/plainEnvelopes.ts"
 import * as Relations from "./internal/relations.ts"
 import { WaitingLine } from "./internal/waitingLine.ts"
 import { Mailbox, type Bound } from "./Mailbox.ts"
 import * as Pid from "./Pid.ts"
 import * as Signal from "./Signal.ts"
+import { forEachGuarded, guarded } from "../values/guard.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -449,19 +458,20 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     this.exiting = reason
     this.status = "exiting"
     this.empty(reason)
-    for (const observer of this.observers ?? []) observer.exiting?.(reason)
+    this.tellObservers((observer) => observer.exiting?.(reason))
     return true
   }
 
   private empty(reason: ExitReason.ExitReason): void {
     const why: Refusal = { _tag: "Closed", reason }
     this.lengthAtClose = this.mailbox.size
-    for (const envelope of this.mailbox.clear()) this.refuse(envelope, why)
+    forEachGuarded(this.mailbox.clear(), (envelope) => this.refuse(envelope, why), this)
     const waiting = this.waiting
     this.waiting = undefined
     for (let next = waiting?.shift(); next !== undefined; next = waiting?.shift()) {
-      this.refuse(next.envelope, why)
-      next.admit()
+      const { admit, envelope } = next
+      guarded(() => this.refuse(envelope, why), this)
+      guarded(admit, this)
     }
   }
 
@@ -481,9 +491,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     else if (reason._tag === "Crash" && reason !== this.reason && Cause.hasDies(reason.cause)) this.report(reason.cause)
     this.ended = true
     this.kernel.zombies.delete(this)
-    const observers = this.observers
+    this.tellObservers((observer) => observer.ended?.())
     this.observers = undefined
-    for (const observer of observers ?? []) observer.ended?.()
     this.release()
   }
 
@@ -494,24 +503,39 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     while (this.parent?.ended === true) this.parent = this.parent.parent
   }
 
-  /** Not alive; timers dropped; name free; exits to links; downs to monitors. Then everybody else. */
+  /**
+   * Not alive; timers dropped; name free; exits to links; downs to monitors; observers such as supervisors. Then telemetry
+   * and the crash report. Each step is guarded: if one throws, the later ones run all the same.
+   */
   private die(reason: ExitReason.ExitReason): void {
     if (this.status === "dead") return
     this.kernel.retire(this.tally())
     this.status = "dead"
     this.reason = reason
     this.resume = undefined
-    for (const belonging of this.belongings ?? []) belonging.drop()
+    forEachGuarded(this.belongings, (belonging) => belonging.drop(), this)
     this.belongings = undefined
     this.kernel.table.remove(this)
     this.kernel.releaseName(this)
-    for (const delivery of Relations.exited<ProcessRecord>(this)) {
+    const deliver = (delivery: Relations.Delivery<ProcessRecord>) => {
       if (delivery._tag === "Exit") delivery.to.receiveExit(this, reason)
       else delivery.to.signal(new Signal.Down(delivery.monitor, this, reason))
     }
-    announceDeath(this, reason)
-    if (reason._tag === "Crash" && !(this.signalled && reason === this.exiting)) this.report(reason.cause)
-    for (const observer of this.observers ?? []) observer.dead?.(reason)
+    forEachGuarded(Relations.exited<ProcessRecord>(this), deliver, this)
+    const isSignalled = this.signalled && reason === this.exiting
+    this.tellObservers((observer) => observer.dead?.(reason))
+    guarded(() => announceDeath(this, reason), this)
+    if (reason._tag === "Crash" && !isSignalled) guarded(() => this.report(reason.cause), this)
+  }
+
+  /** Tells a copy of the list: observers may come and go meanwhile. */
+  private tellObservers(tell: (observer: Observer) => void): void {
+    if (this.observers !== undefined) forEachGuarded(this.observers.slice(), tell, this)
+  }
+
+  /** Something that was told of its end has thrown. @internal */
+  threw(error: unknown): void {
+    logThrown(this, error, this.context)
   }
 
   private report(cause: Cause.Cause<unknown>): void {
@@ -547,40 +571,6 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
 /** Never called: it carries the type of the messages. */
 const accepts = (): void => {}
 
-/** @internal */
-export class SignalEnvelope implements Envelope {
-  readonly from = undefined
-  readonly signal: Signal.Signal
-  constructor(signal: Signal.Signal) {
-    this.signal = signal
-  }
-  get content(): unknown {
-    return this.signal
-  }
-  get isControl(): boolean {
-    return true
-  }
-  refuse(): Fate {
-    return "deadLettered"
-  }
-}
-
-/** A message of a user to a process that takes any. @internal */
-export class MessageEnvelope implements Envelope {
-  readonly content: unknown
-  readonly from: ProcessRecord | undefined
-  constructor(content: unknown, from: ProcessRecord | undefined) {
-    this.content = content
-    this.from = from
-  }
-  get shared(): unknown {
-    return this.content
-  }
-  refuse(): Fate {
-    return "deadLettered"
-  }
-}
-
 export {
   /** Freezes plain data through and through. @internal */
   deepFreeze,
@@ -588,6 +578,10 @@ export {
   displayName,
   /** The exit a scope is closed with. @internal */
   exitOf,
+  /** A message of a user to a process that takes any. @internal */
+  MessageEnvelope,
+  /** A signal of the kernel. @internal */
+  SignalEnvelope,
   /** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
   reportCrash,
   /** A finalizer that dies is a crash, whatever the process ended with. @internal */

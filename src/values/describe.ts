@@ -42,6 +42,15 @@ export const read = (value: unknown, field: string): unknown => {
   }
 }
 
+/** Whether a value is of a class. Unlike `instanceof` it does not throw for a proxy. */
+export const isInstance = <A>(value: unknown, type: abstract new (...args: Array<never>) => A): value is A => {
+  try {
+    return value instanceof type
+  } catch {
+    return false
+  }
+}
+
 /** Cuts a text that is too long, and says by how much. */
 export const shorten = (text: string, most = MOST): string =>
   text.length <= most ? text : `${text.slice(0, most)}… (${text.length - most} more characters)`

@@ -1,6 +1,7 @@
 /** Says what an error means that a frozen value has caused. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import { isInstance, read, stackOf } from "../../values/describe.ts"
 
 /** How engines put it: V8, JavaScriptCore, SpiderMonkey. */
 const patterns = [
@@ -27,14 +28,15 @@ export const explainFrozen = (cause: Cause.Cause<unknown>): Cause.Cause<unknown>
 type TypeErrorReason = Cause.Die & { readonly defect: TypeError }
 
 const isFrozenError = (reason: Cause.Reason<unknown>): reason is TypeErrorReason => {
-  if (reason._tag !== "Die" || !(reason.defect instanceof TypeError)) return false
-  const { message } = reason.defect
-  return patterns.some((pattern) => pattern.test(message))
+  if (reason._tag !== "Die" || !isInstance(reason.defect, TypeError)) return false
+  const message = read(reason.defect, "message")
+  return typeof message === "string" && patterns.some((pattern) => pattern.test(message))
 }
 
 const explained = ({ annotations, defect }: TypeErrorReason): Cause.Die => {
   const error = new TypeError(`${defect.message}: ${hint}`, { cause: defect })
   // It points to the line that changed the value.
-  if (defect.stack !== undefined) error.stack = defect.stack.replace(defect.message, () => error.message)
+  const stack = stackOf(defect)
+  if (stack !== undefined) error.stack = stack.replace(defect.message, () => error.message)
   return Cause.makeDieReason(error).annotate(Context.makeUnsafe(new Map(annotations)))
 }

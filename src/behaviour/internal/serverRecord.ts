@@ -9,8 +9,9 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { hasProperty } from "effect/Predicate"
+import { hasProperty, isPromise } from "effect/Predicate"
 import * as Scope from "effect/Scope"
+import { ignoreRejection } from "../../values/guard.ts"
 import type { Accounting } from "../../kernel/Accounting.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { Handle, HandleTarget } from "../../kernel/Handle.ts"
@@ -303,6 +304,10 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
         const state = lens === undefined || this.state === undefined ? this.state : lens.get(this.state)
         const status = { state, message }
         const shown = formatStatus === undefined ? status : formatStatus(status)
+        if (isPromise(shown)) {
+          ignoreRejection(shown)
+          return { state: formatFailed, message: formatFailed }
+        }
         return { state: redact(shown.state), message: redact(shown.message) }
       })
     )

@@ -1,7 +1,9 @@
 /** What the kernel tells people and telemetry: deaths, crashes, messages nobody took. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
+import { describe } from "../../values/describe.ts"
 import * as CrashReport from "../CrashReport.ts"
 import * as Events from "../Events.ts"
 import type { ExitReason } from "../ExitReason.ts"
@@ -57,8 +59,17 @@ export const deadLetter = (to: Process, { content, from }: Letter, why: Why): vo
   const { kernel, label, name } = to
   if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, Events.deadLetter)) return
   kernel.announcing = true
-  Telemetry.executeUnsafe(kernel.telemetry, Events.deadLetter, { count: 1 }, { to, name, label, from, content, why })
-  kernel.announcing = false
+  try {
+    Telemetry.executeUnsafe(kernel.telemetry, Events.deadLetter, { count: 1 }, { to, name, label, from, content, why })
+  } finally {
+    kernel.announcing = false
+  }
+}
+
+/** Logs what a listener to a death has thrown, an observer for example. @internal */
+export const logThrown = (record: Known, error: unknown, context: Context.Context<never>): void => {
+  const line = `${displayName(record)} has ended, and something that was told of it threw: ${describe(error)}`
+  Effect.runForkWith(context)(Effect.logError(line))
 }
 
 /** Sends a crash report to telemetry, and to the log unless there were too many. @internal */

@@ -22,11 +22,19 @@ export const deepFreeze = (value: unknown): void => {
   while (open.length > 0) {
     const next = open.pop()
     if (typeof next !== "object" || next === null || known.has(next)) continue
-    if (Option.isOption(next)) {
-      if (next._tag === "Some") open.push(next.value)
-    } else if (Result.isResult(next)) open.push(next._tag === "Success" ? next.success : next.failure)
-    else if (isData(next)) freeze(next, open)
+    try {
+      look(next, open)
+    } catch {
+      // A look runs code of a user, a proxy's for example. What cannot be looked at is left alone.
+    }
   }
+}
+
+const look = (next: object, open: Array<unknown>): void => {
+  if (Option.isOption(next)) {
+    if (next._tag === "Some") open.push(next.value)
+  } else if (Result.isResult(next)) open.push(next._tag === "Success" ? next.success : next.failure)
+  else if (isData(next)) freeze(next, open)
 }
 
 const freeze = (value: object, open: Array<unknown>): void => {

@@ -18,5 +18,7 @@ export const exitOf = (reason: ExitReason.ExitReason): Exit.Exit<unknown, unknow
 /** @internal */
 export const worse = (reason: ExitReason.ExitReason, cause: Cause.Cause<unknown>): ExitReason.ExitReason => {
   if (!Cause.hasDies(cause)) return reason
-  return ExitReason.crash(reason._tag === "Crash" ? Cause.combine(reason.cause, cause) : cause)
+  if (reason._tag !== "Crash") return ExitReason.crash(cause)
+  // `Cause.combine` compares errors by their own equality, which is code of a user.
+  return ExitReason.crash(Cause.fromReasons([...reason.cause.reasons, ...cause.reasons]))
 }

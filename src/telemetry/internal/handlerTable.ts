@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
+import { stackOf } from "../../values/describe.ts"
 
 export const TypeId = "~effect-otp/telemetry/Telemetry"
 
@@ -147,7 +148,7 @@ const failed = (
     eventNames: events.map(({ name }) => name),
     kind,
     reason,
-    stacktrace: reason instanceof Error ? reason.stack : undefined
+    stacktrace: stackOf(reason)
   }
   call(listeners, { event: handlerFailure, measurements: { count: 1 }, metadata }, listeners)
 }
