@@ -147,13 +147,14 @@ export class Mailbox<A extends object> {
 
   /** Takes out everything. */
   clear(): Array<A> {
-    const rest = this.held()
+    const rest = this.held
     this.items = undefined
     this.startAfresh()
     return rest
   }
 
-  private held(): Array<A> {
+  /** A copy of what is in it, oldest first. */
+  get held(): Array<A> {
     return this.items?.slice(this.head, this.tail).filter((message) => message !== undefined) ?? []
   }
 
@@ -179,7 +180,7 @@ export class Mailbox<A extends object> {
       this.head = 0
     } else if (this.holes >= COMPACT && this.holes * 2 >= tail - head) {
       // Behind a message nobody takes the others come and go. What is left moves towards the end: never out of sight.
-      const rest = this.held()
+      const rest = this.held
       this.items = rest
       this.startAfresh()
       this.cut -= rest.length

@@ -23,6 +23,7 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { DefinitionTypeId, type Client, type Definition, type Launch } from "../behaviour/GenServer.ts"
@@ -136,8 +137,12 @@ export interface DynamicSupervisorHandle<
    * ends all the same. Its key is free when this returns.
    */
   readonly terminateChild: (key: string) => Effect.Effect<void, ChildNotFound | SupervisorDown>
-  /** The children in the order of their first start. Empty while the supervisor is down. */
+  /**
+   * The children in the order of their first start. Empty while the supervisor is down. Never older than what the caller
+   * has seen: a child that has answered is `"running"`, one that is dead for good is not there.
+   */
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  /** How many children there are, how many run, and how many are started or restarted. As new as `whichChildren`. */
   readonly countChildren: Effect.Effect<Counts>
 }
 
@@ -248,23 +253,27 @@ const makeHandle = (target: HandleTarget) => ({
   get: (key: string) =>
     Effect.sync(() => {
       const child = currentOf(target)?.children.get(key)
-      return child?.wasUp === true && !child.isLeaving ? Option.some(child.client) : Option.none()
+      const isThere = child !== undefined && (child.wasUp || child.isUp) && !child.isGone
+      return isThere ? Option.some(child.client) : Option.none()
     }),
   terminateChild: (key: string) =>
     withSupervisor(target, (supervisor) => {
       const child = supervisor.children.get(key)
       return child === undefined ? Effect.fail(new ChildNotFound({ id: key })) : supervisor.stop(child)
     }),
-  whichChildren: Effect.sync(() => childrenOf(target).map(infoOf)),
+  whichChildren: Effect.sync(() => childrenOf(target).flatMap((child) => (child.isGone ? [] : [infoOf(child)]))),
   countChildren: Effect.sync((): Counts => {
-    const children = currentOf(target)?.children
+    let children = 0
     let active = 0
     let restarting = 0
-    for (const { state } of children?.values() ?? []) {
+    for (const child of currentOf(target)?.children.values() ?? []) {
+      if (child.isGone) continue
+      children++
+      const state = child.shownState
       if (state === "running") active++
       else if (state === "starting" || state === "restarting") restarting++
     }
-    return { children: children?.size ?? 0, active, restarting }
+    return { children, active, restarting }
   })
 })
 
@@ -277,9 +286,9 @@ export const childrenOf = (target: HandleTarget): ReadonlyArray<DynamicChild> =>
   ...(currentOf(target)?.children.values() ?? [])
 ]
 
-const infoOf = ({ key, state, record, incarnation }: DynamicChild): ChildInfo => ({
+const infoOf = ({ key, shownState, record, incarnation }: DynamicChild): ChildInfo => ({
   key,
-  state,
+  state: shownState,
   pid: record?.isAlive === true ? record : undefined,
   restarts: incarnation - 1
 })
@@ -303,7 +312,10 @@ const startChild = (
   // Dead for good, as whoever asks may have learnt: its key is free once its fiber and its scope have ended.
   if (before?.isLeaving === true) {
     const again = Effect.suspend(() => startChild(supervisor, key, args))
-    return Effect.andThen(supervisor.stop(before), again)
+    const { work } = before
+    // Whoever started it is still to learn that it was up.
+    const settled = before.state === "starting" && work !== undefined ? Fiber.await(work) : supervisor.stop(before)
+    return Effect.andThen(settled, again)
   }
   const child = supervisor.add(key, args)
   const down = () => Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))

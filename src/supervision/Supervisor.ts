@@ -100,7 +100,10 @@ export interface ChildInfo {
  * @since 0.1.0
  */
 export interface SupervisorHandle extends Handle<never> {
-  /** The children in start order. Empty while the supervisor itself is down. */
+  /**
+   * The children in start order. Empty while the supervisor itself is down. Never older than what the caller has seen: a
+   * child that has answered is `"running"`, a temporary one whose `Down` has arrived is not there.
+   */
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
   /** Starts a child that is stopped, and waits until it is up. */
   readonly restartChild: (

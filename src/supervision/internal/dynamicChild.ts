@@ -11,7 +11,9 @@ import { HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import type { Observer, ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { endWithin, killAndAwait, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
 import type { Restart } from "../RestartPolicy.ts"
+import type { Ending } from "./childEnding.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
+import type { Verdict } from "./strategy.ts"
 
 /** Hears of a child from its process. @internal */
 export interface ChildListener {
@@ -91,6 +93,33 @@ export class DynamicChild implements Observer {
     this.record = record
     this.decision = undefined
     record.reporter = (report) => this.listener.childCrashed(this, report)
+    // From here on: it may be up, and seen, before its start is over.
+    record.observe(this)
+  }
+
+  /** Whether its process is up now, as whoever had an answer of it knows. */
+  get isUp(): boolean {
+    return this.record?.status === "running" && this.state !== "stopping"
+  }
+
+  private get isDead(): boolean {
+    return this.record?.isAlive === false
+  }
+
+  /** Whether the process of its last start has been up. */
+  get cameUp(): boolean {
+    const { record, target } = this
+    return record !== undefined && (target.current === record || target.last === record)
+  }
+
+  /** Whether it is dead for good, or did not come up: then it is on no list. */
+  get isGone(): boolean {
+    return this.isLeaving || (this.state === "starting" && this.isDead && !this.cameUp)
+  }
+
+  /** Where it stands, never older than what anybody has seen of it. */
+  get shownState(): ChildState {
+    return this.isUp ? "running" : this.state
   }
 
   /** Says how its first start ended, unless that is known. */
@@ -99,6 +128,14 @@ export class DynamicChild implements Observer {
     this.first = first
     this.onFirst?.()
     this.onFirst = undefined
+  }
+
+  /** Asks its schedule what follows this end. */
+  ask(make: () => RestartSteps | undefined, { reason }: Ending, uptimeMillis: number): Effect.Effect<Verdict> {
+    const steps = (this.steps ??= make())
+    if (steps === undefined) return Effect.succeed({ _tag: "Delay", millis: 0 })
+    const uptime = Duration.millis(uptimeMillis)
+    return steps.ask({ id: this.key, reason, incarnation: this.incarnation - 1, uptime })
   }
 
   /** How long a killed run may take to end. */

@@ -23,8 +23,8 @@ import type * as Intensity from "./intensity.ts"
 import { abandon, leaveBehind } from "./leftBehind.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
+import { Roster } from "./roster.ts"
 import { stopTogether } from "./stopTogether.ts"
-import type { Verdict } from "./strategy.ts"
 import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
 
 /** @internal */
@@ -45,11 +45,7 @@ export type Refused = "AlreadyStarted" | "MaxChildren" | "Stopping"
 /** @internal */
 export class DynamicProcess extends TreeProcess implements ChildListener {
   readonly spec: DynamicSpec
-  readonly children = new Map<string, DynamicChild>()
-  /** How many children were ever started here. */
-  added = 0
-  /** Children that are dead for good, and not forgotten yet. */
-  private leaving = 0
+  private readonly roster = new Roster()
   private readonly reports: DynamicReports
   /** Undefined: failures are not counted. */
   private readonly failures: FailureCounter | undefined
@@ -79,6 +75,15 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     this.target.up(this)
   }
 
+  get children(): ReadonlyMap<string, DynamicChild> {
+    return this.roster.byKey
+  }
+
+  /** How many children were ever started here. */
+  get added(): number {
+    return this.roster.added
+  }
+
   get isStopping(): boolean {
     return this.finalReason !== undefined || !this.isOpen
   }
@@ -93,11 +98,10 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   add(key: string, args: ReadonlyArray<unknown>, policy: ChildPolicy = this.spec): DynamicChild | Refused {
     if (this.isStopping) return "Stopping"
     if (this.children.has(key)) return "AlreadyStarted"
-    if (this.children.size - this.leaving >= this.spec.maxChildren) return "MaxChildren"
+    if (this.roster.occupied >= this.spec.maxChildren) return "MaxChildren"
     const { spec, targets } = this
     const child = new DynamicChild({ key, args, policy, launch: spec.launch, supervisor: this, targets })
-    this.children.set(key, child)
-    this.added++
+    this.roster.add(child)
     const settled = (exit: Exit.Exit<void, unknown>) => Effect.sync(() => this.firstStarted(child, exit))
     this.work(child, Effect.onExit(this.start(child), settled))
     return child
@@ -136,9 +140,9 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     if (child.state !== "stopping") child.state = "running"
     if (child.policy.restart === "temporary") child.args = undefined
     this.reports.started(child, child.startedAt - begun)
-    // It may be dead or dying already: then it is told at once.
-    record.observe(child)
+    // It may be dying or dead already.
     if (record.status === "exiting") this.childExiting(child)
+    else if (record.status === "dead") this.childDead(child, record.reason!)
   }
 
   /** Runs a start or restart, the one thing that is done for a child at a time. */
@@ -170,7 +174,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   }
 
   childDead(child: DynamicChild, reason: ExitReason.ExitReason): void {
-    if (child.state !== "running") return
+    if (child.state !== "running") return this.deadUntold(child)
     const uptime = this.now() - child.startedAt
     this.reports.exited(child, reason, uptime)
     if (!this.isStopping && shouldRestart(child.policy.restart, ExitReason.isExpected(reason))) {
@@ -179,10 +183,15 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       this.work(child, Effect.andThen(Effect.yieldNow, this.restart(child, { reason }, uptime)))
     } else {
       this.reports.settle(child, this.isStopping ? "stop" : "no restart")
-      child.isLeaving = true
-      this.leaving++
+      this.roster.leave(child)
       this.beginStop(child)
     }
+  }
+
+  /** It is dead while its start or its stop is under way. If nobody will start it again it is gone for whoever knows. */
+  private deadUntold(child: DynamicChild): void {
+    const isTemporary = child.policy.restart === "temporary" && child.cameUp
+    if (child.state === "stopping" || isTemporary) this.roster.leave(child)
   }
 
   /** Counts the failure, asks the schedule, waits, and starts it anew, until it is up or the supervisor gives up. */
@@ -190,7 +199,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     return Effect.suspend(() => {
       const attempts = this.failures?.record(this.now())
       if (attempts !== undefined) return this.giveUp(child, ending, { attempts, policy: "intensity" })
-      return Effect.flatMap(this.ask(child, ending, uptime), (verdict) => {
+      return Effect.flatMap(child.ask(this.spec.steps, ending, uptime), (verdict) => {
         if (verdict._tag === "Exhausted") {
           return this.giveUp(child, ending, { attempts: verdict.attempts, policy: "schedule" })
         }
@@ -215,13 +224,6 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       this.reports.exited(child, ending.reason, 0)
       return this.restart(child, ending, 0)
     })
-  }
-
-  private ask(child: DynamicChild, { reason }: Ending, uptimeMillis: number): Effect.Effect<Verdict> {
-    const steps = (child.steps ??= this.spec.steps())
-    if (steps === undefined) return Effect.succeed({ _tag: "Delay", millis: 0 })
-    const uptime = Duration.millis(uptimeMillis)
-    return steps.ask({ id: child.key, reason, incarnation: child.incarnation - 1, uptime })
   }
 
   /** Waits until the last run has ended, within the limit. */
@@ -273,9 +275,8 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   }
 
   private forget(child: DynamicChild): void {
-    if (this.children.get(child.key) !== child) return
-    this.children.delete(child.key)
-    if (child.isLeaving) this.leaving--
+    if (!this.roster.has(child)) return
+    this.roster.remove(child)
     if (child.record !== undefined && !child.record.ended) this.reports.overdue(child)
     if (child.decision === undefined) this.reports.settle(child, "stop")
     child.settle(Exit.interrupt())

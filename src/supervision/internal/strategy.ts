@@ -119,6 +119,9 @@ export const decide = <X>(
   return close(turn)
 }
 
+/** What the shell knows of the process of a start. The core hears of it a little later. */
+export type Sight = "up" | "dead" | undefined
+
 /** What `whichChildren` shows of a child. */
 export interface ChildView {
   readonly id: string
@@ -126,10 +129,21 @@ export interface ChildView {
   readonly state: "starting" | "running" | "restarting" | "stopping" | "stopped"
 }
 
-/** All children in start order, without the temporary ones that have ended. */
-export const whichChildren = <X>(state: State<X>): ReadonlyArray<ChildView> =>
-  state.children.flatMap(({ member: { id, kind }, status }, index) => {
-    if (status._tag === "Dropped") return []
+/**
+ * All children in start order, without the temporary ones that have ended. `look` says what can be seen of a start by now:
+ * a process that is up may have answered somebody, although its Layer is not built yet; one that is dead may still be
+ * released.
+ */
+export const whichChildren = <X>(
+  state: State<X>,
+  look: (child: number, incarnation: number) => Sight = () => undefined
+): ReadonlyArray<ChildView> =>
+  state.children.flatMap((child, index) => {
+    const { incarnation, member, status } = child
+    const sight = look(index, incarnation)
+    if (status._tag === "Dropped" || (sight === "dead" && isTemporary(child))) return []
+    const { id, kind } = member
+    if (status._tag === "Starting" && sight === "up") return [{ id, kind, state: "running" }]
     return [{ id, kind, state: isRestarting(state, index) ? "restarting" : shown[status._tag] }]
   })
 

@@ -11,11 +11,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import type { Limit } from "../../kernel/Shutdown.ts"
-import type { Untyped } from "../ChildSpec.ts"
+import { Self } from "../../kernel/ProcessRecord.ts"
 import { RestartLimit } from "../RestartLimit.ts"
 import type { Request } from "./child.ts"
+import { checkChild, limitOf } from "./checkChild.ts"
 import { ChildReports } from "./childReports.ts"
 import type { Ending } from "./childEnding.ts"
 import { ChildRun, type Reports } from "./childRun.ts"
@@ -25,6 +24,7 @@ import { monotonicMillis } from "./monotonic.ts"
 import { Slots, type SupervisorSpec } from "./slots.ts"
 import * as Strategy from "./strategy.ts"
 import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
+import { SupervisorView, type ChildView } from "./supervisorView.ts"
 import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
 
 type Event = Strategy.Event<Ending>
@@ -33,18 +33,13 @@ type EndReason = Strategy.EndReason<Ending>
 type State = Strategy.State<Ending>
 
 /** @internal */
-export interface ChildView extends Strategy.ChildView {
-  readonly pid: ProcessRecord | undefined
-  readonly restarts: number
-}
-
-/** @internal */
 export class SupervisorProcess extends TreeProcess {
   readonly spec: SupervisorSpec
   protected readonly slots: Slots
   private readonly reports: ChildReports
   private readonly waits = new RoundWaits()
   private readonly desk = new RequestDesk()
+  private readonly sights: SupervisorView
   private state: State | undefined = undefined
   private finalReason: ExitReason.ExitReason | undefined = undefined
   booted = false
@@ -60,6 +55,12 @@ export class SupervisorProcess extends TreeProcess {
     this.spec = spec
     this.slots = new Slots(spec, options.targets, this.supervised)
     this.reports = new ChildReports(this, spec.id, this.slots)
+    this.sights = new SupervisorView({
+      slots: this.slots,
+      state: () => this.state,
+      told: () => this.mailbox.held,
+      now: () => this.now()
+    })
   }
 
   // ---- the loop ---------------------------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ export class SupervisorProcess extends TreeProcess {
       context: this.slots.environment(child, this.context),
       reporter: this.reports.reporter(child),
       check: (record) => checkChild(record, spec),
-      defaultLimit: (record): Limit => (record instanceof TreeProcess ? "infinity" : defaultLimit),
+      defaultLimit: limitOf,
       reports: this.listenTo(child, incarnation)
     })
     slot.run.start()
@@ -220,18 +221,29 @@ export class SupervisorProcess extends TreeProcess {
 
   /** Asks the core for something; `answer` is called once. */
   request(tag: Request["_tag"], id: string, answer: Answer): void {
-    const request = this.desk.add(answer)
+    const request = this.desk.add((result) => answer(this.upToDate(id, result)))
     const refused = () => this.desk.reply(request, { _tag: "SupervisorStopping" })
     this.post(new SupervisorEnvelope({ _tag: tag, request, id }, refused))
   }
 
+  /** A child whose process is up is running for everybody, though its start is not over. */
+  private upToDate(id: string, result: Strategy.Result<Ending>): Strategy.Result<Ending> {
+    if (result._tag !== "ChildRestarting") return result
+    const isUp = this.view.some((child) => child.id === id && child.state === "running")
+    return isUp ? { _tag: "ChildRunning" } : result
+  }
+
+  /** Never older than what anybody has seen of a child. */
   get view(): ReadonlyArray<ChildView> {
-    if (this.state === undefined) return []
-    return Strategy.whichChildren(this.state).map((child) => {
-      const { incarnation, run } = this.slots.withId(child.id)
-      const pid = run?.record?.isAlive === true ? run.record : undefined
-      return { ...child, pid, restarts: Math.max(0, incarnation - 1) }
-    })
+    return this.sights.children
+  }
+
+  override get onlyGivesUp(): boolean {
+    return this.spec.options.autoShutdown === "never"
+  }
+
+  override get isUp(): boolean {
+    return this.booted || this.sights.isUp
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------------
@@ -293,16 +305,4 @@ export class SupervisorProcess extends TreeProcess {
   override shutdown(reason: ExitReason.ExitReason): void {
     if (this.exiting === undefined) this.tell({ _tag: "StopRequested", reason: { reason } })
   }
-}
-
-/** How long a process that is no supervisor may take to end in good order. */
-const defaultLimit = Duration.seconds(5)
-
-const checkChild = (record: ProcessRecord, spec: Untyped): void => {
-  if (!(record instanceof TreeProcess) || spec.options.restart !== "transient") return
-  if (record instanceof SupervisorProcess && record.spec.options.autoShutdown !== "never") return
-  throw new RangeError(
-    `${record.treeId} cannot be transient: when it gives up it ends with Shutdown, which is expected, and would ` +
-      `vanish silently. Make it permanent, or give it autoShutdown`
-  )
 }

@@ -128,5 +128,15 @@ export abstract class TreeProcess extends ProcessRecord {
     this.shutdown(reason)
   }
 
+  /** Whether it ends by itself only when it gives up. */
+  get onlyGivesUp(): boolean {
+    return true
+  }
+
+  /** Whether all its children have come up. */
+  get isUp(): boolean {
+    return this.status === "running"
+  }
+
   abstract override shutdown(reason: ExitReason.ExitReason): void
 }

@@ -1,0 +1,38 @@
+/** The children of a dynamic supervisor, by key. A dead one keeps its key until it is released, but takes no room. */
+import type { DynamicChild } from "./dynamicChild.ts"
+
+/** @internal */
+export class Roster {
+  readonly byKey = new Map<string, DynamicChild>()
+  /** How many children were ever added. */
+  added = 0
+  /** Children that are dead for good, and not removed yet. */
+  private leaving = 0
+
+  /** How many children count against the limit. */
+  get occupied(): number {
+    return this.byKey.size - this.leaving
+  }
+
+  has(child: DynamicChild): boolean {
+    return this.byKey.get(child.key) === child
+  }
+
+  add(child: DynamicChild): void {
+    this.byKey.set(child.key, child)
+    this.added++
+  }
+
+  /** It is dead for good. */
+  leave(child: DynamicChild): void {
+    if (child.isLeaving || !this.has(child)) return
+    child.isLeaving = true
+    this.leaving++
+  }
+
+  /** Its key is free. */
+  remove(child: DynamicChild): void {
+    this.byKey.delete(child.key)
+    if (child.isLeaving) this.leaving--
+  }
+}
