@@ -201,8 +201,7 @@ export const spawnLink = <A, E, R, M = never>(
   Effect.withFiber((fiber) => {
     const record = spawnUnsafe(fiber, body, options)
     const me = selfUnsafe(fiber)
-    if (me.isAlive) Relations.link<ProcessRecord>(me, record)
-    else record.exitSignal(undefined, ExitReason.killed)
+    linkStartedUnsafe(me, record)
     return Effect.succeed(record)
   })
 
@@ -307,8 +306,8 @@ export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
   Effect.withFiber((fiber) => {
     const me = selfUnsafe(fiber)
     const other = recordOf(pid)
-    // What has been killed makes no relations any more: nothing would end them.
-    if (!me.isAlive) return Effect.void
+    // What has ended makes no relations any more: nothing would end them.
+    if (!me.isAlive) return me.wasKilled ? Effect.void : Effect.fail(new NoProcess({ pid: me }))
     if (other.isAlive) {
       Relations.link<ProcessRecord>(me, other)
       return Effect.void
@@ -458,6 +457,13 @@ export const recordOf = (pid: Pid): ProcessRecord => pid as unknown as ProcessRe
 export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
   Context.getUnsafe(fiber.context, SelfKey) as unknown as ProcessRecord
 
+/** Links a process to one it has just started. If it has ended, it is as if the link had been made before. @internal */
+export const linkStartedUnsafe = (me: ProcessRecord, started: ProcessRecord): void => {
+  if (me.isAlive) Relations.link<ProcessRecord>(me, started)
+  else if (me.wasKilled) started.exitSignal(undefined, ExitReason.killed)
+  else started.exitSignal(me, me.reason!)
+}
+
 /** @internal */
 export const monitorUnsafe = (watcher: ProcessRecord, target: ProcessRecord, name?: string): Signal.MonitorRef => {
   if (watcher.isAlive && target.isAlive) return Relations.monitor<ProcessRecord>(watcher, target, name)
@@ -516,14 +522,14 @@ const spawnUnsafe = <M, A, E, R>(
 }
 
 /**
- * The process that is the parent of what this fiber starts. Where a kernel of its own was provided inside a process, that
- * process is a stranger to it.
+ * The parent of what a fiber starts. Where a kernel of its own was provided inside a process, that process is a stranger to
+ * it. A dead process is nobody's parent.
  *
  * @internal
  */
 export const parentOf = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined => {
   const current = currentUnsafe(fiber)
-  return current?.kernel === Kernel.currentUnsafe(fiber) ? current : undefined
+  return current?.isAlive === true && current.kernel === Kernel.currentUnsafe(fiber) ? current : undefined
 }
 
 const makePlain = (

@@ -114,13 +114,18 @@ export interface Belonging {
 export class Self extends Context.Service<Self, Pid.Pid>()("effect-otp/kernel/Self") {}
 
 /**
- * The record of the process this fiber belongs to, if it belongs to one.
+ * The process in whose name this fiber acts, if there is one.
+ *
+ * **Details**
+ *
+ * A fiber that has outlived its process acts as a stranger. Only where the process was killed is it still the process's:
+ * what a killed process sends is discarded.
  *
  * @category accessors
  * @since 0.1.0
  */
 export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined =>
-  Context.getOrUndefined(fiber.context, Self) as ProcessRecord | undefined
+  (Context.getOrUndefined(fiber.context, Self) as ProcessRecord | undefined)?.speaker
 
 // ---- the record ---------------------------------------------------------------------------------------------------
 
@@ -150,6 +155,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   exiting: ExitReason.ExitReason | undefined = undefined
   /** Why it ended. Written once, at its death. */
   reason: ExitReason.ExitReason | undefined = undefined
+  /** Whether a kill ended it: then what it still sends is discarded. */
+  wasKilled = false
   /** Whether a signal ended it: then who sent the signal reports the crash. */
   protected signalled = false
   /** Who writes its crash report; a supervisor does, with what it decided. */
@@ -192,6 +199,11 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     return this.status !== "dead"
   }
 
+  /** In whose name its fibers act, those included that outlive it. */
+  get speaker(): ProcessRecord | undefined {
+    return this.status === "dead" && !this.wasKilled ? undefined : this
+  }
+
   /** Whether messages are still taken in. */
   get isOpen(): boolean {
     return this.exiting === undefined
@@ -206,8 +218,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   }
 
   get accounting(): Accounting {
-    const tally = this.tally()
-    return { ...tally, pending: this.pending }
+    return { ...this.tally(), pending: this.pending }
   }
 
   toString(): string {
@@ -236,7 +247,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   post(envelope: Envelope, admit?: () => void): boolean {
     this.count()
     if (this.kernel.freezes) deepFreeze(envelope.shared)
-    if (envelope.from?.status === "dead") return this.lose(envelope, "dropped")
+    if (envelope.from?.wasKilled === true) return this.lose(envelope, "dropped")
     if (this.exiting !== undefined) return this.refuse(envelope, { _tag: "Closed", reason: this.exiting })
     if (this.bound !== undefined && this.mailbox.size >= this.bound.capacity) return this.overflow(envelope, admit)
     this.mailbox.push(envelope)
@@ -248,12 +259,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   signal(signal: Signal.Signal): void {
     const envelope = new SignalEnvelope(signal)
     this.count()
-    if (this.exiting !== undefined) {
-      this.refuse(envelope, { _tag: "Closed", reason: this.exiting })
-      return
-    }
-    this.mailbox.push(envelope)
-    this.wake(envelope)
+    if (this.exiting !== undefined) this.refuse(envelope, { _tag: "Closed", reason: this.exiting })
+    else this.admit(envelope)
   }
 
   /** Takes a message that has not begun back out of the mailbox; false if it has begun or is not here. */
@@ -292,7 +299,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     if (waiting === undefined) return
     while (waiting.length > 0 && this.mailbox.size < this.bound!.capacity) {
       const { envelope, admit } = waiting.shift()!
-      if (envelope.from?.status === "dead") this.lose(envelope, "dropped")
+      if (envelope.from?.wasKilled === true) this.lose(envelope, "dropped")
       else this.admit(envelope)
       admit()
     }
@@ -395,7 +402,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** An exit signal from another process, from itself, or (undefined) from outside. */
   exitSignal(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
     // What a killed process still sends is discarded.
-    if (from?.status !== "dead") this.receiveExit(from, reason)
+    if (from?.wasKilled !== true) this.receiveExit(from, reason)
   }
 
   protected receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
@@ -419,6 +426,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
    */
   kill(reason: ExitReason.ExitReason = ExitReason.killed): void {
     if (this.status === "dead") return
+    this.wasKilled = true
     this.close(reason)
     this.abandonHand(reason)
     this.die(reason)
@@ -559,10 +567,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   }
 
   private tally(): Tally {
-    const tally = { ...(this.fates ?? emptyTally()) }
-    tally.accepted = this.accepted
-    tally.handled = this.handled
-    return tally
+    const { accepted, handled } = this
+    return { ...(this.fates ?? emptyTally()), accepted, handled }
   }
 }
 

@@ -82,9 +82,8 @@ class CastRequest extends Request<void> {
 const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
   target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.key)
 
-/** What a handler that casts in its own step says about itself. @internal */
-export interface Caster {
-  readonly from: ProcessRecord
+/** The server of a handler that casts in its own step. @internal */
+export interface Caster extends ProcessRecord {
   readonly travel: Travel.Travel | undefined
 }
 
@@ -93,8 +92,8 @@ export const castUnsafe = (to: Handle<unknown>, tag: string, payload: unknown, c
   const message = (to as Client)[MessagesKey]?.get(tag)
   const target = targetOf(to)
   if (message?.isCast !== true) throw new RangeError(`${target.key} has no cast "${tag}"`)
-  const record = target.current ?? target.last ?? nobodyUnsafe(caster.from.kernel, target.key)
-  record.post(new CastEnvelope(tag, message.construct(payload), caster.from, caster.travel))
+  const record = target.current ?? target.last ?? nobodyUnsafe(caster.kernel, target.key)
+  record.post(new CastEnvelope(tag, message.construct(payload), caster.speaker, caster.travel))
 }
 
 /** @internal */
@@ -229,9 +228,9 @@ const askPatiently = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => 
   return attempt
 }
 
-/** Whoever is dead is not heard, however often it asks. */
+/** What was killed is not heard, however often it asks. */
 const isToAskAgain = ({ from }: Call, error: unknown): boolean =>
-  from?.status !== "dead" &&
+  from?.wasKilled !== true &&
   error instanceof CallError &&
   error.started === "no" &&
   (error.reason._tag === "ServerDown" || error.reason._tag === "NoProcess")

@@ -46,7 +46,7 @@ export class HandlerContext {
   }
 
   get cast(): (to: Handle<unknown>, tag: string, payload: unknown) => void {
-    return (to, tag, payload) => castUnsafe(to, tag, payload, { from: this.host, travel: this.host.travel })
+    return (to, tag, payload) => castUnsafe(to, tag, payload, this.host)
   }
 
   private send(info: unknown, delay: Duration.Input, every: boolean): Effect.Effect<Timer.Timer> {

@@ -15,12 +15,15 @@ export interface Sender {
   readonly clock: Clock.Clock
 }
 
-/** An environment never changes: what was found in it last holds as long as it is the same one. */
+/**
+ * An environment never changes: what was found in it last holds as long as it is the same one and its process lives. A
+ * fiber that has outlived its process is somebody else's.
+ */
 let last: Sender | undefined = undefined
 
 /** @internal */
 export const senderOf = (fiber: Fiber.Fiber<unknown, unknown>): Sender =>
-  last !== undefined && last.context === fiber.context ? last : (last = look(fiber))
+  last !== undefined && last.context === fiber.context && last.process?.status !== "dead" ? last : (last = look(fiber))
 
 /** Whenever a server has nothing to do: no environment is held for long by the last who sent from it. @internal */
 export const forgetSender = (): void => {

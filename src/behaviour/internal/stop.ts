@@ -26,7 +26,7 @@ export const stopServer = (
     }
     server.post(new StopEnvelope(options.reason, from), isSuspended(server) ? undefined : () => {})
     // What a killed process still asks is discarded: there is nothing to wait for.
-    if (from?.status === "dead") {
+    if (from?.wasKilled === true) {
       return Effect.fail(failure(target, { _tag: "ServerDown", reason: ExitReason.killed }, "no"))
     }
     return Effect.flatMap(Effect.timeoutOption(awaitEnd(server), options.timeout), (ended) =>

@@ -50,7 +50,7 @@ export class TopicState {
     for (const subscriber of members.keys()) {
       if (subscriber instanceof ProcessRecord) {
         if (subscriber !== except) subscriber.post(envelope)
-      } else if (from?.status !== "dead" && !subscriber.push(message)) this.lost(key, subscriber, publication)
+      } else if (from?.wasKilled !== true && !subscriber.push(message)) this.lost(key, subscriber, publication)
     }
   }
 

@@ -10,7 +10,7 @@ import { makeTargets, processLayer, targetIn, type Place } from "../../kernel/Ad
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
-import { environment } from "../../kernel/Process.ts"
+import { environment, parentOf } from "../../kernel/Process.ts"
 import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch } from "../../kernel/TreeWatch.ts"
@@ -68,8 +68,7 @@ const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, place: Pl
   const targets = place?.targets ?? makeTargets()
   const kernel = place?.parent.kernel ?? Kernel.currentUnsafe(fiber)
   const current = currentUnsafe(fiber)
-  // Where a kernel of its own was provided inside a process, that process is a stranger to it.
-  const parent = place?.parent ?? (current?.kernel === kernel ? current : undefined)
+  const parent = place?.parent ?? parentOf(fiber)
   // Flattened once: each child's environment is built on it.
   const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
   const watch = place === undefined ? watchOf(fiber, current) : undefined

@@ -5,11 +5,10 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { TaskRun } from "../../behaviour/Task.ts"
 import type { Place } from "../../kernel/Adoption.ts"
-import * as ExitReason from "../../kernel/ExitReason.ts"
 import { TypeId as HandleTypeId } from "../../kernel/Handle.ts"
 import { Kernel } from "../../kernel/Kernel.ts"
 import type { Pid } from "../../kernel/Pid.ts"
-import { Callers, environment, link, recordOf, spawnIn } from "../../kernel/Process.ts"
+import { Callers, environment, linkStartedUnsafe, recordOf, spawnIn } from "../../kernel/Process.ts"
 import { currentUnsafe, Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import type { DynamicLaunch } from "./dynamicChild.ts"
 
@@ -57,7 +56,7 @@ export class TaskJob {
     })
     this.first ??= record
     // In the same step: its body has not begun.
-    if (run?.owner !== undefined) linkTo(run.owner, record)
+    if (run?.owner !== undefined) linkStartedUnsafe(run.owner, record)
     if (run?.isUnwanted === true) record.kill()
     return record
   }
@@ -86,11 +85,6 @@ const callersOf = (fiber: AnyFiber): ReadonlyArray<Pid> => {
   const callers = Context.get(fiber.context, Callers).filter((pid) => recordOf(pid).isAlive)
   const caller = currentUnsafe(fiber)
   return caller === undefined ? callers : [caller, ...callers]
-}
-
-const linkTo = (owner: ProcessRecord, record: ProcessRecord): void => {
-  if (owner.isAlive) Effect.runSyncWith(Context.make(Self, owner))(Effect.orDie(link(record)))
-  else record.exitSignal(undefined, ExitReason.killed)
 }
 
 /** How a dynamic supervisor starts a job. @internal */
