@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
+import { describe, read, shorten } from "../values/describe.ts"
 
 declare const CastTypeId: unique symbol
 
@@ -175,7 +176,8 @@ const constructor = (name: string, schema: Schema.Top): ((payload: unknown) => u
     try {
       return schema.make(payload)
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause)
+      const message = read(cause, "message")
+      const why = typeof message === "string" ? shorten(message) : describe(cause)
       throw new RangeError(`${name}: its Schema refuses the payload. ${why}`, { cause })
     }
   }

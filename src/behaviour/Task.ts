@@ -43,6 +43,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { isInstance } from "../values/describe.ts"
 import { shutdown as plainShutdown } from "../kernel/ExitReason.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, spawnLink, unlink, type Self } from "../kernel/Process.ts"
@@ -489,7 +490,7 @@ const resultOf = <A, E>(run: TaskRun): Option.Option<Result.Result<A, E | TaskEx
 
 /** The task has ended as it was told, and that is no news. */
 const isAsTold = (result: Result.Result<unknown, unknown>, brutal: boolean): boolean => {
-  if (!Result.isFailure(result) || !(result.failure instanceof TaskExit)) return false
+  if (!Result.isFailure(result) || !isInstance(result.failure, TaskExit)) return false
   const { reason } = result.failure
   return brutal ? reason._tag === "Killed" : reason._tag === "Shutdown" && reason.detail === undefined
 }

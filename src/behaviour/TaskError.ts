@@ -13,6 +13,7 @@
  */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
+import { describe } from "../values/describe.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
 import type { Pid } from "../kernel/Pid.ts"
 
@@ -29,7 +30,7 @@ export class TaskExit extends Data.TaggedError("TaskExit")<{
   readonly reason: ExitReason.ExitReason
 }> {
   override get message() {
-    return `Task ${String(this.pid)} has ended without an answer: ${ExitReason.format(this.reason)}`
+    return `Task ${describe(this.pid)} has ended without an answer: ${ExitReason.format(this.reason)}`
   }
 }
 
@@ -41,6 +42,6 @@ export class TaskExit extends Data.TaggedError("TaskExit")<{
  */
 export class TaskTimeout extends Data.TaggedError("TaskTimeout")<{ readonly timeout: Duration.Duration }> {
   override get message() {
-    return `A task has not ended within ${String(this.timeout)}`
+    return `A task has not ended within ${describe(this.timeout)}`
   }
 }

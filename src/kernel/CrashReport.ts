@@ -20,6 +20,7 @@
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import { describe } from "../values/describe.ts"
 import type { Pid } from "./Pid.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ export class CrashLimiter {
 }
 
 /** Who crashed, in one word. @internal */
-export const subject = (report: CrashReport): string => report.label ?? report.name ?? String(report.pid)
+export const subject = (report: CrashReport): string => report.label ?? report.name ?? describe(report.pid)
 
 /** What shares a limit: every process without a label or name has another pid. @internal */
 export const kind = (report: CrashReport): string => report.label ?? report.name ?? `below ${report.ancestors[0] ?? ""}`
@@ -103,7 +104,7 @@ export const write = (report: CrashReport, suppressed: number, context: Context.
 }
 
 const annotations = (report: CrashReport, suppressed: number): Record<string, unknown> => {
-  const fields: Record<string, unknown> = { pid: String(report.pid), mailboxLength: report.mailboxLength }
+  const fields: Record<string, unknown> = { pid: describe(report.pid), mailboxLength: report.mailboxLength }
   if (report.name !== undefined) fields["name"] = report.name
   if (report.ancestors.length > 0) fields["ancestors"] = report.ancestors
   if (report.message !== undefined) fields["message"] = report.message

@@ -16,6 +16,7 @@
  * @stability experimental
  * @since 0.1.0
  */
+import { describe } from "../values/describe.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -60,7 +61,7 @@ export const bound = (options: Bound): Bound => {
     throw new RangeError(`Mailbox capacity must be a whole number of at least 1, got ${options.capacity}`)
   }
   if (!policies.includes(options.policy)) {
-    throw new RangeError(`Mailbox policy must be one of ${policies.join(", ")}, got ${String(options.policy)}`)
+    throw new RangeError(`Mailbox policy must be one of ${policies.join(", ")}, got ${describe(options.policy)}`)
   }
   return { capacity: options.capacity, policy: options.policy }
 }

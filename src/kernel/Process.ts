@@ -29,6 +29,7 @@ import * as Option from "effect/Option"
 import type { Refinement } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
+import { describe } from "../values/describe.ts"
 import type { Accounting } from "./Accounting.ts"
 import { CurrentAdoption } from "./Adoption.ts"
 import * as ExitReason from "./ExitReason.ts"
@@ -147,7 +148,7 @@ type Needs<R, M> = Exclude<R, Scope.Scope | SelfKey | Receives<M>>
  */
 export class NoProcess extends Data.TaggedError("NoProcess")<{ readonly pid: Pid }> {
   override get message() {
-    return `There is no process ${String(this.pid)}`
+    return `There is no process ${describe(this.pid)}`
   }
 }
 

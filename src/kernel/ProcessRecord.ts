@@ -356,13 +356,9 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   // ---- relations --------------------------------------------------------------------------------------------------
 
   observe(observer: Observer): void {
-    if (this.ended) {
-      observer.dead?.(this.reason!)
-      observer.ended?.()
-      return
-    }
-    if (this.status === "dead") observer.dead?.(this.reason!)
-    ;(this.observers ??= []).push(observer)
+    if (this.status === "dead") guarded(() => observer.dead?.(this.reason!), this)
+    if (this.ended) guarded(() => observer.ended?.(), this)
+    else (this.observers ??= []).push(observer)
   }
 
   /** Takes a signal back out of the mailbox before it was received. */
@@ -496,7 +492,9 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   private finished(reason: ExitReason.ExitReason): void {
     if (this.scope?.state._tag === "Empty") this.scope.state = { _tag: "Closed", exit: exitOf(reason) }
     if (this.status !== "dead") this.die(reason)
-    else if (reason._tag === "Crash" && reason !== this.reason && Cause.hasDies(reason.cause)) this.report(reason.cause)
+    else if (reason._tag === "Crash" && reason !== this.reason && Cause.hasDies(reason.cause)) {
+      guarded(() => this.report(reason.cause), this)
+    }
     this.ended = true
     this.kernel.zombies.delete(this)
     this.tellObservers((observer) => observer.ended?.())

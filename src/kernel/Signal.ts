@@ -12,6 +12,7 @@
  * @since 0.1.0
  */
 import { hasProperty } from "effect/Predicate"
+import { isInstance } from "../values/describe.ts"
 import type { ExitReason } from "./ExitReason.ts"
 import type { Pid } from "./Pid.ts"
 
@@ -94,7 +95,7 @@ export const isSignal = (u: unknown): u is Signal => hasProperty(u, TypeId)
  * @category guards
  * @since 0.1.0
  */
-export const isExit = (u: unknown): u is Exit => u instanceof Exit
+export const isExit = (u: unknown): u is Exit => isInstance(u, Exit)
 
 /**
  * Tells whether a message is the end of a monitored process.
@@ -102,4 +103,4 @@ export const isExit = (u: unknown): u is Exit => u instanceof Exit
  * @category guards
  * @since 0.1.0
  */
-export const isDown = (u: unknown): u is Down => u instanceof Down
+export const isDown = (u: unknown): u is Down => isInstance(u, Down)

@@ -23,6 +23,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { describe } from "../values/describe.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle } from "../kernel/Handle.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
@@ -56,7 +57,7 @@ export interface Name<in M = never> extends Address<M> {
  */
 export class NameTaken extends Data.TaggedError("NameTaken")<{ readonly name: string; readonly pid: Pid }> {
   override get message() {
-    return `The name "${this.name}" is taken by ${String(this.pid)}`
+    return `The name "${this.name}" is taken by ${describe(this.pid)}`
   }
 }
 
@@ -68,7 +69,7 @@ export class NameTaken extends Data.TaggedError("NameTaken")<{ readonly name: st
  */
 export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{ readonly name: string; readonly pid: Pid }> {
   override get message() {
-    return `${String(this.pid)} has the name "${this.name}" already`
+    return `${describe(this.pid)} has the name "${this.name}" already`
   }
 }
 
@@ -80,7 +81,7 @@ export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{ readonly na
  */
 export class AlreadyStarted extends Data.TaggedError("AlreadyStarted")<{ readonly name: string; readonly pid: Pid }> {
   override get message() {
-    return `"${this.name}" is the name of ${String(this.pid)} already`
+    return `"${this.name}" is the name of ${describe(this.pid)} already`
   }
 }
 
@@ -310,7 +311,7 @@ const give = (kernel: KernelState, name: string, record: ProcessRecord): void =>
 /** A name from outside. @internal */
 export const checkedName = (name: unknown): string => {
   if (typeof name === "string" && name !== "") return name
-  throw new RangeError(`A name must be a string that is not empty, got ${name === "" ? '""' : String(name)}`)
+  throw new RangeError(`A name must be a string that is not empty, got ${name === "" ? '""' : describe(name)}`)
 }
 
 const isHandle = (u: Name<never> | Handle<unknown>): u is Handle<unknown> => hasProperty(u, HandleTypeId)

@@ -34,6 +34,7 @@ import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import type * as Stream from "effect/Stream"
+import { describe } from "../values/describe.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
@@ -168,7 +169,7 @@ export class AlreadyRegistered extends Data.TaggedError("AlreadyRegistered")<{
   readonly pid: Pid
 }> {
   override get message() {
-    return `${this.registry}(${format(this.key)}) is registered by ${String(this.pid)}`
+    return `${this.registry}(${format(this.key)}) is registered by ${describe(this.pid)}`
   }
 }
 

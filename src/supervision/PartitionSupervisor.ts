@@ -27,6 +27,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
+import { describe } from "../values/describe.ts"
 import { DefinitionTypeId, type Client, type Definition } from "../behaviour/GenServer.ts"
 import type * as Protocol from "../behaviour/Protocol.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
@@ -348,7 +349,7 @@ const makeHandle = (target: HandleTarget, clients: ReadonlyArray<unknown>): Part
     size: Effect.sync(size),
     resize: (size) => {
       if (!Number.isInteger(size) || size < 0 || size > all) {
-        throw new RangeError(`${target.key}: size must be a whole number from 0 to ${all}, got ${String(size)}`)
+        throw new RangeError(`${target.key}: size must be a whole number from 0 to ${all}, got ${describe(size)}`)
       }
       return Effect.suspend(() => {
         const supervisor = currentOf(target)
@@ -412,7 +413,7 @@ const grow = (
 
 const start = (supervisor: PartitionProcess, partition: number): Effect.Effect<void, StartFailed | SupervisorDown> =>
   ask(supervisor, "RestartRequested", partition).pipe(
-    Effect.flatMap((answer) => startAnswer(String(partition), answer)),
+    Effect.flatMap((answer) => startAnswer(`${partition}`, answer)),
     Effect.catchTags({
       ChildRunning: () => Effect.void,
       // It comes back with its group.
@@ -422,4 +423,4 @@ const start = (supervisor: PartitionProcess, partition: number): Effect.Effect<v
 
 /** A partition is never dropped, so there is always one to ask. */
 const ask = (supervisor: PartitionProcess, tag: "ParkRequested" | "RestartRequested", partition: number) =>
-  Effect.catchTag(askRun(supervisor, tag, String(partition)), "ChildNotFound", Effect.die)
+  Effect.catchTag(askRun(supervisor, tag, `${partition}`), "ChildNotFound", Effect.die)

@@ -9,7 +9,7 @@
 import * as Data from "effect/Data"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import { format } from "../kernel/ExitReason.ts"
-import { describe } from "../values/describe.ts"
+import { describe, isInstance } from "../values/describe.ts"
 import type { StartFailed } from "./RestartPolicy.ts"
 
 /**
@@ -33,3 +33,7 @@ export class RestartLimit extends Data.TaggedClass("RestartLimit")<{
     return `${this.supervisor} gave up on ${this.child} after ${this.attempts} ${failures} (${this.policy}): ${why}`
   }
 }
+
+/** Whether a supervisor ended because it gave up. @internal */
+export const isGivingUp = (reason: ExitReason): boolean =>
+  reason._tag === "Shutdown" && isInstance(reason.detail, RestartLimit)

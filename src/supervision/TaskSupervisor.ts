@@ -42,6 +42,7 @@ import {
   type StreamOptions,
   type Task
 } from "../behaviour/Task.ts"
+import { describe } from "../values/describe.ts"
 import type { TaskExit, TaskTimeout } from "../behaviour/TaskError.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
@@ -284,7 +285,7 @@ const makeHandle = (target: HandleTarget, spec: DynamicSpec) => ({
     withSupervisor(target, (supervisor) => {
       const key = keyOf(pid, supervisor)
       const child = key === undefined ? undefined : supervisor.children.get(key)
-      return child === undefined ? Effect.fail(new ChildNotFound({ id: String(pid) })) : supervisor.stop(child)
+      return child === undefined ? Effect.fail(new ChildNotFound({ id: describe(pid) })) : supervisor.stop(child)
     })
 })
 

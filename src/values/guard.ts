@@ -5,6 +5,8 @@
  * the others must hear of it all the same.
  */
 
+import { isPromise } from "effect/Predicate"
+
 /** Is told what a guarded step has thrown. */
 export interface Guard {
   threw(error: unknown): void
@@ -31,7 +33,21 @@ export const guarded = (step: () => void, guard: Guard): void => {
   }
 }
 
-/** Ignores what a promise is rejected with. Nobody waits for it, and the host would end the program. */
-export const ignoreRejection = (promise: PromiseLike<unknown>): void => {
-  promise.then(undefined, () => {})
+/** Calls `f` with `value`, and goes on if it throws. It makes no closure: for calls that come often. */
+export const callGuarded = <A>(f: (value: A) => void, value: A, guard: Guard): void => {
+  try {
+    f(value)
+  } catch (error) {
+    guard.threw(error)
+  }
+}
+
+/**
+ * What a function of a user gave, if it is no promise. Throws for a promise, and ignores how it ends: nobody waits for it,
+ * and if it is rejected, the host would end the program.
+ */
+export const synchronous = <A>(value: A): A => {
+  if (!isPromise(value)) return value
+  value.then(undefined, () => {})
+  throw new TypeError("It gave a promise")
 }

@@ -9,7 +9,8 @@ describe("architecture", () => {
     ["2. internals are imported only by their own folder", rules.internals],
     ["3. a file imports files, not barrels", rules.paths],
     ["5. areas outside the core are met in the layer that answers for them", rules.outside],
-    ["6. time, chance, output and failure go through Effect", rules.host]
+    ["6. time, chance, output and failure go through Effect", rules.host],
+    ["8. only values/ turns values of users into text", rules.text]
   ]
   it.each(each)("%s", (_, rule) => {
     assert.deepStrictEqual(all.flatMap(rule), [])
@@ -63,6 +64,12 @@ describe("the rules themselves", () => {
   it("host: a RangeError, a type and a comment are fine", () => {
     const text = `// Date.now\ntype T = { await: Date }\nthrow new RangeError("async")`
     assert.strictEqual(broken(rules.host, "src/behaviour/A.ts", text), 0)
+  })
+
+  it("text: String(…) and instanceof Error are reported, and allowed in values/", () => {
+    const text = "String(error); error instanceof Error; error instanceof Mine; Schema.String; error.toString()"
+    assert.strictEqual(broken(rules.text, "src/kernel/A.ts", text), 2)
+    assert.strictEqual(broken(rules.text, "src/values/a.ts", text), 0)
   })
 
   it("keys: the same key in two places is reported", () => {

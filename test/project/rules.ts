@@ -102,6 +102,25 @@ export const host: Rule = (source) => {
   return found
 }
 
+const shownElsewhere = ["Error", "TypeError", "RangeError"]
+
+/** 8. Only `values/` turns values of others into text, or looks at their class: code of a user runs there, and may throw. */
+export const text: Rule = (source) => {
+  if (/^src\/(values|testing)\//.test(source.file)) return []
+  const found: Array<string> = []
+  new Visitor({
+    CallExpression: (node) => {
+      if (node.callee.type !== "Identifier" || node.callee.name !== "String") return
+      found.push(`${place(source, node.start)}: describe(…) in values/ makes text, not String(…)`)
+    },
+    BinaryExpression: ({ operator, right, start }) => {
+      if (operator !== "instanceof" || right.type !== "Identifier" || !shownElsewhere.includes(right.name)) return
+      found.push(`${place(source, start)}: isInstance(…) in values/ does not throw, instanceof does`)
+    }
+  }).visit(source.program)
+  return found
+}
+
 /** 7. A service's key is written once: nobody rebuilds a tag by its string. */
 export const keys = (all: ReadonlyArray<Source>): ReadonlyArray<string> => {
   const owners = new Map<string, string>()

@@ -13,6 +13,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { describe } from "../../values/describe.ts"
 import { CurrentGroupLeader, GroupLeader } from "../../kernel/GroupLeader.ts"
 import { displayName } from "../../kernel/ProcessRecord.ts"
 import { awaitEnd, shutdownAll } from "../../kernel/Shutdown.ts"
@@ -154,7 +155,7 @@ export class Launched<ROut, E> {
   })
 
   private get hung(): ReadonlyArray<string> {
-    return this.leader.members.map((record) => `${displayName(record)} ${String(record)}`)
+    return this.leader.members.map((record) => `${displayName(record)} ${describe(record)}`)
   }
 }
 

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
+import { isInstance } from "../../values/describe.ts"
 import { CurrentAdoption } from "../../kernel/Adoption.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
 import { awaitExit } from "../../kernel/Process.ts"
@@ -112,4 +113,4 @@ export const follow = <S>(
 const patient: CallOptions = { timeout: Duration.infinity, whenDown: "wait" }
 
 /** An agent that waits in a turn for its own next state. Whatever else fails here says that the agent is gone. */
-const isCycle = (error: unknown): boolean => error instanceof CallError && error.reason._tag === "CallCycle"
+const isCycle = (error: unknown): boolean => isInstance(error, CallError) && error.reason._tag === "CallCycle"

@@ -5,6 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { isInstance } from "../../values/describe.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
 import { nobodyUnsafe, postUnsafe } from "../../kernel/Process.ts"
@@ -231,7 +232,7 @@ const askPatiently = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => 
 /** What was killed is not heard, however often it asks. */
 const isToAskAgain = ({ from }: Call, error: unknown): boolean =>
   from?.wasKilled !== true &&
-  error instanceof CallError &&
+  isInstance(error, CallError) &&
   error.started === "no" &&
   (error.reason._tag === "ServerDown" || error.reason._tag === "NoProcess")
 

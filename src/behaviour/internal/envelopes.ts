@@ -2,8 +2,10 @@
 import type * as Cause from "effect/Cause"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { describe } from "../../values/describe.ts"
+import { callGuarded } from "../../values/guard.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import type { Fate } from "../../kernel/Accounting.ts"
 import * as Events from "../../kernel/Events.ts"
@@ -118,9 +120,15 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
       return true
     }
     kernel.depth++
-    resume(exit)
+    callGuarded(resume, exit, this)
     kernel.depth--
     return true
+  }
+
+  /** An observer of the caller's fiber has thrown. That is not the server's fault. */
+  threw(error: unknown): void {
+    const line = `A caller of ${this.server.label ?? describe(this.server)} threw when it got its answer: ${describe(error)}`
+    Effect.runForkWith(this.caller.context)(Effect.logError(line))
   }
 
   /** Ends the call without an answer from the server. */
@@ -130,7 +138,7 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
   }
 
   private error(reason: Reason, started: Started): CallError {
-    const server = this.server.label ?? String(this.server)
+    const server = this.server.label ?? describe(this.server)
     return new CallError({ server, request: this.tag, reason, started })
   }
 

@@ -1,6 +1,7 @@
 /** Draws a machine by trying events in all the situations they lead to. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { describe } from "../../values/describe.ts"
 import type { Tagged } from "../Transition.ts"
 import type { Machine } from "./machineEngine.ts"
 import { toArray } from "./machineEngine.ts"
@@ -53,7 +54,7 @@ const waits = ({ dues, now }: Simulation): ReadonlyArray<unknown> =>
 /** What tells one situation from another: who asked, and how often the same is postponed, does not. */
 const situation = ({ dues, now, running }: Simulation): string => {
   const timers = [...running.timers].map(([name, { event, number }]) => [
-    String(name),
+    describe(name),
     event,
     number === 0 ? 0 : (dues.get(number) ?? 0) - now
   ])

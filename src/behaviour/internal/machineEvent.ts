@@ -1,4 +1,5 @@
 /** What a state machine handles: a message of its protocol, an event of its own, or what came to its pid. */
+import { isInstance } from "../../values/describe.ts"
 
 /** @internal */
 export class MachineEvent {
@@ -35,7 +36,7 @@ export type Event = MachineEvent
 
 /** What a user writes as an event. @internal */
 export const eventOf = (event: unknown): Event =>
-  event instanceof MachineEvent
+  isInstance(event, MachineEvent)
     ? event
     : new MachineEvent({ _tag: "Own", tag: (event as { readonly _tag: string })._tag, content: event })
 

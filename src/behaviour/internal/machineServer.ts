@@ -6,6 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { isInstance } from "../../values/describe.ts"
 import { currentUnsafe } from "../../kernel/ProcessRecord.ts"
 import { StartTypeId, type Start, type Tagged } from "../Transition.ts"
 import type { DefineOptions } from "./define.ts"
@@ -66,7 +67,7 @@ const lens: Lens = {
   subject: (state, content) => {
     const { running } = state as MachineState
     if (content === undefined) return Engine.next(running)?.event.toJSON()
-    return content instanceof Elapsed ? eventOfTimer(running, content)?.event.toJSON() : content
+    return isInstance(content, Elapsed) ? eventOfTimer(running, content)?.event.toJSON() : content
   }
 }
 
@@ -99,7 +100,7 @@ const take = (machine: Engine.Machine, state: MachineState, event: Event): Turn 
   turn(state, Engine.handle(machine, state.running, event), event)
 
 const inform = (machine: Engine.Machine, state: MachineState, content: unknown): Turn => {
-  if (content instanceof Elapsed) {
+  if (isInstance(content, Elapsed)) {
     const elapsed = eventOfTimer(state.running, content)
     if (elapsed === undefined) return noReply(state)
     return turn(state, Engine.handle(machine, elapsed.running, elapsed.event), undefined)

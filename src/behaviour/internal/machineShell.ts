@@ -1,5 +1,6 @@
 /** What one run of a state machine holds beside its state: real timers, and what it owes for messages it has put aside. */
 import type * as Exit from "effect/Exit"
+import { isInstance } from "../../values/describe.ts"
 import type { Belonging, Envelope } from "../../kernel/ProcessRecord.ts"
 import * as Timer from "../../kernel/Timer.ts"
 import type { TimerName } from "../Transition.ts"
@@ -110,5 +111,5 @@ const wasLeft = (call: CallEnvelope | undefined): boolean => call?.abandoned ===
 
 /** Gives an answer to who asked. One that nobody waits for is dropped. @internal */
 export const answer = (from: unknown, exit: Exit.Exit<unknown, unknown>): void => {
-  if (from instanceof ReplyTo) from.giveUnsafe(exit)
+  if (isInstance(from, ReplyTo)) from.giveUnsafe(exit)
 }

@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import { describe, isInstance } from "../../values/describe.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { displayName, Self, type Envelope } from "../../kernel/ProcessRecord.ts"
 import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope, SystemEnvelope } from "./envelopes.ts"
@@ -66,7 +67,7 @@ export class ServerProcess extends SystemRecord {
   private initialized(result: unknown): Effect.Effect<void> {
     if (this.exiting !== undefined) return Effect.void
     this.idleMillis = this.spec.idleMillis
-    if (result instanceof Initial) {
+    if (isInstance(result, Initial)) {
       this.state = result.state
       this.afterwards(result.options, false)
     } else this.state = result
@@ -267,7 +268,7 @@ export class ServerProcess extends SystemRecord {
       else this.defer(call)
       return
     }
-    if (tag !== "Stop" && tag !== "StopReply") throw new RangeError(`${this.spec.id}: ${noAnswer} ${String(next)}`)
+    if (tag !== "Stop" && tag !== "StopReply") throw new RangeError(`${this.spec.id}: ${noAnswer} ${describe(next)}`)
     this.state = next.state
     if (tag === "StopReply") this.lastReply = { call: call!, value: next.value }
     this.done("handled")

@@ -9,9 +9,9 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { hasProperty, isPromise } from "effect/Predicate"
 import * as Scope from "effect/Scope"
-import { ignoreRejection } from "../../values/guard.ts"
+import { describe, read } from "../../values/describe.ts"
+import { synchronous } from "../../values/guard.ts"
 import type { Accounting } from "../../kernel/Accounting.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { Handle, HandleTarget } from "../../kernel/Handle.ts"
@@ -194,8 +194,8 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
   protected requestOf(message: Envelope | undefined): string {
     if (message instanceof CallEnvelope || message instanceof CastEnvelope) return message.tag
     if (this.spec.lens === undefined) return message === undefined ? this.ownTurn : "info"
-    const subject = this.subject(message?.content)
-    return hasProperty(subject, "_tag") ? String(subject._tag) : "start"
+    const tag = read(this.subject(message?.content), "_tag")
+    return tag === undefined ? "start" : describe(tag)
   }
 
   /** Messages that the state has put aside. `done` has counted them as handled, though they are to come again. */
@@ -303,11 +303,7 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
         // There is no state yet where `init` dies.
         const state = lens === undefined || this.state === undefined ? this.state : lens.get(this.state)
         const status = { state, message }
-        const shown = formatStatus === undefined ? status : formatStatus(status)
-        if (isPromise(shown)) {
-          ignoreRejection(shown)
-          return { state: formatFailed, message: formatFailed }
-        }
+        const shown = formatStatus === undefined ? status : synchronous(formatStatus(status))
         return { state: redact(shown.state), message: redact(shown.message) }
       })
     )

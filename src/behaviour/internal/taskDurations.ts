@@ -1,6 +1,7 @@
 /** Durations and limits that somebody gives, checked: a `RangeError` says what cannot be. */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import { describe } from "../../values/describe.ts"
 import type { Limit } from "../../kernel/Shutdown.ts"
 
 /** @internal */
@@ -17,4 +18,4 @@ export const limitOf = (what: string, input: Limit | undefined): Limit | undefin
 
 /** What a user of JavaScript may have written. @internal */
 export const inspect = (input: unknown): string =>
-  typeof input === "number" ? String(input) : (JSON.stringify(input) ?? "nothing")
+  typeof input === "number" ? describe(input) : (JSON.stringify(input) ?? "nothing")

@@ -1,6 +1,7 @@
 /** The server behind a key of a registry, looked up when it is used. */
 import * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
+import { describe } from "../../values/describe.ts"
 import type { HandleTarget, Waiter } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
 import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
@@ -44,7 +45,7 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     const { id, makeClient } = this.parts
     const isOurs = found instanceof ServerRecord && found.spec.id === id && found.spec.makeClient === makeClient
     if (isOurs) return found
-    throw new RangeError(`${this.key} is ${String(found)}, which is no ${id}`)
+    throw new RangeError(`${this.key} is ${describe(found)}, which is no ${id}`)
   }
 
   get gone(): undefined {

@@ -69,7 +69,11 @@ export const deadLetter = (to: Process, { content, from }: Letter, why: Why): vo
 /** Logs what a listener to a death has thrown, an observer for example. @internal */
 export const logThrown = (record: Known, error: unknown, context: Context.Context<never>): void => {
   const line = `${displayName(record)} has ended, and something that was told of it threw: ${describe(error)}`
-  Effect.runForkWith(context)(Effect.logError(line))
+  try {
+    Effect.runForkWith(context)(Effect.logError(line))
+  } catch {
+    // The environment itself cannot run an effect. There is nothing left to say it with.
+  }
 }
 
 /** Sends a crash report to telemetry, and to the log unless there were too many. @internal */

@@ -9,6 +9,7 @@
 import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import { isInstance } from "../../values/describe.ts"
 
 /** What was frozen before is not walked again. */
 const known = new WeakSet<object>()
@@ -56,6 +57,6 @@ export const isData = (value: object): boolean => {
   if (Array.isArray(value)) return true
   const proto: unknown = Object.getPrototypeOf(value)
   if (proto === Object.prototype || proto === null) return true
-  if (value instanceof Error) return false
+  if (isInstance(value, Error)) return false
   return value instanceof Data.Class || isValueClassInstance(value)
 }

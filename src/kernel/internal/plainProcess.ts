@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { describe } from "../../values/describe.ts"
 import * as ExitReason from "../ExitReason.ts"
 import type { Bound } from "../Mailbox.ts"
 import { ProcessRecord, Self, worse } from "../ProcessRecord.ts"
@@ -96,4 +97,4 @@ export class PlainProcess extends ProcessRecord {
   }
 }
 
-const twoReceivers = (process: PlainProcess) => `Two fibers receive from the inbox of ${String(process)}`
+const twoReceivers = (process: PlainProcess) => `Two fibers receive from the inbox of ${describe(process)}`

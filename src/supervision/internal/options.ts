@@ -8,6 +8,7 @@ import type { Restart } from "../RestartPolicy.ts"
 import type { Member } from "./child.ts"
 import type { DynamicSpec } from "./dynamicProcess.ts"
 import * as Intensity from "./intensity.ts"
+import { describe } from "../../values/describe.ts"
 import { policyOf, RestartSteps } from "./restartSchedule.ts"
 import * as Strategy from "./strategy.ts"
 import type { SupervisorSpec } from "./slots.ts"
@@ -80,7 +81,7 @@ export const partitionSpecOf = (
     throw new RangeError(`${id}: partitions must be a whole number, 1 or more, not ${inspect(partitions)}`)
   }
   const children = Array.from({ length: partitions }, (_, partition): Untyped => {
-    const child = { id: String(partition), resetAfter, shutdown }
+    const child = { id: `${partition}`, resetAfter, shutdown }
     return { kind: "child", layer: layer(partition), options: child, key: undefined }
   })
   return specOf(id, { strategy, schedule: options.schedule, intensity: options.intensity, children })
@@ -125,7 +126,7 @@ const duration = (what: string, input: Duration.Input): Duration.Duration => {
 
 /** What a user of JavaScript may have written. */
 const inspect = (input: unknown): string =>
-  typeof input === "number" ? String(input) : (JSON.stringify(input) ?? "nothing")
+  typeof input === "number" ? describe(input) : (JSON.stringify(input) ?? "nothing")
 
 const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
   const { id = `child ${index + 1}`, restart = "permanent", significant = false } = child.options

@@ -11,7 +11,7 @@
 export const partitionOf = (key: string | number | bigint, count: number): number => {
   if (typeof key === "bigint") return Number((key < 0n ? -key : key) % BigInt(count))
   if (typeof key === "number" && Number.isInteger(key)) return Math.abs(key) % count
-  return fnv1a(String(key)) % count
+  return fnv1a(`${key}`) % count
 }
 
 const OFFSET_BASIS = 0x811c9dc5

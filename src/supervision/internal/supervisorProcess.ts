@@ -12,7 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self } from "../../kernel/ProcessRecord.ts"
-import { RestartLimit } from "../RestartLimit.ts"
+import { isGivingUp } from "../RestartLimit.ts"
 import type { Request } from "./child.ts"
 import { checkChild, limitOf } from "./checkChild.ts"
 import { ChildReports } from "./childReports.ts"
@@ -178,7 +178,7 @@ export class SupervisorProcess extends TreeProcess {
         reports.exited(slot, reason, slot.uptime)
         const expected = ExitReason.isExpected(reason)
         // The end of a supervisor that has given up is expected, and yet something is wrong.
-        const failed = !expected || (reason._tag === "Shutdown" && reason.detail instanceof RestartLimit)
+        const failed = !expected || isGivingUp(reason)
         this.tell({ _tag: "ChildExited", child, incarnation, expected, failed, exit: { reason } })
       },
       released: () => this.tell({ _tag: "ChildStopped", child, incarnation }),

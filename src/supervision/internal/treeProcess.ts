@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { describe } from "../../values/describe.ts"
 import { eachTarget, SupervisedLayers, type Place, type Targets } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
@@ -74,7 +75,7 @@ export abstract class TreeProcess extends ProcessRecord {
     const limit = new RestartLimit({ supervisor, ...why })
     // At the root of a tree that nobody watches the fatal line says all of it.
     const isFatal = this.isRoot && this.watch === undefined
-    if (!isFatal) this.log(Effect.logError(String(limit)))
+    if (!isFatal) this.log(Effect.logError(describe(limit)))
     return ExitReason.shutdown(limit)
   }
 

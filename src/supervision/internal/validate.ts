@@ -5,6 +5,7 @@
  *
  * `supervisor:check_childspecs/2`: `duplicate_child_name`, `bad_combination`, `invalid_intensity`, `invalid_period`.
  */
+import { describe } from "../../values/describe.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import type { Member } from "./child.ts"
 import * as Intensity from "./intensity.ts"
@@ -33,7 +34,7 @@ export const knownRestart = (restart: Restart): void =>
 /** The types say so already; JavaScript, and options read from somewhere, do not. */
 const known = <A extends string>(option: string, value: A, values: ReadonlyArray<A>): void => {
   if (!values.includes(value)) {
-    throw new RangeError(`supervisor: ${option} must be one of ${values.join(", ")}, got ${String(value)}`)
+    throw new RangeError(`supervisor: ${option} must be one of ${values.join(", ")}, got ${describe(value)}`)
   }
 }
 

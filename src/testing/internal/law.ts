@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
+import { describe } from "../../values/describe.ts"
 import * as SeededScheduler from "../SeededScheduler.ts"
 import * as TestKernel from "../TestKernel.ts"
 import { isTestClock } from "./liveClock.ts"
@@ -20,7 +21,7 @@ export class LawBroken extends Data.TaggedError("LawBroken")<{
 }> {
   override get message() {
     const order = this.seed === undefined ? "" : ` (in the order of seed ${this.seed})`
-    return `${this.law}${order}: ${this.cause instanceof Error ? this.cause.message : String(this.cause)}`
+    return `${this.law}${order}: ${describe(this.cause)}`
   }
 }
 

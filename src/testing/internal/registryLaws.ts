@@ -2,6 +2,7 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { describe } from "../../values/describe.ts"
 import type { Pid } from "../../kernel/Pid.ts"
 import * as Process from "../../kernel/Process.ts"
 import * as Probe from "../Probe.ts"
@@ -158,7 +159,7 @@ const frees = <K>(world: World<K>, how: How): Law => {
       // Again and again: nobody who comes after a death is ever refused.
       for (let generation = 0; generation < 3; generation++) {
         const { end, exit, pid } = yield* world.owner(key)
-        yield* holds(Exit.isSuccess(exit), `the key of a dead process was refused: ${String(exit)}`)
+        yield* holds(Exit.isSuccess(exit), `the key of a dead process was refused: ${describe(exit)}`)
         yield* world.isAt(key, [pid], "after it has registered")
         yield* probe.monitor(pid)
         yield* end(how)

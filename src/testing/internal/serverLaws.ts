@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { describe } from "../../values/describe.ts"
 import { isExpected } from "../../kernel/ExitReason.ts"
 import * as Handle from "../../kernel/Handle.ts"
 import type { Pid } from "../../kernel/Pid.ts"
@@ -52,7 +53,7 @@ export const exitAtOnce = <A, E>(what: string, effect: Effect.Effect<A, E>): Eff
 /** @internal */
 export const answers = <C>(subject: Dealings<C>, client: C, when: string): Effect.Effect<void, Untrue> =>
   Effect.flatMap(exitAtOnce(`a call ${when}`, subject.ask(client)), (exit) =>
-    holds(Exit.isSuccess(exit), `a call ${when} has failed: ${String(exit)}`)
+    holds(Exit.isSuccess(exit), `a call ${when} has failed: ${describe(exit)}`)
   )
 
 /** @internal */
