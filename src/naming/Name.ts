@@ -55,21 +55,24 @@ export interface Name<in M = never> extends Address<M> {
  * @category errors
  * @since 0.1.0
  */
-export class NameTaken extends Data.TaggedError("NameTaken")<{ readonly name: string; readonly pid: Pid }> {
+export class NameTaken extends Data.TaggedError("NameTaken")<{ readonly processName: string; readonly pid: Pid }> {
   override get message() {
-    return `The name "${this.name}" is taken by ${describe(this.pid)}`
+    return `The name "${this.processName}" is taken by ${describe(this.pid)}`
   }
 }
 
 /**
- * The process has a name already: `name`.
+ * The process has a name already: `processName`.
  *
  * @category errors
  * @since 0.1.0
  */
-export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{ readonly name: string; readonly pid: Pid }> {
+export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{
+  readonly processName: string
+  readonly pid: Pid
+}> {
   override get message() {
-    return `${describe(this.pid)} has the name "${this.name}" already`
+    return `${describe(this.pid)} has the name "${this.processName}" already`
   }
 }
 
@@ -79,9 +82,12 @@ export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{ readonly na
  * @category errors
  * @since 0.1.0
  */
-export class AlreadyStarted extends Data.TaggedError("AlreadyStarted")<{ readonly name: string; readonly pid: Pid }> {
+export class AlreadyStarted extends Data.TaggedError("AlreadyStarted")<{
+  readonly processName: string
+  readonly pid: Pid
+}> {
   override get message() {
-    return `"${this.name}" is the name of ${describe(this.pid)} already`
+    return `"${this.processName}" is the name of ${describe(this.pid)} already`
   }
 }
 
@@ -93,10 +99,10 @@ export class AlreadyStarted extends Data.TaggedError("AlreadyStarted")<{ readonl
  */
 export class NotRegistered extends Schema.TaggedError<NotRegistered>("effect-otp/naming/NotRegistered")(
   "NotRegistered",
-  { name: Schema.String }
+  { processName: Schema.String }
 ) {
   override get message() {
-    return `No process has the name "${this.name}"`
+    return `No process has the name "${this.processName}"`
   }
 }
 
@@ -172,8 +178,8 @@ export const register = <M>(
     const record = Process.recordOf(pid)
     if (!record.isAlive || record.kernel !== kernel) return Exit.fail(new Process.NoProcess({ pid: record }))
     const holder = kernel.names.get(name.name)
-    if (holder !== undefined) return Exit.fail(new NameTaken({ name: name.name, pid: holder }))
-    if (record.name !== undefined) return Exit.fail(new AlreadyNamed({ name: record.name, pid: record }))
+    if (holder !== undefined) return Exit.fail(new NameTaken({ processName: name.name, pid: holder }))
+    if (record.name !== undefined) return Exit.fail(new AlreadyNamed({ processName: record.name, pid: record }))
     give(kernel, name.name, record)
     return Exit.void
   })
@@ -191,7 +197,7 @@ export const register = <M>(
 export const unregister = <M>(name: Name<M>): Effect.Effect<void, NotRegistered> =>
   withKernel((kernel) => {
     const holder = kernel.names.get(name.name)
-    if (holder === undefined) return Effect.fail(new NotRegistered({ name: name.name }))
+    if (holder === undefined) return Effect.fail(new NotRegistered({ processName: name.name }))
     kernel.releaseName(holder)
     holder.name = undefined
     return Effect.void
@@ -231,7 +237,9 @@ export const registered: Effect.Effect<ReadonlyArray<string>> = Effect.suspend((
  */
 export const send = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void, NotRegistered> =>
   Effect.flatMap(whereis(name), (found) =>
-    Option.isSome(found) ? Process.send(found.value, message) : Effect.fail(new NotRegistered({ name: name.name }))
+    Option.isSome(found)
+      ? Process.send(found.value, message)
+      : Effect.fail(new NotRegistered({ processName: name.name }))
   )
 
 /**
@@ -298,7 +306,7 @@ export const claimUnsafe = (
   record: ProcessRecord
 ): Exit.Exit<void, AlreadyStarted> => {
   const holder = kernel.names.get(name)
-  if (holder !== undefined) return Exit.fail(new AlreadyStarted({ name, pid: holder }))
+  if (holder !== undefined) return Exit.fail(new AlreadyStarted({ processName: name, pid: holder }))
   give(kernel, name, record)
   return Exit.void
 }

@@ -213,7 +213,7 @@ describe("start", () => {
       const first = yield* beside(start({ init, name: "test/one" }))
       const holder = Option.getOrThrow(yield* Name.whereis(Name.make("test/one")))
       // While the first is still in its init, and when it is through.
-      const clash = Exit.fail(new Name.AlreadyStarted({ name: "test/one", pid: holder }))
+      const clash = Exit.fail(new Name.AlreadyStarted({ processName: "test/one", pid: holder }))
       assert.deepStrictEqual(yield* Effect.exit(start({ init, name: "test/one" })), clash)
       yield* Deferred.succeed(gate, undefined)
       const puppet = yield* Fiber.join(first)

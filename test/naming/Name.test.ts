@@ -76,12 +76,12 @@ describe("register", () => {
       yield* Name.register(Shop, first)
       type Failure = Name.NameTaken | Name.AlreadyNamed | Name.NotRegistered | Process.NoProcess
       const failures: ReadonlyArray<readonly [Effect.Effect<void, Failure>, Failure]> = [
-        [Name.register(Shop, second), new Name.NameTaken({ name: "test/shop", pid: first })],
-        [Name.register(Shop, first), new Name.NameTaken({ name: "test/shop", pid: first })],
-        [Name.register(Bank, first), new Name.AlreadyNamed({ name: "test/shop", pid: first })],
+        [Name.register(Shop, second), new Name.NameTaken({ processName: "test/shop", pid: first })],
+        [Name.register(Shop, first), new Name.NameTaken({ processName: "test/shop", pid: first })],
+        [Name.register(Bank, first), new Name.AlreadyNamed({ processName: "test/shop", pid: first })],
         [Name.register(Bank, dead), new Process.NoProcess({ pid: dead })],
-        [Name.unregister(Bank), new Name.NotRegistered({ name: "test/bank" })],
-        [Name.send(Bank, "lost"), new Name.NotRegistered({ name: "test/bank" })]
+        [Name.unregister(Bank), new Name.NotRegistered({ processName: "test/bank" })],
+        [Name.send(Bank, "lost"), new Name.NotRegistered({ processName: "test/bank" })]
       ]
       for (const [effect, error] of failures) assert.deepStrictEqual(yield* Effect.exit(effect), Exit.fail(error))
       assert.deepStrictEqual(
@@ -309,7 +309,7 @@ describe("claimUnsafe", () => {
       assert.deepStrictEqual(Name.claimUnsafe(kernel, "test/shop", winner), Exit.void)
       assert.deepStrictEqual(
         Name.claimUnsafe(kernel, "test/shop", loser),
-        Exit.fail(new Name.AlreadyStarted({ name: "test/shop", pid: winner }))
+        Exit.fail(new Name.AlreadyStarted({ processName: "test/shop", pid: winner }))
       )
       assert.deepStrictEqual([winner.name, loser.name], ["test/shop", undefined])
       yield* Process.kill(loser)

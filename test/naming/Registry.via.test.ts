@@ -95,7 +95,7 @@ describe("a server under a key", () => {
       const [pid] = Array.from(yield* Registry.lookup(Rooms, "attic"), ({ pid }) => pid)
       assert.strictEqual(starts.filter(Exit.isSuccess).length, 1)
       const refused: Exit.Exit<never, Name.AlreadyStarted> = Exit.fail(
-        new Name.AlreadyStarted({ name: 'test/rooms("attic")', pid: pid! })
+        new Name.AlreadyStarted({ processName: 'test/rooms("attic")', pid: pid! })
       )
       assert.deepStrictEqual<ReadonlyArray<unknown>>(starts.filter(Exit.isFailure), [refused, refused, refused])
       assert.deepStrictEqual(inits, ["attic"])
@@ -218,7 +218,7 @@ describe("a client through a key", () => {
       const clash = yield* Effect.exit(house.startChild("2", "attic"))
       assert.deepStrictEqual(
         clash,
-        Exit.fail(new Name.AlreadyStarted({ name: 'test/rooms("attic")', pid: Option.getOrThrow(after) }))
+        Exit.fail(new Name.AlreadyStarted({ processName: 'test/rooms("attic")', pid: Option.getOrThrow(after) }))
       )
       yield* house.terminateChild("1")
       yield* house.startChild("2", "attic")

@@ -44,7 +44,7 @@ export class RegistryVia {
   claim(record: ProcessRecord): Exit.Exit<void, AlreadyStarted> {
     const state = this.registry.stateIn(record.kernel)
     const taken = state.table.holder(this.key)
-    if (taken !== undefined) return Exit.fail(new AlreadyStarted({ name: this.name, pid: taken.pid }))
+    if (taken !== undefined) return Exit.fail(new AlreadyStarted({ processName: this.name, pid: taken.pid }))
     state.add(this.key, record, this.value)
     return Exit.void
   }
