@@ -257,9 +257,9 @@ const makeHandle = (target: HandleTarget) => ({
       return isThere ? Option.some(child.client) : Option.none()
     }),
   terminateChild: (key: string) =>
-    withSupervisor(target, (supervisor) => {
+    withSupervisor(target, (supervisor): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
       const child = supervisor.children.get(key)
-      return child === undefined ? Effect.fail(new ChildNotFound({ id: key })) : supervisor.stop(child)
+      return child === undefined ? Effect.fail(new ChildNotFound({ id: key })) : terminate(supervisor, child)
     }),
   whichChildren: Effect.sync(() => childrenOf(target).flatMap((child) => (child.isGone ? [] : [infoOf(child)]))),
   countChildren: Effect.sync((): Counts => {
@@ -303,11 +303,21 @@ export const withSupervisor = <A, E>(
     return supervisor === undefined ? Effect.fail(new SupervisorDown({ supervisor: target.key })) : f(supervisor)
   })
 
+/** Stops a child. If the supervisor is killed meanwhile, that is the answer. @internal */
+export const terminate = (supervisor: DynamicProcess, child: DynamicChild): Effect.Effect<void, SupervisorDown> =>
+  Effect.flatMap(supervisor.stop(child), () =>
+    supervisor.children.get(child.key) === child
+      ? Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
+      : Effect.void
+  )
+
 const startChild = (
   supervisor: DynamicProcess,
   key: string,
   args: ReadonlyArray<unknown>
 ): Effect.Effect<Handle<unknown>, unknown> => {
+  const down = () => Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
+  if (supervisor.isStopping) return down()
   const before = supervisor.children.get(key)
   // Dead for good, as whoever asks may have learnt: its key is free once its fiber and its scope have ended.
   if (before?.isLeaving === true) {
@@ -318,7 +328,6 @@ const startChild = (
     return Effect.andThen(settled, again)
   }
   const child = supervisor.add(key, args)
-  const down = () => Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
   switch (child) {
     case "AlreadyStarted":
       return Effect.fail(new ChildAlreadyStarted({ key }))

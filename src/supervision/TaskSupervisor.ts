@@ -49,7 +49,7 @@ import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, type Self } from "../kernel/Process.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
-import { childrenOf, currentOf, firstStart, MaxChildren, withSupervisor } from "./DynamicSupervisor.ts"
+import { childrenOf, currentOf, firstStart, MaxChildren, terminate, withSupervisor } from "./DynamicSupervisor.ts"
 import type { ChildPolicy, DynamicChild } from "./internal/dynamicChild.ts"
 import type { DynamicProcess, DynamicSpec } from "./internal/dynamicProcess.ts"
 import { dynamicLayer } from "./internal/launch.ts"
@@ -282,10 +282,10 @@ const makeHandle = (target: HandleTarget, spec: DynamicSpec) => ({
     childrenOf(target).flatMap(({ record }) => (record?.isAlive === true ? [record as Pid] : []))
   ),
   terminateChild: (pid: Pid) =>
-    withSupervisor(target, (supervisor) => {
+    withSupervisor(target, (supervisor): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
       const key = keyOf(pid, supervisor)
       const child = key === undefined ? undefined : supervisor.children.get(key)
-      return child === undefined ? Effect.fail(new ChildNotFound({ id: describe(pid) })) : supervisor.stop(child)
+      return child === undefined ? Effect.fail(new ChildNotFound({ id: describe(pid) })) : terminate(supervisor, child)
     })
 })
 

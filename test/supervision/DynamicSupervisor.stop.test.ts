@@ -295,7 +295,7 @@ describe("a kill", () => {
       const supervisor = yield* theSupervisor
       const starting = yield* beside(Effect.flip(start("starting")))
       yield* crash(journal, "restarting")
-      const stopping = yield* beside(kids.terminateChild("stopping"))
+      const stopping = yield* beside(Effect.flip(kids.terminateChild("stopping")))
       yield* quiet
       assert.deepStrictEqual(
         (yield* kids.whichChildren).map(({ key, state }) => [key, state]),
@@ -309,7 +309,7 @@ describe("a kill", () => {
       yield* Process.kill(supervisor)
       yield* quiet
       assert.strictEqual((yield* starting.join)._tag, "SupervisorDown")
-      yield* stopping.join
+      assert.strictEqual((yield* stopping.join)._tag, "SupervisorDown")
       assert.deepStrictEqual(yield* Kernel.counts, {
         processes: 0,
         zombies: 0,

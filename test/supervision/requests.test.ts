@@ -1,13 +1,15 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule } from "effect"
-import { Supervisor } from "effect-otp"
+import { DynamicSupervisor, Supervisor } from "effect-otp"
 import { ExitReason, Handle, Kernel, Process } from "effect-otp/kernel"
+import { runKids } from "../fixtures/dynamic.ts"
 import {
   boom,
   child,
   crash,
   end,
   failing,
+  type Journal,
   pass,
   quiet,
   run,
@@ -88,12 +90,134 @@ describe("whichChildren", () => {
       yield* quiet
       assert.deepStrictEqual(yield* states(Context.get(context, Outer)), ["inner restarting"])
       assert.deepStrictEqual(yield* states(inner), ["a running", "b starting", "c stopped"])
-      // What is asked for meanwhile waits until the start is over, as in the mailbox of OTP's supervisor.
-      const request = yield* beside(inner.terminateChild("a"))
-      assert.isUndefined(yield* request)
+      yield* inner.terminateChild("a")
+      assert.deepStrictEqual(yield* states(inner), ["a stopped", "b starting", "c stopped"])
       yield* Deferred.succeed(gate, undefined)
-      assert.deepStrictEqual(yield* request, Exit.void)
+      yield* quiet
       assert.deepStrictEqual(yield* states(inner), ["a stopped", "b running", "c running"])
+    })
+  )
+})
+
+describe("a supervisor that starts its children anew", () => {
+  /** Two children, the second of which never comes up again, and one that needs both; killed once. */
+  const bootingAnew = (journal: Journal) =>
+    Effect.gen(function* () {
+      const A = server(journal, "a")
+      const B = server(journal, "b", { init: (n) => (n === 2 ? Effect.never : Effect.void) })
+      const asks = Effect.flatMap(Effect.all([A, B]), ([a, b]) =>
+        Effect.map(Effect.all([Effect.exit(a.incarnation()), Effect.exit(b.incarnation())]), (exits) =>
+          journal.write(exits.map(({ _tag }) => _tag).join(" "))
+        )
+      )
+      class Inner extends Supervisor.Service<Inner>()("test/Inner", {
+        strategy: "oneForOne",
+        children: [
+          Supervisor.child(A.layer, { id: "a" }),
+          Supervisor.child(B.layer, { id: "b" }),
+          Supervisor.worker("c", Effect.andThen(asks, Effect.never))
+        ]
+      }) {}
+      class Outer extends Supervisor.Service<Outer>()("test/Outer", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Inner.layer, { id: "inner" })]
+      }) {}
+      const { close, context } = yield* run(Outer.layer)
+      const inner = Context.get(context, Inner)
+      yield* journal.expect("+a1", "+b1", "Success Success")
+      yield* Process.kill(yield* pidOf(inner))
+      yield* journal.expect("-b1", "-a1", "+a2")
+      assert.deepStrictEqual(yield* states(Context.get(context, Outer)), ["inner restarting"])
+      assert.deepStrictEqual(yield* states(inner), ["a running", "b starting", "c stopped"])
+      return { inner, close, b: Context.get(context, B), outer: Context.get(context, Outer) }
+    })
+
+  treeTest("terminates one that hangs; those that need it are started all the same", ({ journal }) =>
+    Effect.gen(function* () {
+      const { b, inner, outer } = yield* bootingAnew(journal)
+      yield* inner.terminateChild("b")
+      yield* journal.expectAll("!b2", "-b2", "Success Failure")
+      assert.deepStrictEqual(yield* states(inner), ["a running", "b stopped", "c running"])
+      assert.deepStrictEqual(yield* states(outer), ["inner running"])
+      yield* inner.restartChild("b")
+      assert.strictEqual(yield* b.incarnation(), 3)
+    })
+  )
+
+  treeTest("passes over one that is terminated before its turn, and starts it when it is asked to", ({ journal }) =>
+    Effect.gen(function* () {
+      const { inner } = yield* bootingAnew(journal)
+      yield* inner.terminateChild("c")
+      yield* inner.terminateChild("b")
+      yield* journal.expect("!b2", "-b2")
+      assert.deepStrictEqual(yield* states(inner), ["a running", "b stopped", "c stopped"])
+      yield* inner.restartChild("c")
+      yield* journal.expect("Success Failure")
+    })
+  )
+
+  treeTest("does not end for a start that somebody asked for, and that fails", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const again = { init: (n: number) => (n === 2 ? Deferred.await(gate) : Effect.void) }
+      class Inner extends Supervisor.Service<Inner>()("test/Inner", {
+        strategy: "oneForOne",
+        children: [child(journal, "a", { script: { init: failing("a", 3) } }), child(journal, "b", { script: again })]
+      }) {}
+      class Outer extends Supervisor.Service<Outer>()("test/Outer", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Inner.layer, { id: "inner" })]
+      }) {}
+      const { context } = yield* run(Outer.layer)
+      const inner = Context.get(context, Inner)
+      yield* Process.kill(yield* pidOf(inner))
+      yield* quiet
+      yield* inner.terminateChild("a")
+      const failed = new Supervisor.StartFailed({ id: "a", error: new StartError({ child: "a" }) })
+      assert.deepStrictEqual(yield* Effect.flip(inner.restartChild("a")), failed)
+      yield* inner.restartChild("a")
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("+a1", "+b1", "-b1", "-a1", "+a2", "-a2", "!a3", "-a3", "+a4", "+b2")
+      assert.deepStrictEqual(yield* states(inner), ["a running", "b running"])
+    })
+  )
+})
+
+describe("a supervisor that is killed", () => {
+  /** What it holds is released when the gate is opened. */
+  const held = (gate: Deferred.Deferred<void>) => () => Effect.addFinalizer(() => Deferred.await(gate))
+
+  treeTest("answers at once whoever has asked it for something", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        children: [child(journal, "a", { script: { init: held(gate) } })]
+      }) {}
+      const { context } = yield* run(Sup.layer)
+      const sup = Context.get(context, Sup)
+      const request = yield* beside(sup.terminateChild("a"))
+      assert.isUndefined(yield* request)
+      yield* Process.kill(yield* pidOf(sup))
+      assert.deepStrictEqual(yield* request, down)
+      yield* Deferred.succeed(gate, undefined)
+    })
+  )
+
+  treeTest("answers at once, also if it is a dynamic one", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const init = (key: string) =>
+        Effect.andThen(held(gate)(), key === "slow" ? Effect.uninterruptible(Deferred.await(gate)) : Effect.void)
+      const { kids, start } = yield* runKids(journal, { script: { init } })
+      yield* start("a")
+      const terminate = yield* beside(kids.terminateChild("a"))
+      const starting = yield* beside(start("slow"))
+      assert.deepStrictEqual([yield* terminate, yield* starting], [undefined, undefined])
+      yield* Process.kill(yield* pidOf(kids))
+      const down = Exit.fail(new DynamicSupervisor.SupervisorDown({ supervisor: "test/Kids" }))
+      assert.deepStrictEqual([yield* terminate, yield* starting], [down, down])
+      yield* Deferred.succeed(gate, undefined)
     })
   )
 })

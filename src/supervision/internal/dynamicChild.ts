@@ -1,4 +1,5 @@
 /** One child of a dynamic supervisor: its key, its arguments, and the run it is in. */
+import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -120,6 +121,16 @@ export class DynamicChild implements Observer {
   /** Where it stands, never older than what anybody has seen of it. */
   get shownState(): ChildState {
     return this.isUp ? "running" : this.state
+  }
+
+  /** Runs a start or restart, the one thing that is done for it at a time. */
+  begin(context: Context.Context<never>, effect: Effect.Effect<void, unknown>): void {
+    const work = Effect.runForkWith(context)(effect)
+    if (work.pollUnsafe() !== undefined) return
+    this.work = work
+    work.addObserver(() => {
+      if (this.work === work) this.work = undefined
+    })
   }
 
   /** Says how its first start ended, unless that is known. */

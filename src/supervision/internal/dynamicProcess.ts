@@ -50,6 +50,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   /** Undefined: failures are not counted. */
   private readonly failures: FailureCounter | undefined
   private readonly stopRequested = Latch.makeUnsafe()
+  private readonly closed = Latch.makeUnsafe()
   private finalReason: ExitReason.ExitReason | undefined = undefined
   private ending: "Requested" | "RestartLimit" | undefined = undefined
 
@@ -103,7 +104,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     const child = new DynamicChild({ key, args, policy, launch: spec.launch, supervisor: this, targets })
     this.roster.add(child)
     const settled = (exit: Exit.Exit<void, unknown>) => Effect.sync(() => this.firstStarted(child, exit))
-    this.work(child, Effect.onExit(this.start(child), settled))
+    child.begin(this.context, Effect.onExit(this.start(child), settled))
     return child
   }
 
@@ -145,16 +146,6 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     else if (record.status === "dead") this.childDead(child, record.reason!)
   }
 
-  /** Runs a start or restart, the one thing that is done for a child at a time. */
-  private work(child: DynamicChild, effect: Effect.Effect<void, unknown>): void {
-    const work = Effect.runForkWith(this.context)(effect)
-    if (work.pollUnsafe() !== undefined) return
-    child.work = work
-    work.addObserver(() => {
-      if (child.work === work) child.work = undefined
-    })
-  }
-
   // ---- endings ----------------------------------------------------------------------------------------------------
 
   childCrashed(child: DynamicChild, report: CrashReport): void {
@@ -180,7 +171,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     if (!this.isStopping && shouldRestart(child.policy.restart, ExitReason.isExpected(reason))) {
       child.state = "restarting"
       // In a later step: who called is in the middle of a death.
-      this.work(child, Effect.andThen(Effect.yieldNow, this.restart(child, { reason }, uptime)))
+      child.begin(this.context, Effect.andThen(Effect.yieldNow, this.restart(child, { reason }, uptime)))
     } else {
       this.reports.settle(child, this.isStopping ? "stop" : "no restart")
       this.roster.leave(child)
@@ -259,9 +250,20 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     this.stopRequested.openUnsafe()
   }
 
-  /** Stops one child in good order and forgets it. Once begun it is done, whatever becomes of who waits for it. */
+  /**
+   * Stops one child in good order and forgets it. Once begun it is done, whatever becomes of who waits for it. If the
+   * supervisor is killed nobody waits any longer.
+   */
   stop(child: DynamicChild): Effect.Effect<void> {
-    return Effect.suspend(() => Effect.asVoid(Fiber.await(this.beginStop(child))))
+    return Effect.suspend(() => Effect.raceFirst(Effect.asVoid(Fiber.await(this.beginStop(child))), this.closed.await))
+  }
+
+  protected override close(reason: ExitReason.ExitReason): boolean {
+    if (!super.close(reason)) return false
+    // If it was killed there are some left, and somebody may wait for them.
+    this.roster.abandon()
+    this.closed.openUnsafe()
+    return true
   }
 
   private beginStop(child: DynamicChild): Fiber.Fiber<void> {

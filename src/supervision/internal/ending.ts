@@ -1,16 +1,14 @@
 /**
  * The end of a supervisor: everything stops in reverse order, one at a time, then it ends for the reason that was first.
  */
-import { childAt, type EndReason, emit, lastIndex, refuseStart, reply, stop, type Turn } from "./turn.ts"
+import { childAt, type EndReason, emit, lastIndex, refuseStart, stop, type Turn } from "./turn.ts"
 
 /** Begins the end, unless one has begun. From here on nothing is restarted and nothing counted. */
 export const end = <X>(turn: Turn<X>, reason: EndReason<X>): void => {
   const { phase } = turn
   if (phase._tag === "Ending" || phase._tag === "Ended") return
   turn.phase = { _tag: "Ending", reason }
-  if (phase._tag === "Booting") {
-    for (const { request } of phase.requests) reply(turn, request, { _tag: "SupervisorStopping" })
-  } else {
+  if (phase._tag === "Running") {
     for (const { round, wait } of phase.rounds) {
       if (wait._tag === "Sleeping") emit(turn, { _tag: "CancelSleep", round })
     }

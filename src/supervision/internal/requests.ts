@@ -4,17 +4,17 @@
  *
  * A request for a child that is just stopping waits for the end of it and is then looked at, as it would wait in the
  * mailbox of OTP's supervisor. A resource cannot be asked for: later siblings would be left with a dead one.
+ *
+ * All of it holds during the boot, too. A child that the boot has not come to can be told to stop, and is then passed over;
+ * asking for its start undoes that.
  */
-import { type Request, type Status } from "./child.ts"
+import { isTemporary, type Request, type Status } from "./child.ts"
 import { isRestarting, joinRound, leaveRound, resourceRound, strategyRound } from "./rounds.ts"
 import { childAt, emit, refuseStart, reply, setParked, setStatus, start, stop, type Turn } from "./turn.ts"
 
 export const handleRequest = <X>(turn: Turn<X>, request: Request): void => {
-  if (turn.phase._tag === "Booting") {
-    turn.phase = { ...turn.phase, requests: [...turn.phase.requests, request] }
-    return
-  }
-  if (turn.phase._tag !== "Running") return reply(turn, request.request, { _tag: "SupervisorStopping" })
+  if (turn.phase._tag !== "Running" && turn.phase._tag !== "Booting")
+    return reply(turn, request.request, { _tag: "SupervisorStopping" })
   const index = turn.children.findIndex(
     ({ member, status }) => member.id === request.id && member.kind === "child" && status._tag !== "Dropped"
   )
@@ -25,6 +25,8 @@ export const handleRequest = <X>(turn: Turn<X>, request: Request): void => {
 
 const terminate = <X>(turn: Turn<X>, index: number, request: Request): void => {
   leaveRound(turn, index)
+  forgetEarlyExit(turn, index)
+  if (isBefore(turn, index)) return passOver(turn, index, request)
   const { status } = childAt(turn, index)
   switch (status._tag) {
     case "Starting":
@@ -41,8 +43,38 @@ const terminate = <X>(turn: Turn<X>, index: number, request: Request): void => {
   }
 }
 
+/** Whether the boot has not come to this child. */
+const isBefore = <X>({ children, phase }: Turn<X>, index: number): boolean =>
+  phase._tag === "Booting" && children[index]!.incarnation === 0
+
+const forgetEarlyExit = <X>(turn: Turn<X>, index: number): void => {
+  const { phase } = turn
+  if (phase._tag === "Booting") {
+    turn.phase = { ...phase, exits: phase.exits.filter(({ child }) => child !== index) }
+  }
+}
+
+/** The boot is not to start this child. */
+const passOver = <X>(turn: Turn<X>, index: number, { request }: Request): void => {
+  setSkipped(turn, index, true)
+  if (isTemporary(childAt(turn, index))) rest(turn, index, { _tag: "Dropped" })
+  reply(turn, request, { _tag: "Done" })
+}
+
+const setSkipped = <X>(turn: Turn<X>, index: number, isSkipped: boolean): void => {
+  const { phase } = turn
+  if (phase._tag !== "Booting") return
+  const others = phase.skipped.filter((child) => child !== index)
+  turn.phase = { ...phase, skipped: isSkipped ? [...others, index] : others }
+}
+
 const restart = <X>(turn: Turn<X>, index: number, request: Request): void => {
   if (isRestarting(turn, index)) return reply(turn, request.request, { _tag: "ChildRestarting" })
+  if (isBefore(turn, index)) {
+    // Its turn comes.
+    setSkipped(turn, index, false)
+    return reply(turn, request.request, { _tag: "ChildRestarting" })
+  }
   const { status } = childAt(turn, index)
   switch (status._tag) {
     case "Starting":

@@ -12,7 +12,7 @@
  * A *group* round (a group strategy, or a resource failed) looks at everything from its first member on: while any of
  * it still stops, it starts nothing. A single round minds only its own child.
  */
-import { isTemporary } from "./child.ts"
+import { isTemporary, restartOf, shouldRestart } from "./child.ts"
 import { end } from "./ending.ts"
 import { record } from "./intensity.ts"
 import {
@@ -52,9 +52,16 @@ export const setWait = <X>(turn: Turn<X>, number: number, wait: Wait): void =>
 export const isMember = (view: View<unknown>, index: number): boolean =>
   roundsOf(view).some(({ members }) => members.includes(index))
 
-/** Whether a round is going to start this child again. */
+/** Whether a round is going to start this child again, or will once the boot is over. */
 export const isRestarting = (view: View<unknown>, index: number): boolean =>
-  isMember(view, index) && !isTemporary(view.children[index]!)
+  (isMember(view, index) && !isTemporary(view.children[index]!)) || hasEndedEarly(view, index)
+
+/** Whether it has ended during the boot in a way that is followed by a restart. */
+const hasEndedEarly = ({ children, phase }: View<unknown>, index: number): boolean =>
+  phase._tag === "Booting" &&
+  phase.exits.some(
+    ({ child, expected }) => child === index && shouldRestart(restartOf(children[index]!.member), expected)
+  )
 
 /** The round that brings back an earlier resource, which this child must not be started without. */
 export const resourceRound = <X>(turn: Turn<X>, index: number): Round<X> | undefined =>

@@ -36,6 +36,9 @@ export interface Slot {
   given: Context.Context<never>
 }
 
+/** The handles a child gives, by its place: they are good for every run of it, and for every run of its supervisor. */
+const known = new WeakMap<Targets, Context.Context<never>>()
+
 /** @internal */
 export class Slots {
   private readonly all: ReadonlyArray<Slot>
@@ -47,16 +50,18 @@ export class Slots {
     this.supervised = supervised
     this.all = children.map((spec, index) => {
       const { id } = options.members[index]!
+      const place = innerTargets(targets, id)
       return {
         id,
-        targets: innerTargets(targets, id),
+        targets: place,
         spec,
         run: undefined,
         incarnation: 0,
         startedAt: 0,
         uptime: 0,
         steps: schedule(index),
-        given: Context.empty()
+        // Somebody may need a child that is terminated before it has come up in this run.
+        given: known.get(place) ?? Context.empty()
       }
     })
     this.byId = new Map(this.all.map((slot) => [slot.id, slot]))
@@ -94,7 +99,12 @@ export class Slots {
     const slot = this.at(child)
     const { spec } = slot
     const key = spec!.key as Context.Key<never, unknown> | undefined
-    slot.given = key === undefined ? handlesOf(built) : Context.make(key, Context.getUnsafe(built, key))
+    if (key !== undefined) {
+      slot.given = Context.make(key, Context.getUnsafe(built, key))
+      return
+    }
+    slot.given = handlesOf(built)
+    known.set(slot.targets, slot.given)
   }
 
   /** The process of a child is up. */

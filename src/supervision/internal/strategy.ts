@@ -33,7 +33,10 @@
  * **Guarantees**
  *
  * - Boot starts in list order, one at a time. A failed start stops what runs, in reverse, and ends the supervisor. What
- *   ends by itself or is asked for meanwhile waits until the boot is over, as in the mailbox of OTP's supervisor.
+ *   ends by itself meanwhile is dealt with when the boot is over, unless somebody terminates it before that.
+ * - Requests are served at once, during the boot, too. A child that is terminated before the boot has come to it is passed
+ *   over; one that is starting is interrupted, and the boot goes on. A start that was asked for is no part of the boot: the
+ *   boot neither waits for it nor ends with it.
  * - One failure event is one entry of the intensity (unless the child is not `counted`) and one question to the
  *   schedule of the child that failed; the end of a sibling that is going to be stopped for it is none. A start that
  *   fails again, or a dead child that does not release what it holds within its limit, is a failure of its own.
@@ -52,7 +55,8 @@
  *
  * **In Erlang/OTP**
  *
- * The callbacks of `supervisor` as one function. On purpose different: a start is interrupted rather than waited for;
+ * The callbacks of `supervisor` as one function. On purpose different: a start is interrupted rather than waited for, and a
+ * supervisor answers while it boots;
  * `terminateChild` takes one child out of a pending group restart, where OTP would leave the whole group down.
  */
 import { isSignificant, isTemporary, type Member, restartOf, shouldRestart } from "./child.ts"
@@ -79,6 +83,7 @@ import {
   type Event,
   open,
   type Options,
+  type Phase,
   reply,
   type Round,
   setStatus,
@@ -99,7 +104,7 @@ export type { Action, EndReason, Event, Options, Result, State, Verdict } from "
 export const boot = <X>(options: Options): readonly [State<X>, ReadonlyArray<Action<X>>] => {
   const children = options.members.map((member) => ({ member, incarnation: 0, status: { _tag: "Down" } }) as const)
   const window = options.intensity === undefined ? undefined : make(options.intensity)
-  const phase = { _tag: "Booting", exits: [], requests: [] } as const
+  const phase = { _tag: "Booting", exits: [], skipped: [] } as const
   const turn = open<X>({ options, children, phase, window, lastRound: 0 }, 0)
   advance(turn)
   return close(turn)
@@ -211,8 +216,8 @@ const startFailed = <X>(
   request: number | undefined
 ): void => {
   setStatus(turn, child, { _tag: "Down" })
-  if (turn.phase._tag === "Booting") return end(turn, { _tag: "BootFailed", child, exit })
   if (request !== undefined) return reply(turn, request, { _tag: "StartFailed", exit })
+  if (turn.phase._tag === "Booting") return end(turn, { _tag: "BootFailed", child, exit })
   return failed(turn, { child, exit, isSuspicious: true })
 }
 
@@ -223,8 +228,8 @@ const startOverdue = <X>(
   request: number | undefined
 ): void => {
   setStatus(turn, child, { _tag: "Zombie", exit })
-  if (turn.phase._tag === "Booting") return end(turn, { _tag: "BootFailed", child, exit })
   if (request !== undefined) return reply(turn, request, { _tag: "StartFailed", exit })
+  if (turn.phase._tag === "Booting") return end(turn, { _tag: "BootFailed", child, exit })
   return failed(turn, { child, exit, isSuspicious: false })
 }
 
@@ -296,18 +301,17 @@ const judge = <X>(turn: Turn<X>, { round, child, exit, members }: Round<X>, verd
 }
 
 const advance = <X>(turn: Turn<X>): void => {
-  if (turn.phase._tag === "Booting") advanceBoot(turn, turn.phase.exits)
+  if (turn.phase._tag === "Booting") advanceBoot(turn, turn.phase)
   if (turn.phase._tag === "Running") advanceRounds(turn)
   if (turn.phase._tag === "Ending") advanceEnding(turn, turn.phase.reason)
 }
 
-const advanceBoot = <X>(turn: Turn<X>, exits: ReadonlyArray<EarlyExit<X>>): void => {
-  if (turn.children.some(({ status }) => status._tag === "Starting")) return
-  const next = turn.children.findIndex(({ incarnation }) => incarnation === 0)
+const advanceBoot = <X>(turn: Turn<X>, { exits, skipped }: Extract<Phase<X>, { readonly _tag: "Booting" }>): void => {
+  // Nobody has asked for these starts: they are the boot's own.
+  if (turn.children.some(({ status }) => status._tag === "Starting" && status.request === undefined)) return
+  const next = turn.children.findIndex(({ incarnation }, index) => incarnation === 0 && !skipped.includes(index))
   if (next !== -1) return start(turn, next)
-  const requests = turn.phase._tag === "Booting" ? turn.phase.requests : []
   turn.phase = { _tag: "Running", rounds: [] }
   emit(turn, { _tag: "BootSucceeded" })
   for (const exit of exits) conclude(turn, exit)
-  for (const request of requests) handleRequest(turn, request)
 }

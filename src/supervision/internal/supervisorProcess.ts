@@ -277,7 +277,6 @@ export class SupervisorProcess extends TreeProcess {
   }
 
   private ranOut(exit: Exit.Exit<unknown, unknown>): void {
-    this.desk.close()
     this.waits.cancelAll()
     this.reports.close(undefined)
     this.over(this.finalReason ?? this.exiting ?? ExitReason.fromExit(exit), this.ending)
@@ -289,11 +288,11 @@ export class SupervisorProcess extends TreeProcess {
     return Effect.forEach(this.slots.runs, (run) => run.kill, { discard: true })
   })
 
-  /** From here on its handle points to nothing: a killed supervisor is down at once. */
+  /** From here on nobody waits for its answer. */
   protected override close(reason: ExitReason.ExitReason): boolean {
-    const closed = super.close(reason)
-    if (closed) this.target.down(this)
-    return closed
+    if (!super.close(reason)) return false
+    this.desk.close()
+    return true
   }
 
   protected override release(): void {

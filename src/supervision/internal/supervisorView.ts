@@ -50,9 +50,11 @@ export class SupervisorView {
   get isUp(): boolean {
     const state = this.foreseen
     if (state === undefined || state.phase._tag !== "Booting") return state?.phase._tag === "Running"
-    const isUp = ({ status }: State["children"][number], child: number, incarnation: number) =>
-      status._tag !== "Starting" || this.look(child, incarnation) === "up"
-    return state.children.every((child, index) => child.incarnation > 0 && isUp(child, index, child.incarnation))
+    const { skipped } = state.phase
+    return state.children.every(({ incarnation, status }, child) => {
+      if (incarnation === 0) return skipped.includes(child)
+      return status._tag !== "Starting" || this.look(child, incarnation) === "up"
+    })
   }
 
   /** The core is pure, so it can be asked what it will make of what it has not heard yet. */

@@ -86,7 +86,6 @@ export abstract class TreeProcess extends ProcessRecord {
   /** Ends the record. `end` says what brought it about; undefined: a kill. */
   protected over(reason: ExitReason.ExitReason, end: "Requested" | "AutoShutdown" | "RestartLimit" | undefined): void {
     const watch = this.watch ?? this.unwatched()
-    this.target.down(this)
     this.finish(reason)
     if (!this.isRoot) return
     this.target.leave(reason)
@@ -112,6 +111,13 @@ export abstract class TreeProcess extends ProcessRecord {
     this.looking?.interruptUnsafe()
     return this.launchFailure === undefined ? Effect.void : Effect.die(this.launchFailure)
   })
+
+  /** From here on its handle points to nothing: a killed supervisor is down at once. */
+  protected override close(reason: ExitReason.ExitReason): boolean {
+    const closed = super.close(reason)
+    if (closed) this.target.down(this)
+    return closed
+  }
 
   /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
   protected override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {

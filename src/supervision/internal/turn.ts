@@ -113,7 +113,13 @@ export interface EarlyExit<X> {
 }
 
 export type Phase<X> =
-  | { readonly _tag: "Booting"; readonly exits: ReadonlyArray<EarlyExit<X>>; readonly requests: ReadonlyArray<Request> }
+  | {
+      readonly _tag: "Booting"
+      /** What has ended by itself and is dealt with after the boot. */
+      readonly exits: ReadonlyArray<EarlyExit<X>>
+      /** The boot passes over these: somebody has told them to stop before their turn. */
+      readonly skipped: ReadonlyArray<number>
+    }
   | { readonly _tag: "Running"; readonly rounds: ReadonlyArray<Round<X>> }
   | { readonly _tag: "Ending"; readonly reason: EndReason<X> }
   | { readonly _tag: "Ended" }
