@@ -15,7 +15,7 @@ import * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
-import { describe, read, shorten } from "../values/describe.ts"
+import { messageOf } from "../values/describe.ts"
 
 declare const CastTypeId: unique symbol
 
@@ -176,9 +176,7 @@ const constructor = (name: string, schema: Schema.Top): ((payload: unknown) => u
     try {
       return schema.make(payload)
     } catch (cause) {
-      const message = read(cause, "message")
-      const why = typeof message === "string" ? shorten(message) : describe(cause)
-      throw new RangeError(`${name}: its Schema refuses the payload. ${why}`, { cause })
+      throw new RangeError(`${name}: its Schema refuses the payload. ${messageOf(cause)}`, { cause })
     }
   }
 }

@@ -32,6 +32,7 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as Scheduler from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
+import { withFirstSleep } from "./internal/firstSleep.ts"
 import { isTestClock } from "./internal/liveClock.ts"
 
 const TypeId = "~effect-otp/testing/SeededScheduler"
@@ -407,7 +408,7 @@ const world = (scheduler: SeededSchedulerImpl, waiting: Waiting): Layer.Layer<ne
       )
       const random = yield* Random.withSeed(Random.Random, scheduler.seed)
       return Context.make(Scheduler.Scheduler, Context.get(built, Scheduler.Scheduler)).pipe(
-        Context.add(Clock.Clock, counted(Context.get(built, Clock.Clock), waiting, "sleeping")),
+        Context.add(Clock.Clock, counted(withFirstSleep(Context.get(built, Clock.Clock)), waiting, "sleeping")),
         Context.add(Random.Random, random)
       )
     })

@@ -9,6 +9,8 @@
  * - Leaks: a process that lives, a killed one that has not ended, a timer, a name, a message without a fate.
  * - Scope: what a test acquires in its scope is released first, and is no leak.
  * - What `startSupervised` has started is stopped with the scope, and fails the test if it does not end.
+ * - Time: on the `TestClock` of the test the first sleep lasts as long as any other. On the clock of Effect alone a
+ *   finalizer that sleeps first does not sleep.
  * - Isolation: pids, names, message counts and telemetry handlers of two tests have nothing to do with each other.
  *
  * **Not here**
@@ -19,6 +21,7 @@
  * @stability experimental
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -38,6 +41,7 @@ import type { ChildOptions, Stable } from "../supervision/ChildSpec.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { pointTo } from "./internal/callSite.ts"
+import { withFirstSleep } from "./internal/firstSleep.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
@@ -294,7 +298,8 @@ const layerOf = (layer: Layer.Layer<never>): Layer.Layer<Scope.Scope> =>
           Exit.isSuccess(exit) ? Effect.orDie(Effect.provide(check, context)) : Effect.void
         )
         const scope = yield* Scope.fork(yield* Effect.scope)
-        return Context.add(context, Scope.Scope, scope)
+        const clock = withFirstSleep(yield* Clock.Clock)
+        return Context.add(context, Scope.Scope, scope).pipe(Context.add(Clock.Clock, clock))
       })
     )
   )

@@ -18,6 +18,12 @@ export const describe = (value: unknown, most = MOST): string => {
   }
 }
 
+/** The message of an error without its name, or the text of any other value. */
+export const messageOf = (value: unknown, most = MOST): string => {
+  const message = read(value, "message")
+  return typeof message === "string" && message !== "" ? shorten(message, most) : describe(value, most)
+}
+
 /** Turns a cause into text, with the stacks of its errors. */
 export const describeCause = (cause: Cause.Cause<unknown>, most = MOST * 10): string => {
   try {

@@ -41,7 +41,6 @@ describe("a stop while an application starts", () => {
   it.effect("has its budget when a child hangs, and names it", () =>
     inKernel(
       Effect.gen(function* () {
-        yield* TestClock.adjust(0)
         const begun = yield* Deferred.make<void>()
         const letGo = yield* Deferred.make<void>()
         class Tree extends Supervisor.Service<Tree>()("test/Tree", {

@@ -36,7 +36,6 @@ describe("stop", () => {
   it.effect("the second has what is left of the budget if the first was under a timeout", () =>
     inKernel(
       Effect.gen(function* () {
-        yield* TestClock.adjust(0)
         const letGo = yield* Deferred.make<void>()
         const { stop } = yield* Application.start(stuckUntil(letGo).layer, { stopWithin: "10 seconds" })
         yield* settle
@@ -60,7 +59,6 @@ describe("stop", () => {
   it.effect("past the budget it names the processes of this application, and no others", () =>
     inKernel(
       Effect.gen(function* () {
-        yield* TestClock.adjust(0)
         const letGo = yield* Deferred.make<void>()
         const stranger = yield* Process.spawn(Effect.never, { label: "stranger" })
         const other = yield* Application.start(Layer.effectDiscard(Process.spawn(Effect.never, { label: "other" })))
@@ -82,7 +80,6 @@ describe("stop", () => {
   it.effect("past the budget it names the processes in a kernel inside of the application", () =>
     inKernel(
       Effect.gen(function* () {
-        yield* TestClock.adjust(0)
         const letGo = yield* Deferred.make<void>()
         const layer = stuckUntil(letGo).layer.pipe(Layer.provide(Kernel.layer))
         const { stop } = yield* Application.start(layer, { stopWithin: "1 second" })
@@ -185,7 +182,6 @@ describe("processes outside of the tree", () => {
   it.effect("that do not end are named when the budget is over", () =>
     inKernel(
       Effect.gen(function* () {
-        yield* TestClock.adjust(0)
         const letGo = yield* Deferred.make<void>()
         const stray = Process.spawn(Effect.uninterruptible(Deferred.await(letGo)), { label: "stray" })
         const { stop } = yield* Application.start(Layer.effectDiscard(stray), { stopWithin: "1 minute" })

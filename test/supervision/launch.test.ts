@@ -63,7 +63,6 @@ describe("a launched tree that gives up ends the launch with TreeFailed as a def
   kernelTest(
     "also if it gave up before the last layer was built",
     Effect.gen(function* () {
-      yield* SeededScheduler.adjust(0)
       const go = yield* Deferred.make<void>()
       const later = yield* Deferred.make<void>()
       const last = Layer.effectDiscard(Deferred.await(later))

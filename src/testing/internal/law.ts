@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
-import { describe } from "../../values/describe.ts"
+import { messageOf } from "../../values/describe.ts"
 import * as SeededScheduler from "../SeededScheduler.ts"
 import * as TestKernel from "../TestKernel.ts"
 import { isTestClock } from "./liveClock.ts"
@@ -21,7 +21,7 @@ export class LawBroken extends Data.TaggedError("LawBroken")<{
 }> {
   override get message() {
     const order = this.seed === undefined ? "" : ` (in the order of seed ${this.seed})`
-    return `${this.law}${order}: ${describe(this.cause)}`
+    return `${this.law}${order}: ${messageOf(this.cause)}`
   }
 }
 
@@ -63,11 +63,7 @@ export const lawMaker =
 
 /** A kernel that has to be empty afterwards. Crashes are wanted here, and nobody has to read of them. */
 const inWorld = (body: Effect.Effect<void, unknown, Scope.Scope>): Effect.Effect<void, unknown> =>
-  Effect.provide(
-    // The first sleep on a test clock can be interrupted even in a finalizer, unless the clock was adjusted before.
-    Effect.andThen(SeededScheduler.adjust(0), body),
-    Layer.merge(TestKernel.layer, Logger.layer([]))
-  )
+  Effect.provide(body, Layer.merge(TestKernel.layer, Logger.layer([])))
 
 const withTestClock = <E>(effect: Effect.Effect<void, E>): Effect.Effect<void, E> =>
   Effect.flatMap(Effect.service(Clock.Clock), (clock) =>

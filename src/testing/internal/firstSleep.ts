@@ -1,0 +1,44 @@
+/**
+ * A test clock on which the first sleep lasts as long as any other.
+ *
+ * A sleep on a `TestClock` that nobody has adjusted yet starts the fiber that warns of a test that forgets to. For that the
+ * sleeper becomes interruptible for a moment. So a fiber that is interrupted, and sleeps in a finalizer, does not sleep at
+ * all. Here a fiber that nobody interrupts sleeps in its place, until the clock is adjusted.
+ */
+import type * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type * as TestClock from "effect/testing/TestClock"
+import { isTestClock } from "./liveClock.ts"
+
+/** The clocks made here. */
+const careful = new WeakSet<Clock.Clock>()
+
+/** The clock itself, if it is no test clock or was made here. @internal */
+export const withFirstSleep = (clock: Clock.Clock): Clock.Clock => {
+  if (!isTestClock(clock) || careful.has(clock)) return clock
+  let adjusted = false
+  const afterwards = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.ensuring(
+      effect,
+      Effect.sync(() => {
+        adjusted = true
+      })
+    )
+  const made = Object.assign(Object.create(clock) as TestClock.TestClock, {
+    sleep: (duration: Duration.Duration) =>
+      Effect.suspend(() => (adjusted ? clock.sleep(duration) : sleepBeside(clock.sleep(duration)))),
+    adjust: (duration: Duration.Input) => afterwards(clock.adjust(duration)),
+    setTime: (timestamp: number) => afterwards(clock.setTime(timestamp))
+  })
+  careful.add(made)
+  return made
+}
+
+const sleepBeside = (sleep: Effect.Effect<void>): Effect.Effect<void> =>
+  Effect.acquireUseRelease(
+    Effect.forkDetach(sleep, { startImmediately: true }),
+    (beside) => Effect.asVoid(Fiber.await(beside)),
+    (beside) => Effect.sync(() => beside.interruptUnsafe())
+  )
