@@ -2,19 +2,20 @@
  * Text for values that others made: what a program threw, failed with, or gave as a detail.
  *
  * Code of a user runs while a value turns into text: a getter, `toString`, the trap of a proxy. All of it may throw. No
- * function here throws, and each text has a limit.
+ * function here throws, each text has a limit, and credentials in it are not shown.
  */
 import * as Cause from "effect/Cause"
+import { renderCause, renderText, type Settings } from "./render.ts"
 
 /** How many characters of a text are kept. */
 const MOST = 1000
 
 /** Turns any value into text. An error becomes `Name: message`. */
-export const describe = (value: unknown, most = MOST): string => {
+export const describe = (value: unknown, most = MOST, settings?: Settings): string => {
   try {
-    return shorten(textOf(value), most)
+    return renderText(textOf(value), settings, most)
   } catch {
-    return shorten(withoutText(value), most)
+    return renderText(withoutText(value), settings, most)
   }
 }
 
@@ -25,11 +26,12 @@ export const messageOf = (value: unknown, most = MOST): string => {
 }
 
 /** Turns a cause into text, with the stacks of its errors. */
-export const describeCause = (cause: Cause.Cause<unknown>, most = MOST * 10): string => {
+export const describeCause = (cause: Cause.Cause<unknown>, most = MOST * 10, settings?: Settings): string => {
+  const shown = renderCause(cause, "plain", settings)
   try {
-    return shorten(Cause.pretty(cause), most)
+    return shorten(Cause.pretty(shown), most)
   } catch {
-    return shorten(cause.reasons.map(describeReason).join("\n"), most)
+    return shorten(shown.reasons.map(describeReason).join("\n"), most)
   }
 }
 

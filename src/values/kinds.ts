@@ -1,0 +1,176 @@
+/** What there is to know of a value before it is rendered: whether one text says it, and what it is a collection of. */
+import * as Chunk from "effect/Chunk"
+import * as Duration from "effect/Duration"
+import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
+import * as Redacted from "effect/Redacted"
+
+/** Runs what may be code of a user. */
+export const attempt = <A>(read: () => A): A | undefined => {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
+/** The text that says all of it, if there is one: for secrets, processes, times, buffers and running things. */
+export const textOf = (value: object): string | undefined => {
+  if (Array.isArray(value)) return undefined
+  for (const [key, text] of ours) if (key in value) return text((value as Record<string, unknown>)[key], value)
+  // Most values are plain records: no other question is asked of them.
+  if (isRecord(value)) return undefined
+  if (Redacted.isRedacted(value)) return value.label === undefined ? "<redacted>" : `<redacted:${value.label}>`
+  if (value instanceof Date) return Number.isNaN(dateTime(value)) ? "Invalid Date" : dateText(value)
+  if (value instanceof RegExp) return expressionText(value)
+  if (value instanceof URL) return value.href
+  // A text as an object has a key for each letter.
+  if (Object.prototype.toString.call(value) === "[object String]") return stringValue(value)
+  if (ArrayBuffer.isView(value)) return `[${classOf(value)} of ${value.byteLength} bytes]`
+  if (value instanceof ArrayBuffer) return `[ArrayBuffer of ${value.byteLength} bytes]`
+  if (Duration.isDuration(value)) return String(value)
+  if (opaque.some((type) => value instanceof type)) return `[${classOf(value)}]`
+  // An error is an effect, too, and so is an `Exit`.
+  if (value instanceof Error || EXIT in value) return undefined
+  for (const [id, name] of running) if (id in value) return `[${name}]`
+  return undefined
+}
+
+const EXIT = "~effect/Exit"
+
+/** Things of Effect that are no data. */
+const running: ReadonlyArray<readonly [id: string, name: string]> = [
+  ["~effect/Effect", "Effect"],
+  ["~effect/Fiber", "Fiber"],
+  ["~effect/Layer", "Layer"],
+  ["~effect/Context", "Context"],
+  ["~effect/Scope", "Scope"],
+  ["~effect/Stream", "Stream"],
+  ["~effect/Schedule", "Schedule"],
+  ["~effect/Queue", "Queue"],
+  ["~effect/Deferred", "Deferred"]
+]
+
+const opaque = [Promise, WeakMap, WeakSet, WeakRef]
+
+/** A method of a class, whatever a subclass or a field says. */
+const method = <A>(
+  prototype: object,
+  name: string | symbol,
+  kind: "value" | "get" = "value"
+): ((self: object) => A) => {
+  const found = Object.getOwnPropertyDescriptor(prototype, name)![kind] as () => A
+  return (self) => Reflect.apply(found, self, [])
+}
+
+const dateTime = method<number>(Date.prototype, "getTime")
+const dateText = method<string>(Date.prototype, "toISOString")
+const expressionText = method<string>(RegExp.prototype, "toString")
+const stringValue = method<string>(String.prototype, "valueOf")
+const mapSize = method<number>(Map.prototype, "size", "get")
+const setSize = method<number>(Set.prototype, "size", "get")
+const mapEntries = method<Iterator<unknown>>(Map.prototype, "entries")
+const setValues = method<Iterator<unknown>>(Set.prototype, "values")
+
+/** Says how everything that has this key is shown: by a text made of what the key holds. */
+export const showBy = <A extends object>(key: string, text: (held: unknown, value: A) => string): void => {
+  ours.set(key, text as (held: unknown, value: object) => string)
+}
+
+const ours = new Map<string, (held: unknown, value: object) => string>()
+
+/** What stands for an object that is not opened. */
+export const outline = (value: object): string => {
+  if (Array.isArray(value)) return `[Array(${value.length})]`
+  if (value instanceof Map) return `[Map(${mapSize(value)})]`
+  if (value instanceof Set) return `[Set(${setSize(value)})]`
+  return `[${classOf(value)}]`
+}
+
+/** The name of its class, or `Object`. */
+export const classOf = (value: object): string => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  const made = (prototype as { readonly constructor?: { readonly name?: unknown } } | null)?.constructor?.name
+  return typeof made === "string" && made !== "" ? made.slice(0, MOST_OF_NAME) : "Object"
+}
+
+const MOST_OF_NAME = 100
+
+/** The name of a function. */
+export const nameOf = (value: { readonly name?: unknown }): string =>
+  typeof value.name === "string" && value.name !== "" ? value.name : "anonymous"
+
+/** Whether it is a record, and no instance of a class. */
+export const isRecord = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || prototype === Object.prototype
+}
+
+/** Sets a field, whatever its name. */
+export const put = (record: Record<string, unknown>, key: string, value: unknown): void => {
+  if (key === "__proto__") {
+    Object.defineProperty(record, key, { value, enumerable: true, configurable: true, writable: true })
+  } else record[key] = value
+}
+
+// ---- collections --------------------------------------------------------------------------------------------------
+
+export interface Items {
+  readonly id: string
+  readonly size: number
+  readonly items: Iterator<unknown>
+  /** Whether each item is a key and a value. */
+  readonly isMap: boolean
+}
+
+/** What is in a collection that is no array, to be taken one by one. Classes that extend a `Map` or `Set` have no say in it. */
+export const itemsOf = (value: object): Items | undefined => {
+  if (isRecord(value)) return undefined
+  if (value instanceof Map) {
+    return { id: "Map", size: mapSize(value), items: mapEntries(value), isMap: true }
+  }
+  if (value instanceof Set) {
+    return { id: "Set", size: setSize(value), items: setValues(value), isMap: false }
+  }
+  if (HashMap.isHashMap(value)) {
+    return { id: "HashMap", size: HashMap.size(value), items: value[Symbol.iterator](), isMap: true }
+  }
+  if (HashSet.isHashSet(value)) {
+    return { id: "HashSet", size: HashSet.size(value), items: value[Symbol.iterator](), isMap: false }
+  }
+  if (Chunk.isChunk(value)) {
+    return { id: "Chunk", size: Chunk.size(value), items: value[Symbol.iterator](), isMap: false }
+  }
+  const id = classOf(value)
+  // Looked at by name first: to ask for a class of the web can load all of it.
+  if (id === "Headers" || id === "URLSearchParams" || id === "FormData") return pairsOf(value, id)
+  return undefined
+}
+
+const pairsOf = (value: object, id: "Headers" | "URLSearchParams" | "FormData"): Items | undefined => {
+  const made = globalThis[id]
+  if (typeof made !== "function" || !(value instanceof made)) return undefined
+  return { id, size: [...value.keys()].length, items: value.entries(), isMap: true }
+}
+
+// ---- renderings ---------------------------------------------------------------------------------------------------
+
+/**
+ * - `plain`: what comes out is new data through and through. Any logger can print it.
+ * - `same`: a value with nothing to hide and within the limits stays itself, so that a program can work with it.
+ */
+export type Mode = "plain" | "same"
+
+/** What renders a value and all it holds, within limits that all of it shares. */
+export interface Renderer {
+  readonly mode: Mode
+  readonly width: number
+  readonly depth: number
+  /** Whether nothing more is shown. */
+  readonly isFull: boolean
+  /** A text without credentials, within its limit. */
+  text(text: string): string
+  /** As much of a text as there is room for. */
+  take(text: string): string
+  item(value: unknown, depth: number): unknown
+}
