@@ -38,7 +38,14 @@ import type * as Process from "../kernel/Process.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
 import type * as Registry from "../naming/Registry.ts"
 import type { CallError } from "./CallError.ts"
-import { DefinitionTypeId, type CallOptions, type Client, type Definition, type Status } from "./GenServer.ts"
+import {
+  DefinitionTypeId,
+  type CallOptions,
+  type Client,
+  type Definition,
+  type Shown,
+  type Status
+} from "./GenServer.ts"
 import * as Server from "./internal/agentServer.ts"
 import { clientMaker } from "./internal/client.ts"
 import { define, type DefineOptions } from "./internal/define.ts"
@@ -92,8 +99,8 @@ export interface Options<A extends ReadonlyArray<unknown>, S, E, R, N, RT> {
   readonly idleTimeout?: Duration.Input | undefined
   /** How long one function may take, as the `turnTimeout` of a `GenServer`. Default: no limit. */
   readonly turnTimeout?: Duration.Input | undefined
-  /** What crash reports and `Sys.getStatus` show in place of the state. */
-  readonly formatStatus?: ((status: Status<S>) => Status<unknown>) | undefined
+  /** What crash reports and `Sys.getStatus` show in place of the state, the message and the reason of a crash. */
+  readonly formatStatus?: ((status: Status<S>) => Shown) | undefined
 }
 
 /**

@@ -70,7 +70,7 @@ const explain = (reason: Reason): string => {
     case "NoProcess":
       return "the server is not running"
     case "ServerDown":
-      return `the server ended: ${ExitReason.format(reason.reason).split("\n")[0]}`
+      return `the server ended: ${ExitReason.outline(reason.reason)}`
     case "MailboxFull":
       return "the mailbox of the server is full"
     case "CallCycle":

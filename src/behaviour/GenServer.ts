@@ -233,14 +233,31 @@ type ServicesOf<H> = {
 }[keyof H]
 
 /**
- * What a server shows of itself in a crash report.
+ * What there is to show of a server: given to its `formatStatus`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Status<out S> {
+  /** Undefined where `init` has crashed. */
   readonly state: S
+  /** The message in hand. */
   readonly message: unknown
+  /** Why it crashed; undefined for `Sys.getStatus`. Its errors may say what state and message hide. */
+  readonly reason: ExitReason.ExitReason | undefined
+}
+
+/**
+ * What a server shows of itself in a crash report, and by `Sys.getStatus`: what its `formatStatus` gives.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Shown {
+  readonly state: unknown
+  readonly message: unknown
+  /** Undefined, or left out: the reason as it is. */
+  readonly reason?: ExitReason.ExitReason | undefined
 }
 
 /**
@@ -315,8 +332,8 @@ export interface Options<
    * as by a kill. Default: no limit. Code that blocks the thread cannot be stopped.
    */
   readonly turnTimeout?: Duration.Input | undefined
-  /** What a crash report shows in place of state and message, for example without secrets. */
-  readonly formatStatus?: ((status: Status<S>) => Status<unknown>) | undefined
+  /** What crash reports and `Sys.getStatus` show in place of state, message and reason, for example without secrets. */
+  readonly formatStatus?: ((status: Status<S>) => Shown) | undefined
 }
 
 /**

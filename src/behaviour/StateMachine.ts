@@ -35,7 +35,13 @@ import type { Receives, Self } from "../kernel/Process.ts"
 import type { Signal } from "../kernel/Signal.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
 import type * as Registry from "../naming/Registry.ts"
-import { DefinitionTypeId, type Client, type Definition as ServerDefinition, type Status } from "./GenServer.ts"
+import {
+  DefinitionTypeId,
+  type Client,
+  type Definition as ServerDefinition,
+  type Shown,
+  type Status
+} from "./GenServer.ts"
 import { clientMaker } from "./internal/client.ts"
 import { define, type ServerName } from "./internal/define.ts"
 import { draw } from "./internal/machineDiagram.ts"
@@ -186,7 +192,7 @@ export interface Options<
    */
   readonly turnTimeout?: Duration.Input | undefined
   /** What a crash report shows in place of state and message, for example without secrets. */
-  readonly formatStatus?: ((status: Status<S>) => Status<unknown>) | undefined
+  readonly formatStatus?: ((status: Status<S>) => Shown) | undefined
 }
 
 /**

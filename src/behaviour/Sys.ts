@@ -33,7 +33,9 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { defaultSettings, type Settings } from "../values/render.ts"
 import type { Accounting } from "../kernel/Accounting.ts"
+import { settingsOf } from "../kernel/Display.ts"
 import * as Handle from "../kernel/Handle.ts"
 import * as Pid from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
@@ -41,6 +43,7 @@ import { displayName, type ProcessRecord } from "../kernel/ProcessRecord.ts"
 import type { CallError } from "./CallError.ts"
 import type { CallOptions } from "./GenServer.ts"
 import { askSystem } from "./internal/client.ts"
+import { shownTrace } from "./internal/shownTrace.ts"
 import { SystemRecord } from "./internal/systemRecord.ts"
 import type * as Watch from "./internal/watch.ts"
 import type * as Protocol from "./Protocol.ts"
@@ -112,11 +115,13 @@ export interface Checked<S> extends CallOptions {
  */
 export interface Status {
   readonly pid: Pid.Pid
+  /** How people know the server: its label, with its id or key in its supervisor: `app/Worker(tenant-42)`. */
+  readonly displayName: string
   readonly name: string | undefined
   readonly label: string | undefined
   readonly parent: Pid.Pid | undefined
   readonly status: "running" | "suspended"
-  /** The state as `formatStatus` gives it, each `Redacted` in it replaced by the text it prints. */
+  /** The state as `formatStatus` gives it, without secrets and within the limits of `Display`. */
   readonly state: unknown
   /** How many messages wait. */
   readonly mailboxLength: number
@@ -377,6 +382,9 @@ export const statistics = <T extends Target>(
  * 1,024); when a reader is too slow the oldest goes, or by `policy` the newest. Throws a `RangeError` for a capacity
  * that is no whole number of at least 1.
  *
+ * Payloads, answers and states are shown without secrets and within the limits of `Display`: a value that has nothing to
+ * hide is the value itself.
+ *
  * **Errors**
  *
  * - `CallError` or `NotAServer` if it cannot begin.
@@ -464,6 +472,7 @@ const replaced = (
 
 const statusOf = (server: SystemRecord): Status => ({
   pid: server,
+  displayName: displayName(server),
   name: server.name,
   label: server.label,
   parent: server.parent,
@@ -487,12 +496,14 @@ const feed = Effect.fnUntraced(function* <T extends Target>(
 ) {
   let index = 0
   let traced: ProcessRecord | undefined = undefined
+  let settings: Settings = defaultSettings
   const tracer: Watch.Tracer = (seen) => {
-    Queue.offerUnsafe(queue, { ...seen, index: index++ })
+    Queue.offerUnsafe(queue, { ...shownTrace(seen, settings), index: index++ })
   }
   yield* Effect.addFinalizer(() => Effect.sync(() => (traced as SystemRecord | undefined)?.remove(tracer)))
   const begin: Request<SystemRecord> = (server) => {
     traced = server
+    settings = settingsOf(server.context)
     server.addTracer(tracer)
     return Exit.succeed(server)
   }

@@ -30,7 +30,7 @@ export class TaskExit extends Data.TaggedError("TaskExit")<{
   readonly reason: ExitReason.ExitReason
 }> {
   override get message() {
-    return `Task ${describe(this.pid)} has ended without an answer: ${ExitReason.format(this.reason)}`
+    return `Task ${describe(this.pid)} has ended without an answer: ${ExitReason.outline(this.reason)}`
   }
 }
 

@@ -25,6 +25,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { HandleTarget } from "./Handle.ts"
+import { childId } from "./internal/displayName.ts"
 import * as Kernel from "./Kernel.ts"
 import type { ProcessRecord } from "./ProcessRecord.ts"
 
@@ -63,6 +64,8 @@ export interface Adopter extends Place {
  * @since 0.1.0
  */
 export interface Targets {
+  /** The id the child was given, if it was given one. */
+  readonly child: string | undefined
   readonly own: Map<string, HandleTarget>
   readonly inner: Map<string, Targets>
 }
@@ -195,7 +198,7 @@ export const SupervisedLayers: Context.Reference<SupervisedLayers | undefined> =
  * @category constructors
  * @since 0.1.0
  */
-export const makeTargets = (): Targets => ({ own: new Map(), inner: new Map() })
+export const makeTargets = (child?: string): Targets => ({ child, own: new Map(), inner: new Map() })
 
 /**
  * A Layer that starts one process, or none if the process is supervised already.
@@ -251,7 +254,8 @@ export const openPlace = (context: Context.Context<never>, memoMap: Layer.MemoMa
 export const targetIn = (targets: Targets | undefined, key: string): HandleTarget => {
   let target = targets?.own.get(key)
   if (target === undefined) {
-    target = new HandleTarget(key, targets !== undefined)
+    const child = targets?.child === undefined ? undefined : childId(key, targets.child)
+    target = new HandleTarget(key, targets !== undefined, child)
     targets?.own.set(key, target)
   }
   return target
@@ -263,9 +267,9 @@ export const targetIn = (targets: Targets | undefined, key: string): HandleTarge
  * @category operations
  * @since 0.1.0
  */
-export const innerTargets = (targets: Targets, childId: string): Targets => {
+export const innerTargets = (targets: Targets, childId: string, given?: string): Targets => {
   let inner = targets.inner.get(childId)
-  if (inner === undefined) targets.inner.set(childId, (inner = makeTargets()))
+  if (inner === undefined) targets.inner.set(childId, (inner = makeTargets(given)))
   return inner
 }
 

@@ -1,14 +1,19 @@
 /**
  * One structured report for each crash, written to Effect's log with no wiring.
  *
- * The process that crashed reports, nobody whom its exit signal took along: a chain of fifty linked processes dies with
- * one report. Under a supervisor the report also says what the supervisor decided.
+ * The process that crashed reports, and none of those that its exit signal takes along: a chain of fifty linked processes
+ * dies with one report. Under a supervisor the report also says what the supervisor decided. A supervisor tells of every
+ * other abnormal end of a child (a kill, a shutdown past its limit, a start that fails) in one warning.
  *
  * **Guarantees**
  *
- * - At most 10 reports a second are written for each label (or name; processes with neither share one limit for each
- *   parent); the next one after that says how many were left out. The telemetry event `otp.process.crash` is sent for
- *   every one.
+ * - Rate: at most 10 reports and warnings a second are written for each label (or name; processes with neither share one
+ *   limit for each parent), and at most 100 for the whole kernel. When the second is over, one line says how many were left
+ *   out. The telemetry event `otp.process.crash` is sent for every crash.
+ * - Size: message, state and cause are shown within the limits of `Display.CurrentLimits`, whatever is thrown.
+ * - Secrets: what `Display.CurrentRedactedNames` says, and the credentials in addresses, are not shown.
+ * - Cost: nothing is rendered for a report that nobody sees.
+ * - A line is always written: if a logger throws, the report goes to the console.
  *
  * **In Erlang/OTP**
  *
@@ -18,9 +23,6 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import { describe } from "../values/describe.ts"
 import type { Pid } from "./Pid.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -33,83 +35,20 @@ import type { Pid } from "./Pid.ts"
  */
 export interface CrashReport {
   readonly pid: Pid
+  /** How people know the process: its label or name, with its id or key in its supervisor: `app/Worker(tenant-42)`. */
+  readonly displayName: string
   readonly name: string | undefined
   readonly label: string | undefined
-  /** From the parent upwards, each by its label, name or pid. */
+  /** From the parent upwards, each by its display name. At most 32. */
   readonly ancestors: ReadonlyArray<string>
-  /** The message in hand, if there was one. */
+  /** The message in hand, if there was one, within the limits and without secrets. */
   readonly message: unknown
-  /** The state before that message. */
+  /** The state before that message, within the limits and without secrets. */
   readonly state: unknown
+  /** Within the limits and without secrets. An error that has nothing to hide is the error itself. */
   readonly cause: Cause.Cause<unknown>
   /** How many messages were waiting. */
   readonly mailboxLength: number
   /** What the supervisor decided, for example `restart in 100 ms`; undefined if nobody supervises the process. */
   readonly decision: string | undefined
-}
-
-// ---- internals ----------------------------------------------------------------------------------------------------
-
-const WINDOW_MILLIS = 1000
-const PER_WINDOW = 10
-const MOST_WINDOWS = 1000
-
-interface Window {
-  startMillis: number
-  written: number
-  suppressed: number
-}
-
-/** Decides what may be written; keeps one small entry for each kind of process that crashed lately. @internal */
-export class CrashLimiter {
-  /** The one whose second began last comes last. */
-  private readonly windows = new Map<string, Window>()
-
-  /** How many reports were left out before this one, or undefined if this one is left out, too. */
-  admit(kind: string, nowMillis: number): number | undefined {
-    const window = this.windows.get(kind)
-    if (window === undefined || nowMillis - window.startMillis >= WINDOW_MILLIS) {
-      this.windows.delete(kind)
-      if (this.windows.size >= MOST_WINDOWS) this.forgetOldest()
-      this.windows.set(kind, { startMillis: nowMillis, written: 1, suppressed: 0 })
-      return window?.suppressed ?? 0
-    }
-    if (window.written < PER_WINDOW) {
-      window.written++
-      return 0
-    }
-    window.suppressed++
-    return undefined
-  }
-
-  private forgetOldest(): void {
-    for (const kind of this.windows.keys()) {
-      this.windows.delete(kind)
-      return
-    }
-  }
-}
-
-/** Who crashed, in one word. @internal */
-export const subject = (report: CrashReport): string => report.label ?? report.name ?? describe(report.pid)
-
-/** What shares a limit: every process without a label or name has another pid. @internal */
-export const kind = (report: CrashReport): string => report.label ?? report.name ?? `below ${report.ancestors[0] ?? ""}`
-
-/** Writes a report to the log of this environment. @internal */
-export const write = (report: CrashReport, suppressed: number, context: Context.Context<never>): void => {
-  Effect.runForkWith(context)(
-    Effect.annotateLogs(Effect.logError(`${subject(report)} crashed`, report.cause), annotations(report, suppressed))
-  )
-}
-
-const annotations = (report: CrashReport, suppressed: number): Record<string, unknown> => {
-  const fields: Record<string, unknown> = { pid: describe(report.pid), mailboxLength: report.mailboxLength }
-  if (report.name !== undefined) fields["name"] = report.name
-  if (report.ancestors.length > 0) fields["ancestors"] = report.ancestors
-  if (report.message !== undefined) fields["message"] = report.message
-  if (report.state !== undefined) fields["state"] = report.state
-  if (report.decision !== undefined) fields["decision"] = report.decision
-  if (suppressed > 0) fields["suppressed"] = suppressed
-  return fields
 }

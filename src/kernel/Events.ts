@@ -19,6 +19,7 @@ export const processExit = Telemetry.event<
   { readonly accepted: number; readonly handled: number },
   {
     readonly pid: Pid
+    readonly displayName: string
     readonly name: string | undefined
     readonly label: string | undefined
     readonly reason: ExitReason
@@ -46,6 +47,7 @@ export const deadLetter = Telemetry.event<
   { readonly count: number },
   {
     readonly to: Pid
+    readonly displayName: string
     readonly name: string | undefined
     readonly label: string | undefined
     readonly from: Pid | undefined
@@ -60,9 +62,10 @@ export const deadLetter = Telemetry.event<
  * @category models
  * @since 0.1.0
  */
-export const lateReply = Telemetry.event<{ readonly count: number }, { readonly pid: Pid; readonly request: string }>(
-  "otp.message.late_reply"
-)
+export const lateReply = Telemetry.event<
+  { readonly count: number },
+  { readonly pid: Pid; readonly displayName: string; readonly request: string }
+>("otp.message.late_reply")
 
 /**
  * The event loop was blocked: for how long a timer came late. Only sent where `EventLoop.layer` is provided.

@@ -19,7 +19,9 @@
  */
 import * as Cause from "effect/Cause"
 import type * as Exit from "effect/Exit"
-import { describe, describeCause } from "../values/describe.ts"
+import { describe, describeCause, read } from "../values/describe.ts"
+import type { Mode } from "../values/kinds.ts"
+import { render, renderCause, type Settings } from "../values/render.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -139,12 +141,19 @@ export const shutdown = (detail?: unknown): ExitReason =>
   detail === undefined ? plainShutdown : { _tag: "Shutdown", detail }
 
 /**
- * The reason `Crash` with its cause.
+ * The reason `Crash` with its cause. As JSON it is a crash without its cause: what an error says of the inside of a program
+ * is not for remote callers.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const crash = (cause: Cause.Cause<unknown>): ExitReason => ({ _tag: "Crash", cause })
+export const crash = (cause: Cause.Cause<unknown>): ExitReason =>
+  Object.assign(Object.create(CrashProto) as object, { _tag: "Crash" as const, cause })
+
+/** As JSON it goes to others: what a crash says of itself stays here. */
+const CrashProto = {
+  toJSON: () => ({ _tag: "Crash" })
+}
 
 /**
  * The reason `Crash` for one defect.
@@ -187,7 +196,10 @@ export const isExpected = (reason: ExitReason): boolean => reason._tag === "Norm
 /**
  * Renders a reason for people: one line, and the cause of a crash behind it.
  *
- * It never throws, even if an error cannot be shown. It cuts a cause after 10,000 characters and a detail after 1,000.
+ * **Details**
+ *
+ * It never throws, even if an error cannot be shown. It cuts a cause of more than 10,000 characters and a detail of more than 1,000, and shows no
+ * credentials. Where the server has a `formatStatus`, that decides what is shown of the cause.
  *
  * @category operations
  * @since 0.1.0
@@ -195,10 +207,40 @@ export const isExpected = (reason: ExitReason): boolean => reason._tag === "Norm
 export const format = (reason: ExitReason): string => {
   switch (reason._tag) {
     case "Crash":
-      return `Crash: ${describeCause(reason.cause)}`
+      return `Crash: ${describeCause(publicCause(reason.cause))}`
     case "Shutdown":
       return reason.detail === undefined ? "Shutdown" : `Shutdown: ${describe(reason.detail)}`
     default:
       return reason._tag
   }
+}
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** Without what a crash says of itself: for those who may be strangers. @internal */
+export const outline = (reason: ExitReason): string => {
+  if (reason._tag !== "Shutdown" || reason.detail === undefined) return reason._tag
+  const { detail } = reason
+  return `Shutdown: ${typeof detail === "string" ? describe(detail) : describe(read(detail, "_tag") ?? typeof detail)}`
+}
+
+/** What is told of the cause of a crash, where that is not the cause itself. */
+const told = new WeakMap<Cause.Cause<unknown>, () => Cause.Cause<unknown>>()
+
+/** From now on this cause is told as another one, wherever it is rendered. @internal */
+export const tellAs = (cause: Cause.Cause<unknown>, shown: () => Cause.Cause<unknown>): void => {
+  told.set(cause, shown)
+}
+
+const publicCause = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> => told.get(cause)?.() ?? cause
+
+/** A reason that can be shown: bounded and without secrets. The reason itself, if it has nothing to hide. @internal */
+export const shownOf = (reason: ExitReason, settings: Settings, mode: Mode = "same"): ExitReason => {
+  if (reason._tag === "Crash") {
+    const shown = renderCause(publicCause(reason.cause), mode, settings)
+    return shown === reason.cause ? reason : crash(shown)
+  }
+  if (reason._tag !== "Shutdown" || reason.detail === undefined) return reason
+  const detail = render(reason.detail, mode, settings)
+  return detail === reason.detail ? reason : shutdown(detail)
 }

@@ -31,6 +31,7 @@ export interface Member extends Pid {
   readonly leader: GroupLeader | undefined
   readonly label: string | undefined
   readonly name: string | undefined
+  readonly child: string | undefined
   readonly isAlive: boolean
 }
 

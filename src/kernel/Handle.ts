@@ -14,7 +14,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { showBy } from "../values/kinds.ts"
 import * as ExitReason from "./ExitReason.ts"
+import { childName } from "./internal/displayName.ts"
 import type { Pid } from "./Pid.ts"
 import type { ProcessRecord } from "./ProcessRecord.ts"
 
@@ -61,10 +63,18 @@ export class HandleTarget implements Target<unknown> {
   private waiters: Set<Waiter> | undefined = undefined
   /** Whether somebody may start the server again after its end. */
   private readonly isSupervised: boolean
+  /** Its id or key in its supervisor, unless its key says it already. */
+  private readonly child: string | undefined
 
-  constructor(key: string, isSupervised: boolean) {
+  constructor(key: string, isSupervised: boolean, child?: string) {
     this.key = key
     this.isSupervised = isSupervised
+    this.child = child
+  }
+
+  /** How people know the server, whether a run of it is up or not. */
+  get displayName(): string {
+    return childName(this.key, this.child)
   }
 
   up(record: ProcessRecord): void {
@@ -119,3 +129,5 @@ export const pid = <M>(handle: Handle<M>): Effect.Effect<Option.Option<Pid>> =>
 
 /** @internal */
 export const targetOf = <M>(handle: Handle<M>): HandleTarget => handle[TypeId] as unknown as HandleTarget
+
+showBy(TypeId, (target) => `[${(target as HandleTarget).displayName}]`)

@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import type { Accounting } from "./Accounting.ts"
+import { summarise } from "./internal/announce.ts"
 import { KernelState } from "./internal/kernelState.ts"
 import { makeRunQueue } from "./internal/runQueue.ts"
 import type { Pid } from "./Pid.ts"
@@ -166,7 +167,11 @@ const layerOf = (freezes: boolean): Layer.Layer<never> =>
     Kernel,
     Effect.acquireRelease(
       Effect.map(Telemetry.Telemetry, (table): Kernel => new KernelImpl(table, freezes)),
-      (kernel) => killAll(stateOf(kernel))
+      (kernel) =>
+        Effect.andThen(
+          killAll(stateOf(kernel)),
+          Effect.withFiber((fiber) => Effect.sync(() => summarise(stateOf(kernel).reports, fiber.context)))
+        )
     )
   )
 

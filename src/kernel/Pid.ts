@@ -13,6 +13,7 @@
  */
 import type * as Equal from "effect/Equal"
 import { hasProperty } from "effect/Predicate"
+import { showBy } from "../values/kinds.ts"
 
 /**
  * @category type IDs
@@ -41,3 +42,7 @@ export interface Pid<in M = never> extends Equal.Equal {
  * @since 0.1.0
  */
 export const isPid = (u: unknown): u is Pid => hasProperty(u, TypeId)
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+showBy<Pid>(TypeId, (_, pid) => pid.toString())

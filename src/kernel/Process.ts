@@ -38,7 +38,14 @@ import * as Relations from "./internal/relations.ts"
 import * as Kernel from "./Kernel.ts"
 import { bound, type Bound } from "./Mailbox.ts"
 import type { Pid } from "./Pid.ts"
-import { currentUnsafe, MessageEnvelope, Self as SelfKey, type Envelope, type ProcessRecord } from "./ProcessRecord.ts"
+import {
+  currentUnsafe,
+  displayName,
+  MessageEnvelope,
+  Self as SelfKey,
+  type Envelope,
+  type ProcessRecord
+} from "./ProcessRecord.ts"
 import * as Signal from "./Signal.ts"
 import { TreeWatch } from "./TreeWatch.ts"
 
@@ -122,6 +129,8 @@ export interface SpawnOptions {
  */
 export interface Info {
   readonly pid: Pid
+  /** How people know it: its label or name, with its id or key in its supervisor: `app/Worker(tenant-42)`. */
+  readonly displayName: string
   readonly name: string | undefined
   readonly label: string | undefined
   readonly status: "starting" | "running" | "exiting"
@@ -581,6 +590,7 @@ const infoUnsafe = (record: ProcessRecord): Option.Option<Info> => {
   const relations = record.relations
   return Option.some({
     pid: record,
+    displayName: displayName(record),
     name: record.name,
     label: record.label,
     status: record.status,

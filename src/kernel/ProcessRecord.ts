@@ -25,19 +25,22 @@ import * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as Scope from "effect/Scope"
 import { emptyTally, type Accounting, type Fate, type Tally } from "./Accounting.ts"
-import type { CrashReport } from "./CrashReport.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { leaderOf, type GroupLeader } from "./GroupLeader.ts"
 import {
-  ancestors,
+  type Crash,
+  type CrashDetails,
+  crashOf,
   deadLetter,
   death as announceDeath,
-  displayName,
   logThrown,
-  reportCrash
+  reportCrash,
+  warn
 } from "./internal/announce.ts"
+import { childId, childName, displayName } from "./internal/displayName.ts"
 import { exitOf, worse } from "./internal/ending.ts"
 import { deepFreeze } from "./internal/deepFreeze.ts"
+import { writeLine } from "./internal/log.ts"
 import type { KernelState } from "./internal/kernelState.ts"
 import { MessageEnvelope, SignalEnvelope } from "./internal/plainEnvelopes.ts"
 import * as Relations from "./internal/relations.ts"
@@ -151,6 +154,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   trapExit = false
   name: string | undefined = undefined
   label: string | undefined = undefined
+  /** Its id or key in its supervisor, unless its label says it already. */
+  child: string | undefined = undefined
   /** Why it is ending, from the moment it does. */
   exiting: ExitReason.ExitReason | undefined = undefined
   /** Why it ended. Written once, at its death. */
@@ -160,7 +165,9 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** Whether a signal ended it: then who sent the signal reports the crash. */
   protected signalled = false
   /** Who writes its crash report; a supervisor does, with what it decided. */
-  reporter: ((report: CrashReport) => void) | undefined = undefined
+  reporter: ((crash: Crash) => void) | undefined = undefined
+  /** Whether the end of a linked process ended it. */
+  endedByLink = false
   relations: Relations.Relations<ProcessRecord> | undefined = undefined
   /** The call this process waits for in its own turn: an edge of the wait-for graph. */
   waitingFor: { readonly server: ProcessRecord } | undefined = undefined
@@ -409,6 +416,12 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     this.end(reason)
   }
 
+  private receiveLinked(from: ProcessRecord, reason: ExitReason.ExitReason): void {
+    const wasOpen = this.isOpen
+    this.receiveExit(from, reason)
+    this.endedByLink = wasOpen && this.exiting === reason
+  }
+
   /** An orderly end, asked for by the parent. */
   shutdown(reason: ExitReason.ExitReason): void {
     if (this.exiting !== undefined) return
@@ -493,7 +506,7 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     if (this.scope?.state._tag === "Empty") this.scope.state = { _tag: "Closed", exit: exitOf(reason) }
     if (this.status !== "dead") this.die(reason)
     else if (reason._tag === "Crash" && reason !== this.reason && Cause.hasDies(reason.cause)) {
-      guarded(() => this.report(reason.cause), this)
+      guarded(() => this.report(reason), this)
     }
     this.ended = true
     this.kernel.zombies.delete(this)
@@ -523,15 +536,15 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     this.belongings = undefined
     this.kernel.table.remove(this)
     this.kernel.releaseName(this)
+    const details = this.isReported ? this.crashDetails(reason) : undefined
     const deliver = (delivery: Relations.Delivery<ProcessRecord>) => {
-      if (delivery._tag === "Exit") delivery.to.receiveExit(this, reason)
+      if (delivery._tag === "Exit") delivery.to.receiveLinked(this, reason)
       else delivery.to.signal(new Signal.Down(delivery.monitor, this, reason))
     }
     forEachGuarded(Relations.exited<ProcessRecord>(this), deliver, this)
-    const isSignalled = this.signalled && reason === this.exiting
     this.tellObservers((observer) => observer.dead?.(reason))
     guarded(() => announceDeath(this, reason), this)
-    if (reason._tag === "Crash" && !isSignalled) guarded(() => this.report(reason.cause), this)
+    if (details !== undefined) guarded(() => this.report(reason, details), this)
   }
 
   /** Tells a copy of the list: observers may come and go meanwhile. */
@@ -541,27 +554,23 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
 
   /** Something that was told of its end has thrown. @internal */
   threw(error: unknown): void {
-    logThrown(this, error, this.context)
+    logThrown(this, error)
   }
 
-  private report(cause: Cause.Cause<unknown>): void {
-    const report: CrashReport = {
-      pid: this,
-      name: this.name,
-      label: this.label,
-      ancestors: ancestors(this),
-      ...this.crashDetails,
-      cause,
-      mailboxLength: this.lengthAtClose,
-      decision: undefined
-    }
-    if (this.reporter === undefined) reportCrash(this.kernel, report, this.context)
-    else this.reporter(report)
+  /** Whether its end has a crash report of its own. */
+  get isReported(): boolean {
+    return this.reason?._tag === "Crash" && !(this.signalled && this.reason === this.exiting)
   }
 
-  /** What a crash report says of the work it was at. */
-  protected get crashDetails(): { readonly message: unknown; readonly state: unknown } {
-    return { message: undefined, state: undefined }
+  private report(reason: ExitReason.ExitReason, details = this.crashDetails(reason)): void {
+    const crash = crashOf(this, this.lengthAtClose, details)
+    if (this.reporter === undefined) reportCrash(this, crash)
+    else this.reporter(crash)
+  }
+
+  /** What a crash report says of the work it was at. From now on its user decides what is told of this reason. */
+  protected crashDetails(reason: ExitReason.ExitReason): CrashDetails {
+    return { make: () => ({ message: undefined, state: undefined, reason }), forget: () => {} }
   }
 
   private tally(): Tally {
@@ -578,7 +587,15 @@ const accepts = (): void => {}
 export {
   /** Freezes plain data through and through. @internal */
   deepFreeze,
-  /** How people know a process: by label, name or pid. @internal */
+  /** A crash that nothing was rendered of. @internal */
+  type Crash,
+  /** What a crash report says of the work a process was at. @internal */
+  type CrashDetails,
+  /** What an id adds to the name of a server. @internal */
+  childId,
+  /** How people know the child of a supervisor. @internal */
+  childName,
+  /** How people know a process: by label, name or pid, with its id or key behind it. @internal */
   displayName,
   /** The exit a scope is closed with. @internal */
   exitOf,
@@ -588,6 +605,10 @@ export {
   SignalEnvelope,
   /** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
   reportCrash,
+  /** Warns of an abnormal end, unless there were too many. @internal */
+  warn,
   /** A finalizer that dies is a crash, whatever the process ended with. @internal */
-  worse
+  worse,
+  /** Writes a line that no limit holds back. @internal */
+  writeLine
 }

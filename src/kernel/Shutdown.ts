@@ -16,7 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ExitReason from "./ExitReason.ts"
 import type { Pid } from "./Pid.ts"
-import type { ProcessRecord } from "./ProcessRecord.ts"
+import { displayName, warn, type ProcessRecord } from "./ProcessRecord.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -58,16 +58,7 @@ const defaultLimit = Duration.seconds(5)
 export const shutdown = (
   pid: Pid,
   options?: { readonly limit?: Limit | undefined; readonly reason?: ExitReason.ExitReason | undefined }
-): Effect.Effect<Ended> => {
-  const record = pid as unknown as ProcessRecord
-  const limit = parse(options?.limit ?? defaultLimit)
-  return Effect.suspend(() => {
-    const asked = limit.orderly === undefined ? Effect.void : orderly(record, limit.orderly, options?.reason)
-    return Effect.flatMap(Effect.andThen(asked, killWithin(record, limit.release)), () =>
-      Effect.sync(() => endOf(record))
-    )
-  })
-}
+): Effect.Effect<Ended> => shutdownTelling(pid as unknown as ProcessRecord, { ...options, overran: tellOverrun })
 
 /**
  * Waits until the fiber and the scope of a process have ended.
@@ -107,22 +98,61 @@ export const killAndAwait = (pid: Pid): Effect.Effect<void> =>
 export const shutdownAll = (
   pids: ReadonlyArray<Pid>,
   options?: { readonly limit?: Limit | undefined }
+): Effect.Effect<void> =>
+  shutdownAllTelling(pids as unknown as ReadonlyArray<ProcessRecord>, { ...options, overran: tellOverrun })
+
+/** As `shutdownAll`, where somebody else tells of a process that is killed at its limit. @internal */
+export const shutdownAllTelling = (
+  records: ReadonlyArray<ProcessRecord>,
+  options: { readonly limit?: Limit | undefined; readonly overran: Overran }
 ): Effect.Effect<void> => {
-  const records = pids as unknown as ReadonlyArray<ProcessRecord>
-  const limit = parse(options?.limit ?? defaultLimit)
+  const limit = parse(options.limit ?? defaultLimit)
   const ask = Effect.suspend(() => {
     if (limit.orderly === undefined) return Effect.void
     for (const record of records) record.shutdown(ExitReason.shutdown())
     return within(awaitAll(records), limit.orderly)
   })
   const kill = Effect.suspend(() => {
-    for (const record of records) if (!record.ended) record.kill()
+    for (const record of records) {
+      if (record.isAlive && limit.orderly !== undefined) options.overran(record)
+      if (!record.ended) record.kill()
+    }
     return within(awaitAll(records), limit.release)
   })
   return Effect.andThen(ask, kill)
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+/** Told of a process that is alive at its limit and is killed in this step. */
+type Overran = (record: ProcessRecord) => void
+
+/** As `shutdown`, where somebody else tells of a process that is killed at its limit. @internal */
+export const shutdownTelling = (
+  record: ProcessRecord,
+  options: {
+    readonly limit?: Limit | undefined
+    readonly reason?: ExitReason.ExitReason | undefined
+    readonly overran: Overran
+  }
+): Effect.Effect<Ended> => {
+  const limit = parse(options.limit ?? defaultLimit)
+  return Effect.suspend(() => {
+    const asked = limit.orderly === undefined ? Effect.void : orderly(record, limit.orderly, options.reason)
+    const overran = limit.orderly === undefined ? undefined : options.overran
+    return Effect.flatMap(Effect.andThen(asked, killWithin(record, limit.release, overran)), () =>
+      Effect.sync(() => endOf(record))
+    )
+  })
+}
+
+/** @internal */
+export const tellOverrun: Overran = (record) => {
+  warn(record, record.label ?? displayName(record), () => ({ text: `${displayName(record)} ${OVERRAN}` }))
+}
+
+/** What is said of a process that did not end in time. @internal */
+export const OVERRAN = "did not end within its shutdown limit and was killed"
 
 interface Parsed {
   /** Undefined: no orderly end. */
@@ -148,9 +178,14 @@ const orderly = (
     return endWithin(record, limit)
   })
 
-const killWithin = (record: ProcessRecord, limit: Duration.Duration): Effect.Effect<void> =>
+const killWithin = (
+  record: ProcessRecord,
+  limit: Duration.Duration,
+  overran: Overran | undefined
+): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (record.ended) return Effect.void
+    if (record.isAlive) overran?.(record)
     record.kill()
     return endWithin(record, limit)
   })

@@ -6,6 +6,7 @@
 export * as Accounting from "./Accounting.ts"
 export * as Adoption from "./Adoption.ts"
 export * as CrashReport from "./CrashReport.ts"
+export * as Display from "./Display.ts"
 export * as EventLoop from "./EventLoop.ts"
 export * as Events from "./Events.ts"
 export * as ExitReason from "./ExitReason.ts"

@@ -26,6 +26,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as References from "effect/References"
+import { renderCause } from "../values/render.ts"
 import { constants } from "node:os"
 import process from "node:process"
 import * as Application from "../application/Application.ts"
@@ -48,7 +49,7 @@ export const runMain = <ROut, E>(layer: Layer.Layer<ROut, E>, options?: Applicat
   const complain = (message: string, cause: Cause.Cause<unknown>) =>
     Effect.suspend(() => {
       failed = true
-      return Effect.logFatal(message, cause)
+      return Effect.logFatal(message, renderCause(cause))
     }).pipe(Effect.provideService(References.LogToStderr, true))
 
   const main = Effect.gen(function* () {

@@ -61,7 +61,7 @@ describe("a stop while an application starts", () => {
         assert.deepStrictEqual(error.value.within, Duration.seconds(2))
         assert.deepStrictEqual(
           error.value.hung.map((name) => name.replace(/ <.*/, "")),
-          ["test/Tree", "test/Hanging"]
+          ["test/Tree", "test/Hanging(hanging)"]
         )
         yield* Deferred.succeed(letGo, undefined)
         yield* settle

@@ -275,6 +275,7 @@ describe("crash", () => {
         [
           {
             pid: true,
+            displayName: "test/Puppet",
             name: "test/crashing",
             label: "test/Puppet",
             ancestors: [],

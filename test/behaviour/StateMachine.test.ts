@@ -617,7 +617,9 @@ describe("onEnter", () => {
       assert.deepStrictEqual(yield* failure(machine.call(get)), noProcess)
       const fickle = yield* start({ onEnter: (state) => (state._tag === "B" ? next(A) : keep()) })
       const error = yield* Effect.flip(fickle.call(go("B", reply("never"))))
-      assert.include(String(error), "cannot be left")
+      assert.instanceOf(error, CallError.CallError)
+      const { reason } = error
+      assert.include(reason._tag === "ServerDown" ? ExitReason.format(reason.reason) : reason._tag, "cannot be left")
     })
   )
 

@@ -111,7 +111,8 @@ describe("a caller whose fiber has an observer that throws", () => {
       assert.strictEqual(yield* server.kind(), "number")
       assert.deepStrictEqual(yield* GenServer.pid(server), pid)
       const texts = lines.filter((line) => line.startsWith("A caller of hostile/Keeper threw when it got its answer: "))
-      assert.strictEqual(texts.length, 40)
+      // As many as the limit lets through.
+      assert.strictEqual(texts.length, 10)
     })
     return inKernel(Effect.provide(program, keeper(1)), lines)
   })

@@ -62,7 +62,7 @@ export interface Options {
     reason: ExitReason.ExitReason,
     state: number
   ) => Effect.Effect<void, never, Scope.Scope | Process.Self>
-  readonly formatStatus?: (status: GenServer.Status<number>) => GenServer.Status<unknown>
+  readonly formatStatus?: (status: GenServer.Status<number>) => GenServer.Shown
   readonly mailbox?: Mailbox.Bound
   readonly drain?: boolean
   readonly idleTimeout?: Duration.Input

@@ -14,7 +14,7 @@ interface Line {
 /** Runs with a log that is kept, and with every crash event. */
 const observed = <A, E, R>(
   program: (seen: {
-    readonly lines: ReadonlyArray<Line>
+    readonly lines: Array<Line>
     readonly reports: ReadonlyArray<CrashReport.CrashReport>
   }) => Effect.Effect<A, E, R>
 ) =>
@@ -75,6 +75,7 @@ describe("a crash", () => {
         assert.deepStrictEqual(reports, [
           {
             pid,
+            displayName: "worker",
             name: undefined,
             label: "worker",
             ancestors: ["middle", String(top)],
@@ -169,22 +170,27 @@ describe("a crash", () => {
   }
 })
 
+const crashed = (lines: ReadonlyArray<Line>, label: string) =>
+  lines.filter(({ message }) => message === `${label} crashed`).length
+
+/** What was left out, as the lines at the end of a second say. */
+const leftOut = (lines: ReadonlyArray<Line>) =>
+  lines.filter(({ fields }) => "suppressed" in fields).map(({ fields, message }) => [fields["suppressed"], message])
+
 describe("the limit", () => {
-  it.effect("10 reports a second for each label are written, the next says how many were left out", () =>
+  it.effect("10 reports a second for each label are written, and a line at its end says how many were left out", () =>
     inKernel(
       observed(({ lines, reports }) =>
         Effect.gen(function* () {
           for (let i = 0; i < 25; i++) yield* crash("noisy")
           yield* crash("other")
-          assert.strictEqual(lines.filter(({ message }) => message === "noisy crashed").length, 10)
-          assert.strictEqual(lines.filter(({ message }) => message === "other crashed").length, 1)
+          assert.deepStrictEqual([crashed(lines, "noisy"), crashed(lines, "other"), lines.length], [10, 1, 11])
           yield* SeededScheduler.adjust("1 second")
+          assert.deepStrictEqual(leftOut(lines), [[15, "15 reports were left out: noisy 15"]])
           yield* crash("noisy")
-          assert.strictEqual(lines.length, 12)
-          assert.strictEqual(lines[11]!.fields["suppressed"], 15)
-          yield* crash("noisy")
-          assert.isUndefined(lines[12]!.fields["suppressed"])
-          assert.strictEqual(reports.length, 28)
+          assert.deepStrictEqual([crashed(lines, "noisy"), lines.length, reports.length], [11, 13, 27])
+          yield* SeededScheduler.adjust("1 minute")
+          assert.strictEqual(lines.length, 13)
         })
       )
     )
@@ -201,15 +207,34 @@ describe("the limit", () => {
     )
   )
 
-  it.effect("keeps a bounded number of labels, and the newest of them", () =>
+  it.effect("100 reports a second are written for a kernel, however many labels there are", () =>
     inKernel(
-      observed(({ lines }) =>
+      observed(({ lines, reports }) =>
         Effect.gen(function* () {
-          for (let i = 0; i < 2000; i++) yield* crash(`label ${i}`)
-          for (let i = 0; i < 20; i++) yield* crash("label 1999")
-          assert.strictEqual(lines.filter(({ message }) => message === "label 1999 crashed").length, 10)
+          let written = 0
+          let counted = 0
+          for (let second = 0; second < 3; second++) {
+            for (let i = 0; i < 2000; i++) yield* crash(`label ${i}`)
+            yield* SeededScheduler.adjust("1 second")
+            const [[suppressed, message] = []] = leftOut(lines.splice(0)).toReversed()
+            written += 100
+            counted += suppressed as number
+            assert.match(String(message), /^1900 reports were left out: label 100 1, .*label 119 1, others 1880$/)
+          }
+          assert.deepStrictEqual([written + counted, reports.length], [6000, 6000])
         })
       )
+    )
+  )
+
+  it.effect("what is left out is said when the kernel closes", () =>
+    observed(({ lines }) =>
+      Effect.gen(function* () {
+        const flood = Effect.replicateEffect(crash("noisy"), 12, { discard: true })
+        yield* Effect.provide(flood, Kernel.layer)
+        assert.deepStrictEqual(leftOut(lines), [[2, "2 reports were left out: noisy 2"]])
+        assert.strictEqual(lines.length, 11)
+      })
     )
   )
 })

@@ -32,7 +32,15 @@ describe("process exit", () => {
         yield* Process.exit(pid, ExitReason.shutdown())
         assert.deepStrictEqual(yield* inbox.take, new Signal.Down(monitor, pid, ExitReason.shutdown()))
         assert.deepStrictEqual(seen, [
-          { accepted: 2, handled: 1, pid, name: undefined, label: "one", reason: ExitReason.shutdown() }
+          {
+            accepted: 2,
+            handled: 1,
+            pid,
+            displayName: "one",
+            name: undefined,
+            label: "one",
+            reason: ExitReason.shutdown()
+          }
         ])
       })
     )
@@ -55,13 +63,22 @@ describe("dead letters", () => {
         assert.deepStrictEqual(seen, [
           {
             to: pid,
+            displayName: "gone",
             name: undefined,
             label: "gone",
             from: me,
             content: "late",
             why: { _tag: "Closed", reason: ExitReason.killed }
           },
-          { to: full, name: undefined, label: undefined, from: me, content: "out", why: { _tag: "Full" } }
+          {
+            to: full,
+            displayName: String(full),
+            name: undefined,
+            label: undefined,
+            from: me,
+            content: "out",
+            why: { _tag: "Full" }
+          }
         ])
         yield* Process.kill(full)
         assert.strictEqual(seen.length, 3)

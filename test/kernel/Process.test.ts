@@ -72,6 +72,7 @@ describe("a process", () => {
           const { messages, ...info } = yield* infoOf(pid)
           assert.deepStrictEqual(info, {
             pid,
+            displayName: "child",
             name: undefined,
             label: "child",
             status: "running",

@@ -160,7 +160,7 @@ describe("a restart that fails", () => {
       // What failed is told: nobody asked for this start.
       assert.deepStrictEqual(
         lines.filter(({ level }) => level === "Warn").map(({ message }) => message),
-        ["test/Kids: child a did not start: StartError (restart)"]
+        ["test/Kids: child test/Kid(a) did not start: StartError (restart)"]
       )
     })
   )

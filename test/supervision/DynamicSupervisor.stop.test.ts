@@ -201,7 +201,10 @@ describe("a stop", () => {
       )
       assert.deepStrictEqual(
         lines.map(({ message }) => message),
-        ["test/Kids: child z has not ended within its shutdown limit"]
+        [
+          "test/Kids: child test/Kid(z) did not end within its shutdown limit and was killed (stop)",
+          "test/Kids: child test/Kid(z) has not ended within its shutdown limit"
+        ]
       )
       assert.strictEqual((yield* Kernel.counts).zombies, 1)
       yield* pass("10 seconds")

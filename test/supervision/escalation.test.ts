@@ -431,10 +431,13 @@ describe("autoShutdown", () => {
           yield* journal.expectAll("-b1", "-d1", "-a1")
           const reason = yield* Process.awaitExit(sup)
           assert.deepStrictEqual(reason, ExitReason.shutdown({ _tag: "AutoShutdown", child: "b" }))
-          // On purpose: no more than a note.
+          // On purpose: no more than a note of the tree.
           assert.deepStrictEqual(
             lines.filter(({ level }) => level !== "Error"),
-            [{ level: "Info", message: "The supervision tree test/Sup has ended: Shutdown: AutoShutdown" }]
+            [
+              ...(how === "is killed" ? [{ level: "Warn", message: "test/Sup: child b was killed (stop all)" }] : []),
+              { level: "Info", message: "The supervision tree test/Sup has ended: Shutdown: AutoShutdown" }
+            ]
           )
         })
     )

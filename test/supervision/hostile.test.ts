@@ -15,7 +15,7 @@ interface Place {
   readonly second?: (value: unknown) => Effect.Effect<never, unknown>
   /** What the message `boom` does. */
   readonly boom?: (value: unknown) => Effect.Effect<never>
-  readonly formatStatus?: (value: unknown) => GenServer.Status<unknown>
+  readonly formatStatus?: (value: unknown) => GenServer.Shown
   readonly terminate?: (value: unknown) => Effect.Effect<void>
   /** What its first run registers in its scope. */
   readonly finalizer?: (value: unknown) => Effect.Effect<void>
@@ -59,11 +59,8 @@ const places: ReadonlyArray<readonly [name: string, place: Place]> = [
     }
   ],
   ["thrown by formatStatus", { formatStatus: (value) => throwing(value)() }],
-  [
-    "what formatStatus rejects with",
-    { formatStatus: (value) => reject(value) as unknown as GenServer.Status<unknown> }
-  ],
-  ["what formatStatus returns", { formatStatus: (value) => value as GenServer.Status<unknown> }],
+  ["what formatStatus rejects with", { formatStatus: (value) => reject(value) as unknown as GenServer.Shown }],
+  ["what formatStatus returns", { formatStatus: (value) => value as GenServer.Shown }],
   ["in what formatStatus returns", { formatStatus: (value) => ({ state: value, message: { value } }) }],
   ["thrown by the logger", { logger: (value) => Logger.make(throwing(value)) }],
   ["as the defect of terminate", { terminate: (value) => Effect.die(value) }],

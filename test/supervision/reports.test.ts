@@ -43,6 +43,7 @@ describe("a crash report", () => {
       assert.strictEqual(crashes.length, 1)
       assert.deepStrictEqual(crashes[0], {
         pid,
+        displayName: "test/a",
         name: undefined,
         label: "test/a",
         ancestors: ["test/Inner", "test/Outer"],
@@ -295,6 +296,8 @@ describe("a crash report", () => {
       assert.deepStrictEqual(told(world), [])
       // A restart that fails is no crash, and no secret.
       assert.deepStrictEqual(firstLines(world), [
+        "Warn test/Sup: child a was killed (restart)",
+        "Warn test/Sup: child a was killed (restart)",
         `Warn test/Sup: child a did not start: ${String(new StartError({ child: "a" }))} (restart)`
       ])
     })

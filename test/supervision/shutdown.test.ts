@@ -132,7 +132,9 @@ describe("limits", () => {
       yield* journal.expect("-b1", "-a1")
       yield* closing.join
       assert.deepStrictEqual(yield* reasons(journal, "a", "b"), [ExitReason.shutdown(), ExitReason.killed])
-      assert.deepStrictEqual(lines, [])
+      assert.deepStrictEqual(lines, [
+        { level: "Warn", message: "test/Sup: child b did not end within its shutdown limit and was killed (stop)" }
+      ])
     })
   )
 
@@ -479,6 +481,7 @@ describe("what does not end", () => {
       const metadata = { supervisor: "test/Sup", child: "b", incarnation: 1, pid: journal.pid("b") }
       assert.deepStrictEqual(zombies, [{ name: "child.zombie", measurements: { count: 1 }, metadata }])
       assert.deepStrictEqual(lines, [
+        { level: "Warn", message: "test/Sup: child b did not end within its shutdown limit and was killed (stop)" },
         { level: "Warn", message: "test/Sup: child b has not ended within its shutdown limit" }
       ])
       yield* pass("1 minute")

@@ -237,6 +237,24 @@ describe("a failing handler", () => {
   )
 
   test(
+    "is one line of limited size and without credentials, whatever it throws",
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const formats = [Logger.formatSimple, Logger.formatLogFmt, Logger.formatJson]
+      const loggers = formats.map((format) => Logger.map(format, (text) => void lines.push(String(text))))
+      yield* Telemetry.attach("broken", sold, () => {
+        throw new Error(`password=hunter2 ${"x".repeat(1_000_000)}`, { cause: new Error("token: hunter2") })
+      })
+      yield* sell(1).pipe(Effect.provide(Logger.layer(loggers)))
+      assert.strictEqual(lines.length, 3)
+      for (const line of lines) {
+        assert.isBelow(line.length, 20_000)
+        assert.notInclude(line, "hunter2")
+      }
+    })
+  )
+
+  test(
     "a failing failure handler is detached and told to the other failure handlers once; attaching itself again does not loop",
     quiet(
       Effect.gen(function* () {

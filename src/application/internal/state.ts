@@ -1,5 +1,6 @@
 /** How far an application is, and what is to be done before its tree stops. */
 import * as Effect from "effect/Effect"
+import { renderCause } from "../../values/render.ts"
 
 /** @internal */
 export type Phase = "stopAccepting" | "drain"
@@ -28,7 +29,7 @@ export class ApplicationState {
     const due = this.hooks.filter((hook) => hook.step === step).toReversed()
     return Effect.forEach(
       due,
-      (hook) => Effect.catchCause(hook.effect, (cause) => Effect.logError(`${step} failed`, cause)),
+      (hook) => Effect.catchCause(hook.effect, (cause) => Effect.logError(`${step} failed`, renderCause(cause))),
       {
         discard: true
       }

@@ -81,7 +81,7 @@ class CastRequest extends Request<void> {
 
 /** The run a cast goes to: while there is none it is a dead letter of the last one, or of one that never was. */
 const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
-  target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.key)
+  target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.displayName)
 
 /** The server of a handler that casts in its own step. @internal */
 export interface Caster extends ProcessRecord {
@@ -92,8 +92,8 @@ export interface Caster extends ProcessRecord {
 export const castUnsafe = (to: Handle<unknown>, tag: string, payload: unknown, caster: Caster): void => {
   const message = (to as Client)[MessagesKey]?.get(tag)
   const target = targetOf(to)
-  if (message?.isCast !== true) throw new RangeError(`${target.key} has no cast "${tag}"`)
-  const record = target.current ?? target.last ?? nobodyUnsafe(caster.kernel, target.key)
+  if (message?.isCast !== true) throw new RangeError(`${target.displayName} has no cast "${tag}"`)
+  const record = target.current ?? target.last ?? nobodyUnsafe(caster.kernel, target.displayName)
   record.post(new CastEnvelope(tag, message.construct(payload), caster.speaker, caster.travel))
 }
 
@@ -290,7 +290,7 @@ const downReason = (target: HandleTarget): Reason =>
     : { _tag: "ServerDown", reason: target.gone }
 
 const refusal = (call: Call, reason: Reason): CallError =>
-  new CallError({ server: call.target.key, request: call.tag, reason, started: "no" })
+  new CallError({ server: call.target.displayName, request: call.tag, reason, started: "no" })
 
 /** The own limit of a call, or what is left of the one its caller has to keep. */
 const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: ProcessRecord | undefined): number => {

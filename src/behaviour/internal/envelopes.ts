@@ -2,7 +2,7 @@
 import type * as Cause from "effect/Cause"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { describe } from "../../values/describe.ts"
 import { callGuarded } from "../../values/guard.ts"
@@ -11,7 +11,7 @@ import type { Fate } from "../../kernel/Accounting.ts"
 import * as Events from "../../kernel/Events.ts"
 import type * as ExitReason from "../../kernel/ExitReason.ts"
 import { Deadline } from "../../kernel/Timer.ts"
-import type { Envelope, ProcessRecord, Refusal } from "../../kernel/ProcessRecord.ts"
+import { displayName, type Envelope, type ProcessRecord, type Refusal, warn } from "../../kernel/ProcessRecord.ts"
 import { CallError, type Reason, type Started } from "../CallError.ts"
 import type { Travel } from "./travel.ts"
 
@@ -127,8 +127,10 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
 
   /** An observer of the caller's fiber has thrown. That is not the server's fault. */
   threw(error: unknown): void {
-    const line = `A caller of ${this.server.label ?? describe(this.server)} threw when it got its answer: ${describe(error)}`
-    Effect.runForkWith(this.caller.context)(Effect.logError(line))
+    const server = displayName(this.server)
+    const where = { kernel: this.server.kernel, context: this.caller.context }
+    const text = () => `A caller of ${server} threw when it got its answer: ${describe(error)}`
+    warn(where, `${server}: caller`, () => ({ text: text() }), "Error")
   }
 
   /** Ends the call without an answer from the server. */
@@ -138,8 +140,7 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
   }
 
   private error(reason: Reason, started: Started): CallError {
-    const server = this.server.label ?? describe(this.server)
-    return new CallError({ server, request: this.tag, reason, started })
+    return new CallError({ server: displayName(this.server), request: this.tag, reason, started })
   }
 
   /** From a kernel step: no code of the caller may run in it. */
@@ -186,7 +187,8 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
     const { kernel } = this.server
     kernel.lateReplies++
     if (!Telemetry.isActiveUnsafe(kernel.telemetry, Events.lateReply)) return
-    Telemetry.executeUnsafe(kernel.telemetry, Events.lateReply, { count: 1 }, { pid: this.server, request: this.tag })
+    const about = { pid: this.server, displayName: displayName(this.server), request: this.tag }
+    Telemetry.executeUnsafe(kernel.telemetry, Events.lateReply, { count: 1 }, about)
   }
 }
 

@@ -16,7 +16,8 @@ import { eventOf, MachineEvent, type Event } from "./machineEvent.ts"
 import { answer, Elapsed, heldCount, Origin, Shell, type MachineState } from "./machineShell.ts"
 import * as Timers from "./machineTimers.ts"
 import { Initial, type Next, type Options } from "./next.ts"
-import type { Handler, Lens, Status } from "./serverSpec.ts"
+import type { Handler, Lens, Shown, Status } from "./serverSpec.ts"
+import { warnOfInfo } from "./turn.ts"
 import * as Travel from "./travel.ts"
 
 /** @internal */
@@ -25,7 +26,7 @@ export interface MachineOptions extends Pick<DefineOptions, "init" | "name" | "m
   readonly tags: ReadonlyArray<string>
   readonly drain: boolean | undefined
   readonly terminate: ((reason: never, state: unknown) => Effect.Effect<unknown, unknown>) | undefined
-  readonly formatStatus: ((status: Status) => Status) | undefined
+  readonly formatStatus: ((status: Status) => Shown) | undefined
 }
 
 type Turn = Next | Effect.Effect<Next, unknown>
@@ -106,8 +107,10 @@ const inform = (machine: Engine.Machine, state: MachineState, content: unknown):
     return turn(state, Engine.handle(machine, elapsed.running, elapsed.event), undefined)
   }
   if (machine.info === undefined) {
-    const warning = Effect.logWarning(`${machine.id} has no handler for info messages`)
-    return Effect.as(Effect.annotateLogs(warning, { message: content }), noReply(state))
+    return Effect.withFiber((fiber) => {
+      warnOfInfo(currentUnsafe(fiber)!, content)
+      return Effect.succeed(noReply(state))
+    })
   }
   const origin = new Origin(undefined, undefined)
   return take(machine, state, new MachineEvent({ _tag: "Info", tag: "info", content, origin }))

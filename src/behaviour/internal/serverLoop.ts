@@ -22,7 +22,7 @@ import { forgetSender } from "./sender.ts"
 import type { Handler } from "./serverSpec.ts"
 import { SystemRecord } from "./systemRecord.ts"
 import * as Travel from "./travel.ts"
-import { awaitFiber, closedScope, noInfoHandler, repliedToNobody, travelOf } from "./turn.ts"
+import { awaitFiber, closedScope, repliedToNobody, travelOf, warnOfInfo } from "./turn.ts"
 
 /**
  * How many messages one step takes before others get their turn. As many as a fiber can send in its own, or a queue would
@@ -158,7 +158,7 @@ export class ServerProcess extends SystemRecord {
     const handler = this.spec.info
     if (handler !== undefined) return this.handle(message, handler, content, this.quietContext)
     this.done("handled")
-    return noInfoHandler(this.spec.id, content)
+    return warnOfInfo(this, content)
   }
 
   private runContinuation(token: unknown): Effect.Effect<void> | undefined {

@@ -11,17 +11,16 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { describe, read } from "../../values/describe.ts"
-import { synchronous } from "../../values/guard.ts"
 import type { Accounting } from "../../kernel/Accounting.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { Handle, HandleTarget } from "../../kernel/Handle.ts"
-import { ProcessRecord, worse, type Envelope } from "../../kernel/ProcessRecord.ts"
+import { ProcessRecord, worse, type CrashDetails, type Envelope } from "../../kernel/ProcessRecord.ts"
 import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope } from "./envelopes.ts"
 import { explainFrozen } from "./frozen.ts"
 import type { HandlerContext } from "./handlerContext.ts"
 import * as Limits from "./limits.ts"
-import { redact } from "./redact.ts"
-import type { ServerSpec, Status } from "./serverSpec.ts"
+import type { ServerSpec } from "./serverSpec.ts"
+import { ShownCrash } from "./status.ts"
 import * as Travel from "./travel.ts"
 import { freezing, type Watch } from "./watch.ts"
 
@@ -290,24 +289,8 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
     return call.isDone ? undefined : (call.left ?? Infinity)
   }
 
-  protected override get crashDetails(): Status {
-    return this.shown(this.reportedMessage)
-  }
-
-  /** State and message as people may see them. */
-  protected shown(message: unknown): Status {
-    const { formatStatus, lens } = this.spec
-    // A user's function, in a step of the kernel: whatever it throws must not get out.
-    const formatted = Effect.runSyncExit(
-      Effect.sync(() => {
-        // There is no state yet where `init` dies.
-        const state = lens === undefined || this.state === undefined ? this.state : lens.get(this.state)
-        const status = { state, message }
-        const shown = formatStatus === undefined ? status : synchronous(formatStatus(status))
-        return { state: redact(shown.state), message: redact(shown.message) }
-      })
-    )
-    return formatted._tag === "Success" ? formatted.value : { state: formatFailed, message: formatFailed }
+  protected override crashDetails(reason: ExitReason.ExitReason): CrashDetails {
+    return new ShownCrash(this.spec, { state: this.state, message: this.reportedMessage, reason })
   }
 
   protected override release(): void {
@@ -323,8 +306,6 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
 
 /** A request to stop that waits for room is not waited for by anybody. */
 const inLine = () => {}
-
-const formatFailed = "formatStatus failed"
 
 /** A reason to wake the loop that is no message. */
 const idleWake: Envelope = { from: undefined, content: undefined, refuse: () => "dropped" }

@@ -16,7 +16,7 @@ export interface ServerSpec {
   readonly continue: Handler | undefined
   readonly idle: ((state: unknown, context: HandlerContext) => unknown) | undefined
   readonly terminate: ((reason: ExitReason, state: unknown) => Effect.Effect<unknown, unknown>) | undefined
-  readonly formatStatus: ((status: Status) => Status) | undefined
+  readonly formatStatus: ((status: Status) => Shown) | undefined
   readonly lens: Lens | undefined
   readonly makeClient: (target: HandleTarget) => Handle<unknown>
   readonly mailbox: Bound | undefined
@@ -37,8 +37,16 @@ export interface Lens {
   readonly subject: (state: unknown, content: unknown) => unknown
 }
 
-/** What a crash report shows. @internal */
+/** What there is to show of a server; the reason only once it crashes. @internal */
 export interface Status {
   readonly state: unknown
   readonly message: unknown
+  readonly reason: ExitReason | undefined
+}
+
+/** What is shown. Without a reason that stays as it is. @internal */
+export interface Shown {
+  readonly state: unknown
+  readonly message: unknown
+  readonly reason?: ExitReason | undefined
 }

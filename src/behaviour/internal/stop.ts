@@ -49,4 +49,4 @@ const check = (target: HandleTarget, server: ProcessRecord, wanted: ExitReason.E
 }
 
 const failure = (target: HandleTarget, reason: Reason, started: "no" | "unknown"): CallError =>
-  new CallError({ server: target.key, request: "terminate", reason, started })
+  new CallError({ server: target.displayName, request: "terminate", reason, started })

@@ -7,12 +7,15 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { settingsOf } from "../../kernel/Display.ts"
 import { deepFreeze } from "../../kernel/Kernel.ts"
 import { Self, type Envelope, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { render } from "../../values/render.ts"
 import { CallEnvelope, StopEnvelope, SystemEnvelope } from "./envelopes.ts"
 import * as Limits from "./limits.ts"
 import { ServerRecord } from "./serverRecord.ts"
-import type { ServerSpec, Status } from "./serverSpec.ts"
+import type { ServerSpec } from "./serverSpec.ts"
+import { shownBy } from "./status.ts"
 import { overheard, Watchers, type StateReader, type Tally, type Tracer } from "./watch.ts"
 
 /** @internal */
@@ -76,8 +79,8 @@ export abstract class SystemRecord extends ServerRecord {
 
   /** The state as people may see it. */
   get shownState(): unknown {
-    const status: Status = this.shown(undefined)
-    return status.state
+    const { state } = shownBy(this.spec, { state: this.state, message: undefined, reason: undefined })
+    return render(state, "same", settingsOf(this.context))
   }
 
   // ---- looking on -------------------------------------------------------------------------------------------------

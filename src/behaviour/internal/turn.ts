@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import type { Envelope } from "../../kernel/ProcessRecord.ts"
+import { displayName, warn, type Envelope, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { CallEnvelope, CastEnvelope } from "./envelopes.ts"
 import type * as Travel from "./travel.ts"
 
@@ -20,9 +20,14 @@ export const travelOf = (message: Envelope | undefined): Travel.Travel | undefin
 /** What a fiber that outlives the message finds in place of its scope. @internal */
 export const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }
 
-/** A server that has no handler for what it was sent says so and goes on. @internal */
-export const noInfoHandler = (server: string, content: unknown): Effect.Effect<void> =>
-  Effect.annotateLogs(Effect.logWarning(`${server} has no handler for info messages`), { message: content })
+/** Says that a message came that nothing handles. @internal */
+export const warnOfInfo = (record: ProcessRecord, content: unknown): undefined => {
+  const name = displayName(record)
+  warn(record, `${record.label ?? name}: info`, () => ({
+    text: `${name} has no handler for info messages`,
+    fields: { message: content }
+  }))
+}
 
 /** A handler has answered a message that has no caller. @internal */
 export const repliedToNobody = (server: string, request: string, tag: "Reply" | "StopReply"): string => {

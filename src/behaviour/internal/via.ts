@@ -27,6 +27,10 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     this.parts = parts
   }
 
+  get displayName(): string {
+    return this.key
+  }
+
   get current(): ProcessRecord | undefined {
     const found = this.found()
     return found?.isOpen === true ? found : undefined

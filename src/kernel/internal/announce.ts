@@ -1,26 +1,39 @@
 /** What the kernel tells people and telemetry: deaths, crashes, messages nobody took. */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { describe } from "../../values/describe.ts"
-import * as CrashReport from "../CrashReport.ts"
+import { attempt, type Mode } from "../../values/kinds.ts"
+import { render, renderCause, renderText, type Settings } from "../../values/render.ts"
+import type { CrashReport } from "../CrashReport.ts"
+import { settingsOf } from "../Display.ts"
 import * as Events from "../Events.ts"
-import type { ExitReason } from "../ExitReason.ts"
+import { shownOf, type ExitReason } from "../ExitReason.ts"
 import type { Pid } from "../Pid.ts"
+import { displayName } from "./displayName.ts"
+import { isVisible, writeLine, type Line } from "./log.ts"
+import type { LeftOut, ReportLimiter } from "./reportLimiter.ts"
 
 interface Known {
   readonly name: string | undefined
   readonly label: string | undefined
+  readonly child: string | undefined
   toString(): string
 }
 
+/** Where reports are counted. @internal */
+export interface Reporting {
+  readonly telemetry: Telemetry.Table
+  readonly reports: ReportLimiter
+}
+
 interface Process extends Known, Pid<unknown> {
-  readonly kernel: {
-    readonly telemetry: Telemetry.Table
-    readonly crashes: CrashReport.CrashLimiter
-    announcing: boolean
-  }
+  readonly kernel: Reporting & { announcing: boolean }
+  readonly context: Context.Context<never>
   readonly accepted: number
   readonly handled: number
 }
@@ -36,22 +49,37 @@ interface Letter {
 
 type Why = { readonly _tag: "Closed"; readonly reason: ExitReason } | { readonly _tag: "Full" }
 
-/** How people know a process: by label, name or pid. @internal */
-export const displayName = (record: Known): string => record.label ?? record.name ?? record.toString()
+// ---- names --------------------------------------------------------------------------------------------------------
+
+const MOST_ANCESTORS = 32
 
 /** From the parent upwards. @internal */
 export const ancestors = (record: Descendant): ReadonlyArray<string> => {
   const names: Array<string> = []
-  for (let { parent } = record; parent !== undefined; parent = parent.parent) names.push(displayName(parent))
+  for (let { parent } = record; parent !== undefined && names.length < MOST_ANCESTORS; parent = parent.parent) {
+    names.push(displayName(parent))
+  }
   return names
 }
 
+/** What shares a limit: the runs and siblings of one server. Every process without a label or name has another pid. */
+const kindOf = ({ label, name, parent }: Descendant): string =>
+  label ?? name ?? (parent === undefined ? "below nobody" : `below ${displayName(parent)}`)
+
+// ---- telemetry ----------------------------------------------------------------------------------------------------
+
 /** @internal */
 export const death = (record: Process, reason: ExitReason): void => {
-  const { accepted, handled, label, name } = record
+  const { accepted, context, handled, label, name } = record
   const { telemetry } = record.kernel
   if (!Telemetry.isActiveUnsafe(telemetry, Events.processExit)) return
-  Telemetry.executeUnsafe(telemetry, Events.processExit, { accepted, handled }, { pid: record, name, label, reason })
+  const shown = shownOf(reason, settingsOf(context))
+  Telemetry.executeUnsafe(
+    telemetry,
+    Events.processExit,
+    { accepted, handled },
+    { pid: record, displayName: displayName(record), name, label, reason: shown }
+  )
 }
 
 /** A listener that sends to a dead process causes no further announcement. @internal */
@@ -60,32 +88,180 @@ export const deadLetter = (to: Process, { content, from }: Letter, why: Why): vo
   if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, Events.deadLetter)) return
   kernel.announcing = true
   try {
-    Telemetry.executeUnsafe(kernel.telemetry, Events.deadLetter, { count: 1 }, { to, name, label, from, content, why })
+    // A process that has ended has no settings any more.
+    const settings = settingsOf(Fiber.getCurrent()?.context ?? to.context)
+    const shown = {
+      content: render(content, "same", settings),
+      why: why._tag === "Full" ? why : { _tag: why._tag, reason: shownOf(why.reason, settings) }
+    }
+    const about = { to, displayName: displayName(to), name, label, from }
+    Telemetry.executeUnsafe(kernel.telemetry, Events.deadLetter, { count: 1 }, { ...about, ...shown })
   } finally {
     kernel.announcing = false
   }
 }
 
-/** Logs what a listener to a death has thrown, an observer for example. @internal */
-export const logThrown = (record: Known, error: unknown, context: Context.Context<never>): void => {
-  const line = `${displayName(record)} has ended, and something that was told of it threw: ${describe(error)}`
-  try {
-    Effect.runForkWith(context)(Effect.logError(line))
-  } catch {
-    // The environment itself cannot run an effect. There is nothing left to say it with.
+// ---- reports ------------------------------------------------------------------------------------------------------
+
+/** What a process was at when it crashed, and why it did, in the words of its user. @internal */
+export interface CrashDetails {
+  /** Runs code of a user, once. */
+  make(): { readonly message: unknown; readonly state: unknown; readonly reason: ExitReason }
+  /** Nobody will ask any more. */
+  forget(): void
+}
+
+/** A crash that nothing was rendered of. @internal */
+export interface Crash {
+  readonly pid: Pid
+  readonly displayName: string
+  readonly name: string | undefined
+  readonly label: string | undefined
+  readonly kind: string
+  readonly ancestors: ReadonlyArray<string>
+  readonly mailboxLength: number
+  readonly details: CrashDetails
+}
+
+/** @internal */
+export const crashOf = (record: Descendant & Pid, mailboxLength: number, details: CrashDetails): Crash => ({
+  pid: record,
+  displayName: displayName(record),
+  name: record.name,
+  label: record.label,
+  kind: kindOf(record),
+  ancestors: ancestors(record),
+  mailboxLength,
+  details
+})
+
+/** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
+export const reportCrash = ({ kernel, context }: Where, crash: Crash, decision?: string): void => {
+  const isHeard = Telemetry.isActiveUnsafe(kernel.telemetry, Events.processCrash)
+  const isWritten = admits(kernel, "Error", crash.kind, context)
+  if (isHeard || isWritten) {
+    const settings = settingsOf(context)
+    const report = (mode: Mode) => reportOf(crash, decision, { mode, settings })
+    if (isHeard) {
+      Telemetry.executeUnsafe(kernel.telemetry, Events.processCrash, { count: 1 }, { report: report("same") })
+    }
+    if (isWritten) writeReport(report("plain"), context)
+  }
+  crash.details.forget()
+}
+
+const writeReport = (report: CrashReport, context: Context.Context<never>): void => {
+  const text = `${renderText(report.displayName)} crashed`
+  writeLine({ level: "Error", text, cause: report.cause, fields: fieldsOf(report) }, context)
+}
+
+const reportOf = (
+  crash: Crash,
+  decision: string | undefined,
+  { mode, settings }: { readonly mode: Mode; readonly settings: Settings }
+): CrashReport => {
+  const { ancestors, details, displayName, label, mailboxLength, name, pid } = crash
+  const { message, reason, state } = details.make()
+  const shown = shownOf(reason, settings, mode)
+  return {
+    pid,
+    displayName,
+    name,
+    label,
+    ancestors,
+    message: render(message, mode, settings),
+    state: render(state, mode, settings),
+    cause: shown._tag === "Crash" ? shown.cause : Cause.empty,
+    mailboxLength,
+    decision
   }
 }
 
-/** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
-export const reportCrash = (
-  { crashes, telemetry }: Process["kernel"],
-  report: CrashReport.CrashReport,
-  context: Context.Context<never>
+const fieldsOf = (report: CrashReport): Record<string, unknown> => {
+  const fields: Record<string, unknown> = { pid: report.pid.toString(), mailboxLength: report.mailboxLength }
+  if (report.name !== undefined) fields["name"] = renderText(report.name)
+  if (report.ancestors.length > 0) fields["ancestors"] = report.ancestors
+  if (report.message !== undefined) fields["message"] = report.message
+  if (report.state !== undefined) fields["state"] = report.state
+  if (report.decision !== undefined) fields["decision"] = report.decision
+  return fields
+}
+
+/** Something abnormal that is no crash. @internal */
+export interface Warning {
+  readonly text: string
+  readonly fields?: Readonly<Record<string, unknown>> | undefined
+  readonly cause?: Cause.Cause<unknown> | undefined
+}
+
+/** Where a line is counted and written. @internal */
+export interface Where {
+  readonly kernel: Reporting
+  readonly context: Context.Context<never>
+}
+
+/** Warns of it, unless there was too much. `kind` shares a limit. What is said is made only if it is written. @internal */
+export const warn = (
+  { kernel, context }: Where,
+  kind: string,
+  warning: () => Warning,
+  level: Line["level"] = "Warn"
 ): void => {
-  if (Telemetry.isActiveUnsafe(telemetry, Events.processCrash)) {
-    Telemetry.executeUnsafe(telemetry, Events.processCrash, { count: 1 }, { report })
-  }
+  if (!admits(kernel, level, kind, context)) return
+  const settings = settingsOf(context)
+  const { cause, fields, text }: Warning = attempt(warning) ?? { text: `${kind} ended abnormally` }
+  const shown = cause === undefined ? undefined : renderCause(cause, "plain", settings)
+  const shownFields = fields && (render(fields, "plain", settings) as Record<string, unknown>)
+  writeLine({ level, text: renderText(text, settings, MOST_OF_LINE), cause: shown, fields: shownFields }, context)
+}
+
+/** A line that says why a tree has ended holds a stack. */
+const MOST_OF_LINE = 12_000
+
+/** Tells what a listener to a death has thrown, an observer for example. @internal */
+export const logThrown = (where: Known & Where, error: unknown): void => {
+  const name = displayName(where)
+  const text = () => `${name} has ended, and something that was told of it threw: ${describe(error)}`
+  warn(where, `${name}: listener`, () => ({ text: text() }), "Error")
+}
+
+// ---- the limit ----------------------------------------------------------------------------------------------------
+
+/** Whether a line about this is to be written. The first one that is left out sees to it that this is said. */
+const admits = (
+  { reports }: Reporting,
+  level: Line["level"],
+  kind: string,
+  context: Context.Context<never>
+): boolean => {
+  if (!isVisible(level, context)) return false
   const nowMillis = Number(Context.get(context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
-  const suppressed = crashes.admit(CrashReport.kind(report), nowMillis)
-  if (suppressed !== undefined) CrashReport.write(report, suppressed, context)
+  const before = reports.hasLeftOut
+  if (reports.admit(kind, nowMillis)) return true
+  if (!before) summariseIn(reports, reports.restMillis(nowMillis), context)
+  return false
+}
+
+const summariseIn = (reports: ReportLimiter, millis: number, context: Context.Context<never>): void => {
+  Effect.runForkWith(context)(
+    Effect.andThen(
+      Effect.sleep(Duration.millis(millis)),
+      Effect.sync(() => summarise(reports, context))
+    )
+  )
+}
+
+/** Says what was left out, if anything was. @internal */
+export const summarise = (reports: ReportLimiter, context: Context.Context<never>): void => {
+  const leftOut = reports.takeLeftOut()
+  if (leftOut === undefined) return
+  const { count } = leftOut
+  const text = `${count} ${count === 1 ? "report was" : "reports were"} left out: ${listOf(leftOut)}`
+  writeLine({ level: "Warn", text, fields: { suppressed: count } }, context)
+}
+
+const listOf = ({ count, kinds }: LeftOut): string => {
+  const known = kinds.reduce((sum, [, ofKind]) => sum + ofKind, 0)
+  const listed = kinds.map(([kind, ofKind]) => `${renderText(kind.slice(0, 100))} ${ofKind}`)
+  return [...listed, ...(known < count ? [`others ${count - known}`] : [])].join(", ")
 }

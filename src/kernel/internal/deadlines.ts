@@ -11,6 +11,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Scheduler from "effect/Scheduler"
+import { renderCause } from "../../values/render.ts"
 import { DueHeap, type Entry } from "./dueHeap.ts"
 
 /** @internal */
@@ -241,4 +242,6 @@ const environment = (context: Context.Context<never>): Context.Context<never> =>
   )
 
 const report = (failures: ReadonlyArray<unknown>): Effect.Effect<void> =>
-  Effect.forEach(failures, (failure) => Effect.logError("A timer failed", Cause.die(failure)), { discard: true })
+  Effect.forEach(failures, (failure) => Effect.logError("A timer failed", renderCause(Cause.die(failure))), {
+    discard: true
+  })

@@ -1,8 +1,8 @@
 /** What the processes of one kernel share. */
 import type * as Telemetry from "../../telemetry/Telemetry.ts"
 import { addTo, emptyTally, type Accounting, type Tally } from "../Accounting.ts"
-import { CrashLimiter } from "../CrashReport.ts"
 import { Deadlines } from "./deadlines.ts"
+import { ReportLimiter } from "./reportLimiter.ts"
 import { ProcessTable } from "./processTable.ts"
 
 interface Registered {
@@ -29,7 +29,7 @@ export class KernelState<P extends Registered> {
   lateReplies = 0
   /** Set while a dead letter is announced: its listeners cannot cause another. */
   announcing = false
-  readonly crashes = new CrashLimiter()
+  readonly reports = new ReportLimiter()
   /** How deep answers resume callers inside one another right now. */
   depth = 0
   private lastId = 0

@@ -4,12 +4,12 @@
  * A crash is reported together with what the supervisor decided. The report is made at the death of the process, the
  * decision a little later: until then the report waits.
  */
-import * as Effect from "effect/Effect"
-import type { CrashReport } from "../../kernel/CrashReport.ts"
-import { type ProcessRecord, reportCrash } from "../../kernel/ProcessRecord.ts"
+import { settingsOf } from "../../kernel/Display.ts"
+import { type Crash, type ProcessRecord, reportCrash, warn } from "../../kernel/ProcessRecord.ts"
+import { OVERRAN } from "../../kernel/Shutdown.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
-import { describe } from "../../values/describe.ts"
 import * as Events from "../SupervisorEvents.ts"
+import { abnormal, shownEnding, type Abnormal } from "./abnormal.ts"
 import type { Ending } from "./childEnding.ts"
 import type { Slot, Slots } from "./slots.ts"
 import type { EndReason, Event, State } from "./strategy.ts"
@@ -25,6 +25,8 @@ interface Waiting {
 export class ChildReports {
   private readonly supervisor: ProcessRecord
   private readonly name: string
+  /** Kept: there may be something to say of a child that outlives the supervisor. */
+  private readonly where: Pick<ProcessRecord, "kernel" | "context">
   private readonly slots: Slots
   private waiting: Array<Waiting> = []
   /** What a schedule has just granted. */
@@ -35,6 +37,7 @@ export class ChildReports {
     this.supervisor = supervisor
     this.name = name
     this.slots = slots
+    this.where = { kernel: supervisor.kernel, context: supervisor.context }
   }
 
   // ---- telemetry --------------------------------------------------------------------------------------------------
@@ -57,21 +60,25 @@ export class ChildReports {
   }
 
   exited(child: Slot, reason: Ending["reason"], uptimeMillis: number): void {
-    this.execute(Events.childExit, { uptimeMillis }, () => ({ ...this.about(child), reason }))
+    this.execute(Events.childExit, { uptimeMillis }, () => ({ ...this.about(child), reason: this.shown(reason) }))
   }
 
   overdue(child: Slot): void {
     this.execute(Events.childZombie, { count: 1 }, () => this.about(child))
-    this.log(Effect.logWarning(`${this.name}: child ${child.id} has not ended within its shutdown limit`))
+    this.warnOf(child, { what: OVERDUE }, undefined)
+  }
+
+  private shown(reason: Ending["reason"]): Ending["reason"] {
+    return shownEnding(reason, settingsOf(this.supervisor.context))
   }
 
   // ---- crashes ----------------------------------------------------------------------------------------------------
 
   /** Takes the crash reports of one run of a child. */
-  reporter(child: number): (report: CrashReport) => void {
-    const { context, kernel } = this.supervisor
-    return (report) => {
-      const write = (decision: string) => reportCrash(kernel, { ...report, decision }, context)
+  reporter(child: number): (crash: Crash) => void {
+    const { where } = this
+    return (crash) => {
+      const write = (decision: string) => reportCrash(where, crash, decision)
       // Of a zombie that was left behind.
       if (this.closed) write("stop")
       else this.waiting.push({ child, heard: false, write })
@@ -98,27 +105,49 @@ export class ChildReports {
     this.execute(Events.childRestart, { delayMillis }, () => this.about(this.slots.at(asked.child)))
   }
 
-  /** The end of a resource, and a start that failed without a crash, are reported by no process. */
+  /** What is abnormal and no crash of a process is reported by no process. */
   private hearEnding(
     { children, options, phase }: State<Ending>,
     { _tag, child, exit, incarnation }: Extract<Event<Ending>, { readonly _tag: "StartFailed" | "ChildExited" }>
   ): void {
     const { status, incarnation: latest } = children[child]!
-    if (phase._tag !== "Running" || incarnation !== latest) return
+    if (incarnation !== latest || this.waiting.some((waiting) => waiting.child === child)) return
+    // If somebody asked for this start, they are told. So are those who wait for the boot.
+    const isTold = _tag === "StartFailed" && (status._tag !== "Starting" || status.request !== undefined)
+    if (isTold || (_tag === "StartFailed" && phase._tag !== "Running")) return
     const isResource = options.members[child]!.kind === "resource"
-    // If somebody asked for this start, they are told.
-    const isUnasked = status._tag === "Starting" && status.request === undefined
-    const isTyped = _tag === "StartFailed" && exit.reason._tag === "StartFailed"
-    if (isResource || (isTyped && isUnasked)) this.failed(child, exit)
+    if (isResource && phase._tag !== "Running") return
+    const found = abnormal(exit.reason, {
+      record: this.slots.at(child).run?.record,
+      isStart: _tag === "StartFailed",
+      isResource
+    })
+    if (found !== undefined) this.tell(child, found)
   }
 
-  private failed(child: number, { reason }: Ending): void {
-    const what = reason._tag === "StartFailed" ? `did not start: ${describe(reason.error)}` : `ended: ${reason._tag}`
-    const write = (decision: string) => {
-      const line = `${this.name}: child ${this.slots.at(child).id} ${what} (${decision})`
-      this.log(reason._tag === "Crash" ? Effect.logWarning(line, reason.cause) : Effect.logWarning(line))
-    }
-    this.waiting.push({ child, heard: true, write })
+  /** It was killed since it did not end in time. */
+  overran(child: number, record: ProcessRecord, state: State<Ending> | undefined): void {
+    // The report of a crash says enough.
+    if (record.exiting?._tag === "Crash") return
+    if (this.closed) return this.warnOf(this.slots.at(child), { what: OVERRAN }, "stop")
+    // One that ends by itself: the core learns of its end a little later.
+    const isToldToEnd = state?.children[child]?.status._tag === "Stopping"
+    this.tell(child, { what: OVERRAN }, isToldToEnd)
+    if (isToldToEnd) this.settle(state)
+  }
+
+  private tell(child: number, what: Abnormal, heard = true): void {
+    const slot = this.slots.at(child)
+    this.waiting.push({ child, heard, write: (decision) => this.warnOf(slot, what, decision) })
+  }
+
+  private warnOf(slot: Slot, { cause, what }: Abnormal, decision: string | undefined): void {
+    const { id } = slot
+    const child = `${this.name}: child ${id}`
+    warn(this.where, child, () => {
+      const text = `${child} ${what}`
+      return { text: decision === undefined ? text : `${text} (${decision})`, cause }
+    })
   }
 
   /** Writes what is decided by now. */
@@ -139,11 +168,9 @@ export class ChildReports {
     for (const { child, write } of this.waiting) write(reason === undefined ? "stop" : because(reason, child))
     this.waiting = []
   }
-
-  private log(effect: Effect.Effect<void>): void {
-    Effect.runForkWith(this.supervisor.context)(effect)
-  }
 }
+
+const OVERDUE = "has not ended within its shutdown limit"
 
 /** What follows the ending of a child; undefined as long as that is not known. */
 const decisionOn = ({ phase }: State<Ending>, child: number, delayMillis: number): string | undefined => {

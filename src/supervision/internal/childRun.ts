@@ -16,43 +16,15 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { type Adopter, CurrentAdoption, LayerPlace, type Targets } from "../../kernel/Adoption.ts"
-import type { CrashReport } from "../../kernel/CrashReport.ts"
+import { type Adopter, CurrentAdoption, LayerPlace } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { displayName, exitOf, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import { endWithin, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
+import { childId, displayName, exitOf, type ProcessRecord, warn } from "../../kernel/ProcessRecord.ts"
+import { endWithin, parse, shutdownTelling, type Limit } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch, type TreeEnd } from "../../kernel/TreeWatch.ts"
 import type { Untyped } from "../ChildSpec.ts"
 import { earlyEnding, ReleaseTimeout, startEnding, type Ending } from "./childEnding.ts"
+import type { ChildRunOptions } from "./childRunOptions.ts"
 import { noProcess, severalProcesses } from "./wrongLayer.ts"
-
-/** Where the child reports to. Called from fibers of its own, never inside a decision. @internal */
-export interface Reports {
-  /** Its process is up, and this is what the Layer gives that started it. The child's Layer may still be building. */
-  readonly up: (layer: object, gives: Context.Context<never>) => void
-  readonly started: (context: Context.Context<never>) => void
-  readonly startFailed: (ending: Ending) => void
-  readonly exited: (reason: ExitReason.ExitReason) => void
-  /** Its fiber and scope have ended. May come after `overdue`. */
-  readonly released: () => void
-  readonly overdue: (ending: Ending) => void
-}
-
-/** @internal */
-export interface ChildRunOptions {
-  readonly id: string
-  readonly spec: Untyped
-  readonly parent: ProcessRecord
-  readonly targets: Targets
-  /** The environment of its Layer. */
-  readonly context: Context.Context<never>
-  /** Throws if this process cannot be a child of this supervisor. */
-  readonly check: (record: ProcessRecord) => void
-  /** Takes the crash reports of its process. */
-  readonly reporter: (report: CrashReport) => void
-  readonly defaultLimit: (record: ProcessRecord | undefined) => Limit
-  readonly reports: Reports
-}
 
 /** @internal */
 export class ChildRun {
@@ -113,6 +85,8 @@ export class ChildRun {
       adopt: (record) => {
         this.record = record
         record.reporter = reporter
+        // An id that nobody gave says nothing.
+        if (spec.options.id !== undefined) record.child = childId(record.label ?? "", spec.options.id)
         const isThis = () => record === this.record && this.isUp
         record.observe({
           exiting: () => isThis() && this.exiting(record, spec),
@@ -198,7 +172,9 @@ export class ChildRun {
     this.run(
       Effect.flatMap(endWithin(record, parse(this.limit).release), () =>
         Effect.sync(() => {
-          if (!this.stopping || this.endedEarly) record.kill(record.exiting)
+          if (this.stopping && !this.endedEarly) return
+          if (record.isAlive) this.options.reports.overran(record)
+          record.kill(record.exiting)
         })
       )
     )
@@ -252,7 +228,10 @@ export class ChildRun {
     const patience = orderly === undefined ? Effect.void : Effect.timeoutOption(Fiber.await(fiber), orderly)
     // Interrupted in time, it ends in good order: see `endProcess`.
     const kill = Effect.sync(() => {
-      if (this.fiber !== undefined) this.record?.kill()
+      const { record } = this
+      if (this.fiber === undefined || record === undefined) return
+      if (record.isAlive && orderly !== undefined) this.options.reports.overran(record)
+      record.kill()
     })
     this.run(Effect.andThen(Effect.andThen(Effect.yieldNow, patience), kill))
   }
@@ -290,17 +269,27 @@ export class ChildRun {
   /** Ends the process in good order, and waits for it however long it takes: what it needs is released after it. */
   private endProcess(): Effect.Effect<void> {
     const { record } = this
+    const { reports } = this.options
     if (record === undefined || record.ended) return Effect.void
     // It ends by itself within its limit.
     if (this.endedEarly) return endWithin(record, Duration.infinity)
     this.isEnding = true
-    return Effect.andThen(shutdown(record, { limit: this.limit }), endWithin(record, Duration.infinity))
+    return Effect.andThen(
+      shutdownTelling(record, { limit: this.limit, overran: reports.overran }),
+      endWithin(record, Duration.infinity)
+    )
   }
 
   /** A finalizer of its Layer died. */
   private logUnclean(cause: Cause.Cause<unknown>): void {
     const { id, parent } = this.options
-    this.run(Effect.logError(`${displayName(parent)}: child ${id} was not released cleanly`, cause))
+    const text = `${displayName(parent)}: child ${id} was not released cleanly`
+    warn(
+      { kernel: parent.kernel, context: this.options.context },
+      `${displayName(parent)} ${id}`,
+      () => ({ text, cause }),
+      "Error"
+    )
   }
 
   /** Reports it overdue if it is not released so many limits from now. */

@@ -6,11 +6,10 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Launch } from "../../behaviour/GenServer.ts"
 import type { Place, Targets } from "../../kernel/Adoption.ts"
-import type { CrashReport } from "../../kernel/CrashReport.ts"
 import type { ExitReason } from "../../kernel/ExitReason.ts"
 import { HandleTarget, type Handle } from "../../kernel/Handle.ts"
-import type { Observer, ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import { endWithin, killAndAwait, parse, shutdown, type Limit } from "../../kernel/Shutdown.ts"
+import { displayName, type Crash, type Observer, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { endWithin, killAndAwait, parse, shutdownTelling, type Limit } from "../../kernel/Shutdown.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import type { Ending } from "./childEnding.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
@@ -20,7 +19,8 @@ import type { Verdict } from "./strategy.ts"
 export interface ChildListener {
   readonly childExiting: (child: DynamicChild) => void
   readonly childDead: (child: DynamicChild, reason: ExitReason) => void
-  readonly childCrashed: (child: DynamicChild, report: CrashReport) => void
+  readonly childCrashed: (child: DynamicChild, crash: Crash) => void
+  readonly childOverran: (child: DynamicChild, record: ProcessRecord) => void
 }
 
 /** Where a child stands. A child that is stopping is never started again, whatever else happens. @internal */
@@ -43,7 +43,7 @@ export interface DynamicChildOptions {
   readonly key: string
   readonly policy: ChildPolicy
   readonly args: ReadonlyArray<unknown>
-  readonly launch: Launch
+  readonly launch: DynamicLaunch
   readonly supervisor: ProcessRecord & ChildListener
   readonly targets: Targets
 }
@@ -55,6 +55,8 @@ export class DynamicChild implements Observer {
   readonly client: Handle<unknown>
   readonly place: Place
   readonly policy: ChildPolicy
+  /** Whether it is the task of somebody. */
+  readonly isTask: boolean
   private readonly listener: ChildListener
   /** Let go of once no other start can follow. */
   args: ReadonlyArray<unknown> | undefined
@@ -68,7 +70,7 @@ export class DynamicChild implements Observer {
   isLeaving = false
   steps: RestartSteps | undefined = undefined
   /** The crash of its last run, until it is known what follows. */
-  report: CrashReport | undefined = undefined
+  report: Crash | undefined = undefined
   /** What followed the end of its last run; undefined until that is known. */
   decision: string | undefined = undefined
   /** How its first start ended. */
@@ -85,13 +87,15 @@ export class DynamicChild implements Observer {
     this.policy = policy
     this.args = args
     this.listener = supervisor
-    this.target = new HandleTarget(launch.id, true)
+    this.isTask = launch.spawn !== undefined
+    this.target = new HandleTarget(launch.id, true, key)
     this.client = launch.client(this.target)
     this.place = { parent: supervisor, targets, adopt: (record) => this.adopt(record) }
   }
 
   private adopt(record: ProcessRecord): void {
     this.record = record
+    record.child = this.key
     this.decision = undefined
     record.reporter = (report) => this.listener.childCrashed(this, report)
     // From here on: it may be up, and seen, before its start is over.
@@ -149,6 +153,11 @@ export class DynamicChild implements Observer {
     return steps.ask({ id: this.key, reason, incarnation: this.incarnation - 1, uptime })
   }
 
+  /** How people know it, whether a run of it is up or not. */
+  get displayName(): string {
+    return this.record === undefined || !this.isTask ? this.target.displayName : displayName(this.record)
+  }
+
   /** How long a killed run may take to end. */
   get patience(): Duration.Duration {
     return parse(this.policy.limit).release
@@ -161,7 +170,10 @@ export class DynamicChild implements Observer {
     const endRun = Effect.suspend(() => {
       const { record, work } = this
       if (record === undefined) return Effect.void
-      if (record.isAlive) return Effect.asVoid(shutdown(record, { limit }))
+      if (record.isAlive) {
+        const overran = () => this.listener.childOverran(this, record)
+        return Effect.asVoid(shutdownTelling(record, { limit, overran }))
+      }
       // A start that is still not through has had its time.
       return work === undefined ? endWithin(record, patience) : Effect.void
     })

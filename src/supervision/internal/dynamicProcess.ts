@@ -9,35 +9,20 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
-import type { CrashReport } from "../../kernel/CrashReport.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import { endWithin, type Limit } from "../../kernel/Shutdown.ts"
-import type { Restart } from "../RestartPolicy.ts"
+import { Self, type Crash, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { endWithin } from "../../kernel/Shutdown.ts"
 import { shouldRestart } from "./child.ts"
-import { ReleaseTimeout, startEnding, type Ending } from "./childEnding.ts"
-import { DynamicChild, type ChildListener, type ChildPolicy, type DynamicLaunch } from "./dynamicChild.ts"
+import { overdue, startEnding, type RunEnding } from "./childEnding.ts"
+import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
 import { DynamicReports } from "./dynamicReports.ts"
+import type { DynamicSpec } from "./dynamicSpec.ts"
 import { FailureCounter } from "./failureCounter.ts"
-import type * as Intensity from "./intensity.ts"
 import { abandon, leaveBehind } from "./leftBehind.ts"
 import { monotonicMillis } from "./monotonic.ts"
-import type { RestartSteps } from "./restartSchedule.ts"
 import { Roster } from "./roster.ts"
 import { stopTogether } from "./stopTogether.ts"
 import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
-
-/** @internal */
-export interface DynamicSpec {
-  readonly id: string
-  readonly launch: DynamicLaunch
-  readonly restart: Restart
-  /** Undefined: failures are not counted. */
-  readonly intensity: Intensity.Limit | undefined
-  readonly steps: () => RestartSteps | undefined
-  readonly limit: Limit
-  readonly maxChildren: number
-}
 
 /** Why a child was not started. @internal */
 export type Refused = "AlreadyStarted" | "MaxChildren" | "Stopping"
@@ -148,8 +133,12 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
 
   // ---- endings ----------------------------------------------------------------------------------------------------
 
-  childCrashed(child: DynamicChild, report: CrashReport): void {
-    this.reports.crashed(child, report)
+  childCrashed(child: DynamicChild, crash: Crash): void {
+    this.reports.crashed(child, crash)
+  }
+
+  childOverran(child: DynamicChild, record: ProcessRecord): void {
+    this.reports.overran(child, record, this.isStopping ? "stop" : "no restart")
   }
 
   /** It ends by itself; what it has left to do has its limit. */
@@ -157,7 +146,10 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     if (child.state !== "running") return
     const record = child.record!
     const kill = Effect.sync(() => {
-      if (child.state === "running" && child.record === record) record.kill(record.exiting)
+      if (child.state !== "running" || child.record !== record) return
+      const follows = shouldRestart(child.policy.restart, ExitReason.isExpected(record.exiting!))
+      if (record.isAlive) this.reports.overran(child, record, follows ? "restart" : "no restart")
+      record.kill(record.exiting)
     })
     // Most end at once: look again before a timer is set.
     const within = Effect.andThen(Effect.yieldNow, endWithin(record, child.patience))
@@ -171,9 +163,12 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     if (!this.isStopping && shouldRestart(child.policy.restart, ExitReason.isExpected(reason))) {
       child.state = "restarting"
       // In a later step: who called is in the middle of a death.
-      child.begin(this.context, Effect.andThen(Effect.yieldNow, this.restart(child, { reason }, uptime)))
+      child.begin(
+        this.context,
+        Effect.andThen(Effect.yieldNow, this.restart(child, { reason, isStart: false }, uptime))
+      )
     } else {
-      this.reports.settle(child, this.isStopping ? "stop" : "no restart")
+      this.reports.ended(child, reason, this.isStopping ? "stop" : "no restart")
       this.roster.leave(child)
       this.beginStop(child)
     }
@@ -186,7 +181,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   }
 
   /** Counts the failure, asks the schedule, waits, and starts it anew, until it is up or the supervisor gives up. */
-  private restart(child: DynamicChild, ending: Ending, uptime: number): Effect.Effect<void> {
+  private restart(child: DynamicChild, ending: RunEnding, uptime: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       const attempts = this.failures?.record(this.now())
       if (attempts !== undefined) return this.giveUp(child, ending, { attempts, policy: "intensity" })
@@ -196,7 +191,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
         }
         this.reports.restarting(child, ending, verdict.millis)
         return Effect.flatMap(this.released(child), (released) =>
-          released ? this.startAgain(child, verdict.millis) : this.restart(child, overdue(child), 0)
+          released ? this.startAgain(child, verdict.millis) : this.restart(child, overdue(child.key), 0)
         )
       })
     })
@@ -213,7 +208,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       if (exit._tag === "Success") return Effect.void
       const ending = startEnding(exit.cause)
       this.reports.exited(child, ending.reason, 0)
-      return this.restart(child, ending, 0)
+      return this.restart(child, { ...ending, isStart: true }, 0)
     })
   }
 
@@ -229,7 +224,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
 
   private giveUp(
     child: DynamicChild,
-    ending: Ending,
+    ending: RunEnding,
     why: { readonly attempts: number; readonly policy: "intensity" | "schedule" }
   ): Effect.Effect<void> {
     return Effect.sync(() => {
@@ -292,7 +287,11 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     const up = all.filter(({ state }) => state === "running")
     const others = all.filter(({ state }) => state !== "running")
     for (const child of up) child.state = "stopping"
-    const stopUp = stopTogether(up, (child) => this.forget(child))
+    const stopUp = stopTogether(
+      up,
+      (child) => this.forget(child),
+      (child, record) => this.childOverran(child, record)
+    )
     const stopOthers = Effect.forEach(others, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
     return Effect.all([stopUp, stopOthers], { concurrency: 2, discard: true })
   })
@@ -305,7 +304,3 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     return Effect.forEach(all, kill, { concurrency: "unbounded", discard: true })
   })
 }
-
-const overdue = (child: DynamicChild): Ending => ({
-  reason: ExitReason.defect(new ReleaseTimeout({ child: child.key }))
-})

@@ -3,27 +3,25 @@
  *
  * A crash is reported together with what the supervisor decided, which it does a little later than the crash.
  */
-import type * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
-import type { CrashReport } from "../../kernel/CrashReport.ts"
-import { type ProcessRecord, reportCrash } from "../../kernel/ProcessRecord.ts"
+import { settingsOf } from "../../kernel/Display.ts"
+import type { ExitReason } from "../../kernel/ExitReason.ts"
+import { type Crash, type ProcessRecord, reportCrash, warn } from "../../kernel/ProcessRecord.ts"
+import { OVERRAN } from "../../kernel/Shutdown.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
-import { describe } from "../../values/describe.ts"
 import * as Events from "../SupervisorEvents.ts"
+import { abnormal, shownEnding, type Abnormal } from "./abnormal.ts"
 import type { Ending } from "./childEnding.ts"
 import type { DynamicChild } from "./dynamicChild.ts"
 
 /** @internal */
 export class DynamicReports {
   private readonly name: string
-  private readonly kernel: ProcessRecord["kernel"]
-  private readonly context: Context.Context<never>
+  /** Kept: there may be something to say of a child that outlives the supervisor. */
+  private readonly where: Pick<ProcessRecord, "kernel" | "context">
 
   constructor(supervisor: ProcessRecord, name: string) {
     this.name = name
-    this.kernel = supervisor.kernel
-    // Kept: there may be something to say of a child that outlives the supervisor.
-    this.context = supervisor.context
+    this.where = { kernel: supervisor.kernel, context: supervisor.context }
   }
 
   started(child: DynamicChild, durationMillis: number): void {
@@ -31,32 +29,56 @@ export class DynamicReports {
   }
 
   exited(child: DynamicChild, reason: Ending["reason"], uptimeMillis: number): void {
-    this.execute(Events.childExit, { uptimeMillis }, () => ({ ...this.about(child), reason }))
+    this.execute(Events.childExit, { uptimeMillis }, () => ({
+      ...this.about(child),
+      reason: shownEnding(reason, settingsOf(this.where.context))
+    }))
   }
 
-  restarting(child: DynamicChild, ending: Ending, delayMillis: number): void {
+  restarting(child: DynamicChild, ending: Ending & { readonly isStart: boolean }, delayMillis: number): void {
     this.decided(child, ending, delayMillis === 0 ? "restart" : `restart in ${delayMillis} ms`)
     this.execute(Events.childRestart, { delayMillis }, () => this.about(child))
   }
 
   overdue(child: DynamicChild): void {
     this.execute(Events.childZombie, { count: 1 }, () => this.about(child))
-    this.log(Effect.logWarning(`${this.name}: child ${child.key} has not ended within its shutdown limit`))
+    this.warnOf(child, { what: "has not ended within its shutdown limit" }, undefined)
   }
 
   /** Its process has crashed. */
-  crashed(child: DynamicChild, report: CrashReport): void {
+  crashed(child: DynamicChild, crash: Crash): void {
     // What comes after the decision is the last finalizer of a process that was killed.
-    if (child.decision === undefined) child.report = report
-    else this.write(report, child.decision)
+    if (child.decision === undefined) child.report = crash
+    else this.write(crash, child.decision)
   }
 
-  /** It is known what follows its end. A start that failed without a crash is reported by no process. */
-  decided(child: DynamicChild, { reason }: Ending, decision: string): void {
+  /** It is known what follows its end. What is abnormal and no crash of a process is reported by no process. */
+  decided(child: DynamicChild, { reason, isStart }: Ending & { readonly isStart: boolean }, decision: string): void {
+    const isReported = child.report !== undefined
     this.settle(child, decision)
-    if (reason._tag !== "StartFailed") return
-    const line = `${this.name}: child ${child.key} did not start: ${describe(reason.error)} (${decision})`
-    this.log(Effect.logWarning(line))
+    if (isReported) return
+    const found = abnormal(reason, { record: child.record, isStart, isResource: false })
+    if (found !== undefined) this.warnOf(child, found, decision)
+  }
+
+  /** It has ended for good. */
+  ended(child: DynamicChild, reason: ExitReason, decision: string): void {
+    // Whoever asked for a task knows how it ended.
+    if (child.isTask) this.settle(child, decision)
+    else this.decided(child, { reason, isStart: false }, decision)
+  }
+
+  /** It was killed since it did not end in time. */
+  overran(child: DynamicChild, record: ProcessRecord, decision: string): void {
+    // The report of a crash says enough.
+    if (record.exiting?._tag !== "Crash") this.warnOf(child, { what: OVERRAN }, decision)
+  }
+
+  private warnOf(child: DynamicChild, { cause, what }: Abnormal, decision: string | undefined): void {
+    warn(this.where, child.target.key, () => {
+      const text = `${this.name}: child ${child.displayName} ${what}`
+      return { text: decision === undefined ? text : `${text} (${decision})`, cause }
+    })
   }
 
   /** Nothing follows any more. */
@@ -67,8 +89,8 @@ export class DynamicReports {
     if (report !== undefined) this.write(report, decision)
   }
 
-  private write(report: CrashReport, decision: string): void {
-    reportCrash(this.kernel, { ...report, decision }, this.context)
+  private write(crash: Crash, decision: string): void {
+    reportCrash(this.where, crash, decision)
   }
 
   private about({ key, incarnation, record }: DynamicChild) {
@@ -80,11 +102,7 @@ export class DynamicReports {
     measurements: NoInfer<M>,
     metadata: () => NoInfer<D>
   ): void {
-    const { telemetry } = this.kernel
+    const { telemetry } = this.where.kernel
     if (Telemetry.isActiveUnsafe(telemetry, event)) Telemetry.executeUnsafe(telemetry, event, measurements, metadata())
-  }
-
-  private log(effect: Effect.Effect<void>): void {
-    Effect.runForkWith(this.context)(effect)
   }
 }

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { identity } from "effect/Function"
 import * as Schedule from "effect/Schedule"
+import { renderCause } from "../../values/render.ts"
 import type { RestartSchedule } from "../ChildSpec.ts"
 import type { ChildExit } from "../RestartPolicy.ts"
 import { monotonicMillis, MonotonicNow } from "./monotonic.ts"
@@ -53,7 +54,7 @@ export class RestartSteps {
     }
     const exhausted = Effect.succeed<Verdict>({ _tag: "Exhausted", attempts: this.attempts })
     return Cause.hasDies(answer.cause)
-      ? Effect.andThen(Effect.logError("A restart schedule died", answer.cause), exhausted)
+      ? Effect.andThen(Effect.logError("A restart schedule died", renderCause(answer.cause)), exhausted)
       : exhausted
   }
 }

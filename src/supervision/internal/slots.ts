@@ -50,7 +50,7 @@ export class Slots {
     this.supervised = supervised
     this.all = children.map((spec, index) => {
       const { id } = options.members[index]!
-      const place = innerTargets(targets, id)
+      const place = innerTargets(targets, id, spec.options.id)
       return {
         id,
         targets: place,

@@ -12,12 +12,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self } from "../../kernel/ProcessRecord.ts"
-import { isGivingUp } from "../RestartLimit.ts"
 import type { Request } from "./child.ts"
 import { checkChild, limitOf } from "./checkChild.ts"
 import { ChildReports } from "./childReports.ts"
-import type { Ending } from "./childEnding.ts"
-import { ChildRun, type Reports } from "./childRun.ts"
+import { outcomeOf, type Ending } from "./childEnding.ts"
+import { ChildRun } from "./childRun.ts"
+import type { Reports } from "./childRunOptions.ts"
 import { RequestDesk, type Answer } from "./requestDesk.ts"
 import { RoundWaits } from "./roundWaits.ts"
 import { monotonicMillis } from "./monotonic.ts"
@@ -176,11 +176,9 @@ export class SupervisorProcess extends TreeProcess {
       exited: (reason) => {
         slot.uptime = this.now() - slot.startedAt
         reports.exited(slot, reason, slot.uptime)
-        const expected = ExitReason.isExpected(reason)
-        // The end of a supervisor that has given up is expected, and yet something is wrong.
-        const failed = !expected || isGivingUp(reason)
-        this.tell({ _tag: "ChildExited", child, incarnation, expected, failed, exit: { reason } })
+        this.tell({ _tag: "ChildExited", child, incarnation, ...outcomeOf(reason), exit: { reason } })
       },
+      overran: (record) => reports.overran(child, record, this.state),
       released: () => this.tell({ _tag: "ChildStopped", child, incarnation }),
       overdue: (exit) => {
         // It was left behind, and that was said.

@@ -2,11 +2,10 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import { describe } from "../../values/describe.ts"
 import { eachTarget, SupervisedLayers, type Place, type Targets } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
-import { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { ProcessRecord, warn, writeLine } from "../../kernel/ProcessRecord.ts"
 import { TreeFailed, type TreeEnd } from "../../kernel/TreeWatch.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { RestartLimit } from "../RestartLimit.ts"
@@ -75,12 +74,8 @@ export abstract class TreeProcess extends ProcessRecord {
     const limit = new RestartLimit({ supervisor, ...why })
     // At the root of a tree that nobody watches the fatal line says all of it.
     const isFatal = this.isRoot && this.watch === undefined
-    if (!isFatal) this.log(Effect.logError(describe(limit)))
+    if (!isFatal) warn(this, this.treeId, () => ({ text: limit.toString() }), "Error")
     return ExitReason.shutdown(limit)
-  }
-
-  protected log(effect: Effect.Effect<void>): void {
-    Effect.runForkWith(this.context)(effect)
   }
 
   /** Ends the record. `end` says what brought it about; undefined: a kill. */
@@ -99,7 +94,7 @@ export abstract class TreeProcess extends ProcessRecord {
     const { context, launcher } = this
     return (end) => {
       const failure = new TreeFailed(end)
-      Effect.runForkWith(context)(end.failed ? Effect.logFatal(failure.message) : Effect.logInfo(failure.message))
+      writeLine({ level: end.failed ? "Fatal" : "Info", text: failure.message }, context)
       if (!end.failed || launcher === undefined) return
       const look = launching(launcher, () => (this.launchFailure = failure))
       this.looking = Effect.runForkWith(context)(Effect.andThen(Effect.yieldNow, look))

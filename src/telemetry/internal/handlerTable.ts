@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import { stackOf } from "../../values/describe.ts"
+import { renderCause } from "../../values/render.ts"
 
 export const TypeId = "~effect-otp/telemetry/Telemetry"
 
@@ -139,7 +140,10 @@ const failed = (
   const { events, id, table } = attachment
   const eventName = execution.event.name
   Effect.runForkWith(context)(
-    Effect.logError(`Telemetry handler "${id}" failed on "${eventName}" and is detached`, Cause.die(reason))
+    Effect.logError(
+      `Telemetry handler "${id}" failed on "${eventName}" and is detached`,
+      renderCause(Cause.die(reason))
+    )
   )
   const listeners = known ?? table.handlers[handlerFailure.index] ?? []
   const metadata = {

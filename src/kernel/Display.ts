@@ -1,0 +1,119 @@
+/**
+ * How much of a value is shown to people, and what is not shown at all.
+ *
+ * Crash reports, log lines, `Sys.getStatus`, `Sys.trace` and the metadata of telemetry events show values of a program:
+ * states, messages, errors. All of them use the settings of this module.
+ *
+ * **Guarantees**
+ *
+ * - Secrets: a value under a name such as `password`, `accessToken`, `x-api-key` or `Cookie` is shown as `<redacted>`. So
+ *   are the credentials in an address (`postgres://user:secret@host`) and behind a name in a text (`password=secret`), and
+ *   whatever is in a `Redacted` of Effect.
+ * - Size: at most so many levels, items, values and characters are shown, and no more than that is looked at.
+ * - Safety: no code of a user runs: no getter, no `toJSON`, no `toString`.
+ *
+ * **Not here**
+ *
+ * A secret that nothing marks as one. Use `formatStatus` of the server for those, or put them into `Redacted`.
+ *
+ * **In Erlang/OTP**
+ *
+ * `error_logger_format_depth` and `format_status`. OTP hides nothing by itself.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import { defaultLimits, type Settings } from "../values/render.ts"
+import { defaultNames, secretsOf } from "../values/secrets.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+/**
+ * How much of a value is shown.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Limits {
+  /** How many objects deep, causes of errors among them. Default 6. */
+  readonly depth: number
+  /** How many items of a collection, fields of a record, and reasons of a cause. Default 30. */
+  readonly width: number
+  /** How many values in all. Default 300. */
+  readonly nodes: number
+  /** How many characters of one text. Default 1,000. */
+  readonly length: number
+  /** How many characters of text in all. Default 16,000. */
+  readonly size: number
+}
+
+// ---- services -----------------------------------------------------------------------------------------------------
+
+/**
+ * How much of a value is shown here. The state, the message and the cause of one report each have these limits.
+ *
+ * **Details**
+ *
+ * A process has the settings of the place where it was started. A number that is none, or less than 1, counts as 1.
+ *
+ * **Gotchas**
+ *
+ * JavaScript lists the keys of an object all at once. A record with very many keys costs time for each of them (some 50
+ * milliseconds for 100,000); an array, a `Map` or a `HashMap` does not.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const CurrentLimits: Context.Reference<Limits> = Context.Reference<Limits>(
+  "effect-otp/kernel/Display/CurrentLimits",
+  {
+    defaultValue: () => defaultLimits
+  }
+)
+
+/**
+ * The names under which a value is a secret. A list of one's own replaces the default one.
+ *
+ * **Details**
+ *
+ * Names are compared word by word, whatever their spelling and case: `"api key"` finds `apiKey`, `API_KEY` and
+ * `x-stripe-api-key`. A pattern is tested against the whole name. The default list has words for passwords, tokens, keys,
+ * cookies and sessions: see {@link defaultRedactedNames}. Flags, and numbers under a name that goes on after the word
+ * (`tokenCount`), are shown.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const CurrentRedactedNames: Context.Reference<ReadonlyArray<string | RegExp>> = Context.Reference<
+  ReadonlyArray<string | RegExp>
+>("effect-otp/kernel/Display/CurrentRedactedNames", { defaultValue: () => defaultNames })
+
+/**
+ * The default of {@link CurrentRedactedNames}, to be added to.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const defaultRedactedNames: ReadonlyArray<string | RegExp> = defaultNames
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+/** @internal */
+export const settingsOf = (context: Context.Context<never>): Settings => {
+  const limits = Context.get(context, CurrentLimits)
+  return {
+    limits: limits === defaultLimits ? limits : checked(limits),
+    secrets: secretsOf(Context.get(context, CurrentRedactedNames))
+  }
+}
+
+const checked = ({ depth, length, nodes, size, width }: Limits): Limits => ({
+  depth: atLeastOne(depth),
+  width: atLeastOne(width),
+  nodes: atLeastOne(nodes),
+  length: atLeastOne(length),
+  size: atLeastOne(size)
+})
+
+const atLeastOne = (value: number): number => (value >= 1 ? value : 1)
