@@ -8,7 +8,7 @@
  *
  * - A tree that gives up is never silent: `run` and `provide` fail with `TreeFailed` and the reason.
  * - Stop in order, within a budget (default 30 seconds): not ready any more, stop accepting, drain, then the tree in
- *   reverse. Past the budget it fails with `StopTimeout`, which names who hung.
+ *   reverse. Past the budget it fails with `StopTimeout`, which names the processes that are left, and kills them.
  *
  * **Not here**
  *
@@ -85,7 +85,7 @@ export {
 } from "../kernel/TreeWatch.ts"
 
 /**
- * The application did not stop within its budget; `hung` names the processes that were still there.
+ * The application did not stop within its budget. `hung` names the processes that were still there; they were killed.
  *
  * @category errors
  * @since 0.1.0

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Application, GenServer, Kernel, Name, Process, Supervisor } from "effect-otp"
 import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
@@ -196,6 +196,68 @@ describe("processes outside of the tree", () => {
         assert.deepStrictEqual(withoutPids(yield* Fiber.join(stopping)), ["stray"])
         yield* Deferred.succeed(letGo, undefined)
         yield* settle
+      })
+    )
+  )
+
+  /** What keeps the application from stopping, once the stray has its name. */
+  const obstacles: Record<string, (letGo: Deferred.Deferred<void>) => Effect.Effect<void, never, Scope.Scope>> = {
+    "a hook that never ends": () => Effect.andThen(Application.beforeStop("drain", Effect.never), Effect.never),
+    "a hook that cannot be interrupted": (letGo: Deferred.Deferred<void>) =>
+      Effect.andThen(Application.beforeStop("drain", Effect.uninterruptible(Deferred.await(letGo))), Effect.never),
+    "a child that cannot be interrupted": (letGo: Deferred.Deferred<void>) =>
+      Effect.uninterruptible(Deferred.await(letGo))
+  }
+  for (const [what, obstacle] of Object.entries(obstacles)) {
+    it.effect(`and those of the tree are killed when the budget is over, whatever used it up: ${what}`, () =>
+      inKernel(
+        Effect.gen(function* () {
+          yield* TestClock.adjust(0)
+          const letGo = yield* Deferred.make<void>()
+          const named = Effect.flatMap(Process.spawn(Effect.never, { label: "stray" }), (pid) =>
+            Effect.orDie(Name.register(nisse, pid))
+          )
+          class Tree extends Supervisor.Service<Tree>()("test/Tree", {
+            strategy: "oneForOne",
+            children: [Supervisor.worker("worker", Effect.andThen(named, obstacle(letGo)), { shutdown: "1 hour" })]
+          }) {}
+          for (let run = 0; run < 2; run++) {
+            const { stop } = yield* Application.start(Tree.layer, { stopWithin: "1 second" })
+            yield* settle
+            const stopping = yield* Effect.forkChild(Effect.flip(stop))
+            yield* settle
+            assert.isTrue(Option.isSome(yield* Name.whereis(nisse)))
+            yield* TestClock.adjust("1 second")
+            assert.deepStrictEqual(withoutPids(yield* Fiber.join(stopping)), ["test/Tree", "worker", "stray"])
+            yield* settle
+            assert.deepStrictEqual(yield* Name.whereis(nisse), Option.none())
+            assert.strictEqual((yield* Kernel.counts).processes, 0)
+          }
+          yield* Deferred.succeed(letGo, undefined)
+          yield* settle
+          assert.strictEqual((yield* Kernel.counts).zombies, 0)
+        })
+      )
+    )
+  }
+
+  it.effect("past the budget what the layers hold is released, once the processes have ended", () =>
+    inKernel(
+      Effect.gen(function* () {
+        yield* TestClock.adjust(0)
+        const log: Array<string> = []
+        const holding = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => log.push("released"))))
+        const slow = Supervisor.worker("slow", Effect.never)
+        class Tree extends Supervisor.Service<Tree>()("test/Tree", { strategy: "oneForOne", children: [slow] }) {}
+        const hook = Layer.effectDiscard(Application.beforeStop("stopAccepting", Effect.never))
+        const layer = Layer.merge(Tree.layer, hook).pipe(Layer.provide(holding))
+        const { stop } = yield* Application.start(layer, { stopWithin: "1 second" })
+        const stopping = yield* Effect.forkChild(Effect.exit(stop))
+        yield* settle
+        yield* TestClock.adjust("1 second")
+        assert.isTrue(Exit.isFailure(yield* Fiber.join(stopping)))
+        yield* settle
+        assert.deepStrictEqual(log, ["released"])
       })
     )
   )

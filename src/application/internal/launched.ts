@@ -94,8 +94,9 @@ export class Launched<ROut, E> {
   /** Called in the step in which the tree dies: nobody may go on inside of it. */
   private hear(end: TreeEnd): void {
     if (this.stopping) {
-      // Nobody waits for this any more.
-      if (end.failed) Effect.runForkWith(this.context)(Effect.logError(new TreeFailed(end).message))
+      // Nobody waits for this any more. A stop that is overdue has named it.
+      if (end.failed && !Deferred.isDoneUnsafe(this.stopped))
+        Effect.runForkWith(this.context)(Effect.logError(new TreeFailed(end).message))
       return
     }
     this.treeEnd ??= end
@@ -116,19 +117,31 @@ export class Launched<ROut, E> {
     this.stopping = true
     this.state.phase = "draining"
     const run = Effect.runForkWith(this.context)
-    const overdue = Effect.andThen(
-      Effect.sleep(within),
-      Effect.sync(() => void Deferred.doneUnsafe(this.stopped, Exit.fail({ hung: this.hung })))
-    )
-    const budget = Duration.isFinite(within) ? run(overdue) : undefined
+    const budget = Duration.isFinite(within) ? run(Effect.andThen(Effect.sleep(within), this.overdue)) : undefined
     run(Effect.andThen(Effect.yieldNow, this.stopAll), { uninterruptible: true }).addObserver((exit) => {
       budget?.interruptUnsafe()
       Deferred.doneUnsafe(this.stopped, exit)
     })
   }
 
-  private readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
+  /** The budget is over. What is left may not go on serving, nor keep a name that another start needs. */
+  private readonly overdue: Effect.Effect<void> = Effect.suspend(() => {
+    Deferred.doneUnsafe(this.stopped, Exit.fail({ hung: this.hung }))
+    return shutdownAll(this.leader.members, { limit: "brutalKill" })
+  })
+
+  /** On a fiber of its own: past the budget nobody waits for it. */
+  private readonly runHooks: Effect.Effect<void> = Effect.suspend(() => {
     const hooks = Effect.andThen(this.state.runAll("stopAccepting"), this.state.runAll("drain"))
+    const fiber = Effect.runForkWith(this.context)(hooks)
+    const isOver = Effect.andThen(
+      Effect.exit(Deferred.await(this.stopped)),
+      Effect.sync(() => fiber.interruptUnsafe())
+    )
+    return Effect.raceFirst(Effect.asVoid(Fiber.await(fiber)), isOver)
+  })
+
+  private readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
     // After the hooks: a build that is interrupted releases what is up already.
     const unbuilt = Effect.suspend(() => {
       if (this.start !== undefined) return Effect.void
@@ -138,7 +151,7 @@ export class Launched<ROut, E> {
     const closed = Effect.suspend(() =>
       Scope.close(this.scope, this.start?._tag === "Failure" ? this.start : Exit.void)
     )
-    const steps = [hooks, unbuilt, closed, Fiber.interrupt(this.building), this.endStrays]
+    const steps = [this.runHooks, unbuilt, closed, Fiber.interrupt(this.building), this.endStrays]
     return Effect.forEach(steps, (step) => step, { discard: true })
   })
 
