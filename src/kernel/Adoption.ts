@@ -22,6 +22,7 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { HandleTarget } from "./Handle.ts"
@@ -204,28 +205,32 @@ export const makeTargets = (child?: string): Targets => ({ child, own: new Map()
  * A Layer that starts one process, or none if the process is supervised already.
  *
  * `build` gets the place to take, if there is one. Without a place the process belongs to the scope of the Layer, and
- * `build` sees to that.
+ * `build` sees to that. It also gets the fiber that asked for the Layer: `Layer.mergeAll` builds each on a fiber of its own,
+ * which ends when the Layer is built.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const processLayer = <I, E, R>(
-  build: (place: Place | undefined) => Effect.Effect<Context.Context<I>, E, R>
+  build: (place: Place | undefined, asker: Fiber.Fiber<unknown, unknown>) => Effect.Effect<Context.Context<I>, E, R>
 ): Layer.Layer<I, E, Exclude<R, Scope.Scope>> => {
-  const layer: Layer.Layer<I, E, R> = Layer.fromBuild((memoMap, scope) =>
-    Effect.withFiber((fiber) => {
+  const layer: Layer.Layer<I, E, R> = Layer.fromBuild((memoMap, scope) => {
+    const caller = Fiber.getCurrent()
+    return Effect.withFiber((fiber) => {
+      // Whoever only made this effect, and has it run elsewhere, is none of its business.
+      const asker = caller?.context === fiber.context ? caller : fiber
       const place = openPlace(fiber.context, memoMap)
       const supervised = Context.get(fiber.context, SupervisedLayers)?.find(layer, Kernel.currentUnsafe(fiber))
       if (supervised !== undefined && supervised.targets !== place?.targets) {
         return Exit.succeed(supervised.context as unknown as Context.Context<I>)
       }
       const inScope = (scope: Scope.Scope) =>
-        Effect.provideService(build(place), Scope.Scope, scope) as Effect.Effect<Context.Context<I>, E, R>
+        Effect.provideService(build(place, asker), Scope.Scope, scope) as Effect.Effect<Context.Context<I>, E, R>
       return place === undefined
         ? memoMap.getOrElseMemoize(layer, scope, (_, scope) => inScope(scope))
         : place.build(layer, { memoMap, scope }, inScope)
     })
-  )
+  })
   return layer as Layer.Layer<I, E, Exclude<R, Scope.Scope>>
 }
 

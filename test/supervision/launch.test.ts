@@ -27,12 +27,16 @@ const failed = new TreeWatch.TreeFailed({
 })
 
 const nothing = Layer.effectDiscard(Effect.void)
+const other = Layer.effectDiscard(Effect.forkScoped(Effect.never))
 const quietLogger = Logger.layer([])
 
 const shapes: Record<string, (tree: Layer.Layer<never>) => Effect.Effect<unknown>> = {
   "by itself": (tree) => Layer.launch(tree),
   "provided to others": (tree) => Layer.launch(nothing.pipe(Layer.provide(tree))),
   "that gives to others what it provides": (tree) => Layer.launch(nothing.pipe(Layer.provideMerge(tree))),
+  "merged with others": (tree) => Layer.launch(Layer.mergeAll(nothing, tree, other)),
+  "merged, and given what it needs": (tree) => Layer.launch(Layer.merge(tree, other).pipe(Layer.provide(nothing))),
+  "provided together with others": (tree) => Layer.launch(other.pipe(Layer.provide([nothing, tree]))),
   "below an effect": (tree) => Layer.launch(Layer.unwrap(Effect.succeed(tree))),
   "with a logger around": (tree) => Effect.provide(Layer.launch(tree), quietLogger),
   "in a scope and in a layer": (tree) => Effect.provide(Effect.scoped(Layer.launch(tree)), nothing)
@@ -79,6 +83,25 @@ describe("a launched tree that gives up ends the launch with TreeFailed as a def
   )
 
   kernelTest(
+    "also if it gave up while a layer it is merged with was built",
+    Effect.gen(function* () {
+      yield* SeededScheduler.adjust(0)
+      const go = yield* Deferred.make<void>()
+      const later = yield* Deferred.make<void>()
+      const last = Layer.effectDiscard(Deferred.await(later))
+      const launched = yield* Effect.forkChild(Layer.launch(Layer.merge(last, fragile(go).layer)))
+      yield* Deferred.succeed(go, undefined)
+      yield* settle
+      assert.isUndefined(launched.pollUnsafe())
+      yield* Deferred.succeed(later, undefined)
+      yield* SeededScheduler.adjust("1 second")
+      yield* settle
+      assert.deepStrictEqual(defects(launched.pollUnsafe()), [failed])
+    }),
+    10
+  )
+
+  kernelTest(
     "a dynamic one, too",
     Effect.gen(function* () {
       class Kid extends GenServer.Service<Kid>()("test/Kid", [GenServer.cast("crash")]) {
@@ -111,6 +134,18 @@ describe("a tree that gives up leaves alone", () => {
   const withMore = Effect.provide(Effect.never, nothing)
   const goesOn: Record<string, (tree: Layer.Layer<never>) => Effect.Effect<unknown>> = {
     "a program it is provided to": (tree) => Effect.provide(Effect.never, tree),
+    "a program it is provided to with others": (tree) => Effect.provide(Effect.never, Layer.merge(other, tree)),
+    "such a program in a scope with others": (tree) =>
+      Effect.scoped(Effect.provide(Effect.never, Layer.merge(other, tree))),
+    "a program that has built it with others and goes on": (tree) =>
+      Effect.scoped(Effect.andThen(Layer.build(Layer.merge(other, tree)), Effect.andThen(Effect.never, Effect.void))),
+    "a fiber that had it built by another one": (tree) =>
+      Effect.gen(function* () {
+        const scope = yield* Effect.scope
+        const build = Layer.buildWithMemoMap(tree, Layer.makeMemoMapUnsafe(), scope)
+        yield* Effect.forkScoped(build)
+        return yield* Effect.never
+      }).pipe(Effect.scoped),
     "such a program in a scope": (tree) => Effect.scoped(Effect.provide(Effect.never, tree)),
     "such a program with more provided inside": (tree) => Effect.scoped(Effect.provide(withMore, tree)),
     "a program that has built it and goes on": (tree) =>

@@ -38,16 +38,23 @@ export const treeLayer = <P extends SupervisorProcess>(
   id: string,
   make: (where: Omit<TreeOptions, "id">) => P,
   given: (record: P) => Context.Context<never>
-): Layer.Layer<never, unknown> => processLayer((place) => Effect.map(started({ id, make }, place), given))
+): Layer.Layer<never, unknown> =>
+  processLayer((place, asker) => Effect.map(started({ id, make }, { place, asker }), given))
 
 interface Tree<P> {
   readonly id: string
   readonly make: (where: Omit<TreeOptions, "id">) => P
 }
 
-const started = <P extends SupervisorProcess>(tree: Tree<P>, place: Place | undefined) =>
+/** Who starts a tree. */
+interface Starter {
+  readonly place: Place | undefined
+  readonly asker: Fiber.Fiber<unknown, unknown>
+}
+
+const started = <P extends SupervisorProcess>(tree: Tree<P>, { asker, place }: Starter) =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(launch(tree, place), (record) => {
+    Effect.flatMap(launch(tree, { asker, place }), (record) => {
       // It runs: whatever interrupts the wait has to end it.
       const booted = Effect.onInterrupt(restore(boot(record)), () => stop(record))
       return place !== undefined ? booted : Effect.tap(booted, () => Effect.addFinalizer(() => stop(record)))
@@ -57,15 +64,15 @@ const started = <P extends SupervisorProcess>(tree: Tree<P>, place: Place | unde
 const stop = (record: TreeProcess): Effect.Effect<void> =>
   Effect.andThen(shutdown(record, { limit: "infinity" }), record.endLaunch)
 
-const launch = <P extends SupervisorProcess>({ id, make }: Tree<P>, place: Place | undefined): Effect.Effect<P> =>
+const launch = <P extends SupervisorProcess>({ id, make }: Tree<P>, starter: Starter): Effect.Effect<P> =>
   Effect.withFiber((fiber) => {
-    const record = make(whereabouts(fiber, id, place))
-    place?.adopt(record)
+    const record = make(whereabouts(fiber, id, starter))
+    starter.place?.adopt(record)
     record.run()
     return Effect.succeed(record)
   })
 
-const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, place: Place | undefined) => {
+const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, { asker, place }: Starter) => {
   const targets = place?.targets ?? makeTargets()
   const kernel = place?.parent.kernel ?? Kernel.currentUnsafe(fiber)
   const current = currentUnsafe(fiber)
@@ -73,7 +80,7 @@ const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, place: Pl
   // Flattened once: each child's environment is built on it.
   const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
   const watch = place === undefined ? watchOf(fiber, current) : undefined
-  const launcher = place === undefined && watch === undefined ? launcherOf(fiber) : undefined
+  const launcher = place === undefined && watch === undefined ? launcherOf(asker) : undefined
   return { place, target: targetIn(targets, id), targets, kernel, parent, context, watch, launcher }
 }
 
@@ -114,9 +121,9 @@ export const dynamicLayer = (
   spec: DynamicSpec,
   handle: (target: HandleTarget) => Context.Context<never>
 ): Layer.Layer<never> =>
-  processLayer((place) =>
+  processLayer((place, asker) =>
     Effect.withFiber<Context.Context<never>, never, Scope.Scope>((fiber) => {
-      const record = new DynamicProcess(spec, whereabouts(fiber, spec.id, place))
+      const record = new DynamicProcess(spec, whereabouts(fiber, spec.id, { asker, place }))
       const given = handle(record.target)
       place?.adopt(record)
       record.run()
