@@ -22,7 +22,7 @@ import * as Duration from "effect/Duration"
  * **Details**
  *
  * `request` is the tag of the message whose turn it was; `"info"`, `"continue"` or `"idle"` where the turn was about no
- * message of the protocol.
+ * message of the protocol. An event of a state machine that has a `_tag` is named by that, and its first turn `"start"`.
  *
  * @category errors
  * @since 0.1.0

@@ -322,6 +322,7 @@ describe("turnTimeout", () => {
     Door.define({
       init: () => Effect.succeed({ _tag: "Open" as const }),
       turnTimeout: 100,
+      info: () => StateMachine.keep([stuck]),
       states: {
         Open: {
           ...(options.onEnter === true ? { onEnter: () => StateMachine.keep([stuck]) } : {}),
@@ -332,13 +333,19 @@ describe("turnTimeout", () => {
       }
     })
 
+  const tell = (client: DoorClient, text: string): Effect.Effect<void> =>
+    Effect.flatMap(GenServer.pid(client), (pid) =>
+      pid._tag === "Some" ? Process.send(pid.value as Pid.Pid<unknown>, text) : assert.fail()
+    )
+
   kernelTest(
     "limits each event of a state machine, and names it",
     Effect.gen(function* () {
       const ways = [
         ["Slammed", door(), (client: DoorClient) => client.push()],
         ["look", door(), (client: DoorClient) => client.look()],
-        ["start", door({ onEnter: true }), () => Effect.void]
+        ["start", door({ onEnter: true }), () => Effect.void],
+        ["info", door(), (client: DoorClient) => tell(client, "hello")]
       ] as const
       for (const [request, definition, begin] of ways) {
         const client = yield* definition.start()

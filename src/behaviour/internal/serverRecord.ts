@@ -193,8 +193,10 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
   protected requestOf(message: Envelope | undefined): string {
     if (message instanceof CallEnvelope || message instanceof CastEnvelope) return message.tag
     if (this.spec.lens === undefined) return message === undefined ? this.ownTurn : "info"
-    const tag = read(this.subject(message?.content), "_tag")
-    return tag === undefined ? "start" : describe(tag)
+    const subject = this.subject(message?.content)
+    const tag = read(subject, "_tag")
+    if (tag !== undefined) return describe(tag)
+    return message === undefined && subject === undefined ? "start" : "info"
   }
 
   /** Messages that the state has put aside. `done` has counted them as handled, though they are to come again. */
