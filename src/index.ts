@@ -26,6 +26,7 @@ export * as Shutdown from "./kernel/Shutdown.ts"
 export * as Signal from "./kernel/Signal.ts"
 export * as Timer from "./kernel/Timer.ts"
 export * as TreeWatch from "./kernel/TreeWatch.ts"
+export * as Waiting from "./kernel/Waiting.ts"
 
 // naming: finding a process by name or by group
 export * as Name from "./naming/Name.ts"

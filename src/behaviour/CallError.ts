@@ -23,7 +23,7 @@ import * as ExitReason from "../kernel/ExitReason.ts"
  * - `NoProcess`: the server is down at the moment, or gone.
  * - `ServerDown`: the server ended before it answered.
  * - `MailboxFull`: its mailbox refused the call.
- * - `CallCycle`: the server waits, directly or through others, for who calls; `path` names them all.
+ * - `CallCycle`: the server waits, directly or through others, for the process that calls; `path` names them all.
  *
  * @category models
  * @since 0.1.0

@@ -28,7 +28,7 @@ import * as Scope from "effect/Scope"
 import { HandleTarget } from "./Handle.ts"
 import { childId } from "./internal/displayName.ts"
 import * as Kernel from "./Kernel.ts"
-import type { ProcessRecord } from "./ProcessRecord.ts"
+import type { ProcessRecord, Wait } from "./ProcessRecord.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -69,6 +69,8 @@ export interface Targets {
   readonly child: string | undefined
   readonly own: Map<string, HandleTarget>
   readonly inner: Map<string, Targets>
+  /** What has to happen before the supervisor starts the child again; undefined: nobody is going to. */
+  restart: Wait | undefined
 }
 
 /**
@@ -199,7 +201,12 @@ export const SupervisedLayers: Context.Reference<SupervisedLayers | undefined> =
  * @category constructors
  * @since 0.1.0
  */
-export const makeTargets = (child?: string): Targets => ({ child, own: new Map(), inner: new Map() })
+export const makeTargets = (child?: string): Targets => ({
+  child,
+  own: new Map(),
+  inner: new Map(),
+  restart: undefined
+})
 
 /**
  * A Layer that starts one process, or none if the process is supervised already.
@@ -261,6 +268,7 @@ export const targetIn = (targets: Targets | undefined, key: string): HandleTarge
   if (target === undefined) {
     const child = targets?.child === undefined ? undefined : childId(key, targets.child)
     target = new HandleTarget(key, targets !== undefined, child)
+    target.home = targets
     targets?.own.set(key, target)
   }
   return target

@@ -18,7 +18,7 @@ import { showBy } from "../values/kinds.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { childName } from "./internal/displayName.ts"
 import type { Pid } from "./Pid.ts"
-import type { ProcessRecord } from "./ProcessRecord.ts"
+import type { ProcessRecord, Wait } from "./ProcessRecord.ts"
 
 /**
  * @category type IDs
@@ -52,12 +52,20 @@ export interface Target<in out M> {
 /** Hears when a server that was down is up again, or gone. @internal */
 export type Waiter = () => void
 
-/** @internal */
-export class HandleTarget implements Target<unknown> {
+/** Who starts the server again. @internal */
+export interface Home {
+  /** What has to happen before it does. */
+  readonly restart: Wait | undefined
+}
+
+/** As a wait: for the next run to be up. @internal */
+export class HandleTarget implements Target<unknown>, Wait {
   readonly key: string
   current: ProcessRecord | undefined = undefined
   /** The run before, while there is none: what is sent to it becomes a dead letter of it. */
   last: ProcessRecord | undefined = undefined
+  /** The latest run that was started, while it is not up. */
+  private next: ProcessRecord | undefined = undefined
   /** Why the server is gone for good: nobody will start it again. */
   gone: ExitReason.ExitReason | undefined = undefined
   private waiters: Set<Waiter> | undefined = undefined
@@ -65,6 +73,8 @@ export class HandleTarget implements Target<unknown> {
   private readonly isSupervised: boolean
   /** Its id or key in its supervisor, unless its key says it already. */
   private readonly child: string | undefined
+  /** Where its supervisor says what comes before its next start. */
+  home: Home | undefined = undefined
 
   constructor(key: string, isSupervised: boolean, child?: string) {
     this.key = key
@@ -77,9 +87,20 @@ export class HandleTarget implements Target<unknown> {
     return childName(this.key, this.child)
   }
 
+  /** Whom a caller waits for that waits until the server is up. */
+  get blockers(): Iterable<ProcessRecord> {
+    for (const run of [this.current, this.next, this.last]) if (run?.ended === false) return [run]
+    return this.gone === undefined ? (this.home?.restart?.blockers ?? []) : []
+  }
+
+  /** A run is being started. */
+  starting(record: ProcessRecord): void {
+    this.next = record
+  }
+
   up(record: ProcessRecord): void {
     this.current = record
-    this.last = undefined
+    this.last = this.next = undefined
     this.gone = undefined
     this.tell()
   }

@@ -47,6 +47,7 @@ import {
   type ProcessRecord
 } from "./ProcessRecord.ts"
 import * as Signal from "./Signal.ts"
+import { during, forEnd } from "./Waiting.ts"
 import { TreeWatch } from "./TreeWatch.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -398,13 +399,14 @@ export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
   Effect.withFiber((fiber) => {
     const record = recordOf(pid)
     if (record.reason !== undefined) return Exit.succeed(record.reason)
-    return Effect.callback<ExitReason.ExitReason>((resume) => {
+    const exit = Effect.callback<ExitReason.ExitReason>((resume) => {
       const dead = (reason: ExitReason.ExitReason) =>
         fiber.currentDispatcher.scheduleTask(() => resume(Exit.succeed(reason)), 0)
       const observer = { dead }
       record.observe(observer)
       return Effect.sync(() => record.unobserve(observer))
     })
+    return during(forEnd(record), exit)
   })
 
 /**

@@ -44,6 +44,7 @@ import { writeLine } from "./internal/log.ts"
 import type { KernelState } from "./internal/kernelState.ts"
 import { MessageEnvelope, SignalEnvelope } from "./internal/plainEnvelopes.ts"
 import * as Relations from "./internal/relations.ts"
+import type { WaitOf } from "./internal/wait.ts"
 import { WaitingLine } from "./internal/waitingLine.ts"
 import { Mailbox, type Bound } from "./Mailbox.ts"
 import * as Pid from "./Pid.ts"
@@ -97,6 +98,14 @@ export interface Observer {
   readonly dead?: ((reason: ExitReason.ExitReason) => void) | undefined
   readonly ended?: (() => void) | undefined
 }
+
+/**
+ * What a process waits for in its own fiber.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Wait = WaitOf<ProcessRecord>
 
 /**
  * Something that is dropped with the process it belongs to.
@@ -169,8 +178,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   /** Whether the end of a linked process ended it. */
   endedByLink = false
   relations: Relations.Relations<ProcessRecord> | undefined = undefined
-  /** The call this process waits for in its own turn: an edge of the wait-for graph. */
-  waitingFor: { readonly server: ProcessRecord } | undefined = undefined
+  /** What it waits for in its own fiber: its edges in the wait-for graph. */
+  waitingFor: Wait | undefined = undefined
   /** Resumes the owner where it waits for a message. */
   protected resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
   protected bound: Bound | undefined = undefined
@@ -205,6 +214,10 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
   get isAlive(): boolean {
     return this.status !== "dead"
   }
+
+  /** Of a supervisor: whom it waits for, and all processes below it, which end before it does. */
+  blockers?(): ReadonlyArray<ProcessRecord>
+  below?(): ReadonlyArray<ProcessRecord>
 
   /** In whose name its fibers act, those included that outlive it. */
   get speaker(): ProcessRecord | undefined {
@@ -474,6 +487,8 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     if (this.exiting !== undefined) return false
     this.exiting = reason
     this.status = "exiting"
+    // What it still waited for, it is taken out of: its last duties are still to come.
+    this.waitingFor = undefined
     this.empty(reason)
     this.tellObservers((observer) => observer.exiting?.(reason))
     return true

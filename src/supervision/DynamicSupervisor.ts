@@ -31,6 +31,7 @@ import type * as Protocol from "../behaviour/Protocol.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
+import { during, until } from "../kernel/Waiting.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
 import type { DynamicChild } from "./internal/dynamicChild.ts"
 import type { DynamicProcess } from "./internal/dynamicProcess.ts"
@@ -348,7 +349,11 @@ const startChild = (
 export const firstStart = (child: DynamicChild): Effect.Effect<Exit.Exit<void, unknown>> =>
   Effect.withFiber((fiber) => {
     if (child.first !== undefined) return Exit.succeed(child.first)
-    return Effect.callback((resume) => {
+    const wait = until(
+      () => child.first !== undefined,
+      () => child.record
+    )
+    const started = Effect.callback<Exit.Exit<void, unknown>>((resume) => {
       // This fiber may have lost its turn between the look and here.
       if (child.first !== undefined) return resume(Exit.succeed(child.first))
       child.onFirst = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.succeed(child.first!)), 0)
@@ -356,4 +361,5 @@ export const firstStart = (child: DynamicChild): Effect.Effect<Exit.Exit<void, u
         child.onFirst = undefined
       })
     })
+    return during(wait, started)
   })

@@ -36,6 +36,7 @@ import type * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
+import * as Waiting from "../kernel/Waiting.ts"
 import { describe } from "../values/describe.ts"
 import { untyped, type Any, type Exports, type Fails, type Requirements } from "./ChildSpec.ts"
 import type { Request } from "./internal/child.ts"
@@ -295,12 +296,16 @@ export const askRun = (
 ): Effect.Effect<Answer, ChildNotFound | SupervisorDown> =>
   Effect.withFiber((fiber) => {
     const down = Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
-    return Effect.callback((resume) => {
+    let answered = false
+    const wait = Waiting.make(() => (answered ? [] : supervisor.waitsFor.beforeAnswer(tag, id)))
+    const asked = Effect.callback<Answer, ChildNotFound | SupervisorDown>((resume) => {
       supervisor.request(tag, id, (result) => {
+        answered = true
         const exit = answerOf(result, id, down)
         fiber.currentDispatcher.scheduleTask(() => resume(exit), 0)
       })
     })
+    return Waiting.during(wait, asked)
   })
 
 const answerOf = (

@@ -1,20 +1,18 @@
 /** The methods of a client: how a call or a cast gets from a fiber into the mailbox of the server it names. */
-import * as Clock from "effect/Clock"
-import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import { isInstance } from "../../values/describe.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
 import { nobodyUnsafe, postUnsafe } from "../../kernel/Process.ts"
-import { displayName, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import * as Timer from "../../kernel/Timer.ts"
-import { CallError, type Reason } from "../CallError.ts"
+import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { cycleUnsafe } from "../../kernel/Waiting.ts"
 import type { Message } from "../Protocol.ts"
+import { closesCycle, downReason, refusal, type Ask, type Call } from "./call.ts"
 import type { CallOptions } from "./callOptions.ts"
 import { CallEnvelope, CastEnvelope, SystemEnvelope, type CallParts } from "./envelopes.ts"
+import { askPatiently } from "./patience.ts"
 import { Request } from "./request.ts"
 import { senderOf } from "./sender.ts"
 import * as Travel from "./travel.ts"
@@ -138,17 +136,6 @@ const askNow = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
   return current === undefined ? Effect.fail(refusal(call, downReason(call.target))) : ask(call, current)
 }
 
-interface Call {
-  readonly fiber: Fiber.Fiber<unknown, unknown>
-  readonly target: HandleTarget
-  readonly tag: string
-  readonly payload: unknown
-  readonly from: ProcessRecord | undefined
-  readonly millis: number
-}
-
-type Ask = (call: Call, server: ProcessRecord) => Effect.Effect<unknown, unknown>
-
 const ask: Ask = (call, server) => askWith(makeCall, call, server, admitted)
 
 /** Asks the process of a server, and not its handlers. @internal */
@@ -179,12 +166,13 @@ const askWith = (
   admit: (() => void) | undefined
 ): Effect.Effect<unknown, unknown> => {
   const { fiber, from } = call
-  const own = from !== undefined && from.isOwn(fiber)
-  if (own) {
-    const path = cycle(from, server)
-    if (path !== undefined) return Effect.fail(refusal(call, { _tag: "CallCycle", path }))
-  }
   return Effect.callback<unknown, unknown>((resume) => {
+    const own = from !== undefined && from.isOwn(fiber)
+    // In one step with the note that it waits: of calls that cross, the last to come here sees all others.
+    if (own && (server === from || server.waitingFor !== undefined)) {
+      const round = cycleUnsafe(from, [server])
+      if (round !== undefined) return resume(closesCycle(call, round))
+    }
     const { tag, payload } = call
     const travel = Travel.capture(fiber)
     const envelope = pack({ tag, payload, from, travel, server, caller: fiber, resume })
@@ -199,98 +187,6 @@ const askWith = (
 
 /** A call that waits for room waits for its answer anyway. */
 const admitted = () => {}
-
-/** The processes from the caller round to itself, if the server waits for the caller already. */
-const cycle = (from: ProcessRecord, server: ProcessRecord): ReadonlyArray<string> | undefined => {
-  const path = [displayName(from)]
-  for (let at: ProcessRecord | undefined = server; at !== undefined; at = at.waitingFor?.server) {
-    path.push(displayName(at))
-    if (at === from) return path
-  }
-  return undefined
-}
-
-/** Asks again as long as the server ends before it begins the call, within the one timeout. */
-const askPatiently = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
-  const clock = Context.get(call.fiber.context, Clock.Clock)
-  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
-  const limit = now() + call.millis
-  const attempt: Effect.Effect<unknown, unknown> = Effect.suspend(() => {
-    const { target } = call
-    const rest = { ...call, millis: limit - now() }
-    if (target.gone !== undefined) return Effect.fail(refusal(call, downReason(target)))
-    const asked = target.current === undefined ? waitUntilUp(rest, ask) : ask(rest, target.current)
-    return Effect.catchIf(
-      asked,
-      (error) => isToAskAgain(call, error),
-      () => attempt
-    )
-  })
-  return attempt
-}
-
-/** What was killed is not heard, however often it asks. */
-const isToAskAgain = ({ from }: Call, error: unknown): boolean =>
-  from?.wasKilled !== true &&
-  isInstance(error, CallError) &&
-  error.started === "no" &&
-  (error.reason._tag === "ServerDown" || error.reason._tag === "NoProcess")
-
-const waitUntilUp = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> =>
-  Effect.flatMap(
-    Effect.callback<Call & { readonly server: ProcessRecord }, CallError>((resume) => {
-      const { target, fiber } = call
-      const stop = (): number => {
-        const left = deadline.left ?? Infinity
-        deadline.disarm()
-        target.forget(waiter)
-        return left
-      }
-      const settle = (effect: Effect.Effect<Call & { readonly server: ProcessRecord }, CallError>) =>
-        fiber.currentDispatcher.scheduleTask(() => resume(effect), 0)
-      const waiter = () => {
-        const millis = stop()
-        // Looked up by who asked, not in the step of who tells it: behind a key may be what is no such server.
-        settle(
-          Effect.suspend(() => {
-            const server = target.current
-            return server === undefined
-              ? Effect.fail(refusal(call, downReason(target)))
-              : Effect.succeed({ ...call, millis, server })
-          })
-        )
-      }
-      const deadline = new WaitDeadline(() => {
-        stop()
-        settle(Effect.fail(refusal(call, { _tag: "Timeout" })))
-      })
-      if (call.millis !== Infinity) Timer.armUnsafe(deadline, fiber, call.millis)
-      // This fiber may have lost its turn since it looked: the server may be up, or gone, by now.
-      if (target.current !== undefined || target.gone !== undefined) waiter()
-      else target.wait(waiter)
-      return Effect.sync(stop)
-    }),
-    (up) => ask(up, up.server)
-  )
-
-class WaitDeadline extends Timer.Deadline {
-  private readonly onExpire: () => void
-  constructor(onExpire: () => void) {
-    super()
-    this.onExpire = onExpire
-  }
-  expire(): void {
-    this.onExpire()
-  }
-}
-
-const downReason = (target: HandleTarget): Reason =>
-  target.gone === undefined || target.gone._tag === "Normal"
-    ? { _tag: "NoProcess" }
-    : { _tag: "ServerDown", reason: target.gone }
-
-const refusal = (call: Call, reason: Reason): CallError =>
-  new CallError({ server: call.target.displayName, request: call.tag, reason, started: "no" })
 
 /** The own limit of a call, or what is left of the one its caller has to keep. */
 const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: ProcessRecord | undefined): number => {

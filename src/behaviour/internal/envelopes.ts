@@ -12,6 +12,7 @@ import * as Events from "../../kernel/Events.ts"
 import type * as ExitReason from "../../kernel/ExitReason.ts"
 import { Deadline } from "../../kernel/Timer.ts"
 import { displayName, type Envelope, type ProcessRecord, type Refusal, warn } from "../../kernel/ProcessRecord.ts"
+import { names } from "../../kernel/Waiting.ts"
 import { CallError, type Reason, type Started } from "../CallError.ts"
 import type { Travel } from "./travel.ts"
 
@@ -104,6 +105,27 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
     return Exit.void
   }
 
+  /** Whom its caller waits for. */
+  get blockers(): ReadonlyArray<ProcessRecord> {
+    return [this.server]
+  }
+
+  /** Its caller would wait for itself. */
+  fail(round: ReadonlyArray<ProcessRecord>): boolean {
+    if (this.isDone) return false
+    const { begun } = this
+    const exit = Exit.fail(this.error({ _tag: "CallCycle", path: names(round) }, begun ? "unknown" : "no"))
+    const resume = this.resume!
+    this.leave()
+    this.caller.currentDispatcher.scheduleTask(() => resume(exit), 0)
+    return true
+  }
+
+  /** From now on others may answer it: its caller does not wait for the turns of the server any more. */
+  handOver(): void {
+    if (this.from !== undefined && this.from.waitingFor === this) this.from.waitingFor = undefined
+  }
+
   get isDone(): boolean {
     return this.resume === undefined
   }
@@ -179,7 +201,7 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
   private end(): void {
     this.resume = undefined
     this.disarm()
-    if (this.from !== undefined && this.from.waitingFor === this) this.from.waitingFor = undefined
+    this.handOver()
   }
 
   /** An answer that came too late. */

@@ -69,10 +69,12 @@ export class ReplyTo {
   }
 
   get succeed(): (value: unknown) => Effect.Effect<void> {
+    this.call.handOver()
     return (value) => this.give(Exit.succeed(value))
   }
 
   get fail(): (error: unknown) => Effect.Effect<void> {
+    this.call.handOver()
     return (error) => this.give(Exit.fail(error))
   }
 

@@ -91,6 +91,8 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
 
   protected defer(call: CallEnvelope): void {
     this.done("handled")
+    // Only a machine's own turns answer what it has put aside.
+    if (this.spec.lens === undefined) call.handOver()
     if (!call.isDone) (call.keptIn = this.deferred ??= new Set()).add(call)
   }
 
@@ -297,8 +299,7 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
 
   protected override release(): void {
     super.release()
-    this.state = undefined
-    this.inHand = undefined
+    this.state = this.inHand = undefined
     this.plainContext = undefined
     this.deferred = undefined
     this.reportedMessage = undefined

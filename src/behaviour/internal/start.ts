@@ -9,6 +9,7 @@ import * as Kernel from "../../kernel/Kernel.ts"
 import { environment, parentOf } from "../../kernel/Process.ts"
 import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { killAndAwait } from "../../kernel/Shutdown.ts"
+import { ownerUnsafe, until } from "../../kernel/Waiting.ts"
 import { ServerProcess } from "./serverLoop.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 
@@ -47,6 +48,10 @@ export const startServer = (options: StartOptions, restore: Restore): Effect.Eff
       record.discard()
       return Effect.failCause(placed.cause)
     }
+    options.target.starting(record)
+    // Before it runs: its first step is in this one. It waits for nobody yet.
+    const starter = ownerUnsafe(fiber)
+    if (starter !== undefined) starter.waitingFor = untilStarted(record)
     record.run(options.init)
     if (record.started) return Exit.succeed(record)
     // Interrupted: nobody will know of this server, so it must not be there. One that is up ends in good order if there is
@@ -54,6 +59,12 @@ export const startServer = (options: StartOptions, restore: Restore): Effect.Eff
     const abandon = Effect.suspend(() => (options.isAdopted && record.started ? Effect.void : killAndAwait(record)))
     return Effect.onInterrupt(restore(initResult(record, fiber)), () => abandon)
   })
+
+const untilStarted = (record: ServerProcess) =>
+  until(
+    () => record.started || record.ended,
+    () => record
+  )
 
 const initResult = (
   record: ServerProcess,

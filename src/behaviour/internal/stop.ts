@@ -2,11 +2,13 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
+import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
-import { currentUnsafe, displayName, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { currentUnsafe, type ProcessRecord, type Wait } from "../../kernel/ProcessRecord.ts"
 import { awaitEnd } from "../../kernel/Shutdown.ts"
+import { cycleUnsafe, during, forEnd, names } from "../../kernel/Waiting.ts"
 import { CallError, type Reason } from "../CallError.ts"
 import { StopEnvelope } from "./envelopes.ts"
 import { SystemRecord } from "./systemRecord.ts"
@@ -20,21 +22,27 @@ export const stopServer = (
     const server = target.current ?? stillEnding(target)
     if (server === undefined) return Effect.fail(failure(target, { _tag: "NoProcess" }, "no"))
     const from = currentUnsafe(fiber)
-    if (from === server && (server.isOwn(fiber) || !server.isOpen)) {
-      const path = [displayName(server), displayName(server)]
-      return Effect.fail(failure(target, { _tag: "CallCycle", path }, "no"))
-    }
+    const wait = forEnd(server)
+    const round = from === undefined ? undefined : cycleOf(from, fiber, server, wait)
+    if (round !== undefined) return Effect.fail(failure(target, { _tag: "CallCycle", path: names(round) }, "no"))
     server.post(new StopEnvelope(options.reason, from), isSuspended(server) ? undefined : () => {})
     // What a killed process still asks is discarded: there is nothing to wait for.
     if (from?.wasKilled === true) {
       return Effect.fail(failure(target, { _tag: "ServerDown", reason: ExitReason.killed }, "no"))
     }
-    return Effect.flatMap(Effect.timeoutOption(awaitEnd(server), options.timeout), (ended) =>
+    const ending = Effect.timeoutOption(awaitEnd(server), options.timeout)
+    return Effect.flatMap(during(wait, ending), (ended) =>
       Option.isNone(ended)
         ? Effect.fail(failure(target, { _tag: "Timeout" }, "unknown"))
         : check(target, server, options.reason)
     )
   })
+
+/** A server that ends already waits for its fibers, too. */
+const cycleOf = (from: ProcessRecord, fiber: Fiber.Fiber<unknown, unknown>, server: ProcessRecord, wait: Wait) => {
+  if (from.isOwn(fiber)) return cycleUnsafe(from, wait.blockers)
+  return from === server && !server.isOpen ? [from, server] : undefined
+}
 
 /** Then it would wait in vain for room in the mailbox. */
 const isSuspended = (server: ProcessRecord): boolean => server instanceof SystemRecord && server.suspended

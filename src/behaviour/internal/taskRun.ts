@@ -13,6 +13,7 @@ import type { ExitReason } from "../../kernel/ExitReason.ts"
 import type { Pid } from "../../kernel/Pid.ts"
 import { spawnIn } from "../../kernel/Process.ts"
 import type { Observer, ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { during, until } from "../../kernel/Waiting.ts"
 import { TaskExit } from "../TaskError.ts"
 
 /** @internal */
@@ -117,13 +118,18 @@ export const spawnTask = (
 export const outcomeOf = (run: TaskRun): Effect.Effect<unknown, unknown> =>
   Effect.withFiber((fiber) => {
     if (run.outcome !== undefined) return run.outcome
-    return Effect.callback<unknown, unknown>((resume) => {
+    const wait = until(
+      () => run.outcome !== undefined,
+      () => run.record
+    )
+    const outcome = Effect.callback<unknown, unknown>((resume) => {
       // This fiber may have lost its turn between the look and here.
       if (run.outcome !== undefined) return resume(run.outcome)
       const listener = () => fiber.currentDispatcher.scheduleTask(() => resume(run.outcome!), 0)
       run.listen(listener)
       return Effect.sync(() => run.unlisten(listener))
     })
+    return during(wait, outcome)
   })
 
 /** Whether a cause is a failure with a type and nothing else. */

@@ -42,6 +42,16 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     return found?.isOpen === false ? found : undefined
   }
 
+  get home(): undefined {
+    return undefined
+  }
+
+  /** The key is taken before the server is up, and until it has died. */
+  get blockers(): ReadonlyArray<ProcessRecord> {
+    const holder = this.via.holder(kernelInUse())
+    return holder === undefined ? [] : [holder]
+  }
+
   private found(): ProcessRecord | undefined {
     const found = this.via.holder(kernelInUse())
     if (found === undefined) return undefined
@@ -67,6 +77,7 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
   }
 
   /** Which process it is, the registry says. */
+  starting(): void {}
   up(): void {}
   down(): void {}
   leave(): void {}

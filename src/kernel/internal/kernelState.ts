@@ -30,6 +30,8 @@ export class KernelState<P extends Registered> {
   /** Set while a dead letter is announced: its listeners cannot cause another. */
   announcing = false
   readonly reports = new ReportLimiter()
+  /** Processes that wait in their own fiber until a server is up. */
+  readonly patient = new Set<P>()
   /** How deep answers resume callers inside one another right now. */
   depth = 0
   private lastId = 0

@@ -22,8 +22,9 @@ import { childId, displayName, exitOf, type ProcessRecord, warn } from "../../ke
 import { endWithin, parse, shutdownTelling, type Limit } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch, type TreeEnd } from "../../kernel/TreeWatch.ts"
 import type { Untyped } from "../ChildSpec.ts"
-import { earlyEnding, ReleaseTimeout, startEnding, type Ending } from "./childEnding.ts"
+import { earlyEnding, overdue as overdueEnding, startEnding, type Ending } from "./childEnding.ts"
 import type { ChildRunOptions } from "./childRunOptions.ts"
+import { withBelow } from "./treeProcess.ts"
 import { noProcess, severalProcesses } from "./wrongLayer.ts"
 
 /** @internal */
@@ -246,6 +247,11 @@ export class ChildRun {
     return this.done.await
   })
 
+  /** Whom its orderly end waits for. One that is killed does not get to finish what it does. */
+  get endWaitsFor(): ReadonlyArray<ProcessRecord> {
+    return this.limit === "brutalKill" ? [] : withBelow(this.record)
+  }
+
   private get limit(): Limit {
     return this.options.spec.options.shutdown ?? this.options.defaultLimit(this.record)
   }
@@ -298,7 +304,7 @@ export class ChildRun {
     const limit = parse(this.limit).release
     if (!Duration.isFinite(limit)) return
     const overdue = Effect.sync(() => {
-      if (!this.released) reports.overdue({ reason: ExitReason.defect(new ReleaseTimeout({ child: id })) })
+      if (!this.released) reports.overdue(overdueEnding(id))
     })
     const waiting = Effect.timeoutOption(this.done.await, Duration.times(limit, limits))
     this.run(Effect.andThen(waiting, overdue))

@@ -8,12 +8,14 @@ import type { Launch } from "../../behaviour/GenServer.ts"
 import type { Place, Targets } from "../../kernel/Adoption.ts"
 import type { ExitReason } from "../../kernel/ExitReason.ts"
 import { HandleTarget, type Handle } from "../../kernel/Handle.ts"
-import { displayName, type Crash, type Observer, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { displayName, type Crash, type Observer, type ProcessRecord, type Wait } from "../../kernel/ProcessRecord.ts"
 import { endWithin, killAndAwait, parse, shutdownTelling, type Limit } from "../../kernel/Shutdown.ts"
+import * as Waiting from "../../kernel/Waiting.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import type { Ending } from "./childEnding.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
 import type { Verdict } from "./strategy.ts"
+import { withBelow } from "./treeProcess.ts"
 
 /** Hears of a child from its process. @internal */
 export interface ChildListener {
@@ -89,6 +91,7 @@ export class DynamicChild implements Observer {
     this.listener = supervisor
     this.isTask = launch.spawn !== undefined
     this.target = new HandleTarget(launch.id, true, key)
+    this.target.home = targets
     this.client = launch.client(this.target)
     this.place = { parent: supervisor, targets, adopt: (record) => this.adopt(record) }
   }
@@ -161,6 +164,19 @@ export class DynamicChild implements Observer {
   /** How long a killed run may take to end. */
   get patience(): Duration.Duration {
     return parse(this.policy.limit).release
+  }
+
+  /** Waits until the last run has ended, within the limit; gives whether it has. */
+  get released(): Effect.Effect<boolean> {
+    const { record } = this
+    return record === undefined
+      ? Effect.succeed(true)
+      : Effect.map(endWithin(record, this.patience), () => record.ended)
+  }
+
+  /** A wait for its end. One that is killed does not get to finish what it does. */
+  get endWait(): Wait {
+    return Waiting.make(() => (this.policy.limit === "brutalKill" ? [] : withBelow(this.record)))
   }
 
   /** Ends its start or restart, then its run in good order, all within the limit. It may be that not all has ended then. */

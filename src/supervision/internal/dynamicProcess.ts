@@ -12,6 +12,7 @@ import * as Latch from "effect/Latch"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self, type Crash, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { endWithin } from "../../kernel/Shutdown.ts"
+import { during } from "../../kernel/Waiting.ts"
 import { shouldRestart } from "./child.ts"
 import { overdue, startEnding, type RunEnding } from "./childEnding.ts"
 import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
@@ -22,7 +23,7 @@ import { abandon, leaveBehind } from "./leftBehind.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { Roster } from "./roster.ts"
 import { stopTogether } from "./stopTogether.ts"
-import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
+import { TreeProcess, withBelow, type TreeOptions } from "./treeProcess.ts"
 
 /** Why a child was not started. @internal */
 export type Refused = "AlreadyStarted" | "MaxChildren" | "Stopping"
@@ -72,6 +73,15 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
 
   get isStopping(): boolean {
     return this.finalReason !== undefined || !this.isOpen
+  }
+
+  below(): ReadonlyArray<ProcessRecord> {
+    return [...this.children.values()].flatMap(({ record }) => withBelow(record))
+  }
+
+  /** What its end waits for. Otherwise it is there for everybody. */
+  blockers(): ReadonlyArray<ProcessRecord> {
+    return this.isStopping ? this.below() : []
   }
 
   private now(): number {
@@ -190,9 +200,10 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
           return this.giveUp(child, ending, { attempts: verdict.attempts, policy: "schedule" })
         }
         this.reports.restarting(child, ending, verdict.millis)
-        return Effect.flatMap(this.released(child), (released) =>
-          released ? this.startAgain(child, verdict.millis) : this.restart(child, overdue(child.key), 0)
-        )
+        return Effect.flatMap(child.released, (released) => {
+          if (!released) this.reports.overdue(child)
+          return released ? this.startAgain(child, verdict.millis) : this.restart(child, overdue(child.key), 0)
+        })
       })
     })
   }
@@ -209,16 +220,6 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       const ending = startEnding(exit.cause)
       this.reports.exited(child, ending.reason, 0)
       return this.restart(child, { ...ending, isStart: true }, 0)
-    })
-  }
-
-  /** Waits until the last run has ended, within the limit. */
-  private released(child: DynamicChild): Effect.Effect<boolean> {
-    const { record } = child
-    if (record === undefined) return Effect.succeed(true)
-    return Effect.map(endWithin(record, child.patience), () => {
-      if (!record.ended) this.reports.overdue(child)
-      return record.ended
     })
   }
 
@@ -250,7 +251,8 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
    * supervisor is killed nobody waits any longer.
    */
   stop(child: DynamicChild): Effect.Effect<void> {
-    return Effect.suspend(() => Effect.raceFirst(Effect.asVoid(Fiber.await(this.beginStop(child))), this.closed.await))
+    const ended = Effect.suspend(() => Effect.asVoid(Fiber.await(this.beginStop(child))))
+    return during(child.endWait, Effect.raceFirst(ended, this.closed.await))
   }
 
   protected override close(reason: ExitReason.ExitReason): boolean {

@@ -14,6 +14,7 @@ import { environment, parentOf } from "../../kernel/Process.ts"
 import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch } from "../../kernel/TreeWatch.ts"
+import { during, until } from "../../kernel/Waiting.ts"
 import { DynamicProcess } from "./dynamicProcess.ts"
 import type { DynamicSpec } from "./dynamicSpec.ts"
 import { launcherOf } from "./launcher.ts"
@@ -98,8 +99,12 @@ const watchOf = (fiber: Fiber.Fiber<unknown, unknown>, owner: ProcessRecord | un
 
 /** Waits until all children are up. */
 const boot = <P extends SupervisorProcess>(record: P): Effect.Effect<P, unknown> =>
-  Effect.withFiber((fiber) =>
-    Effect.callback((resume) => {
+  Effect.withFiber((fiber) => {
+    const wait = until(
+      () => record.booted || record.ended,
+      () => record
+    )
+    const booted = Effect.callback<P, unknown>((resume) => {
       const answer = (exit: () => Exit.Exit<P, unknown>) =>
         fiber.currentDispatcher.scheduleTask(() => resume(exit()), 0)
       if (record.booted) return resume(Exit.succeed(record))
@@ -114,7 +119,8 @@ const boot = <P extends SupervisorProcess>(record: P): Effect.Effect<P, unknown>
         record.onBooted = undefined
       })
     })
-  )
+    return during(wait, booted)
+  })
 
 /** The Layer of a dynamic supervisor, which is up at once. @internal */
 export const dynamicLayer = (

@@ -42,6 +42,10 @@ const setRounds = <X>(turn: Turn<X>, rounds: ReadonlyArray<Round<X>>): void => {
 export const findRound = <X>(turn: Turn<X>, number: number): Round<X> | undefined =>
   roundsOf(turn).find(({ round }) => round === number)
 
+/** The round that is going to deal with this child. */
+export const findRoundOf = <X>(view: View<X>, index: number): Round<X> | undefined =>
+  roundsOf(view).find(({ members }) => members.includes(index))
+
 export const setWait = <X>(turn: Turn<X>, number: number, wait: Wait): void =>
   setRounds(
     turn,
@@ -49,8 +53,7 @@ export const setWait = <X>(turn: Turn<X>, number: number, wait: Wait): void =>
   )
 
 /** Whether a round is going to deal with this child, be it only to stop it. */
-export const isMember = (view: View<unknown>, index: number): boolean =>
-  roundsOf(view).some(({ members }) => members.includes(index))
+export const isMember = (view: View<unknown>, index: number): boolean => findRoundOf(view, index) !== undefined
 
 /** Whether a round is going to start this child again, or will once the boot is over. */
 export const isRestarting = (view: View<unknown>, index: number): boolean =>
@@ -148,7 +151,7 @@ const gather = <X>(turn: Turn<X>, index: number, from: number): ReadonlyArray<nu
 
 /** Takes a child out of the round it is in, if any; the last to leave ends the round. */
 export const leaveRound = <X>(turn: Turn<X>, index: number): void => {
-  const left = roundsOf(turn).find(({ members }) => members.includes(index))
+  const left = findRoundOf(turn, index)
   if (left === undefined) return
   const members = left.members.filter((member) => member !== index)
   if (members.length === 0 && left.wait._tag === "Sleeping") emit(turn, { _tag: "CancelSleep", round: left.round })

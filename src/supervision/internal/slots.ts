@@ -2,7 +2,8 @@
 import * as Context from "effect/Context"
 import { eachTarget, innerTargets, SupervisedLayers, type Targets } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { Self } from "../../kernel/ProcessRecord.ts"
+import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { make } from "../../kernel/Waiting.ts"
 import type { Untyped } from "../ChildSpec.ts"
 import type { ChildRun } from "./childRun.ts"
 import { handlesOf } from "./handles.ts"
@@ -71,8 +72,13 @@ export class Slots {
     return this.all[child]!
   }
 
-  withId(id: string): Slot {
-    return this.byId.get(id)!
+  withId(id: string): Slot | undefined {
+    return this.byId.get(id)
+  }
+
+  /** Says what the restart of each child waits for. */
+  restartsWaitFor(blockers: (child: number) => Iterable<ProcessRecord>): void {
+    for (const [child, { targets }] of this.all.entries()) targets.restart = make(() => blockers(child))
   }
 
   /** Latest first. */

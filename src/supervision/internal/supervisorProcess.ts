@@ -11,7 +11,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { Self } from "../../kernel/ProcessRecord.ts"
+import { Self, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { recheckUnsafe } from "../../kernel/Waiting.ts"
 import type { Request } from "./child.ts"
 import { checkChild, limitOf } from "./checkChild.ts"
 import { ChildReports } from "./childReports.ts"
@@ -20,12 +21,14 @@ import { ChildRun } from "./childRun.ts"
 import type { Reports } from "./childRunOptions.ts"
 import { RequestDesk, type Answer } from "./requestDesk.ts"
 import { RoundWaits } from "./roundWaits.ts"
+import { finalReason } from "./finalReason.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { Slots, type SupervisorSpec } from "./slots.ts"
 import * as Strategy from "./strategy.ts"
 import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
 import { SupervisorView, type ChildView } from "./supervisorView.ts"
-import { TreeProcess, type TreeOptions } from "./treeProcess.ts"
+import { SupervisorWaits } from "./supervisorWaits.ts"
+import { TreeProcess, withBelow, type TreeOptions } from "./treeProcess.ts"
 
 type Event = Strategy.Event<Ending>
 type Action = Strategy.Action<Ending>
@@ -35,9 +38,10 @@ type State = Strategy.State<Ending>
 /** @internal */
 export class SupervisorProcess extends TreeProcess {
   readonly spec: SupervisorSpec
-  protected readonly slots: Slots
+  readonly slots: Slots
   private readonly reports: ChildReports
   private readonly waits = new RoundWaits()
+  readonly waitsFor = new SupervisorWaits({ supervisor: this, state: () => this.state })
   private readonly desk = new RequestDesk()
   private readonly sights: SupervisorView
   private state: State | undefined = undefined
@@ -61,6 +65,7 @@ export class SupervisorProcess extends TreeProcess {
       told: () => this.mailbox.held,
       now: () => this.now()
     })
+    this.slots.restartsWaitFor((child) => this.waitsFor.beforeRestart(child))
   }
 
   // ---- the loop ---------------------------------------------------------------------------------------------------
@@ -103,6 +108,7 @@ export class SupervisorProcess extends TreeProcess {
   private take([state, actions]: readonly [State, ReadonlyArray<Action>]): void {
     this.state = state
     for (const action of actions) this.act(action)
+    if (actions.length > 0 && this.kernel.patient.size > 0) recheckUnsafe(this.kernel)
   }
 
   private tell(event: Event): void {
@@ -244,30 +250,26 @@ export class SupervisorProcess extends TreeProcess {
     return this.booted || this.sights.isUp
   }
 
+  // ---- who waits for whom -----------------------------------------------------------------------------------------
+
+  /** Its children as processes, those included that are being started. */
+  below(): ReadonlyArray<ProcessRecord> {
+    return this.slots.runs.flatMap(({ record }) => withBelow(record))
+  }
+
+  blockers(): ReadonlyArray<ProcessRecord> {
+    return this.waitsFor.now
+  }
+
   // ---- the end ----------------------------------------------------------------------------------------------------
 
   private conclude(end: EndReason): void {
     // A tree that never came up is the failure of its Layer, not its end.
     this.ending = end._tag === "BootFailed" ? "Requested" : end._tag
     this.reports.close(end)
-    this.finalReason = this.reasonOf(end)
+    if (end._tag === "BootFailed") this.bootFailure = end.exit.cause
+    this.finalReason = finalReason(end, { idOf: (child) => this.idOf(child), gaveUp: (why) => this.gaveUp(why) })
     this.close(this.finalReason)
-  }
-
-  private reasonOf(end: EndReason): ExitReason.ExitReason {
-    switch (end._tag) {
-      case "Requested":
-        return end.reason.reason as ExitReason.ExitReason
-      case "BootFailed":
-        this.bootFailure = end.exit.cause
-        return ExitReason.shutdown({ _tag: "BootFailed", child: this.idOf(end.child) })
-      case "AutoShutdown":
-        return ExitReason.shutdown({ _tag: "AutoShutdown", child: this.idOf(end.child) })
-      case "RestartLimit": {
-        const { attempts, policy } = end
-        return this.gaveUp({ child: this.idOf(end.child), reason: end.exit.reason, attempts, policy })
-      }
-    }
   }
 
   private idOf(child: number): string {

@@ -40,7 +40,7 @@ export class SupervisorView {
     const state = this.foreseen
     if (state === undefined) return []
     return Strategy.whichChildren(state, (child, incarnation) => this.look(child, incarnation)).map((child) => {
-      const { incarnation, run } = this.source.slots.withId(child.id)
+      const { incarnation, run } = this.source.slots.withId(child.id)!
       const pid = run?.record?.isAlive === true ? run.record : undefined
       return { ...child, pid, restarts: Math.max(0, incarnation - 1) }
     })

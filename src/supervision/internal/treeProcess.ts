@@ -14,6 +14,20 @@ import type { Ending } from "./childEnding.ts"
 import { launching, type Launcher } from "./launcher.ts"
 import { SupervisedHere } from "./supervised.ts"
 
+/** Why a supervisor gives up. @internal */
+export interface GivingUp {
+  readonly child: string
+  readonly reason: Ending["reason"]
+  readonly attempts: number
+  readonly policy: "intensity" | "schedule"
+}
+
+/** A process, and all that have to end before it has. @internal */
+export const withBelow = (record: ProcessRecord | undefined): ReadonlyArray<ProcessRecord> => {
+  if (record === undefined || record.ended) return []
+  return record instanceof TreeProcess ? [record, ...record.below()] : [record]
+}
+
 /** Hears how a tree ends, and makes it known. @internal */
 export type Watch = (end: TreeEnd) => void
 
@@ -60,12 +74,7 @@ export abstract class TreeProcess extends ProcessRecord {
   }
 
   /** Logs that it gives up, and says why in a form that can travel upwards. */
-  protected gaveUp(why: {
-    readonly child: string
-    readonly reason: Ending["reason"]
-    readonly attempts: number
-    readonly policy: "intensity" | "schedule"
-  }): ExitReason.ExitReason {
+  protected gaveUp(why: GivingUp): ExitReason.ExitReason {
     const supervisor = this.treeId
     const { child, attempts, policy } = why
     if (Telemetry.isActiveUnsafe(this.kernel.telemetry, Events.limit)) {
@@ -113,6 +122,11 @@ export abstract class TreeProcess extends ProcessRecord {
     if (closed) this.target.down(this)
     return closed
   }
+
+  abstract override below(): ReadonlyArray<ProcessRecord>
+
+  /** Its own fiber waits for nobody; it waits for what it starts and ends. */
+  abstract override blockers(): ReadonlyArray<ProcessRecord>
 
   /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
   protected override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {

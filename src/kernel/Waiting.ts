@@ -1,0 +1,160 @@
+/**
+ * Knows which process waits for which, and finds out whether a process would wait for itself.
+ *
+ * A process waits when its own fiber does: a server in its turn, in `init` and in `terminate`, a plain process in its body.
+ * What it waits for is in its record. For authors of behaviours.
+ *
+ * **Guarantees**
+ *
+ * - A wait is looked up when somebody asks. So it ends in the step in which what it waits for has happened, also where
+ *   the fiber that waits has not gone on yet.
+ *
+ * **Not here**
+ *
+ * Fibers that a process has forked. Others may act for the process while they wait, so they are no wait of the process.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import { currentUnsafe, displayName, type ProcessRecord, type Wait } from "./ProcessRecord.ts"
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/**
+ * A wait for the processes that are found whenever somebody asks.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (blockers: () => Iterable<ProcessRecord>): Wait => ({
+  get blockers() {
+    return blockers()
+  }
+})
+
+/**
+ * Waits for one process until something is over.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const until = (isOver: () => boolean, process: () => ProcessRecord | undefined): Wait =>
+  make(() => {
+    const record = isOver() ? undefined : process()
+    return record === undefined ? [] : [record]
+  })
+
+/**
+ * Waits for the end of a process, and so for all that have to end before it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const forEnd = (process: ProcessRecord): Wait =>
+  make(() => (process.ended ? [] : [process, ...(process.below?.() ?? [])]))
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/**
+ * The process that waits if this fiber does: undefined if the fiber is not the own one of a process.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const ownerUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined => {
+  const process = currentUnsafe(fiber)
+  return process?.isOwn(fiber) === true ? process : undefined
+}
+
+/**
+ * Runs an effect that waits, and notes for that time what the process waits for, if the fiber is its own.
+ *
+ * If the process would wait for itself, a call that one of the others waits for fails with `CallCycle`. If none of them
+ * waits for a call, it waits all the same.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const during = <A, E, R>(wait: Wait, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => {
+    const process = ownerUnsafe(fiber)
+    if (process === undefined) return effect
+    process.waitingFor = wait
+    const round = cycleUnsafe(process, wait.blockers)
+    if (round !== undefined) breakUnsafe(round)
+    const over = Effect.sync(() => {
+      if (process.waitingFor === wait) process.waitingFor = undefined
+    })
+    return Effect.ensuring(effect, over)
+  })
+
+/**
+ * Looks for cycles among the processes that wait for a server to be up: what has to happen before has changed.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const recheckUnsafe = (kernel: ProcessRecord["kernel"]): void => {
+  for (const process of kernel.patient) {
+    const round = cycleUnsafe(process, blockersOf(process))
+    if (round !== undefined) breakUnsafe(round)
+  }
+}
+
+/**
+ * The processes from one round to itself, if it would wait for itself by waiting for these.
+ *
+ * @category operations
+ * @since 0.1.0
+ */
+export const cycleUnsafe = (
+  from: ProcessRecord,
+  blockers: Iterable<ProcessRecord>
+): ReadonlyArray<ProcessRecord> | undefined => {
+  /** The processes that are waited for, each with one that waits for it. */
+  const waiters = new Map<ProcessRecord, ProcessRecord>()
+  const open: Array<ProcessRecord> = []
+  const visit = (records: Iterable<ProcessRecord>, waiter: ProcessRecord) => {
+    for (const record of records) {
+      if (waiters.has(record)) continue
+      waiters.set(record, waiter)
+      open.push(record)
+    }
+  }
+  visit(blockers, from)
+  for (let at = open.pop(); at !== undefined; at = open.pop()) {
+    if (at === from) return roundOf(from, waiters)
+    visit(blockersOf(at), at)
+  }
+  return undefined
+}
+
+/**
+ * How people know the processes of a cycle.
+ *
+ * @category accessors
+ * @since 0.1.0
+ */
+export const names = (round: ReadonlyArray<ProcessRecord>): ReadonlyArray<string> => round.map(displayName)
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+const blockersOf = (process: ProcessRecord): Iterable<ProcessRecord> =>
+  process.blockers?.() ?? process.waitingFor?.blockers ?? []
+
+const roundOf = (from: ProcessRecord, waiters: ReadonlyMap<ProcessRecord, ProcessRecord>) => {
+  const round = [from]
+  for (let at = waiters.get(from)!; at !== from; at = waiters.get(at)!) round.push(at)
+  return [...round, from].toReversed()
+}
+
+/** Fails the first wait of a cycle that can fail. */
+const breakUnsafe = (round: ReadonlyArray<ProcessRecord>): void => {
+  const members = round.slice(1)
+  for (const [at, { waitingFor }] of members.entries()) {
+    const itsRound = [...members.slice(at), ...members.slice(0, at + 1)]
+    if (waitingFor?.fail?.(itsRound) === true) return
+  }
+}
