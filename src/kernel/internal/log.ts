@@ -26,9 +26,9 @@ export const writeLine = (line: Line, context: Context.Context<never>): void => 
   const log = Effect.logWithLevel(level)
   try {
     const written = Effect.annotateLogs(cause === undefined ? log(text) : log(text, cause), fields)
-    Effect.runForkWith(context)(written).addObserver((exit) => {
-      if (exit._tag === "Failure") lastResort(line, exit.cause)
-    })
+    // In this step and not in a fiber: the program may end before the fiber has its turn.
+    const exit = Effect.runSyncExitWith(context)(written)
+    if (exit._tag === "Failure") lastResort(line, exit.cause)
   } catch (thrown) {
     lastResort(line, thrown)
   }
