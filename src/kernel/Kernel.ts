@@ -167,13 +167,14 @@ const layerOf = (freezes: boolean): Layer.Layer<never> =>
     Kernel,
     Effect.acquireRelease(
       Effect.map(Telemetry.Telemetry, (table): Kernel => new KernelImpl(table, freezes)),
-      (kernel) =>
-        Effect.andThen(
-          killAll(stateOf(kernel)),
-          Effect.withFiber((fiber) => Effect.sync(() => summarise(stateOf(kernel).reports, fiber.context)))
-        )
+      (kernel) => Effect.andThen(killAll(stateOf(kernel)), Effect.provideService(tellLeftOut, Kernel, kernel))
     )
   )
+
+/** Says how many reports were left out in this second, for a program that may not see its end. @internal */
+export const tellLeftOut: Effect.Effect<void> = Effect.withFiber((fiber) =>
+  Effect.sync(() => summarise(currentUnsafe(fiber).reports, fiber.context))
+)
 
 /** @internal */
 export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): KernelState<ProcessRecord> =>

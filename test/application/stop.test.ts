@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Option, type Scope } from "effect"
+import { Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Application, GenServer, Kernel, Name, Process, Supervisor } from "effect-otp"
 import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
@@ -14,6 +14,28 @@ const stuckUntil = (letGo: Deferred.Deferred<void>) =>
 const withoutPids = ({ hung }: Application.StopTimeout) => hung.map((name) => name.replace(/ <.*/, ""))
 
 describe("stop", () => {
+  kernelTest(
+    "says how many reports were left out, though their second is not over",
+    Effect.gen(function* () {
+      class Fragile extends Supervisor.Service<Fragile>()("test/Fragile", {
+        strategy: "oneForOne",
+        intensity: { max: 19, within: "1 second" },
+        children: [Supervisor.worker("fragile", Effect.die("no"))]
+      }) {}
+      const lines: Array<string> = []
+      const logger = Logger.make<unknown, void>(
+        ({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`)
+      )
+      yield* Application.run(Fragile.layer).pipe(Effect.flip, Effect.provide(Logger.layer([logger])))
+      assert.deepStrictEqual(lines.slice(0, 10), Array(10).fill("Error fragile crashed"))
+      assert.deepStrictEqual(
+        lines.filter((line) => line.startsWith("Warn")),
+        ["Warn 10 reports were left out: fragile 10"]
+      )
+    }),
+    20
+  )
+
   kernelTest(
     "goes on if the fiber that asked first is interrupted; the second waits for it",
     Effect.gen(function* () {

@@ -15,6 +15,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { describe } from "../../values/describe.ts"
 import { CurrentGroupLeader, GroupLeader } from "../../kernel/GroupLeader.ts"
+import { tellLeftOut } from "../../kernel/Kernel.ts"
 import { displayName } from "../../kernel/ProcessRecord.ts"
 import { awaitEnd, shutdownAll } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch, type TreeEnd } from "../../kernel/TreeWatch.ts"
@@ -117,8 +118,11 @@ export class Launched<ROut, E> {
     this.stopping = true
     this.state.phase = "draining"
     const run = Effect.runForkWith(this.context)
-    const budget = Duration.isFinite(within) ? run(Effect.andThen(Effect.sleep(within), this.overdue)) : undefined
-    run(Effect.andThen(Effect.yieldNow, this.stopAll), { uninterruptible: true }).addObserver((exit) => {
+    const over = Effect.andThen(tellLeftOut, this.overdue)
+    const budget = Duration.isFinite(within) ? run(Effect.andThen(Effect.sleep(within), over)) : undefined
+    run(Effect.ensuring(Effect.andThen(Effect.yieldNow, this.stopAll), tellLeftOut), {
+      uninterruptible: true
+    }).addObserver((exit) => {
       budget?.interruptUnsafe()
       Deferred.doneUnsafe(this.stopped, exit)
     })
