@@ -207,7 +207,7 @@ export const isExpected = (reason: ExitReason): boolean => reason._tag === "Norm
 export const format = (reason: ExitReason): string => {
   switch (reason._tag) {
     case "Crash":
-      return `Crash: ${describeCause(publicCause(reason.cause))}`
+      return `Crash: ${describeCause(reason.cause)}`
     case "Shutdown":
       return reason.detail === undefined ? "Shutdown" : `Shutdown: ${describe(reason.detail)}`
     default:
@@ -224,20 +224,10 @@ export const outline = (reason: ExitReason): string => {
   return `Shutdown: ${typeof detail === "string" ? describe(detail) : describe(read(detail, "_tag") ?? typeof detail)}`
 }
 
-/** What is told of the cause of a crash, where that is not the cause itself. */
-const told = new WeakMap<Cause.Cause<unknown>, () => Cause.Cause<unknown>>()
-
-/** From now on this cause is told as another one, wherever it is rendered. @internal */
-export const tellAs = (cause: Cause.Cause<unknown>, shown: () => Cause.Cause<unknown>): void => {
-  told.set(cause, shown)
-}
-
-const publicCause = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> => told.get(cause)?.() ?? cause
-
 /** A reason that can be shown: bounded and without secrets. The reason itself, if it has nothing to hide. @internal */
 export const shownOf = (reason: ExitReason, settings: Settings, mode: Mode = "same"): ExitReason => {
   if (reason._tag === "Crash") {
-    const shown = renderCause(publicCause(reason.cause), mode, settings)
+    const shown = renderCause(reason.cause, mode, settings)
     return shown === reason.cause ? reason : crash(shown)
   }
   if (reason._tag !== "Shutdown" || reason.detail === undefined) return reason

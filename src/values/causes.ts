@@ -2,8 +2,17 @@
 import * as Cause from "effect/Cause"
 import { attempt, put, type Renderer } from "./kinds.ts"
 
+/** What is shown of a cause, where that is not the cause itself. */
+const told = new WeakMap<Cause.Cause<unknown>, () => Cause.Cause<unknown>>()
+
+/** From now on this cause is rendered as another one, wherever it is met. */
+export const tellAs = (cause: Cause.Cause<unknown>, shown: () => Cause.Cause<unknown>): void => {
+  told.set(cause, shown)
+}
+
 /** Renders the errors of a cause, and keeps what else Effect knows of them. */
-export const causeWith = (cause: Cause.Cause<unknown>, renderer: Renderer): Cause.Cause<unknown> => {
+export const causeWith = (from: Cause.Cause<unknown>, renderer: Renderer): Cause.Cause<unknown> => {
+  const cause = told.get(from)?.() ?? from
   const { reasons } = cause
   const shown: Array<Cause.Reason<unknown>> = []
   let isSame = true

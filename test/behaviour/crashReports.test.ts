@@ -1,7 +1,8 @@
+import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Fiber, Layer, Logger, References, Schema, Stream } from "effect"
+import { Cause, Deferred, Effect, Fiber, Layer, Logger, References, Schema, Stream } from "effect"
 import { CallError, GenServer, Sys, Telemetry } from "effect-otp"
-import { Display, Events, ExitReason, Kernel } from "effect-otp/kernel"
+import { Display, Events, ExitReason, Kernel, Process } from "effect-otp/kernel"
 import { Rpc } from "effect/rpc"
 import { hostile } from "../fixtures/hostile.ts"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
@@ -16,8 +17,12 @@ class Vault extends GenServer.Service<Vault>()("test/Vault", [
 
 const formatted: Array<GenServer.Status<unknown>> = []
 
-const definitionOf = (formatStatus?: (status: GenServer.Status<unknown>) => GenServer.Shown) =>
+const definitionOf = (
+  formatStatus?: (status: GenServer.Status<unknown>) => GenServer.Shown,
+  terminate: () => Effect.Effect<void> = () => Effect.void
+) =>
   Vault.define({
+    terminate,
     init: (state: unknown) => Effect.succeed(state),
     handlers: { burn: ({ error }) => Effect.die(error), open: ({ error }) => Effect.die(error) },
     ...(formatStatus === undefined ? {} : { formatStatus })
@@ -188,6 +193,37 @@ describe("a crash report", () => {
         assert.deepStrictEqual(seen, ["Error: Crash: Error: cannot burn ***"])
         assert.strictEqual(lines.length, 3)
         for (const line of lines) assert.include(line, "cannot burn ***")
+      })
+    ),
+    3
+  )
+
+  kernelTest(
+    "shows the reason as formatStatus gives it in the reports of those who have called, too, at any time",
+    written((lines) =>
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        yield* Telemetry.attachScoped("look", Events.processCrash, (_, { report }) => {
+          seen.push(`${report.displayName}: ${inspect(report.cause, { depth: 20, showHidden: true })}`)
+        })
+        const hide = ({ state }: GenServer.Status<unknown>): GenServer.Shown => {
+          return { state, message: undefined, reason: ExitReason.defect("hidden") }
+        }
+        const letGo = yield* Deferred.make<void>()
+        const vault = yield* definitionOf(hide, () => Deferred.await(letGo)).start(1)
+        yield* Process.spawn(Effect.orDie(vault.open({ error: new Error(`cannot burn ${SECRET}`) })), {
+          label: "caller"
+        })
+        yield* settle
+        // The server still has its `terminate` to run.
+        assert.lengthOf(seen, 1)
+        yield* Deferred.succeed(letGo, undefined)
+        yield* settle
+        assert.deepStrictEqual(
+          seen.map((text) => text.split(":")[0]),
+          ["caller", "test/Vault"]
+        )
+        assert.notInclude(seen.join() + lines.join(), SECRET)
       })
     ),
     3

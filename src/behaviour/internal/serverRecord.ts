@@ -44,6 +44,7 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
   /** What handlers of messages without an answer share. */
   protected plainContext: HandlerContext | undefined = undefined
   private reportedMessage: unknown = undefined
+  private shownCrash: ShownCrash | undefined = undefined
   /** Who looks on, or freezes what the turns leave; for most servers nobody. */
   protected watch: Watch | undefined = undefined
   /** What the turn is about that has no message. */
@@ -171,6 +172,8 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
     const held = this.heldCount
     const isAtWork = message !== undefined || this.turn !== undefined || inHand !== undefined
     if (isAtWork) this.reportedMessage = this.subject(message?.content)
+    // Before anybody is told of the reason.
+    if (reason._tag === "Crash" && !this.signalled && this.spec.formatStatus !== undefined) this.crashDetails(reason)
     super.close(reason)
     this.target.down(this)
     if (inHand !== undefined) this.done(inHand)
@@ -294,7 +297,10 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
   }
 
   protected override crashDetails(reason: ExitReason.ExitReason): CrashDetails {
-    return new ShownCrash(this.spec, { state: this.state, message: this.reportedMessage, reason })
+    if (this.shownCrash?.reason === reason) return this.shownCrash
+    // A finalizer has died, too.
+    this.shownCrash?.forget()
+    return (this.shownCrash = new ShownCrash(this.spec, { state: this.state, message: this.reportedMessage, reason }))
   }
 
   protected override release(): void {
@@ -303,6 +309,9 @@ export abstract class ServerRecord extends ProcessRecord implements Limits.Limit
     this.plainContext = undefined
     this.deferred = undefined
     this.reportedMessage = undefined
+    // It was killed before it had crashed to its end.
+    if (this.reason?._tag !== "Crash") this.shownCrash?.forget()
+    this.shownCrash = undefined
     this.watch = undefined
   }
 }

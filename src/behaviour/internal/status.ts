@@ -2,6 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { CrashDetails } from "../../kernel/ProcessRecord.ts"
+import { tellAs } from "../../values/causes.ts"
 import { synchronous } from "../../values/guard.ts"
 import { attempt } from "../../values/kinds.ts"
 import type { ServerSpec, Shown, Status } from "./serverSpec.ts"
@@ -29,7 +30,7 @@ const picked = ({ message, reason, state }: Shown): Shown => ({ message, reason,
  */
 export class ShownCrash implements CrashDetails {
   private readonly spec: ServerSpec
-  private readonly reason: ExitReason.ExitReason
+  readonly reason: ExitReason.ExitReason
   /** Until it is made. */
   private status: Status | undefined
   private shown: Shown = { state: undefined, message: undefined }
@@ -42,7 +43,7 @@ export class ShownCrash implements CrashDetails {
     this.status = status
     if (spec.formatStatus === undefined || reason._tag !== "Crash") return
     // Its user decides what is told of it, wherever that is. Only the user's function sees the cause itself.
-    ExitReason.tellAs(reason.cause, () => (this.isMaking ? reason.cause : this.cause()))
+    tellAs(reason.cause, () => (this.isMaking ? reason.cause : this.cause()))
   }
 
   make(): Shown & { readonly reason: ExitReason.ExitReason } {
