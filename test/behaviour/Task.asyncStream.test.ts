@@ -402,6 +402,42 @@ describe("what is begun", () => {
 })
 
 describe("how it ends", () => {
+  for (const how of ["is read to its end", "is left early", "is interrupted"]) {
+    kernelTest(
+      `a resource that the input acquires when it is pulled (Stream.unwrap) outlives the tasks if the stream ${how}`,
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        const resource = Effect.acquireRelease(
+          Effect.sync(() => {
+            seen.push("acquired")
+            return Stream.make(1, 2)
+          }),
+          () => Effect.sync(() => void seen.push("released"))
+        )
+        const task = (n: number) =>
+          Effect.ensuring(
+            Effect.as(n === 1 ? Effect.sleep(10) : Effect.sleep(30), n),
+            Effect.andThen(
+              Effect.yieldNow,
+              Effect.sync(() => void seen.push(`${n} ended`))
+            )
+          )
+        const tasks = Stream.unwrap(resource).pipe(Task.asyncStream(task, { concurrency: 2 }))
+        const running = yield* Effect.forkChild(
+          Effect.asVoid(how === "is left early" ? Stream.runHead(tasks) : Stream.runDrain(tasks))
+        )
+        yield* settle
+        if (how === "is interrupted") yield* Fiber.interrupt(running)
+        else yield* passing(Fiber.await(running))
+        const [first, ...rest] = seen
+        assert.strictEqual(first, "acquired")
+        assert.sameMembers(rest.slice(0, 2), ["1 ended", "2 ended"])
+        assert.deepStrictEqual(rest.slice(2), ["released"])
+      }),
+      20
+    )
+  }
+
   kernelTest(
     "#237 an early stop ends the tasks and releases what both sides hold, and then the input",
     Effect.gen(function* () {

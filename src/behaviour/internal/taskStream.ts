@@ -5,6 +5,7 @@
  * and nothing else to begin, so that a slow input holds up nobody who has finished.
  */
 import type * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -33,11 +34,26 @@ export const streamOf = (
   spec: StreamSpec
 ): Stream.Stream<unknown, unknown> => {
   const options = checked(spec)
-  return Stream.transformPull(input, (upstream, scope) =>
-    Effect.suspend(() => {
-      const flow = new TaskFlow({ ...options, f, upstream })
-      return Effect.as(Scope.addFinalizer(scope, flow.close), flow.pull)
-    })
+  return Stream.fromChannel(
+    Channel.fromTransform((_upstream: unknown, scope) =>
+      Effect.suspend(() => {
+        // A scope of its own: what the input acquires, also when it is pulled, is released after the tasks have ended.
+        const inputScope = Scope.makeUnsafe()
+        let close: Effect.Effect<void> = Effect.void
+        const release = (exit: Outcome) =>
+          Effect.ensuring(
+            Effect.suspend(() => close),
+            Scope.close(inputScope, exit)
+          )
+        const begin = (upstream: AnyPull): AnyPull => {
+          const flow = new TaskFlow({ ...options, f, upstream })
+          close = flow.close
+          return flow.pull
+        }
+        const pulling = Effect.map(Channel.toPullScoped(Stream.toChannel(input), inputScope), begin)
+        return Effect.andThen(Scope.addFinalizerExit(scope, release), pulling)
+      })
+    )
   )
 }
 
