@@ -2,7 +2,8 @@
  * Ends a process in good order, within a limit.
  *
  * The process is asked to end; at the limit it is killed. Its end is complete when its fiber and its scope have ended,
- * too. What has not ended a second limit later is left behind as a zombie.
+ * too. What has not ended a second limit later is left behind as a zombie. With `"infinity"` there is no limit to the orderly
+ * end, but a process that somebody kills meanwhile still has 5 seconds.
  *
  * **In Erlang/OTP**
  *
@@ -21,7 +22,8 @@ import { displayName, warn, type ProcessRecord } from "./ProcessRecord.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * How long an orderly end may take: a duration, `"brutalKill"` to kill at once, or `"infinity"` to wait for ever.
+ * How long an orderly end may take: a duration, `"brutalKill"` to kill at once, or `"infinity"` to wait for ever. What is
+ * dead has as long again to let go of what it holds: 5 seconds with `"brutalKill"` and `"infinity"`.
  *
  * @category models
  * @since 0.1.0
@@ -110,7 +112,7 @@ export const shutdownAllTelling = (
   const ask = Effect.suspend(() => {
     if (limit.orderly === undefined) return Effect.void
     for (const record of records) record.shutdown(ExitReason.shutdown())
-    return within(awaitAll(records), limit.orderly)
+    return Duration.isFinite(limit.orderly) ? within(awaitAll(records), limit.orderly) : awaitAllDeaths(records)
   })
   const kill = Effect.suspend(() => {
     for (const record of records) {
@@ -154,18 +156,25 @@ export const tellOverrun: Overran = (record) => {
 /** What is said of a process that did not end in time. @internal */
 export const OVERRAN = "did not end within its shutdown limit and was killed"
 
+/** A process that needs no limit once it is dead. @internal */
+export interface SelfLimiting {
+  readonly limitsItself: true
+}
+
 interface Parsed {
-  /** Undefined: no orderly end. */
+  /** How long an orderly end may take that is asked for; undefined: none is. */
   readonly orderly: Duration.Duration | undefined
-  /** How long a kill may take. */
+  /** How long an end may take that comes by itself. */
+  readonly own: Duration.Duration
+  /** How long what is dead may take to let go. There always is a limit to that. */
   readonly release: Duration.Duration
 }
 
 /** @internal */
 export const parse = (limit: Limit): Parsed => {
-  if (limit === "brutalKill") return { orderly: undefined, release: defaultLimit }
+  if (limit === "brutalKill") return { orderly: undefined, own: defaultLimit, release: defaultLimit }
   const orderly = limit === "infinity" ? Duration.infinity : Duration.fromInputUnsafe(limit)
-  return { orderly, release: orderly }
+  return { orderly, own: orderly, release: Duration.isFinite(orderly) ? orderly : defaultLimit }
 }
 
 const orderly = (
@@ -175,7 +184,7 @@ const orderly = (
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
     record.shutdown(reason)
-    return endWithin(record, limit)
+    return Duration.isFinite(limit) ? endWithin(record, limit) : awaitDeath(record)
   })
 
 const killWithin = (
@@ -194,24 +203,52 @@ const killWithin = (
 export const endWithin = (record: ProcessRecord, limit: Duration.Duration): Effect.Effect<void> =>
   Effect.suspend(() => (record.ended ? Effect.void : within(awaitEnd(record), limit)))
 
+/**
+ * Waits until a process is dead: from then on it has a limit. One that limits its end itself is waited for until it has
+ * ended. @internal
+ */
+export const awaitDeath = (record: ProcessRecord): Effect.Effect<void> => awaitAllDeaths([record])
+
 const within = (effect: Effect.Effect<void>, limit: Duration.Duration): Effect.Effect<void> =>
   Duration.isFinite(limit) ? Effect.asVoid(Effect.timeoutOption(effect, limit)) : effect
 
-/** Waits for all of them with one callback. */
+/** Waits for the ends of all with one callback. */
 const awaitAll = (records: ReadonlyArray<ProcessRecord>): Effect.Effect<void> =>
+  Effect.suspend(() =>
+    awaitEach(
+      records.filter((record) => !record.ended),
+      () => "ended"
+    )
+  )
+
+/** Whether it sees to it that its end comes: a supervisor does, it gives each of its children a limit. */
+const limitsItself = (record: ProcessRecord | SelfLimiting): boolean => "limitsItself" in record
+
+const awaitAllDeaths = (records: ReadonlyArray<ProcessRecord>): Effect.Effect<void> => {
+  const when = (record: ProcessRecord) => (limitsItself(record) ? "ended" : "dead")
+  return Effect.suspend(() =>
+    awaitEach(
+      records.filter((record) => !record.ended && (record.isAlive || limitsItself(record))),
+      when
+    )
+  )
+}
+
+const awaitEach = (
+  left: ReadonlyArray<ProcessRecord>,
+  when: (record: ProcessRecord) => "dead" | "ended"
+): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
-    const left = records.filter((record) => !record.ended)
     if (left.length === 0) return Exit.void
     return Effect.callback<void>((resume) => {
       let waiting = left.length
-      const observer = {
-        ended: () => {
-          if (--waiting === 0) fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
-        }
+      const seen = () => {
+        if (--waiting === 0) fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
       }
-      for (const record of left) record.observe(observer)
+      const observers = left.map((record) => ({ record, observer: { [when(record)]: seen } }))
+      for (const { observer, record } of observers) record.observe(observer)
       return Effect.sync(() => {
-        for (const record of left) record.unobserve(observer)
+        for (const { observer, record } of observers) record.unobserve(observer)
       })
     })
   })

@@ -307,9 +307,7 @@ export const withSupervisor = <A, E>(
 /** Stops a child. If the supervisor is killed meanwhile, that is the answer. @internal */
 export const terminate = (supervisor: DynamicProcess, child: DynamicChild): Effect.Effect<void, SupervisorDown> =>
   Effect.flatMap(supervisor.stop(child), () =>
-    supervisor.children.get(child.key) === child
-      ? Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
-      : Effect.void
+    supervisor.hasAbandoned ? Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id })) : Effect.void
   )
 
 const startChild = (

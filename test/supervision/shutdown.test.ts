@@ -1,7 +1,8 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, Schedule } from "effect"
 import { RestartLimit, Supervisor } from "effect-otp"
-import { ExitReason, Handle, Kernel, type Pid, Process } from "effect-otp/kernel"
+import { ExitReason, Handle, Kernel, type Pid, Process, type Shutdown } from "effect-otp/kernel"
+import { runKids, type Script as KidScript, supervisorOf } from "../fixtures/dynamic.ts"
 import {
   boom,
   child,
@@ -9,11 +10,13 @@ import {
   end,
   failing,
   type Journal,
+  type Line,
   pass,
   quiet,
   run,
   server,
-  treeTest
+  treeTest,
+  type World
 } from "../fixtures/supervision.ts"
 
 /** Runs an effect beside the test; says whether it is through. */
@@ -608,6 +611,111 @@ describe("what does not end", () => {
   )
 })
 
+describe("what is dead and does not let go", () => {
+  const zombies = (events: World["events"]) => events.filter(({ name }) => name === "child.zombie").length
+
+  /** A finalizer of the first run that waits for a gate. */
+  const held = (gate: Deferred.Deferred<void>) => (n: number) =>
+    n === 1 ? Effect.addFinalizer(() => Deferred.await(gate)) : Effect.void
+
+  treeTest("has 5 seconds, though there is no limit to its orderly end", ({ events, journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        children: [child(journal, "a", { shutdown: "infinity", script: { init: held(gate) } })]
+      }) {}
+      const { context } = yield* run(Sup.layer)
+      yield* Process.kill(journal.pid("a"))
+      yield* pass("4999 millis")
+      assert.strictEqual(zombies(events), 0)
+      yield* pass("1 millis")
+      assert.strictEqual(zombies(events), 1)
+      const terminating = yield* beside(Context.get(context, Sup).terminateChild("a"))
+      yield* pass("5 seconds")
+      yield* terminating.join
+      yield* Deferred.succeed(gate, undefined)
+      yield* quiet
+      yield* Context.get(context, Sup).restartChild("a")
+      yield* journal.expect("+a1", "-a1", "+a2")
+    })
+  )
+
+  treeTest("is waited for without a limit while it ends in good order", ({ events, journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const terminate = () => Deferred.await(gate)
+      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        children: [child(journal, "a", { shutdown: "infinity", script: { terminate } })]
+      }) {}
+      const { close } = yield* run(Sup.layer)
+      const closing = yield* beside(close)
+      yield* pass("1 hour")
+      assert.isFalse(yield* closing.isDone)
+      yield* Deferred.succeed(gate, undefined)
+      yield* closing.join
+      assert.strictEqual(zombies(events), 0)
+    })
+  )
+
+  treeTest("leaves its key after 5 seconds under a dynamic supervisor", ({ events, journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const init: KidScript["init"] = (_, n) => held(gate)(n)
+      const { kids, start } = yield* runKids(journal, { restart: "temporary", shutdown: "infinity", script: { init } })
+      yield* start("a")
+      yield* Process.kill(journal.pid("a"))
+      const starting = yield* beside(start("a"))
+      yield* pass("4999 millis")
+      assert.isFalse(yield* starting.isDone)
+      yield* pass("1 millis")
+      yield* starting.join
+      assert.strictEqual(zombies(events), 1)
+      assert.deepStrictEqual(yield* kids.countChildren, { children: 1, active: 1, restarting: 0 })
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("+a1", "+a2", "-a1")
+    })
+  )
+
+  treeTest("is a failed restart under a dynamic supervisor, and is waited for again", ({ events, journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const init: KidScript["init"] = (_, n) => held(gate)(n)
+      const { start } = yield* runKids(journal, { shutdown: "infinity", script: { init } })
+      yield* start("a")
+      yield* Process.kill(journal.pid("a"))
+      yield* pass("5 seconds")
+      assert.strictEqual(zombies(events), 1)
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("+a1", "-a1", "+a2")
+    })
+  )
+
+  treeTest("is left behind, also if it is what the Layer of a nested supervisor holds", ({ events, journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      class Inner extends Supervisor.Service<Inner>()("test/Inner", {
+        strategy: "oneForOne",
+        children: [child(journal, "b")]
+      }) {}
+      const pool = Layer.effectDiscard(Effect.addFinalizer(() => Deferred.await(gate)))
+      class Outer extends Supervisor.Service<Outer>()("test/Outer", {
+        strategy: "oneForOne",
+        children: [child(journal, "a"), Supervisor.child(Layer.provide(Inner.layer, pool), { id: "inner" })]
+      }) {}
+      const { close } = yield* run(Outer.layer)
+      const closing = yield* beside(close)
+      yield* journal.expect("+a1", "+b1", "-b1")
+      yield* pass("5 seconds")
+      yield* closing.join
+      yield* journal.expect("-a1")
+      assert.strictEqual(zombies(events), 1)
+      yield* Deferred.succeed(gate, undefined)
+    })
+  )
+})
+
 describe("a killed supervisor", () => {
   const tree = (journal: Journal, release: () => Effect.Effect<void> = () => Effect.void) => {
     const C = server(journal, "c", { init: () => Effect.addFinalizer(release) })
@@ -691,6 +799,169 @@ describe("a killed supervisor", () => {
       yield* journal.expect("-d1", "!c2", "-c2", "+b2", "+c3", "+d2")
       terminate = Effect.void
     })
+  )
+
+  /** `b` holds something that is not released before the gate is opened. */
+  const stuck = (
+    journal: Journal,
+    gate: Deferred.Deferred<void>,
+    options: { readonly shutdown?: Shutdown.Limit } = {}
+  ) => {
+    const init = (n: number) => (n === 1 ? Effect.addFinalizer(() => Deferred.await(gate)) : Effect.void)
+    class Inner extends Supervisor.Service<Inner>()("test/Inner", {
+      strategy: "oneForOne",
+      children: [
+        child(journal, "a"),
+        Supervisor.child(server(journal, "b", { init }).layer, { id: "b", ...options }),
+        child(journal, "c")
+      ]
+    }) {}
+    class Outer extends Supervisor.Service<Outer>()("test/Outer", {
+      strategy: "oneForOne",
+      children: [Supervisor.child(Inner.layer, { id: "inner" })]
+    }) {}
+    return { Inner, Outer }
+  }
+
+  const killed: Line = { level: "Warn", message: "test/Outer: child inner was killed (restart)" }
+  const zombie: Line = { level: "Warn", message: "test/Inner: child b has not ended within its shutdown limit" }
+
+  for (const [shutdown, millis] of [
+    [undefined, 5_000],
+    ["brutalKill", 5_000],
+    ["infinity", 5_000],
+    ["1 second", 1_000]
+  ] as const) {
+    treeTest(`goes on without a child that does not end within its limit: ${shutdown}`, ({ events, journal, lines }) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const { Inner, Outer } = stuck(journal, gate, shutdown === undefined ? {} : { shutdown })
+        const { context } = yield* run(Outer.layer)
+        yield* journal.expect("+a1", "+b1", "+c1")
+        yield* Process.kill(yield* pidOf(Context.get(context, Inner)))
+        yield* journal.expect("-c1")
+        yield* pass(millis - 1)
+        yield* journal.expect()
+        yield* pass(1)
+        // Its elder sibling does not stay behind.
+        yield* journal.expect("-a1")
+        assert.deepStrictEqual(lines, [killed, zombie])
+        assert.strictEqual(events.filter(({ name }) => name === "child.zombie").length, 1)
+        // A second one is not started as long as it is there.
+        yield* Deferred.succeed(gate, undefined)
+        yield* journal.expect("-b1", "+a2", "+b2", "+c2")
+      })
+    )
+  }
+
+  treeTest("whose child never ends is not started anew, and that is a failed start", ({ journal, lines }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { Inner, Outer } = stuck(journal, gate)
+      const { context } = yield* run(Outer.layer)
+      const outer = Context.get(context, Outer)
+      yield* Process.kill(yield* pidOf(Context.get(context, Inner)))
+      yield* pass("5 seconds")
+      yield* journal.expect("+a1", "+b1", "+c1", "-c1", "-a1")
+      assert.deepStrictEqual(
+        (yield* outer.whichChildren).map(({ state }) => state),
+        ["restarting"]
+      )
+      yield* pass("5 seconds")
+      yield* journal.expect()
+      yield* outer.terminateChild("inner")
+      const restart = yield* beside(Effect.flip(outer.restartChild("inner")))
+      yield* pass("5 seconds")
+      const error = yield* restart.join
+      assert.strictEqual(error._tag, "StartFailed")
+      assert.include(String(error), "inner has not ended within its shutdown limit")
+      assert.deepStrictEqual(lines.slice(0, 2), [killed, zombie])
+      yield* Deferred.succeed(gate, undefined)
+      yield* quiet
+      yield* outer.restartChild("inner")
+      yield* journal.expect("-b1", "+a2", "+b2", "+c2")
+    })
+  )
+
+  treeTest("leaves behind what a supervisor below has left behind", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { Outer } = stuck(journal, gate)
+      class Top extends Supervisor.Service<Top>()("test/Top", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Outer.layer, { id: "outer" })]
+      }) {}
+      const { context } = yield* run(Top.layer)
+      yield* Process.kill(yield* pidOf(Context.get(context, Outer)))
+      yield* pass("5 seconds")
+      yield* journal.expect("+a1", "+b1", "+c1", "-c1", "-a1")
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("-b1", "+a2", "+b2", "+c2")
+    })
+  )
+
+  treeTest("at the root ends, though a child does not", ({ journal, lines }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { Inner } = stuck(journal, gate)
+      const { close, context } = yield* run(Inner.layer)
+      yield* Process.kill(yield* pidOf(Context.get(context, Inner)))
+      const closing = yield* beside(close)
+      yield* pass("5 seconds")
+      yield* closing.join
+      assert.deepStrictEqual(lines, [
+        zombie,
+        { level: "Fatal", message: "The supervision tree test/Inner has ended: Killed" }
+      ])
+      yield* Deferred.succeed(gate, undefined)
+    })
+  )
+
+  treeTest("is not started before what was left when it stopped has ended", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { Outer } = stuck(journal, gate)
+      const { context } = yield* run(Outer.layer)
+      const outer = Context.get(context, Outer)
+      const stopping = yield* beside(outer.terminateChild("inner"))
+      yield* pass("10 seconds")
+      yield* stopping.join
+      yield* journal.expect("+a1", "+b1", "+c1", "-c1", "-a1")
+      const starting = yield* beside(outer.restartChild("inner"))
+      yield* pass("3 seconds")
+      yield* journal.expect()
+      yield* Deferred.succeed(gate, undefined)
+      yield* starting.join
+      yield* journal.expect("-b1", "+a2", "+b2", "+c2")
+    })
+  )
+
+  treeTest(
+    "that is dynamic goes on without a child that does not end, and waits for it before it is started anew",
+    ({ events, journal }) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const init: KidScript["init"] = (key, n) =>
+          key === "b" && n === 1 ? Effect.addFinalizer(() => Deferred.await(gate)) : Effect.void
+        const Kids = supervisorOf(journal, { shutdown: "infinity", script: { init } })
+        class Top extends Supervisor.Service<Top>()("test/Top", {
+          strategy: "oneForOne",
+          children: [Supervisor.child(Kids.layer, { id: "kids" })]
+        }) {}
+        const { context } = yield* run(Top.layer)
+        const kids = Context.get(context, Kids)
+        yield* kids.startChild("a", "a")
+        yield* kids.startChild("b", "b")
+        yield* Process.kill(yield* pidOf(kids))
+        yield* journal.expect("+a1", "+b1", "-a1")
+        yield* pass("5 seconds")
+        assert.strictEqual(events.filter(({ name }) => name === "child.zombie").length, 1)
+        assert.strictEqual((yield* Effect.flip(kids.startChild("b", "b")))._tag, "SupervisorDown")
+        yield* Deferred.succeed(gate, undefined)
+        yield* journal.expect("-b1")
+        yield* kids.startChild("b", "b")
+        yield* journal.expect("+b2")
+      })
   )
 
   treeTest("at the root: it is logged as fatal, and its handles fail with that reason", ({ journal, lines }) =>

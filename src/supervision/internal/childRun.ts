@@ -18,13 +18,15 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { type Adopter, CurrentAdoption, LayerPlace } from "../../kernel/Adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import { childId, displayName, exitOf, type ProcessRecord, warn } from "../../kernel/ProcessRecord.ts"
-import { endWithin, parse, shutdownTelling, type Limit } from "../../kernel/Shutdown.ts"
+import { childId, exitOf, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { awaitDeath, awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch, type TreeEnd } from "../../kernel/TreeWatch.ts"
 import type { Untyped } from "../ChildSpec.ts"
 import { earlyEnding, overdue as overdueEnding, startEnding, type Ending } from "./childEnding.ts"
+import { precedingEnded } from "./stragglers.ts"
 import type { ChildRunOptions } from "./childRunOptions.ts"
 import { withBelow } from "./treeProcess.ts"
+import { warnUnclean } from "./unclean.ts"
 import { noProcess, severalProcesses } from "./wrongLayer.ts"
 
 /** @internal */
@@ -37,6 +39,8 @@ export class ChildRun {
   private stopping = false
   private releasing = false
   private released = false
+  /** It is known that it has not ended in time. */
+  private isOverdue = false
   private isBuilt = false
   /** The resource is no good, and the supervisor knows. */
   private isSpoiled = false
@@ -49,6 +53,8 @@ export class ChildRun {
   /** The process is ended from here. */
   private isEnding = false
   private readonly done = Latch.makeUnsafe()
+  /** Waits until its fiber and scope have ended, however long it takes. */
+  readonly over: Effect.Effect<void> = this.done.await
   private place: LayerPlace | undefined = undefined
   /** The Layer that started it. */
   private layer: object | undefined = undefined
@@ -66,7 +72,10 @@ export class ChildRun {
     const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
     const place = spec.kind === "child" ? new LayerPlace(this.adopter(spec), memoMap) : undefined
     this.place = place
-    const build = Effect.suspend(() => Layer.buildWithMemoMap(spec.layer, memoMap, this.scope))
+    const build = Effect.andThen(
+      precedingEnded(this.options.targets, { child: this.options.id, limit: () => this.limit }),
+      Effect.suspend(() => Layer.buildWithMemoMap(spec.layer, memoMap, this.scope))
+    )
     // A task of its own: the supervisor is in the middle of a decision.
     const fiber = Effect.runForkWith(place === undefined ? context : Context.add(context, CurrentAdoption, place))(
       Effect.andThen(
@@ -171,7 +180,7 @@ export class ChildRun {
   private limitEnd(record: ProcessRecord): void {
     if (this.stopping || record.ended) return
     this.run(
-      Effect.flatMap(endWithin(record, parse(this.limit).release), () =>
+      Effect.flatMap(endWithin(record, parse(this.limit).own), () =>
         Effect.sync(() => {
           if (this.stopping && !this.endedEarly) return
           if (record.isAlive) this.options.reports.overran(record)
@@ -237,15 +246,20 @@ export class ChildRun {
     this.run(Effect.andThen(Effect.andThen(Effect.yieldNow, patience), kill))
   }
 
-  /** Ends everything at once and waits for it: the supervisor was killed. */
-  readonly kill: Effect.Effect<void> = Effect.suspend(() => {
+  /** Ends everything at once and waits for it within its limit: the supervisor was killed. */
+  kill(): Effect.Effect<void> {
     this.stopping = true
     this.watcher?.interruptUnsafe()
     this.record?.kill()
     this.fiber?.interruptUnsafe()
     if (this.fiber === undefined) this.release(Exit.interrupt())
-    return this.done.await
-  })
+    // It has had its time.
+    if (this.released || this.isOverdue) return Effect.void
+    return this.releasedWithin(1, this.options.reports.leftBehind)
+  }
+
+  /** Whether its fiber and scope have ended. */
+  readonly isOver = (): boolean => this.released
 
   /** Whom its orderly end waits for. One that is killed does not get to finish what it does. */
   get endWaitsFor(): ReadonlyArray<ProcessRecord> {
@@ -266,7 +280,7 @@ export class ChildRun {
     this.run(all).addObserver((exit) => {
       this.released = true
       if (record !== undefined) record.reporter = undefined
-      if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) this.logUnclean(exit.cause)
+      if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) warnUnclean(this.options, exit.cause)
       this.done.openUnsafe()
       then()
     })
@@ -278,36 +292,33 @@ export class ChildRun {
     const { reports } = this.options
     if (record === undefined || record.ended) return Effect.void
     // It ends by itself within its limit.
-    if (this.endedEarly) return endWithin(record, Duration.infinity)
+    if (this.endedEarly) return awaitEnd(record)
     this.isEnding = true
-    return Effect.andThen(
-      shutdownTelling(record, { limit: this.limit, overran: reports.overran }),
-      endWithin(record, Duration.infinity)
-    )
-  }
-
-  /** A finalizer of its Layer died. */
-  private logUnclean(cause: Cause.Cause<unknown>): void {
-    const { id, parent } = this.options
-    const text = `${displayName(parent)}: child ${id} was not released cleanly`
-    warn(
-      { kernel: parent.kernel, context: this.options.context },
-      `${displayName(parent)} ${id}`,
-      () => ({ text, cause }),
-      "Error"
-    )
+    return Effect.andThen(shutdownTelling(record, { limit: this.limit, overran: reports.overran }), awaitEnd(record))
   }
 
   /** Reports it overdue if it is not released so many limits from now. */
   private expect(limits: number): void {
     const { id, reports } = this.options
-    const limit = parse(this.limit).release
-    if (!Duration.isFinite(limit)) return
-    const overdue = Effect.sync(() => {
-      if (!this.released) reports.overdue(overdueEnding(id))
-    })
-    const waiting = Effect.timeoutOption(this.done.await, Duration.times(limit, limits))
-    this.run(Effect.andThen(waiting, overdue))
+    const report = () => {
+      this.isOverdue = true
+      reports.overdue(overdueEnding(id))
+    }
+    this.run(this.releasedWithin(limits, report))
+  }
+
+  /**
+   * Waits until it is released, so many limits long, and calls `late` if it is not. An end that has no limit comes first,
+   * and then what it held has one.
+   */
+  private releasedWithin(limits: number, late: () => void): Effect.Effect<void> {
+    const { own, release } = parse(this.limit)
+    const limit = Duration.isFinite(own) ? Duration.times(release, limits) : release
+    const started = Effect.suspend(() => (this.fiber === undefined ? Effect.void : Fiber.await(this.fiber)))
+    const dead = Effect.suspend(() => (this.record === undefined ? Effect.void : awaitDeath(this.record)))
+    const before = Duration.isFinite(own) ? Effect.void : Effect.andThen(started, dead)
+    const waiting = Effect.andThen(before, Effect.timeoutOption(this.done.await, limit))
+    return Effect.map(waiting, () => (this.released ? undefined : late()))
   }
 
   private run<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {

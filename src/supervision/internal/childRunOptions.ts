@@ -19,6 +19,8 @@ export interface Reports {
   /** Its fiber and scope have ended. May come after `overdue`. */
   readonly released: () => void
   readonly overdue: (ending: Ending) => void
+  /** The supervisor was killed and goes on without it. */
+  readonly leftBehind: () => void
 }
 
 /** @internal */

@@ -9,7 +9,7 @@ import type { Place, Targets } from "../../kernel/Adoption.ts"
 import type { ExitReason } from "../../kernel/ExitReason.ts"
 import { HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import { displayName, type Crash, type Observer, type ProcessRecord, type Wait } from "../../kernel/ProcessRecord.ts"
-import { endWithin, killAndAwait, parse, shutdownTelling, type Limit } from "../../kernel/Shutdown.ts"
+import { awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../kernel/Shutdown.ts"
 import * as Waiting from "../../kernel/Waiting.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import type { Ending } from "./childEnding.ts"
@@ -161,7 +161,7 @@ export class DynamicChild implements Observer {
     return this.record === undefined || !this.isTask ? this.target.displayName : displayName(this.record)
   }
 
-  /** How long a killed run may take to end. */
+  /** How long a run that is dead may take to end. */
   get patience(): Duration.Duration {
     return parse(this.policy.limit).release
   }
@@ -177,6 +177,19 @@ export class DynamicChild implements Observer {
   /** A wait for its end. One that is killed does not get to finish what it does. */
   get endWait(): Wait {
     return Waiting.make(() => (this.policy.limit === "brutalKill" ? [] : withBelow(this.record)))
+  }
+
+  /** Waits until a run that ends by itself has ended, within the limit. */
+  endByItself(record: ProcessRecord): Effect.Effect<void> {
+    return endWithin(record, parse(this.policy.limit).own)
+  }
+
+  /** Whether its last run has ended. */
+  readonly isOver = (): boolean => this.record?.ended !== false
+
+  /** Waits for that, however long it takes. */
+  get over(): Effect.Effect<void> {
+    return this.record === undefined ? Effect.void : awaitEnd(this.record)
   }
 
   /** Ends its start or restart, then its run in good order, all within the limit. It may be that not all has ended then. */
@@ -202,19 +215,22 @@ export class DynamicChild implements Observer {
       const { work } = this
       if (work === undefined) return Effect.void
       work.interruptUnsafe()
-      const ended = Effect.asVoid(Fiber.await(work))
-      return Duration.isFinite(patience) ? Effect.asVoid(Effect.timeoutOption(ended, patience)) : ended
+      return Effect.asVoid(Effect.timeoutOption(Fiber.await(work), patience))
     })
   }
 
-  /** Kills it, wherever it stands, and waits until all has ended. */
+  /** Kills it, wherever it stands, and waits until all has ended, within the limit. */
   kill(): Effect.Effect<void> {
-    const { record, work } = this
-    work?.interruptUnsafe()
-    record?.kill()
-    // A start may have been past its interruption.
-    const killRun = Effect.suspend(() => (this.record === undefined ? Effect.void : killAndAwait(this.record)))
-    return work === undefined ? killRun : Effect.andThen(Fiber.await(work), killRun)
+    const { patience } = this
+    this.record?.kill()
+    const killRun = Effect.suspend(() => {
+      const { record, work } = this
+      if (record === undefined) return Effect.void
+      // A start may have been past its interruption.
+      record.kill()
+      return work === undefined ? endWithin(record, patience) : Effect.void
+    })
+    return Effect.andThen(this.endWork(patience), killRun)
   }
 
   exiting(): void {

@@ -2,7 +2,6 @@
  * The process of a dynamic supervisor. Its own fiber waits for the end; children are started, restarted and stopped by
  * fibers of their own, so that none holds another up.
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -11,7 +10,6 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import { Self, type Crash, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
-import { endWithin } from "../../kernel/Shutdown.ts"
 import { during } from "../../kernel/Waiting.ts"
 import { shouldRestart } from "./child.ts"
 import { overdue, startEnding, type RunEnding } from "./childEnding.ts"
@@ -20,8 +18,8 @@ import { DynamicReports } from "./dynamicReports.ts"
 import type { DynamicSpec } from "./dynamicSpec.ts"
 import { FailureCounter } from "./failureCounter.ts"
 import { abandon, leaveBehind } from "./leftBehind.ts"
-import { monotonicMillis } from "./monotonic.ts"
 import { Roster } from "./roster.ts"
+import { leave } from "./stragglers.ts"
 import { stopTogether } from "./stopTogether.ts"
 import { TreeProcess, withBelow, type TreeOptions } from "./treeProcess.ts"
 
@@ -36,7 +34,9 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   /** Undefined: failures are not counted. */
   private readonly failures: FailureCounter | undefined
   private readonly stopRequested = Latch.makeUnsafe()
-  private readonly closed = Latch.makeUnsafe()
+  private readonly killed = Latch.makeUnsafe()
+  /** Whether it was closed with children left: somebody may wait for them. */
+  hasAbandoned = false
   private finalReason: ExitReason.ExitReason | undefined = undefined
   private ending: "Requested" | "RestartLimit" | undefined = undefined
 
@@ -84,10 +84,6 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     return this.isStopping ? this.below() : []
   }
 
-  private now(): number {
-    return monotonicMillis(Context.get(this.context, Clock.Clock))
-  }
-
   // ---- starts -----------------------------------------------------------------------------------------------------
 
   /** Starts a child; its own fiber goes on even if who asked for it does not. */
@@ -117,13 +113,13 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     const { spawn } = this.spec.launch
     if (spawn !== undefined) {
       return Effect.withFiber((fiber) => {
-        this.started(child, spawn(fiber, child.args!, child.place), this.now())
+        this.started(child, spawn(fiber, child.args!, child.place), this.nowMillis)
         return Exit.void
       })
     }
     // Not interrupted between the start and the note that it has started.
     return Effect.uninterruptibleMask((restore) => {
-      const begun = this.now()
+      const begun = this.nowMillis
       const { place, target } = child
       const launched = this.spec.launch.start(child.args!, { target, place, restore })
       return Effect.map(launched, (record) => this.started(child, record, begun))
@@ -131,7 +127,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   }
 
   private started(child: DynamicChild, record: ProcessRecord, begun: number): void {
-    child.startedAt = this.now()
+    child.startedAt = this.nowMillis
     child.wasUp = true
     if (child.state !== "stopping") child.state = "running"
     if (child.policy.restart === "temporary") child.args = undefined
@@ -162,13 +158,13 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       record.kill(record.exiting)
     })
     // Most end at once: look again before a timer is set.
-    const within = Effect.andThen(Effect.yieldNow, endWithin(record, child.patience))
+    const within = Effect.andThen(Effect.yieldNow, child.endByItself(record))
     Effect.runForkWith(this.context)(Effect.andThen(within, kill))
   }
 
   childDead(child: DynamicChild, reason: ExitReason.ExitReason): void {
     if (child.state !== "running") return this.deadUntold(child)
-    const uptime = this.now() - child.startedAt
+    const uptime = this.nowMillis - child.startedAt
     this.reports.exited(child, reason, uptime)
     if (!this.isStopping && shouldRestart(child.policy.restart, ExitReason.isExpected(reason))) {
       child.state = "restarting"
@@ -193,7 +189,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   /** Counts the failure, asks the schedule, waits, and starts it anew, until it is up or the supervisor gives up. */
   private restart(child: DynamicChild, ending: RunEnding, uptime: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const attempts = this.failures?.record(this.now())
+      const attempts = this.failures?.record(this.nowMillis)
       if (attempts !== undefined) return this.giveUp(child, ending, { attempts, policy: "intensity" })
       return Effect.flatMap(child.ask(this.spec.steps, ending, uptime), (verdict) => {
         if (verdict._tag === "Exhausted") {
@@ -252,14 +248,14 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
    */
   stop(child: DynamicChild): Effect.Effect<void> {
     const ended = Effect.suspend(() => Effect.asVoid(Fiber.await(this.beginStop(child))))
-    return during(child.endWait, Effect.raceFirst(ended, this.closed.await))
+    return during(child.endWait, Effect.raceFirst(ended, this.killed.await))
   }
 
   protected override close(reason: ExitReason.ExitReason): boolean {
     if (!super.close(reason)) return false
-    // If it was killed there are some left, and somebody may wait for them.
+    this.hasAbandoned = this.children.size > 0
     this.roster.abandon()
-    this.closed.openUnsafe()
+    this.killed.openUnsafe()
     return true
   }
 
@@ -276,7 +272,10 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   private forget(child: DynamicChild): void {
     if (!this.roster.has(child)) return
     this.roster.remove(child)
-    if (child.record !== undefined && !child.record.ended) this.reports.overdue(child)
+    if (!child.isOver()) {
+      this.reports.overdue(child)
+      leave(this.targets, child)
+    }
     if (child.decision === undefined) this.reports.settle(child, "stop")
     child.settle(Exit.interrupt())
     if (this.ending === "RestartLimit") child.target.leave(this.finalReason!)
@@ -298,7 +297,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     return Effect.all([stopUp, stopOthers], { concurrency: 2, discard: true })
   })
 
-  /** It was killed: so are its children, and all have ended before it has. */
+  /** It was killed: so are its children, and it waits for each of them within its limit. */
   private readonly killAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.children.values()]
     for (const child of all) child.state = "stopping"

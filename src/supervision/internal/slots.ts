@@ -9,6 +9,7 @@ import type { ChildRun } from "./childRun.ts"
 import { handlesOf } from "./handles.ts"
 import type { RestartSteps } from "./restartSchedule.ts"
 import type { Options } from "./strategy.ts"
+import { leave } from "./stragglers.ts"
 import type { SupervisedHere } from "./supervised.ts"
 import { TreeProcess } from "./treeProcess.ts"
 
@@ -120,6 +121,11 @@ export class Slots {
     this.supervised.add(child, { layer, supervised: { targets, context: handlesOf(gives) }, below })
   }
 
+  /** What has not ended by now: the next run of the supervisor has to wait for it. */
+  leaveBehind(): void {
+    for (const { run, targets } of this.all) if (run?.isOver() === false) leave(targets, run)
+  }
+
   /** What a pid somebody keeps must not hold. */
   clear(): void {
     for (const slot of this.all) {
@@ -133,6 +139,7 @@ export class Slots {
     const slot = this.at(child)
     const reason = slot.run?.record?.reason ?? ExitReason.normal
     eachTarget(slot.targets, (target) => target.leave(reason))
+    if (slot.run?.isOver() === false) leave(slot.targets, slot.run)
     slot.spec = undefined
     slot.run = undefined
   }

@@ -5,7 +5,6 @@
  * supervisor answers, and can be stopped, while a child's `init` runs or a delay passes.
  */
 import type * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -22,7 +21,6 @@ import type { Reports } from "./childRunOptions.ts"
 import { RequestDesk, type Answer } from "./requestDesk.ts"
 import { RoundWaits } from "./roundWaits.ts"
 import { finalReason } from "./finalReason.ts"
-import { monotonicMillis } from "./monotonic.ts"
 import { Slots, type SupervisorSpec } from "./slots.ts"
 import * as Strategy from "./strategy.ts"
 import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
@@ -63,7 +61,7 @@ export class SupervisorProcess extends TreeProcess {
       slots: this.slots,
       state: () => this.state,
       told: () => this.mailbox.held,
-      now: () => this.now()
+      now: () => this.nowMillis
     })
     this.slots.restartsWaitFor((child) => this.waitsFor.beforeRestart(child))
   }
@@ -101,7 +99,7 @@ export class SupervisorProcess extends TreeProcess {
 
   private handle(event: Event): void {
     this.reports.hear(this.state!, event)
-    this.take(Strategy.decide(this.state!, event, this.now()))
+    this.take(Strategy.decide(this.state!, event, this.nowMillis))
     this.reports.settle(this.state!)
   }
 
@@ -113,10 +111,6 @@ export class SupervisorProcess extends TreeProcess {
 
   private tell(event: Event): void {
     this.post(new SupervisorEnvelope(event))
-  }
-
-  private now(): number {
-    return monotonicMillis(Context.get(this.context, Clock.Clock))
   }
 
   // ---- actions ----------------------------------------------------------------------------------------------------
@@ -166,11 +160,11 @@ export class SupervisorProcess extends TreeProcess {
   private listenTo(child: number, incarnation: number): Reports {
     const { reports } = this
     const slot = this.slots.at(child)
-    const begun = this.now()
+    const begun = this.nowMillis
     return {
       up: (layer, gives) => this.supervises(child, layer, gives),
       started: (built) => {
-        slot.startedAt = this.now()
+        slot.startedAt = this.nowMillis
         this.slots.started(child, built)
         reports.started(slot, slot.startedAt - begun)
         this.tell({ _tag: "ChildStarted", child, incarnation })
@@ -180,7 +174,7 @@ export class SupervisorProcess extends TreeProcess {
         this.tell({ _tag: "StartFailed", child, incarnation, exit })
       },
       exited: (reason) => {
-        slot.uptime = this.now() - slot.startedAt
+        slot.uptime = this.nowMillis - slot.startedAt
         reports.exited(slot, reason, slot.uptime)
         this.tell({ _tag: "ChildExited", child, incarnation, ...outcomeOf(reason), exit: { reason } })
       },
@@ -188,10 +182,11 @@ export class SupervisorProcess extends TreeProcess {
       released: () => this.tell({ _tag: "ChildStopped", child, incarnation }),
       overdue: (exit) => {
         // It was left behind, and that was said.
-        if (this.finalReason !== undefined) return
+        if (!this.isOpen) return
         reports.overdue(slot)
         this.tell({ _tag: "ReleaseTimedOut", child, incarnation, exit })
-      }
+      },
+      leftBehind: () => reports.overdue(slot)
     }
   }
 
@@ -279,13 +274,17 @@ export class SupervisorProcess extends TreeProcess {
   private ranOut(exit: Exit.Exit<unknown, unknown>): void {
     this.waits.cancelAll()
     this.reports.close(undefined)
+    this.slots.leaveBehind()
     this.over(this.finalReason ?? this.exiting ?? ExitReason.fromExit(exit), this.ending)
   }
 
-  /** Its own end is the children's: in reverse order they are killed, and all have ended before it has. */
+  /**
+   * Its own end is the children's: they are killed in reverse order, each when the one before has ended or is past its
+   * limit.
+   */
   private readonly killChildren: Effect.Effect<void> = Effect.suspend(() => {
     this.waits.cancelAll()
-    return Effect.forEach(this.slots.runs, (run) => run.kill, { discard: true })
+    return Effect.forEach(this.slots.runs, (run) => Effect.suspend(() => run.kill()), { discard: true })
   })
 
   /** From here on nobody waits for its answer. */

@@ -1,4 +1,5 @@
 /** What all supervisors have in common as processes: whom they listen to, and how their end is made known. */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -6,12 +7,14 @@ import { eachTarget, SupervisedLayers, type Place, type Targets } from "../../ke
 import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
 import { ProcessRecord, warn, writeLine } from "../../kernel/ProcessRecord.ts"
+import type { SelfLimiting } from "../../kernel/Shutdown.ts"
 import { TreeFailed, type TreeEnd } from "../../kernel/TreeWatch.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { RestartLimit } from "../RestartLimit.ts"
 import * as Events from "../SupervisorEvents.ts"
 import type { Ending } from "./childEnding.ts"
 import { launching, type Launcher } from "./launcher.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { SupervisedHere } from "./supervised.ts"
 
 /** Why a supervisor gives up. @internal */
@@ -47,7 +50,9 @@ export interface TreeOptions {
 }
 
 /** @internal */
-export abstract class TreeProcess extends ProcessRecord {
+export abstract class TreeProcess extends ProcessRecord implements SelfLimiting {
+  /** It gives each of its children a limit. */
+  readonly limitsItself = true
   readonly treeId: string
   readonly target: HandleTarget
   readonly targets: Targets
@@ -142,6 +147,11 @@ export abstract class TreeProcess extends ProcessRecord {
 
   protected end(reason: ExitReason.ExitReason): void {
     this.shutdown(reason)
+  }
+
+  /** The time of the monotonic clock. */
+  protected get nowMillis(): number {
+    return monotonicMillis(Context.get(this.context, Clock.Clock))
   }
 
   /** Whether it ends by itself only when it gives up. */
