@@ -20,7 +20,7 @@ import * as Telemetry from "../telemetry/Telemetry.ts"
 import type { Accounting } from "./Accounting.ts"
 import { summarise } from "./internal/announce.ts"
 import { KernelState } from "./internal/kernelState.ts"
-import { makeRunQueue } from "./internal/runQueue.ts"
+import { runQueueOver } from "./internal/runQueue.ts"
 import type { Pid } from "./Pid.ts"
 import type { ProcessRecord } from "./ProcessRecord.ts"
 import { awaitEnd } from "./Shutdown.ts"
@@ -109,17 +109,29 @@ export const layer: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => layerOf
 export const layerDevelopment: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => layerOf(true)))
 
 /**
- * The run-queue scheduler: one queue of tasks for all fibers, run in slices of time.
+ * The run queue for all fibers of a program: one queue of tasks, run in slices of 2 milliseconds.
  *
  * **When to use**
  *
- * Use for programs with many small messages: a hop from process to process takes a fraction of what it takes on
- * Effect's default scheduler, and timers and I/O still get their turn. All promises hold on both.
+ * Use for programs whose fibers exchange many small messages, or in which many processes always have something to do:
+ * timers and I/O get a turn after each slice. `Application.Options.runQueue` does the latter for an application.
+ *
+ * **Details**
+ *
+ * A process runs on the scheduler of its starter, with all fibers it forks. There is one run queue in a program, wherever
+ * this layer is provided.
+ *
+ * Where a test has its own scheduler (`TestClock`, `SeededScheduler`), the run queue asks that scheduler for its slices,
+ * and ends them by the number of tasks instead of by time: `TestClock.adjust` waits for what it wakes, and a seed gives
+ * the same order again.
  *
  * @category layers
  * @since 0.1.0
  */
-export const layerScheduler: Layer.Layer<never> = Layer.sync(Scheduler.Scheduler, () => makeRunQueue())
+export const layerScheduler: Layer.Layer<never> = Layer.effect(
+  Scheduler.Scheduler,
+  Effect.withFiber((fiber) => Effect.succeed(runQueueOver(Context.get(fiber.context, Scheduler.Scheduler))))
+)
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -199,3 +211,14 @@ export {
   /** Whether it is plain data, which can be looked into and frozen. @internal */
   isData
 } from "./internal/deepFreeze.ts"
+
+export {
+  /** An environment whose fibers share slices of time. @internal */
+  inSlices,
+  /** Whether tasks run in slices of time here. @internal */
+  isInSlice,
+  /** Whether a task that goes on delays nobody. @internal */
+  isAlone,
+  /** Whether the slice of time that runs now is over. @internal */
+  isSliceOver
+} from "./internal/runQueue.ts"

@@ -18,6 +18,12 @@ const gates = [
   { ours: "call_per_s", raw: "rawCall_per_s", holds: (ratio: number) => ratio >= 1, wanted: "≥ 1" },
   { ours: "ring_hops_per_s", raw: "rawRing_hops_per_s", holds: (ratio: number) => ratio >= 3, wanted: "≥ 3" },
   { ours: "idle_server_bytes", raw: "rawIdle_server_bytes", holds: (ratio: number) => ratio <= 1, wanted: "≤ 1" },
+  ...["busy_1000", "busy_50000"].map((what) => ({
+    ours: `${what}_run_queue_gap_ms`,
+    raw: `rawBusy${what.slice(4)}_gap_ms`,
+    holds: (ratio: number) => ratio <= 1,
+    wanted: "≤ 1"
+  })),
   flat("start_child"),
   flat("crash_restart"),
   flat("stop_child")

@@ -20,15 +20,10 @@ import * as Limits from "./limits.ts"
 import { Initial, type Continuation, type Next, type Options } from "./next.ts"
 import { forgetSender } from "./sender.ts"
 import type { Handler } from "./serverSpec.ts"
+import * as Step from "./step.ts"
 import { SystemRecord } from "./systemRecord.ts"
 import * as Travel from "./travel.ts"
 import { awaitFiber, closedScope, repliedToNobody, travelOf, warnOfInfo } from "./turn.ts"
-
-/**
- * How many messages one step takes before others get their turn. As many as a fiber can send in its own, or a queue would
- * grow as long as its sender sends: Effect gives a fiber 2048 operations, and to send a message takes two.
- */
-const BUDGET = 1024
 
 /** @internal */
 export class ServerProcess extends SystemRecord {
@@ -45,8 +40,7 @@ export class ServerProcess extends SystemRecord {
   /** Runs `init` in the caller's step, and the loop after it. */
   run(init: Effect.Effect<unknown, unknown>): void {
     this.context = Context.add(this.context, Self, this)
-    const inScope = Context.add(this.context, Scope.Scope, this.scopeUnsafe())
-    this.follow(Effect.runForkWith(inScope)(this.main(init)))
+    this.follow(Effect.runForkWith(Context.add(this.context, Scope.Scope, this.scopeUnsafe()))(this.main(init)))
   }
 
   /** Apart from `run`, for what is made here lives as long as the server and must not hold its `init`. */
@@ -94,7 +88,8 @@ export class ServerProcess extends SystemRecord {
 
   /** Takes messages until there are none, one has to be waited for, or the server is to end. @internal */
   drain(): Effect.Effect<void> {
-    for (let budget = BUDGET; budget > 0; budget--) {
+    const share = Step.share(this.mailbox.size)
+    for (let taken = 0, until = Step.first; taken < until || (until = Step.goOn(taken, share)) > taken; taken++) {
       if (this.exiting !== undefined) return Effect.void
       const { continuation } = this
       if (continuation !== undefined) {
@@ -268,7 +263,8 @@ export class ServerProcess extends SystemRecord {
       else this.defer(call)
       return
     }
-    if (tag !== "Stop" && tag !== "StopReply") throw new RangeError(`${this.spec.id}: ${noAnswer} ${describe(next)}`)
+    if (tag !== "Stop" && tag !== "StopReply")
+      throw new RangeError(`${this.spec.id}: no handler can answer ${describe(next)}`)
     this.state = next.state
     if (tag === "StopReply") this.lastReply = { call: call!, value: next.value }
     this.done("handled")
@@ -308,5 +304,3 @@ const serve: Effect.Effect<void> = Effect.flatMap(
   Effect.catchCause(loop, (cause) => Effect.withFiber((fiber) => recordOf(fiber).crashed(cause))),
   () => Effect.withFiber((fiber) => recordOf(fiber).terminate())
 )
-
-const noAnswer = "no handler can answer"

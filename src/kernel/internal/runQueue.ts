@@ -1,10 +1,14 @@
 /**
- * A scheduler with one run-queue for all fibers.
+ * A scheduler with one run queue for all fibers.
  *
- * Effect's own scheduler gives each fiber a dispatcher of its own, and each dispatcher a trip through the macrotask queue.
- * Here all fibers share one queue, and a macrotask runs tasks from it for a time slice: a wake-up costs a function call,
- * and timers and I/O still get their turn after each slice. The price: where promises and fibers are mixed, a promise's
- * continuation waits until the slice ends.
+ * Effect's own scheduler gives each fiber a dispatcher of its own, and each dispatcher takes a trip through the macrotask
+ * queue. Node runs all macrotasks that wait before it looks at timers and I/O, so 50,000 busy fibers block both for as
+ * long as 50,000 steps take. Here all fibers share one queue, and a macrotask runs tasks from it for a slice of time. A
+ * wake-up costs a function call, and timers and I/O get their turn after each slice. The price: a promise that settles
+ * during a slice continues when the slice ends.
+ *
+ * Whatever runs inside a task can ask whether the slice is over (`isSliceOver`), and should then yield: the fiber loop
+ * does so, and the loop of a server.
  *
  * **Guarantees**
  *
@@ -18,7 +22,9 @@
  *
  * @since 0.1.0
  */
-import type * as Scheduler from "effect/Scheduler"
+import * as Context from "effect/Context"
+import type * as Fiber from "effect/Fiber"
+import * as Scheduler from "effect/Scheduler"
 
 type Task = () => void
 
@@ -33,14 +39,79 @@ export interface RunQueueOptions {
   readonly macrotask?: ((task: Task) => void) | undefined
 }
 
-export const makeRunQueue = (options?: RunQueueOptions): Scheduler.Scheduler => {
-  const dispatcher = new RunQueue(options)
-  return {
-    executionMode: "async",
-    shouldYield: (fiber) => fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield,
-    makeDispatcher: () => dispatcher
-  }
+export const makeRunQueue = (options?: RunQueueOptions): Scheduler.Scheduler => schedulerOf(new RunQueue(options))
+
+const schedulerOf = (queue: RunQueue): Scheduler.Scheduler => {
+  const scheduler: Scheduler.Scheduler = { executionMode: "async", shouldYield, makeDispatcher: () => queue }
+  runQueues.add(scheduler)
+  return scheduler
 }
+
+const runQueues = new WeakSet<Scheduler.Scheduler>()
+
+const shouldYield = ({ cache, currentOpCount }: Fiber.Fiber<unknown, unknown>): boolean =>
+  currentOpCount >= cache.maxOpsBeforeYield || (currentOpCount >= opsPerClockRead && isLong(currentOpCount))
+
+/** Effect leaves numbers out when it counts: a multiple may never be seen. */
+const isLong = (count: number): boolean => {
+  const stretch = Math.trunc(count / opsPerClockRead)
+  if (stretch === lastStretch) return false
+  lastStretch = stretch
+  return isSliceOver()
+}
+
+/** The one queue of the program, and the two schedulers that use it. */
+let program: RunQueue | undefined = undefined
+let programQueue: Scheduler.Scheduler | undefined = undefined
+let programSlices: Scheduler.Scheduler | undefined = undefined
+
+const queueOfProgram = (): RunQueue => (program ??= new RunQueue(undefined))
+
+/** The run queue in place of a scheduler: the one of the program in place of Effect's default. */
+export const runQueueOver = (scheduler: Scheduler.Scheduler): Scheduler.Scheduler => {
+  if (isDefault(scheduler) || scheduler === programSlices) return (programQueue ??= schedulerOf(queueOfProgram()))
+  if (runQueues.has(scheduler)) return scheduler
+  const dispatcher = scheduler.makeDispatcher()
+  return makeRunQueue({ sliceMillis: Infinity, macrotask: (task) => dispatcher.scheduleTask(task, 0) })
+}
+
+/**
+ * Effect's own scheduler, but with the run queue of the program in place of the host's macrotasks. It is of the very
+ * class of Effect's default: the fiber loop is slower by some percent once it has met schedulers of two classes.
+ */
+export const slices = (): Scheduler.Scheduler =>
+  (programSlices ??= new Scheduler.MixedScheduler("async", (task) => {
+    queueOfProgram().scheduleTask(task, 0)
+    return nothingToCancel
+  }))
+
+/** An environment with these slices in place of Effect's default scheduler; any other scheduler is kept. */
+export const inSlices = <R>(context: Context.Context<R>): Context.Context<R> =>
+  isDefault(Context.get(context, Scheduler.Scheduler)) ? Context.add(context, Scheduler.Scheduler, slices()) : context
+
+/** A dispatcher that was flushed before its task has nothing left to do in it. */
+const nothingToCancel = (): void => {}
+
+/** Anything else is somebody's choice, such as the scheduler of a test. */
+export const isDefault = (scheduler: Scheduler.Scheduler): boolean => scheduler === effectsDefault
+
+const effectsDefault = Context.get(Context.empty(), Scheduler.Scheduler)
+
+/**
+ * Whether the slice of time of the macrotask that runs now is over, or will have been for `graceMillis` by now. Always
+ * false outside of a slice: on another scheduler nothing depends on the time of the host.
+ */
+export const isSliceOver = (graceMillis = 0): boolean => {
+  if (running === undefined || performance.now() < sliceEnd + graceMillis) return false
+  isCutShort = true
+  return true
+}
+
+/** Whether the caller runs in a slice. On another scheduler nobody knows who waits. */
+export const isInSlice = (): boolean => running !== undefined
+
+/** Whether a task that goes on delays nobody: it runs in a slice that is not over, and no other task waits. */
+export const isAlone = (): boolean => running !== undefined && !running.hasTask() && !isSliceOver()
 
 /** What of the host runs a function in a macrotask: the first of these that it has. */
 export interface Host {
@@ -69,10 +140,25 @@ export const hostMacrotask = (host: Host): ((task: Task) => void) => {
 // internals
 // -----------------------------------------------------------------------------
 
-// Reading the clock costs about as much as a small task: not after each one.
-const tasksPerClockRead = 16
+// Reading the clock costs about as much as a small task: not after each one, unless tasks are long.
+const mostTasksPerClockRead = 16
+// Nor before each operation of a fiber.
+const opsPerClockRead = 256
+let lastStretch = 0
 // A round that grew larger than this gives its array back.
 const keptCapacity = 8_192
+
+/** The queue whose slice runs now, and until when. */
+let running: RunQueue | undefined = undefined
+let sliceEnd = 0
+/** A task has seen that the slice is over: no other task begins in it. */
+let isCutShort = false
+
+const enter = (queue: RunQueue | undefined, end: number, cutShort: boolean): void => {
+  running = queue
+  sliceEnd = end
+  isCutShort = cutShort
+}
 
 class RunQueue implements Scheduler.SchedulerDispatcher {
   /** The round that runs, from `head` to `size`. Two arrays take turns, so that nothing is moved and nothing grows. */
@@ -85,6 +171,7 @@ class RunQueue implements Scheduler.SchedulerDispatcher {
   private prioritized: Array<Prioritized> | undefined
   /** A macrotask is on its way, or runs. */
   private scheduled = false
+  private tasksPerClockRead = 1
   private readonly sliceMillis: number
   private readonly sliceTasks: number
   private readonly macrotask: (task: Task) => void
@@ -109,21 +196,39 @@ class RunQueue implements Scheduler.SchedulerDispatcher {
   }
 
   private readonly runSlice = (): void => {
-    const end = performance.now() + this.sliceMillis
+    // A slice may run within a task of another queue: one that a test's scheduler has asked for.
+    const outer = running
+    const outerEnd = sliceEnd
+    const wasCutShort = isCutShort
+    let now = performance.now()
+    enter(this, now + this.sliceMillis, false)
     let left = this.sliceTasks
+    let untilRead = this.tasksPerClockRead
     try {
       while (this.hasTask()) {
         this.runTask()
-        if (--left === 0) break
-        if (left % tasksPerClockRead === 0 && performance.now() >= end) break
+        if (--left === 0 || isCutShort) break
+        if (--untilRead > 0 || !this.hasTask()) continue
+        const before = now
+        now = performance.now()
+        untilRead = this.adapt(now - before)
+        if (now >= sliceEnd) break
       }
     } finally {
+      enter(outer, outerEnd, wasCutShort)
       this.scheduled = this.hasTask()
       if (this.scheduled) this.macrotask(this.runSlice)
     }
   }
 
-  private hasTask(): boolean {
+  /** Reads the clock after fewer tasks where they have taken long, after more where they have not. */
+  private adapt(taken: number): number {
+    const tasks = this.tasksPerClockRead
+    if (taken * 4 > this.sliceMillis) return (this.tasksPerClockRead = 1)
+    return tasks === mostTasksPerClockRead ? tasks : (this.tasksPerClockRead = tasks * 2)
+  }
+
+  hasTask(): boolean {
     return this.head < this.size || this.nextSize > 0 || this.prioritized !== undefined
   }
 

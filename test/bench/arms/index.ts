@@ -1,6 +1,7 @@
 /** Every arm that runs in Node, in the order of the report. */
 import type { Arms } from "../arm.ts"
 import { agentArms } from "./agent.ts"
+import { busyArms } from "./busy.ts"
 import { machineArms } from "./machine.ts"
 import { namingArms } from "./naming.ts"
 import { processArms } from "./process.ts"
@@ -13,6 +14,7 @@ export const arms: Arms = {
   ...serverArms,
   ...agentArms,
   ...machineArms,
+  ...busyArms,
   ...processArms,
   ...namingArms,
   ...supervisionArms,

@@ -182,8 +182,10 @@ describe("makeRunQueue", () => {
       vi.restoreAllMocks()
       return counts
     }
-    assert.deepStrictEqual(endless({}, 0.125), [16, 32, 48])
-    assert.deepStrictEqual(endless({ sliceMillis: 10 }, 0.125), [80, 160, 240])
+    // It looks at the clock after sixteen short tasks, and after each long one.
+    assert.deepStrictEqual(endless({}, 0.125), [16, 33, 52])
+    assert.deepStrictEqual(endless({}, 1), [2, 4, 6])
+    assert.deepStrictEqual(endless({}, 100), [1, 2, 3])
     assert.deepStrictEqual(endless({ sliceTasks: 100 }, 0), [100, 200, 300])
   })
 

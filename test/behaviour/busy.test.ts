@@ -1,0 +1,163 @@
+/** Processes that always have a next message leave timers and I/O their turn, where slices are in use. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Logger, Scheduler, Schema, Scope, Stream } from "effect"
+import { Rpc } from "effect/rpc"
+import { Agent, GenServer, Kernel, Process, StateMachine, Task } from "effect-otp"
+import { slices } from "../../src/kernel/internal/runQueue.ts"
+
+/** How often anybody has had a turn. */
+let turns = 0
+const turn = Effect.sync(() => void turns++)
+
+// ---- what is busy -------------------------------------------------------------------------------------------------
+
+class Busy extends GenServer.Service<Busy>()("test/Busy", [
+  GenServer.cast("go", { payload: Schema.Number }),
+  Rpc.make("ask", { success: Schema.Number })
+]) {}
+
+type Client = (typeof Busy)["Service"]
+
+const clients: Array<Client> = []
+const ask = (_: unknown, index: number) => GenServer.reply(index, index)
+const init = (index: number) => Effect.succeed(index)
+
+const castsToItself = Busy.define({
+  init,
+  handlers: {
+    ask,
+    go: (x, index, context) => {
+      turns++
+      context.cast(clients[index]!, "go", x)
+      return GenServer.noReply(index)
+    }
+  }
+})
+
+const castsInAnEffect = Busy.define({
+  init,
+  handlers: {
+    ask,
+    go: (x, index) => Effect.andThen(turn, Effect.as(clients[index]!.go(x), GenServer.noReply(index)))
+  }
+})
+
+const continues = Busy.define({
+  init,
+  handlers: { ask, go: (_, index) => GenServer.noReply(index, { continue: 1 }) },
+  continue: (_: number, index) => {
+    turns++
+    return GenServer.noReply(index, { continue: 1 })
+  }
+})
+
+/** Every even one calls the next for ever. */
+const callsItsPartner = Busy.define({
+  init,
+  handlers: {
+    ask,
+    go: (_, index) => {
+      if (index % 2 === 1) return GenServer.noReply(index)
+      const call = clients[index + 1]!.ask(undefined, { timeout: "1 minute" })
+      return Effect.as(Effect.orDie(Effect.forever(Effect.andThen(call, turn))), GenServer.noReply(index))
+    }
+  }
+})
+
+const servers = (definition: typeof castsToItself) => (count: number) =>
+  Effect.gen(function* () {
+    clients.length = 0
+    for (let i = 0; i < count; i++) clients.push(yield* definition.start(i))
+    for (const client of clients) yield* client.go(1)
+  })
+
+class Wheel extends StateMachine.Service<Wheel>()("test/Wheel", [StateMachine.cast("spin")]) {
+  static readonly definition = this.define({
+    init: () => Effect.succeed({ _tag: "Spinning" as const }),
+    states: {
+      Spinning: {
+        spin: () => {
+          turns++
+          return StateMachine.keep([StateMachine.insert(StateMachine.message("spin"))])
+        }
+      }
+    }
+  })
+}
+
+const machines = (count: number) =>
+  Effect.gen(function* () {
+    for (let i = 0; i < count; i++) yield* Effect.flatMap(Wheel.definition.start(), (wheel) => wheel.spin())
+  })
+
+const agents = (count: number) =>
+  Effect.gen(function* () {
+    for (let i = 0; i < count; i++) {
+      const agent = yield* Agent.start(Effect.succeed(0))
+      const again: Effect.Effect<void> = Agent.castEffect(agent, (n) => Effect.as(Effect.andThen(turn, again), n + 1))
+      yield* again
+    }
+  })
+
+const plain = (count: number) =>
+  Effect.gen(function* () {
+    for (let i = 0; i < count; i++) {
+      yield* Process.spawn((inbox: Process.Inbox<number>) =>
+        Effect.forever(Effect.andThen(Process.send(inbox.pid, 1), Effect.andThen(inbox.take, turn)))
+      )
+    }
+  })
+
+const streams = (count: number) =>
+  Effect.gen(function* () {
+    for (let i = 0; i < count; i++) {
+      const tasks = Task.asyncStream(Stream.forever(Stream.make(1)), () => turn, { concurrency: 4 })
+      yield* Process.spawn(Effect.orDie(Stream.runDrain(tasks)))
+    }
+  })
+
+// ---- the tests ----------------------------------------------------------------------------------------------------
+
+/** The most turns between two turns of the host, while at least 1,000 are had. */
+const mostTurns: Effect.Effect<number> = Effect.callback((resume) => {
+  const begun = turns
+  let last = turns
+  let most = 0
+  let left = 40
+  const look = () => {
+    most = Math.max(most, turns - last)
+    last = turns
+    if (--left > 0 || turns < begun + 1000) setImmediate(look)
+    else resume(Effect.succeed(most))
+  }
+  setImmediate(look)
+})
+
+const quiet = Logger.layer([])
+
+const kinds: Record<string, (count: number) => Effect.Effect<void, never, Scope.Scope>> = {
+  "servers that cast to themselves": servers(castsToItself),
+  "servers that cast to themselves in an effect": servers(castsInAnEffect),
+  "servers that always continue": servers(continues),
+  "servers that call each other": servers(callsItsPartner),
+  "state machines that insert events": machines,
+  "agents that cast to themselves": agents,
+  "processes that send to themselves": plain,
+  "streams of tasks": streams
+}
+
+describe.each([
+  ["slices of the run queue", Layer.succeed(Scheduler.Scheduler, slices())],
+  ["the run queue", Kernel.layerScheduler]
+] as const)("on %s", (_, scheduler) => {
+  for (const [what, start] of Object.entries(kinds)) {
+    it.live(`1,000 ${what} let the host have its turn`, () =>
+      Effect.gen(function* () {
+        // Ended with their kernel, all at once.
+        yield* Scope.provide(start(1000), Scope.makeUnsafe())
+        // A slice of 2 ms has room for some ten thousands; a step of 1,024 messages for each would be a million.
+        assert.isBelow(yield* mostTurns, 150_000)
+      }).pipe(Effect.provide([Kernel.layer, quiet]), Effect.provide(scheduler))
+    )
+  }
+})

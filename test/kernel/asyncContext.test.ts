@@ -1,0 +1,38 @@
+/** What a process has of the `AsyncLocalStorage` stores around it. */
+import { AsyncLocalStorage } from "node:async_hooks"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Layer } from "effect"
+import { Kernel, Process } from "effect-otp"
+
+const storage = new AsyncLocalStorage<string>()
+const store = Effect.sync(() => storage.getStore())
+
+describe.each([
+  ["Effect's scheduler", Kernel.layer],
+  ["the run queue", Layer.merge(Kernel.layer, Kernel.layerScheduler)]
+] as const)("an AsyncLocalStorage store, on %s", (_, layers) => {
+  it("is that of where the process was started, for life; a message brings none", async () => {
+    const program = Effect.gen(function* () {
+      const seen: Array<string | undefined> = []
+      const done = yield* Deferred.make<void>()
+      const start = Process.spawn((inbox: Process.Inbox<number>) =>
+        Effect.gen(function* () {
+          for (let i = 0; i < 2; i++) {
+            yield* inbox.take
+            seen.push(yield* store)
+          }
+          yield* Deferred.succeed(done, undefined)
+        })
+      )
+      const context = yield* Effect.context<never>()
+      const within = <A>(name: string, effect: Effect.Effect<A>) =>
+        Effect.promise(() => storage.run(name, () => Effect.runPromise(Effect.provideContext(effect, context))))
+      const pid = yield* within("a request", start)
+      yield* Process.send(pid, 1)
+      yield* within("another request", Process.send(pid, 2))
+      yield* Deferred.await(done)
+      assert.deepStrictEqual(seen, ["a request", "a request"])
+    })
+    await Effect.runPromise(Effect.provide(program, layers))
+  })
+})
