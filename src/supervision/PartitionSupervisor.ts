@@ -156,8 +156,11 @@ export interface PartitionSupervisorHandle<out C> extends Handle<never> {
    * Sets how many partitions are in use, from 0 up to as many as there are, and gives the number before.
    *
    * To use fewer, keys are routed anew first, then the partitions that are left over are stopped, side by side; their
-   * state is lost. To use more, they are started one after the other, then keys are routed anew; if one does not come up,
-   * everything stays as it was. One change is made at a time, and if who waits is interrupted it is made all the same.
+   * state is lost. To use more, they are started one after the other, and keys are routed anew in the step in which all of
+   * them are up. One that restarts with its group is waited for, too. If one does not come up, everything stays as it was.
+   *
+   * One change is made at a time, and if who waits is interrupted it is made all the same. A change to fewer partitions than
+   * are being started ends those starts: who asked for them gets `StartFailed`.
    *
    * Throws a `RangeError` for any other number.
    */
@@ -372,15 +375,26 @@ const childrenOf = (target: HandleTarget): ReadonlyArray<PartitionInfo> =>
   (currentOf(target)?.view ?? []).map(({ pid, restarts, state }, partition) => ({ partition, state, pid, restarts }))
 
 const resize = (supervisor: PartitionProcess, size: number): Effect.Effect<number, StartFailed | SupervisorDown> =>
-  supervisor.resizing.withPermit(
-    Effect.suspend(() => {
-      const before = supervisor.size
-      return Effect.as(size < before ? shrink(supervisor, size, before) : grow(supervisor, before, size), before)
-    })
+  Effect.andThen(
+    cancelGrowth(supervisor, size),
+    supervisor.resizing.withPermit(
+      Effect.suspend(() => {
+        const before = supervisor.size
+        return Effect.as(size < before ? shrink(supervisor, size, before) : grow(supervisor, before, size), before)
+      })
+    )
   )
 
 const numbers = (from: number, below: number): ReadonlyArray<number> =>
   Array.from({ length: below - from }, (_, index) => from + index)
+
+/** Who wants fewer partitions than are being started does not wait for those to be up. */
+const cancelGrowth = (supervisor: PartitionProcess, size: number): Effect.Effect<void, SupervisorDown> =>
+  Effect.suspend(() => {
+    const { growingTo, size: inUse } = supervisor
+    if (growingTo === undefined || size >= growingTo) return Effect.void
+    return park(supervisor, numbers(Math.max(size, inUse), growingTo))
+  })
 
 /** Nobody is sent to a partition that is going to stop. */
 const shrink = (supervisor: PartitionProcess, size: number, before: number) =>
@@ -402,25 +416,39 @@ const grow = (
   size: number
 ): Effect.Effect<void, StartFailed | SupervisorDown> => {
   const added = numbers(before, size)
-  const all = Effect.forEach(added, (partition) => start(supervisor, partition), { discard: true })
-  return Effect.andThen(
+  const bringUp = Effect.forEach(added, (partition) => start(supervisor, partition), { discard: true })
+  // An earlier one may have ended again meanwhile.
+  const all: typeof bringUp = Effect.andThen(
+    bringUp,
+    Effect.suspend(() => {
+      if (!areUp(supervisor, added)) return all
+      supervisor.size = size
+      return Effect.void
+    })
+  )
+  supervisor.growingTo = size
+  return Effect.ensuring(
     Effect.onError(all, () => Effect.ignore(park(supervisor, added))),
     Effect.sync(() => {
-      supervisor.size = size
+      supervisor.growingTo = undefined
     })
   )
 }
 
+/** Whether all these partitions are up now. */
+const areUp = ({ view }: PartitionProcess, partitions: ReadonlyArray<number>): boolean =>
+  partitions.every((partition) => view[partition]?.state === "running")
+
+/** Waits until it is up, whoever starts it. */
 const start = (supervisor: PartitionProcess, partition: number): Effect.Effect<void, StartFailed | SupervisorDown> =>
-  ask(supervisor, "RestartRequested", partition).pipe(
+  ask(supervisor, "UpRequested", partition).pipe(
     Effect.flatMap((answer) => startAnswer(`${partition}`, answer)),
     Effect.catchTags({
       ChildRunning: () => Effect.void,
-      // It comes back with its group.
       ChildRestarting: () => Effect.void
     })
   )
 
 /** A partition is never dropped, so there is always one to ask. */
-const ask = (supervisor: PartitionProcess, tag: "ParkRequested" | "RestartRequested", partition: number) =>
+const ask = (supervisor: PartitionProcess, tag: "ParkRequested" | "UpRequested", partition: number) =>
   Effect.catchTag(askRun(supervisor, tag, `${partition}`), "ChildNotFound", Effect.die)

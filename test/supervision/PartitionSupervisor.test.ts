@@ -14,6 +14,7 @@ import { ExitReason, Handle, Process } from "effect-otp/kernel"
 import { kid, type Script } from "../fixtures/dynamic.ts"
 import {
   boom,
+  crash,
   end,
   failing,
   type Journal,
@@ -524,6 +525,68 @@ describe("resize", () => {
       // The failure was nobody's but that of who asked.
       assert.strictEqual(yield* parts.resize(3), 1)
       assert.strictEqual(yield* parts.size, 3)
+    })
+  )
+
+  treeTest("waits for partitions that come back with their group", ({ journal }) =>
+    Effect.gen(function* () {
+      const { parts } = yield* runParts(journal, {
+        partitions: 3,
+        strategy: "oneForAll",
+        schedule: Schedule.spaced("1 second")
+      })
+      yield* parts.resize(1)
+      yield* crash(journal, "p0")
+      yield* quiet
+      const growing = yield* Effect.forkChild(parts.resize(3))
+      yield* pass("999 millis")
+      assert.isUndefined(growing.pollUnsafe())
+      assert.strictEqual(yield* parts.size, 1)
+      yield* pass("1 millis")
+      assert.strictEqual(yield* Fiber.join(growing), 1)
+      assert.strictEqual(yield* parts.size, 3)
+      assert.deepStrictEqual(yield* parts.countChildren, { children: 3, active: 3, restarting: 0 })
+    })
+  )
+
+  treeTest("is undone if a partition does not come back with its group", ({ journal }) =>
+    Effect.gen(function* () {
+      const init = (key: string, incarnation: number) => (key === "p2" ? failing("p2", 2)(incarnation) : Effect.void)
+      const { parts } = yield* runParts(journal, {
+        partitions: 3,
+        strategy: "oneForAll",
+        schedule: Schedule.spaced("1 second"),
+        script: { init }
+      })
+      yield* parts.resize(1)
+      yield* crash(journal, "p0")
+      yield* quiet
+      const growing = yield* Effect.forkChild(Effect.flip(parts.resize(3)))
+      yield* pass("1 second")
+      const error = yield* Fiber.join(growing)
+      assert.isTrue(error instanceof StartFailed && error.id === "2", error._tag)
+      assert.strictEqual(yield* parts.size, 1)
+      yield* quiet
+      assert.deepStrictEqual(yield* parts.countChildren, { children: 3, active: 1, restarting: 0 })
+      assert.strictEqual(yield* parts.resize(3), 1)
+      assert.deepStrictEqual(yield* parts.countChildren, { children: 3, active: 3, restarting: 0 })
+    })
+  )
+
+  treeTest("to fewer ends the start of one that hangs", ({ journal }) =>
+    Effect.gen(function* () {
+      const init = (key: string, incarnation: number) =>
+        key === "p2" && incarnation === 2 ? Effect.never : Effect.void
+      const { parts } = yield* runParts(journal, { partitions: 3, script: { init } })
+      yield* parts.resize(1)
+      const growing = yield* Effect.forkChild(Effect.flip(parts.resize(3)))
+      yield* quiet
+      assert.isUndefined(growing.pollUnsafe())
+      assert.strictEqual(yield* parts.resize(0), 1)
+      assert.strictEqual((yield* Fiber.join(growing))._tag, "StartFailed")
+      assert.strictEqual(yield* parts.size, 0)
+      assert.deepStrictEqual(yield* parts.countChildren, { children: 3, active: 0, restarting: 0 })
+      assert.strictEqual(yield* parts.resize(3), 0)
     })
   )
 

@@ -24,6 +24,8 @@ export type Request =
   | { readonly _tag: "RestartRequested"; readonly request: number; readonly id: string }
   /** As `TerminateRequested`; and the child does not come back with its group, but only by `RestartRequested`. */
   | { readonly _tag: "ParkRequested"; readonly request: number; readonly id: string }
+  /** Answered when the child is up, whoever starts it. If its next start fails it is parked, and that is no failure. */
+  | { readonly _tag: "UpRequested"; readonly request: number; readonly id: string }
 
 /** Where the latest incarnation of a child stands. Whether a child *will* run again is known by the rounds alone. */
 export type Status<X> =
@@ -46,6 +48,8 @@ export interface Child<X> {
   readonly status: Status<X>
   /** Whether its group leaves it where it is. */
   readonly parked?: boolean | undefined
+  /** The requests that wait until it is up. */
+  readonly waiting?: ReadonlyArray<number> | undefined
 }
 
 /** Whether a child that ended by itself is started again. */

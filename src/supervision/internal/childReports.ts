@@ -110,10 +110,11 @@ export class ChildReports {
     { children, options, phase }: State<Ending>,
     { _tag, child, exit, incarnation }: Extract<Event<Ending>, { readonly _tag: "StartFailed" | "ChildExited" }>
   ): void {
-    const { status, incarnation: latest } = children[child]!
+    const { status, incarnation: latest, waiting } = children[child]!
     if (incarnation !== latest || this.waiting.some((waiting) => waiting.child === child)) return
     // If somebody asked for this start, they are told. So are those who wait for the boot.
-    const isTold = _tag === "StartFailed" && (status._tag !== "Starting" || status.request !== undefined)
+    const isTold =
+      _tag === "StartFailed" && (status._tag !== "Starting" || status.request !== undefined || waiting !== undefined)
     if (isTold || (_tag === "StartFailed" && phase._tag !== "Running")) return
     const isResource = options.members[child]!.kind === "resource"
     if (isResource && phase._tag !== "Running") return

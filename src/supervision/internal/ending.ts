@@ -1,7 +1,7 @@
 /**
  * The end of a supervisor: everything stops in reverse order, one at a time, then it ends for the reason that was first.
  */
-import { childAt, type EndReason, emit, lastIndex, refuseStart, stop, type Turn } from "./turn.ts"
+import { answerWaiting, childAt, type EndReason, emit, lastIndex, refuseStart, stop, type Turn } from "./turn.ts"
 
 /** Begins the end, unless one has begun. From here on nothing is restarted and nothing counted. */
 export const end = <X>(turn: Turn<X>, reason: EndReason<X>): void => {
@@ -13,6 +13,7 @@ export const end = <X>(turn: Turn<X>, reason: EndReason<X>): void => {
       if (wait._tag === "Sleeping") emit(turn, { _tag: "CancelSleep", round })
     }
   }
+  for (const index of turn.children.keys()) answerWaiting(turn, index, { _tag: "SupervisorStopping" })
   // Nothing depends on a child that is not up: its start need not wait for the later siblings to stop.
   for (let index = turn.children.length - 1; index >= 0; index--) {
     if (childAt(turn, index).status._tag !== "Starting") continue

@@ -13,6 +13,8 @@ import type { TreeOptions } from "./treeProcess.ts"
 export class PartitionProcess extends SupervisorProcess {
   /** Keys go to the partitions below this one. */
   size: number
+  /** How many are to be in use once those that are being started are up. */
+  growingTo: number | undefined = undefined
   /** One change of the size at a time. */
   readonly resizing = Semaphore.makeUnsafe(1)
 

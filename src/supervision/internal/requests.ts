@@ -10,7 +10,19 @@
  */
 import { isTemporary, type Request, type Status } from "./child.ts"
 import { isRestarting, joinRound, leaveRound, resourceRound, strategyRound } from "./rounds.ts"
-import { childAt, emit, refuseStart, reply, setParked, setStatus, start, stop, type Turn } from "./turn.ts"
+import {
+  answerWaiting,
+  awaitUp,
+  childAt,
+  emit,
+  refuseStart,
+  reply,
+  setParked,
+  setStatus,
+  start,
+  stop,
+  type Turn
+} from "./turn.ts"
 
 export const handleRequest = <X>(turn: Turn<X>, request: Request): void => {
   if (turn.phase._tag !== "Running" && turn.phase._tag !== "Booting")
@@ -20,10 +32,12 @@ export const handleRequest = <X>(turn: Turn<X>, request: Request): void => {
   )
   if (index === -1) return reply(turn, request.request, { _tag: "ChildNotFound" })
   if (request._tag !== "TerminateRequested") setParked(turn, index, request._tag === "ParkRequested")
+  if (request._tag === "UpRequested") return bringUp(turn, index, request)
   return request._tag === "RestartRequested" ? restart(turn, index, request) : terminate(turn, index, request)
 }
 
 const terminate = <X>(turn: Turn<X>, index: number, request: Request): void => {
+  answerWaiting(turn, index, { _tag: "StartInterrupted" })
   leaveRound(turn, index)
   forgetEarlyExit(turn, index)
   if (isBefore(turn, index)) return passOver(turn, index, request)
@@ -96,6 +110,32 @@ const restart = <X>(turn: Turn<X>, index: number, request: Request): void => {
   }
 }
 
+const bringUp = <X>(turn: Turn<X>, index: number, request: Request): void => {
+  const { status } = childAt(turn, index)
+  if (isBefore(turn, index)) setSkipped(turn, index, false)
+  else if (status._tag === "Up" && !isRestarting(turn, index)) return reply(turn, request.request, { _tag: "Done" })
+  else if (status._tag === "Stopping" && !isRestarting(turn, index)) {
+    return setStatus(turn, index, { _tag: "Stopping", requests: [...status.requests, request] })
+  } else if (status._tag === "Down" && !isRestarting(turn, index)) {
+    const round = resourceRound(turn, index) ?? strategyRound(turn, index)
+    if (round === undefined) start(turn, index)
+    else joinRound(turn, index, round)
+  } else if (status._tag === "Zombie" && !isRestarting(turn, index)) {
+    setParked(turn, index, true)
+    return reply(turn, request.request, { _tag: "StartFailed", exit: status.exit })
+  }
+  awaitUp(turn, index, request.request)
+}
+
+/** A start of a child has failed: if somebody waits for the child, that is theirs to deal with, and the child is parked. */
+export const isWaitersAffair = <X>(turn: Turn<X>, index: number, exit: X): boolean => {
+  if (!answerWaiting(turn, index, { _tag: "StartFailed", exit })) return false
+  setParked(turn, index, true)
+  leaveRound(turn, index)
+  forgetEarlyExit(turn, index)
+  return true
+}
+
 /** A child has stopped, or is past waiting for: it rests as it is told, and whoever waited for that is served. */
 export const rest = <X>(turn: Turn<X>, index: number, resting: Status<X>): void => {
   const { status } = childAt(turn, index)
@@ -106,7 +146,7 @@ export const rest = <X>(turn: Turn<X>, index: number, resting: Status<X>): void 
     emit(turn, { _tag: "Forget", child: index })
   }
   // Those asking for the end have it, even if a group takes the child up again; the others are served in turn.
-  const asked = requests.findIndex(({ _tag }) => _tag === "RestartRequested")
+  const asked = requests.findIndex(({ _tag }) => _tag === "RestartRequested" || _tag === "UpRequested")
   const ended = asked === -1 ? requests.length : asked
   for (const { request } of requests.slice(0, ended)) reply(turn, request, { _tag: "Done" })
   for (const request of requests.slice(ended)) handleRequest(turn, request)

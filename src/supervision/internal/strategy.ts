@@ -62,7 +62,7 @@
 import { isSignificant, isTemporary, type Member, restartOf, shouldRestart } from "./child.ts"
 import { advanceEnding, end } from "./ending.ts"
 import { make } from "./intensity.ts"
-import { handleRequest, rest } from "./requests.ts"
+import { handleRequest, isWaitersAffair, rest } from "./requests.ts"
 import {
   advanceRounds,
   failed,
@@ -76,6 +76,7 @@ import {
 } from "./rounds.ts"
 import {
   type Action,
+  answerWaiting,
   childAt,
   close,
   type EarlyExit,
@@ -173,6 +174,7 @@ const handle = <X>(turn: Turn<X>, event: Event<X>): void => {
     case "TerminateRequested":
     case "RestartRequested":
     case "ParkRequested":
+    case "UpRequested":
       return handleRequest(turn, event)
   }
 }
@@ -208,6 +210,7 @@ const started = <X>(turn: Turn<X>, child: number, request: number | undefined): 
   setStatus(turn, child, { _tag: "Up" })
   leaveRound(turn, child)
   if (request !== undefined) reply(turn, request, { _tag: "Done" })
+  answerWaiting(turn, child, { _tag: "Done" })
 }
 
 const startFailed = <X>(
@@ -216,7 +219,9 @@ const startFailed = <X>(
   request: number | undefined
 ): void => {
   setStatus(turn, child, { _tag: "Down" })
+  const isTold = isWaitersAffair(turn, child, exit)
   if (request !== undefined) return reply(turn, request, { _tag: "StartFailed", exit })
+  if (isTold) return
   if (turn.phase._tag === "Booting") return end(turn, { _tag: "BootFailed", child, exit })
   return failed(turn, { child, exit, isSuspicious: true })
 }
@@ -228,7 +233,9 @@ const startOverdue = <X>(
   request: number | undefined
 ): void => {
   setStatus(turn, child, { _tag: "Zombie", exit })
+  const isTold = isWaitersAffair(turn, child, exit)
   if (request !== undefined) return reply(turn, request, { _tag: "StartFailed", exit })
+  if (isTold) return
   if (turn.phase._tag === "Booting") return end(turn, { _tag: "BootFailed", child, exit })
   return failed(turn, { child, exit, isSuspicious: false })
 }
@@ -277,6 +284,7 @@ const stopped = <X>(turn: Turn<X>, child: number): void =>
 const overdue = <X>(turn: Turn<X>, child: number, exit: X): void => {
   if (isTemporary(childAt(turn, child))) return stopped(turn, child)
   rest(turn, child, { _tag: "Zombie", exit })
+  if (isWaitersAffair(turn, child, exit)) return
   if (isMember(turn, child)) failed(turn, { child, exit, isSuspicious: false })
 }
 
@@ -307,8 +315,8 @@ const advance = <X>(turn: Turn<X>): void => {
 }
 
 const advanceBoot = <X>(turn: Turn<X>, { exits, skipped }: Extract<Phase<X>, { readonly _tag: "Booting" }>): void => {
-  // Nobody has asked for these starts: they are the boot's own.
-  if (turn.children.some(({ status }) => status._tag === "Starting" && status.request === undefined)) return
+  // The boot's own start of a child is the first one.
+  if (turn.children.some(({ incarnation, status }) => status._tag === "Starting" && incarnation === 1)) return
   const next = turn.children.findIndex(({ incarnation }, index) => incarnation === 0 && !skipped.includes(index))
   if (next !== -1) return start(turn, next)
   turn.phase = { _tag: "Running", rounds: [] }

@@ -175,6 +175,21 @@ export const setParked = <X>(turn: Turn<X>, index: number, parked: boolean): voi
   turn.children[index] = { ...childAt(turn, index), parked }
 }
 
+/** Lets a request wait until a child is up. */
+export const awaitUp = <X>(turn: Turn<X>, index: number, request: number): void => {
+  const child = childAt(turn, index)
+  turn.children[index] = { ...child, waiting: [...(child.waiting ?? []), request] }
+}
+
+/** Answers those who wait until a child is up; false if there are none. */
+export const answerWaiting = <X>(turn: Turn<X>, index: number, result: Result<X>): boolean => {
+  const { waiting, ...child } = childAt(turn, index)
+  if (waiting === undefined) return false
+  turn.children[index] = child
+  for (const request of waiting) reply(turn, request, result)
+  return true
+}
+
 /** The highest index that passes the test, or -1. */
 export const lastIndex = <X>(turn: Turn<X>, test: (child: Child<X>, index: number) => boolean): number =>
   turn.children.findLastIndex(test)

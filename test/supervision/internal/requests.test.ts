@@ -256,3 +256,51 @@ describe("a supervisor that is ending", () => {
     assert.deepStrictEqual(script.restart("b", 6), ["reply 6 SupervisorStopping"])
   })
 })
+
+describe("a request that waits until a child is up", () => {
+  it("is answered at once by one that is, and starts one that is down", () => {
+    const script = booted({ members: abc })
+    assert.deepStrictEqual(script.up("a", 1), ["reply 1 Done"])
+    script.park("a", 2)
+    assert.deepStrictEqual(script.up("a", 3), [])
+    assert.deepStrictEqual(script.ok("stop a"), ["reply 2 Done", "start a"])
+    assert.deepStrictEqual(script.up("a", 4), [])
+    assert.deepStrictEqual(script.ok("start a"), ["reply 3 Done", "reply 4 Done"])
+  })
+
+  it("waits for the group of the child", () => {
+    const script = booted({ strategy: "oneForAll", members: abc })
+    script.park("c", 1)
+    script.ok("stop c")
+    script.crash("a")
+    assert.deepStrictEqual(script.up("c", 2), [])
+    assert.deepStrictEqual(script.settle(), ["start a", "start b", "start c", "reply 2 Done"])
+  })
+
+  it("is told of the first start that fails: the child is parked, and nothing is counted", () => {
+    const script = booted({ strategy: "oneForAll", intensity: { max: 1, withinMillis: 1 }, members: abc })
+    script.park("c", 1)
+    script.ok("stop c")
+    script.crash("a")
+    script.up("c", 2)
+    script.ok("release a")
+    script.ok("ask a")
+    script.ok("stop b")
+    script.ok("start a")
+    script.ok("start b")
+    assert.deepStrictEqual(script.fail("start c"), ["reply 2 StartFailed no start c"])
+    assert.deepStrictEqual(script.children(), ["a running", "b running", "c stopped"])
+    assert.deepStrictEqual(script.pending(), [])
+  })
+
+  it("is answered if the child is told to stop, and if the supervisor ends", () => {
+    const script = booted({ members: abc })
+    script.park("a", 1)
+    script.ok("stop a")
+    script.up("a", 2)
+    assert.deepStrictEqual(script.park("a", 3), ["reply 2 StartInterrupted", "stop a"])
+    script.ok("stop a")
+    script.up("a", 4)
+    assert.deepStrictEqual(script.stop(), ["reply 4 SupervisorStopping", "stop a", "stop c"])
+  })
+})

@@ -116,6 +116,10 @@ export class Script {
     return this.send({ _tag: "RestartRequested", request, id })
   }
 
+  up(id: string, request = 1): ReadonlyArray<string> {
+    return this.send({ _tag: "UpRequested", request, id })
+  }
+
   stop(reason = "stop"): ReadonlyArray<string> {
     return this.send({ _tag: "StopRequested", reason })
   }

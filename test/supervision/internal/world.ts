@@ -197,7 +197,11 @@ export class World {
     if (chance(0.05)) return this.stop()
     const request = this.nextRequest++
     const id = `c${int(this.options.members.length + 1)}`
-    const event = { _tag: pick(["TerminateRequested", "RestartRequested", "ParkRequested"] as const), request, id }
+    const event = {
+      _tag: pick(["TerminateRequested", "RestartRequested", "ParkRequested", "UpRequested"] as const),
+      request,
+      id
+    }
     this.requests.set(request, event)
     this.mailbox.push(event)
   }
@@ -231,12 +235,21 @@ export class World {
     const [state, actions] = decide(before, event, this.now)
     assert.strictEqual(JSON.stringify(decide(before, event, this.now)), JSON.stringify([state, actions]), "impure")
     this.state = deepFreeze(state)
+    if (event._tag === "UpRequested") this.checkUp(event.id)
     this.checkRound(event, before)
     if (event._tag === "ChildStarted" && state.children[event.child]!.status._tag === "Up") {
       this.lives[event.child]!.terminated = false
     }
     this.run(actions, before)
     this.checkState()
+  }
+
+  /** A child that somebody wants up is no longer passed over. */
+  private checkUp(id: string): void {
+    const life = this.lives[this.options.members.findIndex((member) => member.id === id)]
+    if (life?.passedOver !== true || life.forgotten || life.incarnation > 0) return
+    life.passedOver = false
+    life.cameBack = true
   }
 
   // ---- checking ---------------------------------------------------------------------------------------------------
@@ -311,7 +324,9 @@ export class World {
         assert.isTrue(this.requests.delete(action.request), "a reply too many")
         const life = this.lives[this.options.members.findIndex(({ id }) => id === request!.id)]
         if (life === undefined) return
-        if (request!._tag !== "RestartRequested") life.terminated ||= action.result._tag === "Done"
+        const wantsUp = request!._tag === "RestartRequested" || request!._tag === "UpRequested"
+        if (!wantsUp) life.terminated ||= action.result._tag === "Done"
+        if (request!._tag === "UpRequested") life.terminated ||= action.result._tag === "StartFailed"
         if (this.booted || life.incarnation > 0) return
         // Nothing is asked of a resource.
         if (action.result._tag === "Done") life.passedOver = true
@@ -348,11 +363,14 @@ export class World {
     assert.strictEqual(incarnation, life.incarnation + 1)
     const { children, phase } = this.state
     // One decision may serve a request to start that had to wait, and then one to park: started, and told to stop.
-    const { parked, status } = children[child]!
+    const { parked, status, waiting } = children[child]!
     assert.isFalse(parked === true && status._tag === "Starting", "a parked child was started")
     assert.include(["Booting", "Running"], phase._tag, "started while the supervisor ends")
     // A start of the boot that an event in the same decision has stopped again is no longer one.
-    if (phase._tag === "Booting" && status._tag === "Starting" && status.request === undefined) this.checkBoot(child)
+    if (phase._tag === "Booting" && status._tag === "Starting" && incarnation === 1) this.checkBoot(child)
+    if (phase._tag === "Booting" && status._tag === "Starting" && incarnation > 1) {
+      assert.isTrue(status.request !== undefined || waiting !== undefined, "the boot starts a child twice")
+    }
     for (let earlier = 0; earlier < child; earlier++) {
       if (this.options.members[earlier]!.kind === "resource") {
         assert.strictEqual(children[earlier]!.status._tag, "Up", "started without its resource")
@@ -371,13 +389,12 @@ export class World {
 
   /** The boot starts what nobody has told to stop, one after the other. */
   private checkBoot(child: number): void {
-    const { incarnation, passedOver, cameBack } = this.lives[child]!
-    assert.strictEqual(incarnation, 0, "the boot starts a child twice")
+    const { passedOver, cameBack } = this.lives[child]!
     assert.isFalse(passedOver, "the boot starts a child that was told to stop")
     const isThere = (life: Life) => life.incarnation > 0 || life.passedOver
     assert.isTrue(this.lives.slice(0, child).every(isThere), "the boot leaves a child out")
     if (!cameBack) assert.isTrue(this.lives.slice(child).every((life) => life.incarnation === 0 || life.cameBack))
-    const own = this.state.children.filter(({ status }) => status._tag === "Starting" && status.request === undefined)
+    const own = this.state.children.filter(({ incarnation, status }) => status._tag === "Starting" && incarnation === 1)
     assert.strictEqual(own.length, 1, "the boot starts two children at once")
   }
 
