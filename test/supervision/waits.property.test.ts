@@ -73,7 +73,6 @@ class World {
         timeout: this.pick([Duration.millis(20), Duration.millis(300), Duration.infinity, Duration.infinity]),
         whenDown: this.pick(["wait", "wait", "fail"] as const)
       }
-      this.waits.set(from, call)
       const inTurn = this.work(call.to, depth + 1)
       const asked =
         this.int(4) === 0
@@ -88,12 +87,12 @@ class World {
       const over = Effect.sync(() => {
         if (this.waits.get(from) === call) this.waits.delete(from)
       })
-      return Effect.ignore(
-        Effect.ensuring(
-          Effect.tapError(asked, (error) => this.failed(call, error)),
-          over
-        )
-      )
+      // Within what notes the end: it may be killed before the step after the first.
+      const begun = Effect.suspend(() => {
+        this.waits.set(from, call)
+        return Effect.tapError(asked, (error) => this.failed(call, error))
+      })
+      return Effect.ignore(Effect.ensuring(begun, over))
     })
   }
 
