@@ -213,6 +213,7 @@ describe("send and cast", () => {
         assert.deepStrictEqual(seen, [
           {
             name: "test/shop",
+            displayName: "test/shop",
             label: undefined,
             from: me,
             content: "lost",
