@@ -30,6 +30,7 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { inSlices } from "../kernel/Kernel.ts"
+import * as Check from "../values/check.ts"
 import type { TreeEnd, TreeFailed } from "../kernel/TreeWatch.ts"
 import { CurrentApplication, failIfFailed, Launched } from "./internal/launched.ts"
 
@@ -169,7 +170,7 @@ export const launch = <ROut, E, RIn>(
   options: Options | undefined
 ): Effect.Effect<Launching<ROut, E>, never, RIn> =>
   Effect.withFiber((fiber) => {
-    const within = Duration.fromInputUnsafe(options?.stopWithin ?? Duration.seconds(30))
+    const within = Check.duration("stopWithin", options?.stopWithin ?? Duration.seconds(30))
     const launched = new Launched(layer as Layer.Layer<ROut, E>, scheduled(fiber.context, options))
     const { ended, ready } = launched
     const over = Effect.raceFirst(Effect.andThen(ready, Effect.never), Effect.flatMap(ended, failIfFailed))

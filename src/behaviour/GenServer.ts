@@ -28,6 +28,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as Check from "../values/check.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
 import * as Handle from "../kernel/Handle.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
@@ -559,7 +560,7 @@ export const terminate = <M extends Protocol.Any>(
 ): Effect.Effect<void, CallError> =>
   stopServer(Handle.targetOf(client), {
     reason: options?.reason ?? ExitReason.normal,
-    timeout: Duration.fromInputUnsafe(options?.timeout ?? Duration.infinity)
+    timeout: Check.duration("The timeout of GenServer.terminate", options?.timeout ?? Duration.infinity)
   })
 
 /**

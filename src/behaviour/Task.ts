@@ -43,13 +43,13 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Check from "../values/check.ts"
 import { isInstance } from "../values/describe.ts"
 import { shutdown as plainShutdown } from "../kernel/ExitReason.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, spawnLink, unlink, type Self } from "../kernel/Process.ts"
 import { Self as SelfKey, type ProcessRecord } from "../kernel/ProcessRecord.ts"
-import { shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
-import { durationOf, limitOf } from "./internal/taskDurations.ts"
+import { checkedLimit, shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
 import { outcomeOf, spawnTask, TaskRun, toResult, type TypeId } from "./internal/taskRun.ts"
 import { streamOf } from "./internal/taskStream.ts"
 import type { Begin } from "./internal/taskStreamSpec.ts"
@@ -99,7 +99,7 @@ export interface StreamOptions<Z extends boolean = boolean> {
   /** Whether outcomes come in the order of the input (default), or as they are there. */
   readonly ordered?: boolean | undefined
   /** How long an item may take, from the start of its task. Default 5 seconds. */
-  readonly timeout?: Duration.Input | "infinity" | undefined
+  readonly timeout?: Duration.Input | undefined
   /** Whether each outcome comes together with its input. Default false. */
   readonly zipInput?: Z | undefined
   /** How long the tasks may take to end when the stream ends before them. Default 5 seconds. */
@@ -259,7 +259,7 @@ export const poll = <A, E>(
 ): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> => {
   const now = Effect.sync(() => resultOf<A, E>(runOf(task)))
   if (options?.timeout === undefined) return now
-  const timeout = durationOf("The timeout of a poll", options.timeout)
+  const timeout = Check.duration("The timeout of a poll", options.timeout)
   // What came at the last moment is there all the same.
   return Effect.andThen(Effect.timeoutOption(Effect.exit(await_(task)), timeout), now)
 }
@@ -270,7 +270,7 @@ export const poll = <A, E>(
  * **Details**
  *
  * The task is unlinked first, so that its end touches nobody. It is interrupted at once; after the limit (default 5
- * seconds) it is killed. With `"brutalKill"` it is killed at once, with `"infinity"` never. A task that ended for another
+ * seconds) it is killed. With `"brutalKill"` it is killed at once, with `"Infinity"` never. A task that ended for another
  * reason than it was told gives its outcome: one that had to be killed, for example, a `TaskExit` with `Killed`.
  *
  * Throws a `RangeError` for a limit that cannot be; the task has been told nothing then.
@@ -287,7 +287,7 @@ export const shutdown = <A, E>(
   options?: { readonly limit?: Limit | undefined }
 ): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> => {
   const run = runOf(task)
-  const limit = limitOf("The limit of a shutdown", options?.limit)
+  const limit = options?.limit === undefined ? undefined : checkedLimit("The limit of a shutdown", options.limit)
   const brutal = limit === "brutalKill"
   const tell = Effect.sync(() => {
     if (brutal) run.record?.kill()

@@ -11,10 +11,11 @@
  * @stability experimental
  * @since 0.1.0
  */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Types from "effect/Types"
+import * as Check from "../values/check.ts"
 import type * as ExitReason from "../kernel/ExitReason.ts"
 import { MachineEvent } from "./internal/machineEvent.ts"
 import type * as Protocol from "./Protocol.ts"
@@ -487,9 +488,7 @@ export const eventTimeout = <const Ev>(delay: Duration.Input, event: Ev): TimerA
  * @since 0.1.0
  */
 export const timeout = <const Ev>(timer: TimerName, delay: Duration.Input, event: Ev): TimerAction<Ev> => {
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(delay))
-  if (millis < 0) throw new RangeError(`A timeout must not be negative, got ${millis} ms`)
-  return { _tag: "SetTimer", timer, millis, event }
+  return { _tag: "SetTimer", timer, millis: Check.millis("A timeout", delay), event }
 }
 
 /**
@@ -545,9 +544,7 @@ export const info = <const I>(content: I): InfoEvent<I> =>
  * @since 0.1.0
  */
 export const elapse = (duration: Duration.Input): Elapse => {
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(duration))
-  if (millis < 0 || millis === Infinity) {
-    throw new RangeError(`The time that passes must be finite and not negative, got ${millis} ms`)
-  }
+  const millis = Check.millis("The time that passes", duration)
+  if (millis === Infinity) Check.refuse("The time that passes", "a finite duration", duration)
   return { [ElapseTypeId]: ElapseTypeId, millis }
 }

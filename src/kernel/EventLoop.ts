@@ -21,9 +21,10 @@
  * @since 0.1.0
  */
 import type * as Clock from "effect/Clock"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Check from "../values/check.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import * as Events from "./Events.ts"
 import * as Kernel from "./Kernel.ts"
@@ -51,7 +52,7 @@ import * as Kernel from "./Kernel.ts"
  * @since 0.1.0
  */
 export const layer = (options?: { readonly threshold?: Duration.Input | undefined }): Layer.Layer<never> => {
-  const threshold = Duration.toMillis(Duration.fromInputUnsafe(options?.threshold ?? "100 millis"))
+  const threshold = Check.millis("The threshold of a blocked loop", options?.threshold ?? "100 millis")
   if (!Number.isFinite(threshold) || threshold < 4) {
     throw new RangeError(`The threshold of a blocked loop must be finite and at least 4 ms, got ${threshold} ms`)
   }

@@ -16,7 +16,7 @@
  * @stability experimental
  * @since 0.1.0
  */
-import { describe } from "../values/describe.ts"
+import * as Check from "../values/check.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -57,13 +57,10 @@ export interface Bound {
  * @since 0.1.0
  */
 export const bound = (options: Bound): Bound => {
-  if (!Number.isSafeInteger(options.capacity) || options.capacity < 1) {
-    throw new RangeError(`Mailbox capacity must be a whole number of at least 1, got ${options.capacity}`)
+  return {
+    capacity: Check.wholeNumber("The capacity of a mailbox", options.capacity, 1),
+    policy: Check.oneOf("The policy of a mailbox", options.policy, policies)
   }
-  if (!policies.includes(options.policy)) {
-    throw new RangeError(`Mailbox policy must be one of ${policies.join(", ")}, got ${describe(options.policy)}`)
-  }
-  return { capacity: options.capacity, policy: options.policy }
 }
 
 const policies: ReadonlyArray<Policy> = ["suspend", "fail", "dropNewest", "dropOldest"]

@@ -2,7 +2,7 @@
  * Ends a process in good order, within a limit.
  *
  * The process is asked to end; at the limit it is killed. Its end is complete when its fiber and its scope have ended,
- * too. What has not ended a second limit later is left behind as a zombie. With `"infinity"` there is no limit to the orderly
+ * too. What has not ended a second limit later is left behind as a zombie. With `"Infinity"` there is no limit to the orderly
  * end, but a process that somebody kills meanwhile still has 5 seconds.
  *
  * **In Erlang/OTP**
@@ -15,6 +15,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Check from "../values/check.ts"
 import * as ExitReason from "./ExitReason.ts"
 import type { Pid } from "./Pid.ts"
 import { displayName, warn, type ProcessRecord } from "./ProcessRecord.ts"
@@ -22,13 +23,13 @@ import { displayName, warn, type ProcessRecord } from "./ProcessRecord.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * How long an orderly end may take: a duration, `"brutalKill"` to kill at once, or `"infinity"` to wait for ever. What is
- * dead has as long again to let go of what it holds: 5 seconds with `"brutalKill"` and `"infinity"`.
+ * How long an orderly end may take: a duration, `"brutalKill"` to kill at once, or `"Infinity"` to wait for ever. What is
+ * dead has as long again to let go of what it holds: 5 seconds with `"brutalKill"` and `"Infinity"`.
  *
  * @category models
  * @since 0.1.0
  */
-export type Limit = Duration.Input | "brutalKill" | "infinity"
+export type Limit = Duration.Input | "brutalKill"
 
 /**
  * How a process ended that was asked to.
@@ -108,7 +109,7 @@ export const shutdownAllTelling = (
   records: ReadonlyArray<ProcessRecord>,
   options: { readonly limit?: Limit | undefined; readonly overran: Overran }
 ): Effect.Effect<void> => {
-  const limit = parse(options.limit ?? defaultLimit)
+  const limit = parse(checkedLimit("The limit of a shutdown", options.limit ?? defaultLimit))
   const ask = Effect.suspend(() => {
     if (limit.orderly === undefined) return Effect.void
     for (const record of records) record.shutdown(ExitReason.shutdown())
@@ -138,7 +139,7 @@ export const shutdownTelling = (
     readonly overran: Overran
   }
 ): Effect.Effect<Ended> => {
-  const limit = parse(options.limit ?? defaultLimit)
+  const limit = parse(checkedLimit("The limit of a shutdown", options.limit ?? defaultLimit))
   return Effect.suspend(() => {
     const asked = limit.orderly === undefined ? Effect.void : orderly(record, limit.orderly, options.reason)
     const overran = limit.orderly === undefined ? undefined : options.overran
@@ -170,10 +171,14 @@ interface Parsed {
   readonly release: Duration.Duration
 }
 
-/** @internal */
+/** A limit, or a `RangeError` that says what it must be. @internal */
+export const checkedLimit = (what: string, limit: Limit): Limit =>
+  limit === "brutalKill" ? limit : Check.duration(what, limit)
+
+/** Of a limit that was checked. @internal */
 export const parse = (limit: Limit): Parsed => {
   if (limit === "brutalKill") return { orderly: undefined, own: defaultLimit, release: defaultLimit }
-  const orderly = limit === "infinity" ? Duration.infinity : Duration.fromInputUnsafe(limit)
+  const orderly = Duration.fromInputUnsafe(limit)
   return { orderly, own: orderly, release: Duration.isFinite(orderly) ? orderly : defaultLimit }
 }
 

@@ -22,6 +22,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Check from "../values/check.ts"
 import { Deadline } from "./internal/deadlines.ts"
 import type { KernelState } from "./internal/kernelState.ts"
 import * as Kernel from "./Kernel.ts"
@@ -234,8 +235,6 @@ class MessageTimer extends Deadline implements Timer, Belonging {
 }
 
 const millisOf = (delay: Duration.Input, every: boolean): number => {
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(delay))
-  if (every && millis <= 0) throw new RangeError(`The interval of a timer must be longer than zero, got ${millis} ms`)
-  if (millis < 0) throw new RangeError(`The delay of a timer must not be negative, got ${millis} ms`)
-  return millis
+  if (!every) return Check.millis("The delay of a timer", delay)
+  return Duration.toMillis(Check.positiveDuration("The interval of a timer", delay))
 }

@@ -23,6 +23,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import * as Check from "../values/check.ts"
 import { describe } from "../values/describe.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle } from "../kernel/Handle.ts"
 import * as Kernel from "../kernel/Kernel.ts"
@@ -319,7 +320,7 @@ const give = (kernel: KernelState, name: string, record: ProcessRecord): void =>
 /** A name from outside. @internal */
 export const checkedName = (name: unknown): string => {
   if (typeof name === "string" && name !== "") return name
-  throw new RangeError(`A name must be a string that is not empty, got ${name === "" ? '""' : describe(name)}`)
+  return Check.refuse("A name", "a string that is not empty", name)
 }
 
 const isHandle = (u: Name<never> | Handle<unknown>): u is Handle<unknown> => hasProperty(u, HandleTypeId)

@@ -27,7 +27,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
-import { describe } from "../values/describe.ts"
+import * as Check from "../values/check.ts"
 import { DefinitionTypeId, type Client, type Definition } from "../behaviour/GenServer.ts"
 import type * as Protocol from "../behaviour/Protocol.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
@@ -351,9 +351,7 @@ const makeHandle = (target: HandleTarget, clients: ReadonlyArray<unknown>): Part
     clients: Effect.sync(() => clients.slice(0, size())),
     size: Effect.sync(size),
     resize: (size) => {
-      if (!Number.isInteger(size) || size < 0 || size > all) {
-        throw new RangeError(`${target.key}: size must be a whole number from 0 to ${all}, got ${describe(size)}`)
-      }
+      Check.wholeNumber(`${target.key}: size`, size, 0, all)
       return Effect.suspend(() => {
         const supervisor = currentOf(target)
         return supervisor === undefined

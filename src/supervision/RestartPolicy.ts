@@ -26,6 +26,7 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
+import * as Check from "../values/check.ts"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import * as Intensity from "./internal/intensity.ts"
 import { MonotonicNow } from "./internal/monotonic.ts"
@@ -131,7 +132,7 @@ export const intensity = (options: {
   readonly max: number
   readonly within: Duration.Input
 }): Schedule.Schedule<number> => {
-  const empty = Intensity.make({ max: options.max, withinMillis: Duration.toMillis(options.within) })
+  const empty = Intensity.make({ max: options.max, withinMillis: Check.millis("intensity: within", options.within) })
   return Schedule.fromStep(
     Effect.sync(() => {
       let window = empty
@@ -183,10 +184,10 @@ export const decaying = (options: {
   readonly halfLife: Duration.Input
 }): Schedule.Schedule<number> => {
   const { threshold } = options
-  const halfLife = Duration.toMillis(options.halfLife)
-  if (!(threshold >= 0)) throw new RangeError(`decaying: threshold must be 0 or more, not ${threshold}`)
-  if (!(halfLife > 0 && Number.isFinite(halfLife))) {
-    throw new RangeError(`decaying: halfLife must be finite and longer than 0 milliseconds, not ${halfLife}`)
+  const halfLife = Duration.toMillis(Check.positiveDuration("decaying: halfLife", options.halfLife))
+  if (halfLife === Infinity) Check.refuse("decaying: halfLife", "a finite duration", options.halfLife)
+  if (!(typeof threshold === "number" && threshold >= 0)) {
+    Check.refuse("decaying: threshold", "a number, 0 or more", threshold)
   }
   return Schedule.fromStep(
     Effect.sync(() => {
@@ -244,7 +245,7 @@ export const resetAfter: {
 } = dual(
   2,
   <O, I, E, R>(self: Schedule.Schedule<O, I, E, R>, quiet: Duration.Input): Schedule.Schedule<O, I & Uptime, E, R> => {
-    const limit = Duration.fromInputUnsafe(quiet)
+    const limit = Check.duration("resetAfter", quiet)
     return Schedule.fromStep(
       Effect.map(Schedule.toStep(self), (first) => {
         let step = first

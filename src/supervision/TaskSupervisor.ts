@@ -47,14 +47,14 @@ import type { TaskExit, TaskTimeout } from "../behaviour/TaskError.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, type Self } from "../kernel/Process.ts"
-import type { Limit } from "../kernel/Shutdown.ts"
+import { checkedLimit, type Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
 import { childrenOf, currentOf, firstStart, MaxChildren, terminate, withSupervisor } from "./DynamicSupervisor.ts"
 import type { ChildPolicy, DynamicChild } from "./internal/dynamicChild.ts"
 import type { DynamicProcess } from "./internal/dynamicProcess.ts"
 import type { DynamicSpec } from "./internal/dynamicSpec.ts"
 import { dynamicLayer } from "./internal/launch.ts"
-import { dynamicSpecOf, limit } from "./internal/options.ts"
+import { dynamicSpecOf } from "./internal/options.ts"
 import { keyOf, TaskJob, taskLaunch } from "./internal/taskJob.ts"
 import { knownRestart } from "./internal/validate.ts"
 import type { Restart } from "./RestartPolicy.ts"
@@ -323,7 +323,7 @@ const policyOf = (spec: DynamicSpec, { restart, shutdown }: StartOptions = {}): 
   if (restart === undefined && shutdown === undefined) return spec
   return {
     restart: restart ?? spec.restart,
-    limit: shutdown === undefined ? spec.limit : limit(`${spec.id}: shutdown`, shutdown)
+    limit: shutdown === undefined ? spec.limit : checkedLimit(`${spec.id}: shutdown`, shutdown)
   }
 }
 

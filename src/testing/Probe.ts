@@ -26,6 +26,7 @@ import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import type { Refinement } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import * as Check from "../values/check.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
 import { type Handle, targetOf } from "../kernel/Handle.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
@@ -144,7 +145,7 @@ export class ExpectationFailed extends Data.TaggedError("ExpectationFailed")<{
  */
 export const make = <M = unknown>(options?: Options): Effect.Effect<Probe<M>, never, Scope.Scope> =>
   Effect.suspend(() => {
-    const arrivals = new Arrivals(Duration.fromInputUnsafe(options?.within ?? Duration.seconds(1)))
+    const arrivals = new Arrivals(Check.duration("The patience of a probe", options?.within ?? Duration.seconds(1)))
     // Added in the step it is taken in: at no time is a message neither in the mailbox nor here.
     const take = (message: unknown) => {
       arrivals.add(message)

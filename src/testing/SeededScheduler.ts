@@ -32,6 +32,7 @@ import * as Random from "effect/Random"
 import * as Schema from "effect/Schema"
 import * as Scheduler from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
+import * as Check from "../values/check.ts"
 import { withFirstSleep } from "./internal/firstSleep.ts"
 import { isTestClock } from "./internal/liveClock.ts"
 
@@ -180,7 +181,7 @@ export const settle: Effect.Effect<void> = Effect.yieldNowWith(Number.POSITIVE_I
  * @since 0.1.0
  */
 export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
-  Effect.andThen(Effect.andThen(settle, TestClock.adjust(duration)), settle)
+  Effect.andThen(Effect.andThen(settle, TestClock.adjust(Check.duration("The time that passes", duration))), settle)
 
 /**
  * Runs an effect in the world of one seed: a fresh seeded scheduler, a fresh `TestClock`, a seeded `Random`.
@@ -304,9 +305,9 @@ class SeededSchedulerImpl implements SeededScheduler, Scheduler.SchedulerDispatc
 
   constructor(seed: number, options: Options | undefined) {
     const preemption = options?.preemption ?? 0.2
-    if (!Number.isSafeInteger(seed)) throw new RangeError(`A seed is a safe integer, and not ${seed}`)
+    if (!Number.isSafeInteger(seed)) Check.refuse("A seed", "a safe integer", seed)
     if (!(preemption >= 0 && preemption < 1)) {
-      throw new RangeError(`A probability of preemption is from 0 to below 1, and not ${preemption}`)
+      Check.refuse("A probability of preemption", "from 0 to below 1", preemption)
     }
     this.seed = seed
     this.preemption = preemption

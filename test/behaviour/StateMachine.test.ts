@@ -127,7 +127,10 @@ describe("ends", () => {
         })
       assert.include(yield* why(() => "nonsense" as never), "A answers call with no transition")
       assert.include(yield* why(() => keep([insert({ _tag: "Nobody" } as never)])), "A has no handler for Nobody")
-      assert.include(yield* why(() => keep([stateTimeout(-1, noting([], "never"))])), "must not be negative")
+      assert.include(
+        yield* why(() => keep([stateTimeout(-1, noting([], "never"))])),
+        "A timeout must be a duration of 0 or more, not -1"
+      )
     })
   )
 

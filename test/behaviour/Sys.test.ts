@@ -330,7 +330,7 @@ describe("suspend", () => {
       yield* client.cast(set(1))
       const pid = yield* pidOf(client)
       const reason = ExitReason.shutdown("parent")
-      yield* Shutdown.shutdown(pid, { reason, limit: "infinity" })
+      yield* Shutdown.shutdown(pid, { reason, limit: "Infinity" })
       assert.deepStrictEqual(yield* Process.awaitExit(pid), reason)
     })
   )

@@ -455,7 +455,7 @@ describe("shutdown", () => {
     "interrupted, it has told the task all the same",
     Effect.gen(function* () {
       const task = yield* Task.asyncNoLink(Effect.never)
-      const told = yield* Effect.forkChild(Task.shutdown(task, { limit: "infinity" }))
+      const told = yield* Effect.forkChild(Task.shutdown(task, { limit: "Infinity" }))
       yield* settle
       yield* Fiber.interrupt(told)
       yield* settle

@@ -97,9 +97,9 @@ describe("sendAfter", () => {
     Effect.gen(function* () {
       const pid = (yield* idle()) as Pid.Pid<number>
       for (const [effect, message] of [
-        [Timer.sendAfter(pid, 1, -1), "The delay of a timer must not be negative, got -1 ms"],
-        [Timer.sendEvery(pid, 1, 0), "The interval of a timer must be longer than zero, got 0 ms"],
-        [Timer.sendEvery(pid, 1, -5), "The interval of a timer must be longer than zero, got -5 ms"]
+        [Timer.sendAfter(pid, 1, -1), "The delay of a timer must be a duration of 0 or more, not -1"],
+        [Timer.sendEvery(pid, 1, 0), "The interval of a timer must be a duration longer than 0, not 0"],
+        [Timer.sendEvery(pid, 1, -5), "The interval of a timer must be a duration longer than 0, not -5"]
       ] as const) {
         assert.deepStrictEqual(yield* Effect.exit(effect), Exit.die(new RangeError(message)))
       }

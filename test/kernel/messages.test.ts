@@ -211,10 +211,10 @@ describe("the other policies", () => {
   }
 
   it("a bound says what is wrong with it", () => {
-    assert.throws(() => Mailbox.bound({ capacity: 0, policy: "fail" }), RangeError, "got 0")
-    assert.throws(() => Mailbox.bound({ capacity: 1.5, policy: "fail" }), RangeError, "got 1.5")
-    assert.throws(() => Mailbox.bound({ capacity: NaN, policy: "fail" }), RangeError, "got NaN")
-    assert.throws(() => Mailbox.bound({ capacity: 1, policy: "block" as "fail" }), RangeError, "got block")
+    assert.throws(() => Mailbox.bound({ capacity: 0, policy: "fail" }), RangeError, "not 0")
+    assert.throws(() => Mailbox.bound({ capacity: 1.5, policy: "fail" }), RangeError, "not 1.5")
+    assert.throws(() => Mailbox.bound({ capacity: NaN, policy: "fail" }), RangeError, "not NaN")
+    assert.throws(() => Mailbox.bound({ capacity: 1, policy: "block" as "fail" }), RangeError, `not "block"`)
   })
 
   it.effect("spawn with a wrong bound dies with the RangeError and starts nothing", () =>
@@ -223,7 +223,7 @@ describe("the other policies", () => {
         const exit = yield* Effect.exit(Process.spawn(Effect.void, { mailbox: { capacity: 0, policy: "fail" } }))
         assert.deepStrictEqual(
           exit,
-          Exit.die(new RangeError("Mailbox capacity must be a whole number of at least 1, got 0"))
+          Exit.die(new RangeError("The capacity of a mailbox must be a whole number, 1 or more, not 0"))
         )
         assert.strictEqual((yield* Kernel.counts).processes, 0)
       })

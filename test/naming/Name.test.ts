@@ -25,7 +25,7 @@ const recordOf = (pid: Pid.Pid) => pid as unknown as ProcessRecord.ProcessRecord
 
 describe("a name", () => {
   it("is a string that is not empty", () => {
-    const message = "A name must be a string that is not empty, got "
+    const message = "A name must be a string that is not empty, not "
     for (const [bad, shown] of [
       ["", '""'],
       [undefined, "undefined"],

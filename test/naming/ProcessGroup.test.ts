@@ -46,7 +46,7 @@ const shown = (change: ProcessGroup.Change<string, string>) =>
 
 describe("a scope of groups", () => {
   it("has a name that is not empty", () => {
-    assert.throws(() => ProcessGroup.make(""), RangeError, 'A name must be a string that is not empty, got ""')
+    assert.throws(() => ProcessGroup.make(""), RangeError, 'A name must be a string that is not empty, not ""')
     assert.isTrue(ProcessGroup.isProcessGroup(Workers))
     assert.isFalse(ProcessGroup.isProcessGroup({ name: "test/workers" }))
   })
@@ -224,8 +224,8 @@ describe("a group", () => {
 
 describe("a stream of membership", () => {
   it("has a capacity of at least one", () => {
-    assert.throws(() => ProcessGroup.changes(Workers, { capacity: 0.5 }), RangeError, "at least 1, got 0.5")
-    assert.throws(() => ProcessGroup.changesOf(Workers, "eu", { capacity: 0 }), RangeError, "at least 1, got 0")
+    assert.throws(() => ProcessGroup.changes(Workers, { capacity: 0.5 }), RangeError, "1 or more, not 0.5")
+    assert.throws(() => ProcessGroup.changesOf(Workers, "eu", { capacity: 0 }), RangeError, "1 or more, not 0")
   })
 
   kernelTest(

@@ -31,7 +31,7 @@ describe("a registry", () => {
     assert.throws(
       () => Registry.make("", { keys: "unique" }),
       RangeError,
-      'A name must be a string that is not empty, got ""'
+      'A name must be a string that is not empty, not ""'
     )
     assert.throws(() => Registry.make("test/x", { keys: "both" as "unique" }), RangeError, 'got "both"')
     assert.strictEqual(Rooms.name, "test/rooms")
@@ -400,7 +400,7 @@ describe("values", () => {
 
 describe("a stream of changes", () => {
   it("has a capacity of at least one", () => {
-    assert.throws(() => Registry.changes(Rooms, { capacity: 0 }), RangeError, "at least 1, got 0")
+    assert.throws(() => Registry.changes(Rooms, { capacity: 0 }), RangeError, "1 or more, not 0")
   })
 
   kernelTest(

@@ -159,7 +159,7 @@ describe("options from code without types", () => {
   it("a strategy or a restart type there is none of is a RangeError that says what is allowed", () => {
     const untyped = (options: object): never => options as never
     const worker = Supervisor.worker("w", Effect.never, untyped({ restart: "sometimes" }))
-    const restarts = "restart must be one of permanent, transient, temporary, got sometimes"
+    const restarts = 'restart must be one of permanent, transient, temporary, not "sometimes"'
     assert.throws(
       () => Supervisor.Service<never>()("test/Wrong", { strategy: "oneForOne", children: [worker] }),
       RangeError,
@@ -170,7 +170,7 @@ describe("options from code without types", () => {
     assert.throws(
       () => Supervisor.Service<never>()("test/Wrong", untyped({ strategy: "oneForFour", children: [] })),
       RangeError,
-      "strategy must be one of oneForOne, oneForAll, restForOne, got oneForFour"
+      'strategy must be one of oneForOne, oneForAll, restForOne, not "oneForFour"'
     )
   })
 })

@@ -206,7 +206,7 @@ const life = ({ crashes }: World) =>
     class Top extends Supervisor.Service<Top>()("test/Top", {
       strategy: "oneForOne",
       intensity: { max: 1000, within: "1 second" },
-      children: [Supervisor.child(Kids.layer, { shutdown: "infinity" })]
+      children: [Supervisor.child(Kids.layer, { shutdown: "Infinity" })]
     }) {}
     const isNested = yield* chance(50)
     const { close, context } = yield* isNested ? run(Top.layer) : run(Kids.layer)

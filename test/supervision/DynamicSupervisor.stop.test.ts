@@ -35,7 +35,7 @@ const stubbornly = (key: string, millis: number): Script => ({
 describe("a stop", () => {
   for (const [name, shutdown, reason] of [
     ["brutalKill", "brutalKill", ExitReason.killed],
-    ["infinity", "infinity", ExitReason.shutdown()],
+    ["Infinity", "Infinity", ExitReason.shutdown()],
     ["a limit", "1 second", ExitReason.shutdown()]
   ] as const) {
     treeTest(`#200, #173 of three children with ${name}`, ({ journal, lines }) =>
@@ -172,7 +172,7 @@ describe("a stop", () => {
   treeTest("#202 children that end for a reason of their own keep it", ({ journal }) =>
     Effect.gen(function* () {
       const reason = ExitReason.shutdown("oops")
-      for (const shutdown of ["infinity", "1 second"] as const) {
+      for (const shutdown of ["Infinity", "1 second"] as const) {
         const { close } = yield* startOf(journal, { shutdown, restart: "temporary" }, shutdown)
         const pid = journal.pid(shutdown)
         const supervisor = yield* theSupervisor
@@ -290,7 +290,7 @@ describe("a kill", () => {
       const terminate: Script["terminate"] = (key) => (key === "stopping" ? Effect.never : Effect.void)
       const { kids, start } = yield* startOf(
         journal,
-        { shutdown: "infinity", script: { init, terminate } },
+        { shutdown: "Infinity", script: { init, terminate } },
         "running",
         "restarting",
         "stopping"
@@ -330,7 +330,7 @@ describe("a kill", () => {
           init: () => Effect.addFinalizer(() => Effect.sleep("3 seconds")),
           terminate: () => Effect.never
         }
-        const Kids = supervisorOf(journal, { script, shutdown: "infinity" })
+        const Kids = supervisorOf(journal, { script, shutdown: "Infinity" })
         class Top extends Supervisor.Service<Top>()("test/Top", {
           strategy: "oneForOne",
           children: [Supervisor.child(Kids.layer, { id: "kids", shutdown: "10 seconds" })]

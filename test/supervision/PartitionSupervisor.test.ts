@@ -461,7 +461,7 @@ describe("resize", () => {
     Effect.gen(function* () {
       const { parts } = yield* runParts(journal, { partitions: 2 })
       for (const size of [3, -1, 0.5, NaN]) {
-        assert.throws(() => parts.resize(size), RangeError, `size must be a whole number from 0 to 2, got ${size}`)
+        assert.throws(() => parts.resize(size), RangeError, `size must be a whole number from 0 to 2, not ${size}`)
       }
       assert.strictEqual(yield* parts.resize(2), 2)
     })

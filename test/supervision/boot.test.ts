@@ -267,7 +267,7 @@ describe("options", () => {
 
   it("every other combination is accepted", () => {
     for (const restart of ["permanent", "transient", "temporary"] as ReadonlyArray<RestartPolicy.Restart>) {
-      for (const shutdown of ["brutalKill", "infinity", "1 second", 0] as const) {
+      for (const shutdown of ["brutalKill", "Infinity", "1 second", 0] as const) {
         for (const autoShutdown of ["never", "anySignificant", "allSignificant"] as const) {
           const significant = autoShutdown !== "never" && restart !== "permanent"
           const children = [worker("a", { restart, shutdown, significant })]

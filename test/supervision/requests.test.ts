@@ -599,7 +599,7 @@ describe("a supervisor that is down", () => {
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
-        children: [child(journal, "a", { script: { terminate: () => Effect.sleep("1 hour") }, shutdown: "infinity" })]
+        children: [child(journal, "a", { script: { terminate: () => Effect.sleep("1 hour") }, shutdown: "Infinity" })]
       }) {}
       const { context } = yield* run(Sup.layer)
       const sup = Context.get(context, Sup)

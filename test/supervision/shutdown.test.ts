@@ -192,7 +192,7 @@ describe("limits", () => {
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
-        children: [child(journal, "a", { shutdown: "infinity", script: { terminate: () => Effect.sleep("1 day") } })]
+        children: [child(journal, "a", { shutdown: "Infinity", script: { terminate: () => Effect.sleep("1 day") } })]
       }) {}
       const { close } = yield* run(Sup.layer)
       const closing = yield* beside(close)
@@ -623,7 +623,7 @@ describe("what is dead and does not let go", () => {
       const gate = yield* Deferred.make<void>()
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
-        children: [child(journal, "a", { shutdown: "infinity", script: { init: held(gate) } })]
+        children: [child(journal, "a", { shutdown: "Infinity", script: { init: held(gate) } })]
       }) {}
       const { context } = yield* run(Sup.layer)
       yield* Process.kill(journal.pid("a"))
@@ -647,7 +647,7 @@ describe("what is dead and does not let go", () => {
       const terminate = () => Deferred.await(gate)
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
-        children: [child(journal, "a", { shutdown: "infinity", script: { terminate } })]
+        children: [child(journal, "a", { shutdown: "Infinity", script: { terminate } })]
       }) {}
       const { close } = yield* run(Sup.layer)
       const closing = yield* beside(close)
@@ -663,7 +663,7 @@ describe("what is dead and does not let go", () => {
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const init: KidScript["init"] = (_, n) => held(gate)(n)
-      const { kids, start } = yield* runKids(journal, { restart: "temporary", shutdown: "infinity", script: { init } })
+      const { kids, start } = yield* runKids(journal, { restart: "temporary", shutdown: "Infinity", script: { init } })
       yield* start("a")
       yield* Process.kill(journal.pid("a"))
       const starting = yield* beside(start("a"))
@@ -682,7 +682,7 @@ describe("what is dead and does not let go", () => {
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const init: KidScript["init"] = (_, n) => held(gate)(n)
-      const { start } = yield* runKids(journal, { shutdown: "infinity", script: { init } })
+      const { start } = yield* runKids(journal, { shutdown: "Infinity", script: { init } })
       yield* start("a")
       yield* Process.kill(journal.pid("a"))
       yield* pass("5 seconds")
@@ -782,7 +782,7 @@ describe("a killed supervisor", () => {
         children: [
           child(journal, "b", { schedule: Schedule.spaced("1 minute") }),
           child(journal, "c", { script: { init: (n) => (n === 2 ? Effect.never : Effect.void) } }),
-          child(journal, "d", { shutdown: "infinity", script: { terminate: () => terminate } })
+          child(journal, "d", { shutdown: "Infinity", script: { terminate: () => terminate } })
         ]
       }) {}
       class Outer extends Supervisor.Service<Outer>()("test/Outer", {
@@ -829,7 +829,7 @@ describe("a killed supervisor", () => {
   for (const [shutdown, millis] of [
     [undefined, 5_000],
     ["brutalKill", 5_000],
-    ["infinity", 5_000],
+    ["Infinity", 5_000],
     ["1 second", 1_000]
   ] as const) {
     treeTest(`goes on without a child that does not end within its limit: ${shutdown}`, ({ events, journal, lines }) =>
@@ -943,7 +943,7 @@ describe("a killed supervisor", () => {
         const gate = yield* Deferred.make<void>()
         const init: KidScript["init"] = (key, n) =>
           key === "b" && n === 1 ? Effect.addFinalizer(() => Deferred.await(gate)) : Effect.void
-        const Kids = supervisorOf(journal, { shutdown: "infinity", script: { init } })
+        const Kids = supervisorOf(journal, { shutdown: "Infinity", script: { init } })
         class Top extends Supervisor.Service<Top>()("test/Top", {
           strategy: "oneForOne",
           children: [Supervisor.child(Kids.layer, { id: "kids" })]

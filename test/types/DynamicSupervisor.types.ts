@@ -150,7 +150,7 @@ class Patient extends DynamicSupervisor.Service<Patient>()("types/Patient", {
     ),
   resetAfter: "1 minute",
   intensity: { max: 100, within: "1 hour" },
-  shutdown: "infinity",
+  shutdown: "Infinity",
   maxChildren: 1000
 }) {}
 same<typeof Patient.layer, Layer.Layer<Patient, never, History>>(true)

@@ -44,7 +44,7 @@ class Numbered extends PartitionSupervisor.Service<Numbered>()("types/Numbered",
   partitions: 4,
   strategy: "restForOne",
   intensity: { max: 3, within: "1 minute" },
-  shutdown: "infinity"
+  shutdown: "Infinity"
 }) {}
 same<typeof Numbered.layer, Layer.Layer<Numbered, DatabaseError, Database>>(true)
 

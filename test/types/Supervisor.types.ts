@@ -304,7 +304,7 @@ Supervisor.child(Account.layer, { watch: () => Effect.never })
 const options = { restart: undefined, shutdown: undefined, schedule: undefined, resetAfter: undefined, id: undefined }
 Supervisor.child(Account.layer, { ...options, significant: undefined })
 Supervisor.resource(Database, DatabaseLive, { shutdown: 500, schedule: undefined, resetAfter: Duration.minutes(1) })
-for (const shutdown of ["brutalKill", "infinity", "1 second", 1_000, Duration.infinity] as const) {
+for (const shutdown of ["brutalKill", "Infinity", "1 second", 1_000, Duration.infinity] as const) {
   Supervisor.child(Account.layer, { shutdown })
 }
 // @ts-expect-error the strategy is required

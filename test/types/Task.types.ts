@@ -73,7 +73,7 @@ same<
   typeof stream,
   Stream.Stream<string, "broken" | Refused | TaskError.TaskExit | TaskError.TaskTimeout, Db | Scope.Scope>
 >(true)
-const piped = input.pipe(Task.asyncStream((id: number) => load(id), { concurrency: 2, timeout: "infinity" }))
+const piped = input.pipe(Task.asyncStream((id: number) => load(id), { concurrency: 2, timeout: "Infinity" }))
 same<typeof piped, typeof stream>(true)
 const inferred = Stream.make(1, 2).pipe(Task.asyncStream((n) => Effect.succeed(n > 1), { concurrency: 2 }))
 same<typeof inferred, Stream.Stream<boolean, TaskError.TaskExit | TaskError.TaskTimeout>>(true)

@@ -20,7 +20,7 @@ same<typeof Jobs.layer, Layer.Layer<Jobs>>(true)
 const patient = Effect.map(Patience, ({ seconds }) => seconds)
 class Slow extends TaskSupervisor.Service<Slow>()("types/Slow", {
   maxChildren: 10,
-  shutdown: "infinity",
+  shutdown: "Infinity",
   schedule: Schedule.spaced("1 second").pipe(Schedule.tap(() => patient))
 }) {}
 same<typeof Slow.layer, Layer.Layer<Slow, never, Patience>>(true)
@@ -28,7 +28,7 @@ same<typeof Slow.layer, Layer.Layer<Slow, never, Patience>>(true)
 // It is a child like any other.
 class Tree extends Supervisor.Service<Tree>()("types/Tree", {
   strategy: "oneForOne",
-  children: [Supervisor.child(Jobs.layer, { shutdown: "infinity" })]
+  children: [Supervisor.child(Jobs.layer, { shutdown: "Infinity" })]
 }) {}
 same<typeof Tree.layer, Layer.Layer<Jobs | Tree>>(true)
 

@@ -1,8 +1,9 @@
 /** The methods of a client: how a call or a cast gets from a fiber into the mailbox of the server it names. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Check from "../../values/check.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
 import { nobodyUnsafe, postUnsafe } from "../../kernel/Process.ts"
@@ -191,6 +192,6 @@ const admitted = () => {}
 /** The own limit of a call, or what is left of the one its caller has to keep. */
 const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: ProcessRecord | undefined): number => {
   if (timeout === undefined) return DEFAULT_TIMEOUT_MILLIS
-  if (timeout !== "inherit") return Duration.toMillis(Duration.fromInputUnsafe(timeout))
+  if (timeout !== "inherit") return Check.millis("The timeout of a call", timeout)
   return (caller as { readonly timeLeft?: number | undefined } | undefined)?.timeLeft ?? DEFAULT_TIMEOUT_MILLIS
 }

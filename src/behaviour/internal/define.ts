@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as Check from "../../values/check.ts"
 import { processLayer, targetIn, type Place } from "../../kernel/Adoption.ts"
 import { type HandleTarget, type Handle } from "../../kernel/Handle.ts"
 import { bound, type Bound } from "../../kernel/Mailbox.ts"
@@ -13,7 +14,6 @@ import { checkedName, claimUnsafe } from "../../naming/Name.ts"
 import { isVia, viaOf, type Claim } from "../../naming/Registry.ts"
 import type { ServerProcess } from "./serverLoop.ts"
 import type { ServerSpec } from "./serverSpec.ts"
-import { durationOf } from "./taskDurations.ts"
 import { startServer, type Restore, type StartOptions } from "./start.ts"
 
 /** The service class a definition belongs to. @internal */
@@ -156,7 +156,6 @@ const specOf = (parts: ServiceParts, options: DefineOptions): ServerSpec => ({
 /** Undefined: no limit. */
 const limitOf = (what: string, input: Duration.Input | undefined): number | undefined => {
   if (input === undefined) return undefined
-  const millis = Duration.toMillis(durationOf(what, input))
-  if (millis === 0) throw new RangeError(`${what} must be longer than 0`)
+  const millis = Duration.toMillis(Check.positiveDuration(what, input))
   return millis === Infinity ? undefined : millis
 }

@@ -2,6 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Fiber from "effect/Fiber"
+import * as Check from "../../values/check.ts"
 import type { ExitReason } from "../../kernel/ExitReason.ts"
 import * as Timer from "../../kernel/Timer.ts"
 import { TurnTimeout } from "../TurnTimeout.ts"
@@ -45,7 +46,7 @@ export const beginIdling = (server: Limited): void => {
 
 /** A turn has set the idle time: what came before has had its time. @internal */
 export const idleFor = (server: Limited, input: Duration.Input): void => {
-  const millis = Duration.toMillis(Duration.fromInputUnsafe(input))
+  const millis = Check.millis("idle", input)
   stopIdling(server)
   server.idleMillis = millis === Infinity ? undefined : millis
 }

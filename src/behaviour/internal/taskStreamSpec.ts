@@ -2,8 +2,8 @@
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import type { Limit } from "../../kernel/Shutdown.ts"
-import { durationOf, inspect, limitOf } from "./taskDurations.ts"
+import * as Check from "../../values/check.ts"
+import { checkedLimit, type Limit } from "../../kernel/Shutdown.ts"
 import type { TaskRun } from "./taskRun.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
@@ -19,7 +19,7 @@ export type Begin = (
 export interface StreamSpec {
   readonly concurrency: number
   readonly ordered?: boolean | undefined
-  readonly timeout?: Duration.Input | "infinity" | undefined
+  readonly timeout?: Duration.Input | undefined
   readonly onTimeout?: "exit" | "kill" | undefined
   readonly zipInput?: boolean | undefined
   readonly shutdown?: Limit | undefined
@@ -37,14 +37,10 @@ export interface CheckedSpec extends StreamSpec {
 /** Throws a `RangeError` for what cannot be. @internal */
 export const checked = (spec: StreamSpec): CheckedSpec => {
   const { concurrency, onTimeout = "exit", shutdown } = spec
-  if (!(Number.isInteger(concurrency) && concurrency > 0)) {
-    throw new RangeError(`${what("concurrency")} must be a whole number, 1 or more, not ${inspect(concurrency)}`)
-  }
-  if (onTimeout !== "exit" && onTimeout !== "kill") {
-    throw new RangeError(`${what("onTimeout")} must be "exit" or "kill", not ${inspect(onTimeout)}`)
-  }
-  const timeout = spec.timeout === undefined ? defaultTimeout : durationOf(what("timeout"), spec.timeout)
-  return { ...spec, timeout, shutdown: limitOf(what("shutdown"), shutdown) }
+  Check.wholeNumber(what("concurrency"), concurrency, 1)
+  Check.oneOf(what("onTimeout"), onTimeout, ["exit", "kill"])
+  const timeout = spec.timeout === undefined ? defaultTimeout : Check.duration(what("timeout"), spec.timeout)
+  return { ...spec, timeout, shutdown: shutdown === undefined ? undefined : checkedLimit(what("shutdown"), shutdown) }
 }
 
 const defaultTimeout = Duration.seconds(5)

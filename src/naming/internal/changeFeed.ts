@@ -5,7 +5,7 @@
  * by then. So it is never wrong, only late.
  */
 import * as Exit from "effect/Exit"
-import { describe } from "../../values/describe.ts"
+import * as Check from "../../values/check.ts"
 import { Feed } from "./feed.ts"
 
 /** @internal */
@@ -46,6 +46,5 @@ const DEFAULT_CAPACITY = 256
 /** @internal */
 export const checkedCapacity = (capacity: number | undefined): number => {
   if (capacity === undefined) return DEFAULT_CAPACITY
-  if (Number.isSafeInteger(capacity) && capacity >= 1) return capacity
-  throw new RangeError(`A capacity must be a whole number of at least 1, got ${describe(capacity)}`)
+  return Check.wholeNumber("The capacity of a stream", capacity, 1)
 }

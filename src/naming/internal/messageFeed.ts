@@ -1,7 +1,7 @@
 /** Messages for one reader, at most as many as its bound says. */
 import type * as Arr from "effect/Array"
 import * as Exit from "effect/Exit"
-import { describe } from "../../values/describe.ts"
+import * as Check from "../../values/check.ts"
 import { Feed } from "./feed.ts"
 
 /** @internal */
@@ -66,11 +66,7 @@ const policies: ReadonlyArray<FeedPolicy> = ["dropNewest", "dropOldest", "fail"]
 
 /** @internal */
 export const checkedBound = ({ capacity, policy }: FeedBound): FeedBound => {
-  if (!Number.isSafeInteger(capacity) || capacity < 1) {
-    throw new RangeError(`A capacity must be a whole number of at least 1, got ${describe(capacity)}`)
-  }
-  if (!policies.includes(policy)) {
-    throw new RangeError(`The policy of a stream must be one of ${policies.join(", ")}, got ${describe(policy)}`)
-  }
+  Check.wholeNumber("The capacity of a stream", capacity, 1)
+  Check.oneOf("The policy of a stream", policy, policies)
   return { capacity, policy }
 }

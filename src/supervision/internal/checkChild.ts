@@ -10,7 +10,7 @@ const defaultLimit = Duration.seconds(5)
 
 /** The limit of a child that has none of its own. @internal */
 export const limitOf = (record: ProcessRecord | undefined): Limit =>
-  record instanceof TreeProcess ? "infinity" : defaultLimit
+  record instanceof TreeProcess ? Duration.infinity : defaultLimit
 
 /** Throws if this process cannot be a child like this. @internal */
 export const checkChild = (record: ProcessRecord, spec: Untyped): void => {

@@ -9,6 +9,7 @@
  * `supervisor:add_restart/1`, which truncates its times to whole seconds. Here the window is exact, and closed as there:
  * an entry exactly `withinMillis` old still counts.
  */
+import * as Check from "../../values/check.ts"
 
 /** How many failures a window of this length may hold. */
 export interface Limit {
@@ -31,9 +32,7 @@ export interface Window {
  * Throws a `RangeError` that names the value if the limit makes no sense.
  */
 export const make = (limit: Limit): Window => {
-  if (!Number.isInteger(limit.max) || limit.max < 0) {
-    throw new RangeError(`intensity: max must be a whole number, 0 or more, not ${limit.max}`)
-  }
+  Check.wholeNumber("intensity: max", limit.max, 0)
   if (!(limit.withinMillis > 0)) {
     throw new RangeError(`intensity: within must be longer than 0 milliseconds, not ${limit.withinMillis}`)
   }

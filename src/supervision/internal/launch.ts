@@ -1,6 +1,7 @@
 /** Starts a supervisor and waits until its children are up. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -63,7 +64,7 @@ const started = <P extends SupervisorProcess>(tree: Tree<P>, { asker, place }: S
   )
 
 const stop = (record: TreeProcess): Effect.Effect<void> =>
-  Effect.andThen(shutdown(record, { limit: "infinity" }), record.endLaunch)
+  Effect.andThen(shutdown(record, { limit: Duration.infinity }), record.endLaunch)
 
 const launch = <P extends SupervisorProcess>({ id, make }: Tree<P>, starter: Starter): Effect.Effect<P> =>
   Effect.withFiber((fiber) => {

@@ -1,14 +1,13 @@
 /** Turns the options of a supervisor into what its process needs, once and checked. */
 import * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
 import type { Launch } from "../../behaviour/GenServer.ts"
-import type { Limit } from "../../kernel/Shutdown.ts"
+import { checkedLimit, type Limit } from "../../kernel/Shutdown.ts"
 import type { RestartSchedule, Untyped } from "../ChildSpec.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import type { Member } from "./child.ts"
 import type { DynamicSpec } from "./dynamicSpec.ts"
 import * as Intensity from "./intensity.ts"
-import { describe } from "../../values/describe.ts"
+import * as Check from "../../values/check.ts"
 import { policyOf, RestartSteps } from "./restartSchedule.ts"
 import * as Strategy from "./strategy.ts"
 import type { SupervisorSpec } from "./slots.ts"
@@ -45,7 +44,7 @@ interface PartitionOptions extends Policies {
 export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpec) => {
   const { children, schedule } = options
   const { max, within } = options.intensity ?? defaultIntensity
-  const window = duration(`${id}: intensity: within`, within)
+  const window = Check.duration(`${id}: intensity: within`, within)
   const policies = children.map((child) => policyOf(child.options.schedule ?? schedule))
   const counted = (index: number) => options.intensity !== undefined || policies[index] === undefined
   const checked = Strategy.validate({
@@ -56,8 +55,8 @@ export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpe
   })
   const quiet = children.map(({ options: { resetAfter, shutdown } }, index) => {
     const child = `${id}: child "${checked.members[index]!.id}"`
-    if (shutdown !== undefined) limit(`${child}: shutdown`, shutdown)
-    return resetAfter === undefined ? window : duration(`${child}: resetAfter`, resetAfter)
+    if (shutdown !== undefined) checkedLimit(`${child}: shutdown`, shutdown)
+    return resetAfter === undefined ? window : Check.duration(`${child}: resetAfter`, resetAfter)
   })
   return () => ({
     id,
@@ -77,9 +76,7 @@ export const partitionSpecOf = (
   options: PartitionOptions
 ): (() => SupervisorSpec) => {
   const { partitions = 8, resetAfter, shutdown, strategy = "oneForOne" } = options
-  if (!Number.isInteger(partitions) || partitions < 1) {
-    throw new RangeError(`${id}: partitions must be a whole number, 1 or more, not ${inspect(partitions)}`)
-  }
+  Check.wholeNumber(`${id}: partitions`, partitions, 1)
   const children = Array.from({ length: partitions }, (_, partition): Untyped => {
     const child = { id: `${partition}`, resetAfter, shutdown }
     return { kind: "child", layer: layer(partition), options: child, key: undefined }
@@ -91,14 +88,12 @@ export const partitionSpecOf = (
 export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOptions): DynamicSpec => {
   const policy = policyOf(options.schedule)
   const { max, within } = options.intensity ?? defaultIntensity
-  const window = duration(`${id}: intensity: within`, within)
+  const window = Check.duration(`${id}: intensity: within`, within)
   const counted = options.intensity !== undefined || policy === undefined
   const intensity = { max, withinMillis: Duration.toMillis(window) }
-  const resetAfter = options.resetAfter === undefined ? window : duration(`${id}: resetAfter`, options.resetAfter)
+  const resetAfter = options.resetAfter === undefined ? window : Check.duration(`${id}: resetAfter`, options.resetAfter)
   const { maxChildren = Infinity } = options
-  if (!(maxChildren === Infinity || (Number.isInteger(maxChildren) && maxChildren >= 0))) {
-    throw new RangeError(`${id}: maxChildren must be a whole number, 0 or more, not ${maxChildren}`)
-  }
+  if (maxChildren !== Infinity) Check.wholeNumber(`${id}: maxChildren`, maxChildren, 0)
   // Checks the numbers.
   Intensity.make(intensity)
   knownRestart(options.restart ?? "permanent")
@@ -108,25 +103,10 @@ export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOption
     restart: options.restart ?? "permanent",
     intensity: counted ? intensity : undefined,
     steps: () => (policy === undefined ? undefined : new RestartSteps(policy, resetAfter)),
-    limit: limit(`${id}: shutdown`, options.shutdown ?? Duration.seconds(5)),
+    limit: checkedLimit(`${id}: shutdown`, options.shutdown ?? Duration.seconds(5)),
     maxChildren
   }
 }
-
-/** A limit that can be one, or a `RangeError`. @internal */
-export const limit = (what: string, input: Limit): Limit =>
-  input === "brutalKill" || input === "infinity" ? input : duration(what, input)
-
-const duration = (what: string, input: Duration.Input): Duration.Duration => {
-  const found = Option.getOrUndefined(Duration.fromInput(input))
-  // Not a number is zero for `Duration`.
-  if (found !== undefined && !Number.isNaN(input) && !Duration.isNegative(found)) return found
-  throw new RangeError(`${what} must be a duration of 0 or more, not ${inspect(input)}`)
-}
-
-/** What a user of JavaScript may have written. */
-const inspect = (input: unknown): string =>
-  typeof input === "number" ? describe(input) : (JSON.stringify(input) ?? "nothing")
 
 const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
   const { id = `child ${index + 1}`, restart = "permanent", significant = false } = child.options

@@ -5,7 +5,7 @@
  *
  * `supervisor:check_childspecs/2`: `duplicate_child_name`, `bad_combination`, `invalid_intensity`, `invalid_period`.
  */
-import { describe } from "../../values/describe.ts"
+import * as Check from "../../values/check.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import type { Member } from "./child.ts"
 import * as Intensity from "./intensity.ts"
@@ -28,15 +28,12 @@ export const validate = (options: Options): Options => {
 }
 
 /** Throws a `RangeError` for a restart type there is none of. */
-export const knownRestart = (restart: Restart): void =>
+export const knownRestart = (restart: Restart): Restart =>
   known("restart", restart, ["permanent", "transient", "temporary"])
 
 /** The types say so already; JavaScript, and options read from somewhere, do not. */
-const known = <A extends string>(option: string, value: A, values: ReadonlyArray<A>): void => {
-  if (!values.includes(value)) {
-    throw new RangeError(`supervisor: ${option} must be one of ${values.join(", ")}, got ${describe(value)}`)
-  }
-}
+const known = <A extends string>(option: string, value: A, values: ReadonlyArray<A>): A =>
+  Check.oneOf(`supervisor: ${option}`, value, values)
 
 const badCombination = (member: Member, { autoShutdown }: Options): string | undefined => {
   if (member.kind === "resource" || !member.significant) return undefined

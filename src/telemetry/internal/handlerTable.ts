@@ -8,6 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
+import { refuse } from "../../values/check.ts"
 import { stackOf } from "../../values/describe.ts"
 import { renderCause } from "../../values/render.ts"
 
@@ -61,8 +62,8 @@ const declaredByName = new Map<string, Event>()
 export const declare = (name: string): Event => {
   const known = declaredByName.get(name)
   if (known !== undefined) return known
-  if (!/^[a-zA-Z]\w*(\.[a-zA-Z]\w*)*$/.test(name)) {
-    throw new RangeError(`A telemetry event name is words with a dot between them, and not "${name}"`)
+  if (typeof name !== "string" || !/^[a-zA-Z]\w*(\.[a-zA-Z]\w*)*$/.test(name)) {
+    refuse("The name of a telemetry event", "words with a dot between them", name)
   }
   const made = Object.freeze({ [TypeId]: {}, name, index: declaredByName.size })
   declaredByName.set(name, made)

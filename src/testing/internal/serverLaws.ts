@@ -157,7 +157,7 @@ const endLaws = <C extends AnyHandle>(
     "a server that is told to shut down ends for an expected reason",
     Effect.gen(function* () {
       const client = yield* subject.start
-      const { reason, zombie } = yield* shutdown(yield* runningPid(client), { limit: "infinity" })
+      const { reason, zombie } = yield* shutdown(yield* runningPid(client), { limit: "Infinity" })
       yield* holds(isExpected(reason) && !zombie, `its reason is ${reason._tag}`)
       yield* refuses(subject, client, "to a server that was shut down")
     })

@@ -819,7 +819,7 @@ it("#128 refuses a strategy, an autoShutdown and a restart type there is none of
   assert.throws(
     given({ strategy: "oneForNone" }),
     RangeError,
-    "strategy must be one of oneForOne, oneForAll, restForOne, got oneForNone"
+    'strategy must be one of oneForOne, oneForAll, restForOne, not "oneForNone"'
   )
   assert.throws(given({ autoShutdown: "always" }), RangeError, "autoShutdown must be one of")
   assert.throws(given({ members: [{ ...child, restart: "always" }] }), RangeError, "restart must be one of")
