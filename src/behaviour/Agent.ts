@@ -31,6 +31,7 @@ import { dual } from "effect/Function"
 import { hasProperty } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { printAs } from "../values/printed.ts"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import * as Handle from "../kernel/Handle.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
@@ -177,7 +178,7 @@ export const Service =
     const key = Context.Service<Self, Agent<S>>()(id)
     const untyped = (options: Omit<DefineOptions, "handlers">) => {
       const { launch, layer, start } = define({ id, key, makeClient }, { ...options, handlers: Server.handlers })
-      return { [DefinitionTypeId]: launch, layer, start }
+      return printAs({ [DefinitionTypeId]: launch, layer, start }, () => `Definition(${launch.id})`)
     }
     const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
     return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, S>

@@ -28,6 +28,7 @@ import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { printAs } from "../values/printed.ts"
 import * as Check from "../values/check.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
 import * as Handle from "../kernel/Handle.ts"
@@ -452,7 +453,7 @@ export const Service =
     const makeClient = clientMaker(Protocol.messagesOf(id, protocol))
     const untyped = (options: DefineOptions) => {
       const { launch, layer, start } = define({ id, key, makeClient }, options)
-      return { [DefinitionTypeId]: launch, layer, start }
+      return printAs({ [DefinitionTypeId]: launch, layer, start }, () => `Definition(${launch.id})`)
     }
     const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
     return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, Ms[number]>

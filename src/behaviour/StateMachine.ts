@@ -29,6 +29,7 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { printAs } from "../values/printed.ts"
 import type * as ExitReason from "../kernel/ExitReason.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
 import type { Receives, Self } from "../kernel/Process.ts"
@@ -355,7 +356,10 @@ export const Service =
     const untyped = (options: Omit<MachineOptions, "machine" | "tags"> & Parameters<typeof machineOf>[1]) => {
       const machine = machineOf(id, options)
       const { launch, layer, start } = define({ id, key, makeClient }, serverOptions({ ...options, machine, tags }))
-      return { [DefinitionTypeId]: launch, [MachineTypeId]: { machine }, layer, start }
+      return printAs(
+        { [DefinitionTypeId]: launch, [MachineTypeId]: { machine }, layer, start },
+        () => `Definition(${launch.id})`
+      )
     }
     const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
     return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, Ms[number], Ev>

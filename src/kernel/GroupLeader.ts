@@ -17,6 +17,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import { printAs } from "../values/printed.ts"
 import type { Pid } from "./Pid.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -118,3 +119,5 @@ export const leaderOf = (
   leader?.livesIn(kernel)
   return leader
 }
+
+printAs(GroupLeader.prototype, () => "GroupLeader")

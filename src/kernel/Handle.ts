@@ -14,6 +14,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { printAs } from "../values/printed.ts"
 import { showBy } from "../values/kinds.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { childName } from "./internal/displayName.ts"
@@ -152,3 +153,5 @@ export const pid = <M>(handle: Handle<M>): Effect.Effect<Option.Option<Pid>> =>
 export const targetOf = <M>(handle: Handle<M>): HandleTarget => handle[TypeId] as unknown as HandleTarget
 
 showBy(TypeId, (target) => `[${(target as HandleTarget).displayName}]`)
+
+printAs(HandleTarget.prototype, ({ key }) => key)

@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
+import { printAs } from "../values/printed.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import type { Accounting } from "./Accounting.ts"
 import { summarise } from "./internal/announce.ts"
@@ -222,3 +223,5 @@ export {
   /** Whether the slice of time that runs now is over. @internal */
   isSliceOver
 } from "./internal/runQueue.ts"
+
+printAs(KernelImpl.prototype, () => "Kernel")

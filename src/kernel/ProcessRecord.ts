@@ -24,6 +24,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as Scope from "effect/Scope"
+import { printAs } from "../values/printed.ts"
 import { emptyTally, type Accounting, type Fate, type Tally } from "./Accounting.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { leaderOf, type GroupLeader } from "./GroupLeader.ts"
@@ -243,10 +244,6 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
 
   toString(): string {
     return `<0.${this.id}>`
-  }
-
-  toJSON(): unknown {
-    return { _id: "Pid", id: this.id }
   }
 
   [Equal.symbol](that: unknown): boolean {
@@ -627,3 +624,5 @@ export {
   /** Writes a line that no limit holds back. @internal */
   writeLine
 }
+
+printAs(ProcessRecord.prototype, (record) => record.toString())

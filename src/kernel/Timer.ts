@@ -22,6 +22,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import { printAs } from "../values/printed.ts"
 import * as Check from "../values/check.ts"
 import { Deadline } from "./internal/deadlines.ts"
 import type { KernelState } from "./internal/kernelState.ts"
@@ -238,3 +239,5 @@ const millisOf = (delay: Duration.Input, every: boolean): number => {
   if (!every) return Check.millis("The delay of a timer", delay)
   return Duration.toMillis(Check.positiveDuration("The interval of a timer", delay))
 }
+
+printAs(MessageTimer.prototype, () => "Timer")

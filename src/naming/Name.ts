@@ -23,6 +23,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { printAs } from "../values/printed.ts"
 import * as Check from "../values/check.ts"
 import { describe } from "../values/describe.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle } from "../kernel/Handle.ts"
@@ -144,7 +145,7 @@ export class NotRegistered extends Schema.TaggedError<NotRegistered>("effect-otp
 export const make = <M = never>(name: string): Name<M> => {
   const checked = checkedName(name)
   const resolve = (kernel: Kernel.Kernel) => Kernel.stateOf(kernel).names.get(checked) as Pid<M> | undefined
-  return { [TypeId]: accepts, name: checked, resolve }
+  return printAs({ [TypeId]: accepts, name: checked, resolve }, ({ name }) => `Name(${name})`)
 }
 
 // ---- guards -------------------------------------------------------------------------------------------------------

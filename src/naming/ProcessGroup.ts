@@ -24,6 +24,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import type * as Stream from "effect/Stream"
+import { printAs } from "../values/printed.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
@@ -300,3 +301,5 @@ const stateIn = <G, M>(scope: ProcessGroup<G, M>, kernel: KernelState): Membersh
 
 const withState = <G, M, A>(scope: ProcessGroup<G, M>, f: (state: MembershipState<G>) => A): Effect.Effect<A> =>
   Effect.withFiber((fiber) => Exit.succeed(f(stateIn(scope, Kernel.currentUnsafe(fiber)))))
+
+printAs(ScopeImpl.prototype, ({ name }) => `ProcessGroup(${name})`)

@@ -34,6 +34,7 @@ import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import type * as Stream from "effect/Stream"
+import { printAs } from "../values/printed.ts"
 import { describe } from "../values/describe.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
@@ -572,3 +573,5 @@ const enter = <K, V, M, U extends Keys>(
   state.add(key, record, value)
   return Exit.void
 }
+
+printAs(RegistryImpl.prototype, ({ name }) => `Registry(${name})`)

@@ -32,6 +32,7 @@ import { format } from "effect/Formatter"
 import { hasProperty } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import { printAs } from "../values/printed.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
@@ -355,6 +356,8 @@ class TopicImpl {
     return formatKey === undefined ? name : `${name}(${formatKey(this.key)})`
   }
 }
+
+printAs(TopicImpl.prototype, ({ name }) => `Topic(${name})`)
 
 const topicOf = <M>(topics: Topics, key: unknown): Topic<M> => new TopicImpl(topics, key) as unknown as Topic<M>
 

@@ -18,7 +18,7 @@ describe("a pid", () => {
       assert.isFalse(Equal.equals(a, b))
       assert.strictEqual(Hash.hash(a), Hash.hash(a))
       assert.strictEqual(String(a), `<0.${a.id}>`)
-      assert.strictEqual(JSON.stringify(a), `{"_id":"Pid","id":${a.id}}`)
+      assert.strictEqual(JSON.stringify(a), `"<0.${a.id}>"`)
       assert.isAbove(b.id, a.id)
       assert.isTrue(Pid.isPid(a))
       for (const other of [undefined, null, 1, "<0.1>", {}, { id: 1 }]) assert.isFalse(Pid.isPid(other))

@@ -3,6 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { printAs } from "../../values/printed.ts"
 import * as Check from "../../values/check.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
@@ -30,6 +31,8 @@ interface Client extends Handle<unknown> {
 export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleTarget) => Handle<unknown>) => {
   const proto: object = { [MessagesKey]: new Map(messages.map((message) => [message.tag, message])) }
   for (const message of messages) Object.defineProperty(proto, message.tag, methodOf(message))
+  // A message may be called so, too: then that stays.
+  printAs(proto, (self) => `Client(${targetOf(self as Client).key})`)
   // A function, for its objects are a third of the size of those `Object.create` makes.
   const ClientOf = function (this: Record<string, unknown>, target: HandleTarget) {
     this[HandleTypeId] = target

@@ -2,6 +2,7 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { printAs } from "../../values/printed.ts"
 import type { Handle } from "../../kernel/Handle.ts"
 import { MessageEnvelope, type ProcessRecord } from "../../kernel/ProcessRecord.ts"
 import * as Timer from "../../kernel/Timer.ts"
@@ -87,3 +88,6 @@ export class ReplyTo {
     this.host.replyLater(this.call, exit)
   }
 }
+
+printAs(ReplyTo.prototype, ({ call }) => `ReplyTo(${call.tag})`)
+printAs(HandlerContext.prototype, () => "HandlerContext")

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import { printAs } from "../../values/printed.ts"
 import type { ExitReason } from "../../kernel/ExitReason.ts"
 import type { Pid } from "../../kernel/Pid.ts"
 import { spawnIn } from "../../kernel/Process.ts"
@@ -141,3 +142,5 @@ export const toResult = (outcome: Outcome): Result.Result<unknown, unknown> => {
   if (outcome._tag === "Success") return Result.succeed(outcome.value)
   return Result.fail(outcome.cause.reasons.find(Cause.isFailReason)?.error)
 }
+
+printAs(TaskRun.prototype, ({ record }) => `Task(${record === undefined ? "not started" : record.toString()})`)

@@ -1,4 +1,5 @@
 /** What the processes of one kernel share. */
+import { printAs } from "../../values/printed.ts"
 import type * as Telemetry from "../../telemetry/Telemetry.ts"
 import { addTo, emptyTally, type Accounting, type Tally } from "../Accounting.ts"
 import { Deadlines } from "./deadlines.ts"
@@ -62,3 +63,5 @@ export class KernelState<P extends Registered> {
     return total
   }
 }
+
+printAs(KernelState.prototype, () => "Kernel")
