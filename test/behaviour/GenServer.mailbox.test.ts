@@ -295,7 +295,7 @@ describe("any bound", () => {
       { capacity: NaN, policy: "fail" },
       { capacity: 1, policy: "drop" as "fail" }
     ] as const) {
-      assert.throws(() => start({ mailbox }), RangeError, /Mailbox/)
+      assert.throws(() => start({ mailbox }), RangeError, /mailbox/)
     }
   })
 
