@@ -105,7 +105,7 @@ const health = HttpRouter.add(
   Effect.map(Application.readiness, (status) => json({ status }, { status: status === "ready" ? 200 : 503 }))
 )
 
-/** What there is to try, for who opens the address. */
+/** Tells a person who opens the address what there is to try. */
 const index = HttpRouter.add(
   "GET",
   "/",
