@@ -47,10 +47,10 @@ import {
   type Shown,
   type Status
 } from "./GenServer.ts"
-import * as Server from "./internal/agentServer.ts"
-import { clientMaker } from "./internal/client.ts"
-import { define, type DefineOptions } from "./internal/define.ts"
-import { viaTarget } from "./internal/via.ts"
+import * as Server from "./internal/server/agentServer.ts"
+import { clientMaker } from "./internal/call/client.ts"
+import { define, type DefineOptions } from "./internal/server/define.ts"
+import { viaTarget } from "./internal/server/via.ts"
 import type * as Protocol from "./Protocol.ts"
 import type { Stateful } from "./Sys.ts"
 

@@ -40,13 +40,13 @@ import type { Timer } from "../kernel/Timer.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
 import type * as Registry from "../naming/Registry.ts"
 import type { CallError } from "./CallError.ts"
-import { CallDefaults as CallDefaultsReference } from "./internal/callOptions.ts"
-import { clientMaker } from "./internal/client.ts"
-import { define, type DefineOptions, type Launch } from "./internal/define.ts"
-import { Initial as InitialResult } from "./internal/next.ts"
-import { stopServer } from "./internal/stop.ts"
-import { makeTraveling } from "./internal/travel.ts"
-import { viaTarget } from "./internal/via.ts"
+import { CallDefaults as CallDefaultsReference } from "./internal/call/callOptions.ts"
+import { clientMaker } from "./internal/call/client.ts"
+import { define, type DefineOptions, type Launch } from "./internal/server/define.ts"
+import { Initial as InitialResult } from "./internal/server/next.ts"
+import { stopServer } from "./internal/server/stop.ts"
+import { makeTraveling } from "./internal/call/travel.ts"
+import { viaTarget } from "./internal/server/via.ts"
 import * as Protocol from "./Protocol.ts"
 
 /**
@@ -58,7 +58,7 @@ export const DefinitionTypeId = "~effect-otp/behaviour/GenServer/Definition"
 export type {
   /** @internal */
   Launch
-} from "./internal/define.ts"
+} from "./internal/server/define.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

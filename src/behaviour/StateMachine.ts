@@ -43,14 +43,14 @@ import {
   type Shown,
   type Status
 } from "./GenServer.ts"
-import { clientMaker } from "./internal/client.ts"
-import { define, type ServerName } from "./internal/define.ts"
-import { draw } from "./internal/machineDiagram.ts"
-import { machineOf, toArray, type Machine as Untyped } from "./internal/machineEngine.ts"
-import { serverOptions, startOf, type MachineOptions } from "./internal/machineServer.ts"
-import * as Simulated from "./internal/machineSimulation.ts"
-import { shown } from "./internal/machineEvent.ts"
-import { viaTarget } from "./internal/via.ts"
+import { clientMaker } from "./internal/call/client.ts"
+import { define, type ServerName } from "./internal/server/define.ts"
+import { draw } from "./internal/machine/machineDiagram.ts"
+import { machineOf, toArray, type Machine as Untyped } from "./internal/machine/machineEngine.ts"
+import { serverOptions, startOf, type MachineOptions } from "./internal/machine/machineServer.ts"
+import * as Simulated from "./internal/machine/machineSimulation.ts"
+import { shown } from "./internal/machine/machineEvent.ts"
+import { viaTarget } from "./internal/server/via.ts"
 import * as Protocol from "./Protocol.ts"
 import type * as T from "./Transition.ts"
 

@@ -50,9 +50,9 @@ import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, spawnLink, unlink, type Self } from "../kernel/Process.ts"
 import { Self as SelfKey, type ProcessRecord } from "../kernel/ProcessRecord.ts"
 import { checkedLimit, shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
-import { outcomeOf, spawnTask, TaskRun, toResult, type TypeId } from "./internal/taskRun.ts"
-import { streamOf } from "./internal/taskStream.ts"
-import type { Begin } from "./internal/taskStreamSpec.ts"
+import { outcomeOf, spawnTask, TaskRun, toResult, type TypeId } from "./internal/task/taskRun.ts"
+import { streamOf } from "./internal/task/taskStream.ts"
+import type { Begin } from "./internal/task/taskStreamSpec.ts"
 import { TaskExit, type TaskTimeout } from "./TaskError.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -443,7 +443,7 @@ export {
 export type {
   /** @internal */
   Begin
-} from "./internal/taskStreamSpec.ts"
+} from "./internal/task/taskStreamSpec.ts"
 
 const begin: Begin = (fiber, run, options) => {
   spawnTask(fiber, run, options)

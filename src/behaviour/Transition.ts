@@ -17,7 +17,7 @@ import * as Exit from "effect/Exit"
 import type * as Types from "effect/Types"
 import * as Check from "../values/check.ts"
 import type * as ExitReason from "../kernel/ExitReason.ts"
-import { MachineEvent } from "./internal/machineEvent.ts"
+import { MachineEvent } from "./internal/machine/machineEvent.ts"
 import type * as Protocol from "./Protocol.ts"
 
 /**

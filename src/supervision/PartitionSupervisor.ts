@@ -36,8 +36,8 @@ import type { RestartSchedule, Stable, Untyped } from "./ChildSpec.ts"
 import type { Counts } from "./DynamicSupervisor.ts"
 import { treeLayer } from "./internal/launch.ts"
 import { partitionSpecOf } from "./internal/options.ts"
-import * as Hash from "./internal/partitionHash.ts"
-import { partitionLayer, PartitionProcess } from "./internal/partitionProcess.ts"
+import * as Hash from "./internal/partition/partitionHash.ts"
+import { partitionLayer, PartitionProcess } from "./internal/partition/partitionProcess.ts"
 import { askRun, startAnswer, type StartFailed, SupervisorDown, type ChildInfo, type Strategy } from "./Supervisor.ts"
 
 export {

@@ -28,8 +28,8 @@ import type * as Pull from "effect/Pull"
 import * as Schedule from "effect/Schedule"
 import * as Check from "../values/check.ts"
 import type { ExitReason } from "../kernel/ExitReason.ts"
-import * as Intensity from "./internal/intensity.ts"
-import { MonotonicNow } from "./internal/monotonic.ts"
+import * as Intensity from "./internal/core/intensity.ts"
+import { MonotonicNow } from "./internal/tree/monotonic.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,9 @@ describe("architecture", () => {
   it.each(each)("%s", (_, rule) => {
     assert.deepStrictEqual(all.flatMap(rule), [])
   })
+  it("4. the rooms of one layer's internals import each other in one direction only", () => {
+    assert.deepStrictEqual(rules.rooms(all), [])
+  })
   it("7. a service's key is written once", () => {
     assert.deepStrictEqual(rules.keys(all), [])
   })
@@ -43,6 +46,15 @@ describe("the rules themselves", () => {
     assert.strictEqual(broken(rules.outside, "src/kernel/A.ts", `import * as fs from "node:fs"`), 1)
     assert.strictEqual(broken(rules.outside, "src/kernel/A.ts", `import * as Rpc from "effect/rpc/Rpc"`), 1)
     assert.strictEqual(broken(rules.outside, "src/behaviour/A.ts", `import * as Rpc from "effect/rpc/Rpc"`), 0)
+  })
+
+  it("rooms: two that import each other are reported, a chain is fine", () => {
+    const source = (file: string, text: string) => parse(`src/kernel/internal/${file}`, text)
+    const chain = [source("a/x.ts", `import "../b/y.ts"; import "./z.ts"`), source("b/y.ts", `import "../c/z.ts"`)]
+    assert.deepStrictEqual(rules.rooms([...chain, source("c/z.ts", "")]), [])
+    const back = source("c/z.ts", `import type { X } from "../a/x.ts"`)
+    const circle = ["a", "b", "c", "a"].map((room) => `src/kernel/internal/${room}`).join(" → ")
+    assert.deepStrictEqual(rules.rooms([...chain, back]), [`src/kernel/internal/c/z.ts:1: ${circle} is a circle`])
   })
 
   it.each([

@@ -35,6 +35,38 @@ export const internals: Rule = (source) =>
       : []
   )
 
+/** `src/X/internal/call/a.ts` is in the room `call` of `X`; a file right in `internal/` is in none. */
+const roomOf = (file: string): string | undefined => /^(src\/[^/]+\/internal\/[^/]+)\//.exec(file)?.[1]
+
+/** 4. The rooms of one `internal/` import each other in one direction only. */
+export const rooms = (all: ReadonlyArray<Source>): ReadonlyArray<string> => {
+  const doors = new Map<string, Map<string, string>>()
+  for (const source of all) {
+    const room = roomOf(source.file)
+    if (room === undefined) continue
+    const own = doors.get(room) ?? new Map<string, string>()
+    doors.set(room, own)
+    for (const { to, at } of local(source)) {
+      const target = roomOf(to)
+      if (target !== undefined && target !== room && !own.has(target)) own.set(target, place(source, at))
+    }
+  }
+  const found: Array<string> = []
+  const done = new Set<string>()
+  const walk = (room: string, path: ReadonlyArray<string>): void => {
+    if (path.includes(room)) {
+      const circle = [...path.slice(path.indexOf(room)), room]
+      found.push(`${doors.get(path.at(-1)!)!.get(room)}: ${circle.join(" → ")} is a circle`)
+      return
+    }
+    if (done.has(room)) return
+    for (const next of doors.get(room)?.keys() ?? []) walk(next, [...path, room])
+    done.add(room)
+  }
+  for (const room of doors.keys()) walk(room, [])
+  return found
+}
+
 /** 3. Files, never barrels; no package but Effect's own. */
 export const paths: Rule = (source) =>
   isBarrel(source.file)

@@ -16,12 +16,12 @@ import { currentUnsafe, type ProcessRecord } from "../../kernel/ProcessRecord.ts
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch } from "../../kernel/TreeWatch.ts"
 import { during, until } from "../../kernel/Waiting.ts"
-import { DynamicProcess } from "./dynamicProcess.ts"
-import type { DynamicSpec } from "./dynamicSpec.ts"
-import { launcherOf } from "./launcher.ts"
-import type { SupervisorSpec } from "./slots.ts"
-import { SupervisorProcess } from "./supervisorProcess.ts"
-import type { TreeOptions, TreeProcess, Watch } from "./treeProcess.ts"
+import { DynamicProcess } from "./dynamic/dynamicProcess.ts"
+import type { DynamicSpec } from "./dynamic/dynamicSpec.ts"
+import { launcherOf } from "./tree/launcher.ts"
+import type { SupervisorSpec } from "./static/slots.ts"
+import { SupervisorProcess } from "./static/supervisorProcess.ts"
+import type { TreeOptions, TreeProcess, Watch } from "./tree/treeProcess.ts"
 
 /** The Layer of a supervisor: gives its own handle and those of its children. @internal */
 export const supervisorLayer = (

@@ -4,8 +4,8 @@
  */
 import type { Action, Transition } from "effect-otp/behaviour/Transition"
 import * as StateMachine from "effect-otp/behaviour/StateMachine"
-import * as Engine from "../../../src/behaviour/internal/machineEngine.ts"
-import { MachineEvent } from "../../../src/behaviour/internal/machineEvent.ts"
+import * as Engine from "../../../src/behaviour/internal/machine/machineEngine.ts"
+import { MachineEvent } from "../../../src/behaviour/internal/machine/machineEvent.ts"
 
 /** As texts: `postpone`, `insert 7`, `cancel state`, `update a 7`, `set event 0 7`. */
 export type Step = ReadonlyArray<string>

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { TaskWindow } from "../../../src/behaviour/internal/taskWindow.ts"
+import { TaskWindow } from "../../../src/behaviour/internal/task/taskWindow.ts"
 import { forAll, type Choices } from "../../fixtures/property.ts"
 
 interface Item {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { FailureCounter } from "../../../src/supervision/internal/failureCounter.ts"
-import { make, record } from "../../../src/supervision/internal/intensity.ts"
+import { FailureCounter } from "../../../src/supervision/internal/core/failureCounter.ts"
+import { make, record } from "../../../src/supervision/internal/core/intensity.ts"
 import { forAll } from "../../fixtures/property.ts"
 
 describe("counting failures in place", () => {

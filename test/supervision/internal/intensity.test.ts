@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Limit, make, record } from "../../../src/supervision/internal/intensity.ts"
+import { type Limit, make, record } from "../../../src/supervision/internal/core/intensity.ts"
 import { forAll } from "../../fixtures/property.ts"
 
 /** Which of these failures exceed the limit. */

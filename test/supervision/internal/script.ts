@@ -13,7 +13,7 @@ import {
   type Options,
   type State,
   whichChildren
-} from "../../../src/supervision/internal/strategy.ts"
+} from "../../../src/supervision/internal/core/strategy.ts"
 
 export interface Setup extends Partial<Omit<Options, "members">> {
   readonly members: ReadonlyArray<Member>

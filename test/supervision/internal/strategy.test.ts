@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { boot, decide, type Options, shouldRestart, validate } from "../../../src/supervision/internal/strategy.ts"
+import { boot, decide, type Options, shouldRestart, validate } from "../../../src/supervision/internal/core/strategy.ts"
 import { booted, permanent, resource, Script, temporary, transient } from "./script.ts"
 
 const abc = [permanent("a"), permanent("b"), permanent("c")]

@@ -13,7 +13,7 @@ import {
   type Options,
   type State,
   validate
-} from "../../../src/supervision/internal/strategy.ts"
+} from "../../../src/supervision/internal/core/strategy.ts"
 import type { Choices } from "../../fixtures/property.ts"
 
 /** What really runs of a child. `lingering` is dead and not released, `zombie` is past its limit. */

@@ -1,0 +1,37 @@
+/** One call on its way, and how it is refused. */
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type { HandleTarget } from "../../../kernel/Handle.ts"
+import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { names } from "../../../kernel/Waiting.ts"
+import { CallError, type Reason } from "../../CallError.ts"
+
+/** @internal */
+export interface Call {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
+  readonly target: HandleTarget
+  readonly tag: string
+  readonly payload: unknown
+  readonly from: ProcessRecord | undefined
+  readonly millis: number
+}
+
+/** Asks the run of a server that is up. @internal */
+export type Ask = (call: Call, server: ProcessRecord) => Effect.Effect<unknown, unknown>
+
+/** @internal */
+export const downReason = (target: HandleTarget): Reason =>
+  target.gone === undefined || target.gone._tag === "Normal"
+    ? { _tag: "NoProcess" }
+    : { _tag: "ServerDown", reason: target.gone }
+
+/** The caller would wait for itself. @internal */
+export const closesCycle = (call: Call, round: ReadonlyArray<ProcessRecord>): Effect.Effect<never, CallError> => {
+  call.from!.waitingFor = undefined
+  return Exit.fail(refusal(call, { _tag: "CallCycle", path: names(round) }))
+}
+
+/** @internal */
+export const refusal = (call: Call, reason: Reason): CallError =>
+  new CallError({ server: call.target.displayName, request: call.tag, reason, started: "no" })

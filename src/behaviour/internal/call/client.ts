@@ -1,0 +1,200 @@
+/** The methods of a client: how a call or a cast gets from a fiber into the mailbox of the server it names. */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import { printAs } from "../../../values/printed.ts"
+import * as Check from "../../../values/check.ts"
+import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../../kernel/Handle.ts"
+import * as Kernel from "../../../kernel/Kernel.ts"
+import { nobodyUnsafe, postUnsafe } from "../../../kernel/Process.ts"
+import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { cycleUnsafe } from "../../../kernel/Waiting.ts"
+import type { Message } from "../../Protocol.ts"
+import { closesCycle, downReason, refusal, type Ask, type Call } from "./call.ts"
+import type { CallOptions } from "./callOptions.ts"
+import { CallEnvelope, CastEnvelope, SystemEnvelope, type CallParts } from "./envelopes.ts"
+import { askPatiently } from "./patience.ts"
+import { Request } from "./request.ts"
+import { senderOf } from "./sender.ts"
+import * as Travel from "./travel.ts"
+
+const DEFAULT_TIMEOUT_MILLIS = 5000
+
+const MessagesKey = Symbol("effect-otp/behaviour/messages")
+
+interface Client extends Handle<unknown> {
+  readonly [MessagesKey]: ReadonlyMap<string, Message>
+}
+
+/** Makes the constructor of the clients of one protocol: all share one prototype. @internal */
+export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleTarget) => Handle<unknown>) => {
+  const proto: object = { [MessagesKey]: new Map(messages.map((message) => [message.tag, message])) }
+  for (const message of messages) Object.defineProperty(proto, message.tag, methodOf(message))
+  // A message may be called so, too: then that stays.
+  printAs(proto, (self) => `Client(${targetOf(self as Client).key})`)
+  // A function, for its objects are a third of the size of those `Object.create` makes.
+  const ClientOf = function (this: Record<string, unknown>, target: HandleTarget) {
+    this[HandleTypeId] = target
+  } as unknown as new (target: HandleTarget) => Client
+  ClientOf.prototype = proto
+  return (target) => new ClientOf(target)
+}
+
+/** A method that needs no `this`: a client can be taken apart like any service. */
+const methodOf = (message: Message): PropertyDescriptor => {
+  const method = message.isCast ? castMethod : callMethod
+  return {
+    configurable: true,
+    enumerable: true,
+    get(this: Client) {
+      return method(message, targetOf(this))
+    }
+  }
+}
+
+/** @internal */
+export const castMethod =
+  (message: Message, target: HandleTarget) =>
+  (payload: unknown): Effect.Effect<void> =>
+    new CastRequest(message, target, payload)
+
+class CastRequest extends Request<void> {
+  private readonly message: Message
+  private readonly target: HandleTarget
+  private readonly payload: unknown
+
+  constructor(message: Message, target: HandleTarget, payload: unknown) {
+    super()
+    this.message = message
+    this.target = target
+    this.payload = payload
+  }
+
+  run(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> {
+    const { tag, construct } = this.message
+    const envelope = new CastEnvelope(tag, construct(this.payload), senderOf(fiber).process, Travel.capture(fiber))
+    const record = receiver(this.target, fiber)
+    if (record.isBounded) return postUnsafe(fiber, record, envelope)
+    record.post(envelope)
+    return Exit.void
+  }
+}
+
+/** The run a cast goes to: while there is none it is a dead letter of the last one, or of one that never was. */
+const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
+  target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.displayName)
+
+/** The server of a handler that casts in its own step. @internal */
+export interface Caster extends ProcessRecord {
+  readonly travel: Travel.Travel | undefined
+}
+
+/** Casts in the step of a handler. @internal */
+export const castUnsafe = (to: Handle<unknown>, tag: string, payload: unknown, caster: Caster): void => {
+  const message = (to as Client)[MessagesKey]?.get(tag)
+  const target = targetOf(to)
+  if (message?.isCast !== true) throw new RangeError(`${target.displayName} has no cast "${tag}"`)
+  const record = target.current ?? target.last ?? nobodyUnsafe(caster.kernel, target.displayName)
+  record.post(new CastEnvelope(tag, message.construct(payload), caster.speaker, caster.travel))
+}
+
+/** @internal */
+export const callMethod =
+  (message: Message, target: HandleTarget) =>
+  (payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> =>
+    new CallRequest(message, target, payload, options)
+
+class CallRequest extends Request<unknown, unknown> {
+  private readonly message: Message
+  private readonly target: HandleTarget
+  private readonly payload: unknown
+  private readonly options: CallOptions | undefined
+
+  constructor(message: Message, target: HandleTarget, payload: unknown, options: CallOptions | undefined) {
+    super()
+    this.message = message
+    this.target = target
+    this.payload = payload
+    this.options = options
+  }
+
+  run(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, unknown> {
+    const { message, options, target } = this
+    const { calls, process } = senderOf(fiber)
+    const call: Call = {
+      fiber,
+      target,
+      tag: message.tag,
+      payload: message.construct(this.payload),
+      from: process,
+      millis: timeoutMillis(options?.timeout ?? calls.timeout, process)
+    }
+    if ((options?.whenDown ?? calls.whenDown) === "wait") return askPatiently(call, ask)
+    return askNow(call, ask)
+  }
+}
+
+const askNow = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
+  const { current } = call.target
+  return current === undefined ? Effect.fail(refusal(call, downReason(call.target))) : ask(call, current)
+}
+
+const ask: Ask = (call, server) => askWith(makeCall, call, server, admitted)
+
+/** Asks the process of a server, and not its handlers. @internal */
+export const askSystem = <Server>(
+  target: HandleTarget,
+  tag: string,
+  request: (server: Server) => Exit.Exit<unknown, unknown>,
+  options: CallOptions | undefined
+): Effect.Effect<unknown, unknown> =>
+  Effect.withFiber((fiber) => {
+    const { calls, process } = senderOf(fiber)
+    const millis = timeoutMillis(options?.timeout ?? calls.timeout, process)
+    const call: Call = { fiber, target, tag, payload: undefined, from: process, millis }
+    const pack: Pack = (parts) => new SystemEnvelope(parts, request)
+    // No bound holds it off: where a suspended server is full, nothing else would ever make room.
+    const ask: Ask = (call, server) => askWith(pack, call, server, undefined)
+    return (options?.whenDown ?? calls.whenDown) === "wait" ? askPatiently(call, ask) : askNow(call, ask)
+  })
+
+/** How a call is packed. */
+type Pack = (parts: CallParts) => CallEnvelope
+const makeCall: Pack = (parts) => new CallEnvelope(parts)
+
+const askWith = (
+  pack: Pack,
+  call: Call,
+  server: ProcessRecord,
+  admit: (() => void) | undefined
+): Effect.Effect<unknown, unknown> => {
+  const { fiber, from } = call
+  return Effect.callback<unknown, unknown>((resume) => {
+    const own = from !== undefined && from.isOwn(fiber)
+    // In one step with the note that it waits: of calls that cross, the last to come here sees all others.
+    if (own && (server === from || server.waitingFor !== undefined)) {
+      const round = cycleUnsafe(from, [server])
+      if (round !== undefined) return resume(closesCycle(call, round))
+    }
+    const { tag, payload } = call
+    const travel = Travel.capture(fiber)
+    const envelope = pack({ tag, payload, from, travel, server, caller: fiber, resume })
+    if (own) from.waitingFor = envelope
+    if (call.millis !== Infinity) {
+      server.kernel.deadlines.arm(envelope, senderOf(fiber).clock, call.millis, fiber.context)
+    }
+    server.post(envelope, admit)
+    return envelope
+  })
+}
+
+/** A call that waits for room waits for its answer anyway. */
+const admitted = () => {}
+
+/** The own limit of a call, or what is left of the one its caller has to keep. */
+const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: ProcessRecord | undefined): number => {
+  if (timeout === undefined) return DEFAULT_TIMEOUT_MILLIS
+  if (timeout !== "inherit") return Check.millis("The timeout of a call", timeout)
+  return (caller as { readonly timeLeft?: number | undefined } | undefined)?.timeLeft ?? DEFAULT_TIMEOUT_MILLIS
+}

@@ -1,0 +1,139 @@
+/** Calls that wait until their server is up. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type { ProcessRecord, Wait } from "../../../kernel/ProcessRecord.ts"
+import * as Timer from "../../../kernel/Timer.ts"
+import { cycleUnsafe } from "../../../kernel/Waiting.ts"
+import { isInstance } from "../../../values/describe.ts"
+import { CallError } from "../../CallError.ts"
+import { closesCycle, downReason, refusal, type Ask, type Call } from "./call.ts"
+
+/** Asks again as long as the server ends before it begins the call, within the one timeout. @internal */
+export const askPatiently = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
+  const clock = Context.get(call.fiber.context, Clock.Clock)
+  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+  const limit = now() + call.millis
+  const attempt: Effect.Effect<unknown, unknown> = Effect.suspend(() => {
+    const { target } = call
+    const rest = { ...call, millis: limit - now() }
+    if (target.gone !== undefined) return Effect.fail(refusal(call, downReason(target)))
+    const asked = target.current === undefined ? waitUntilUp(rest, ask) : ask(rest, target.current)
+    return Effect.catchIf(
+      asked,
+      (error) => isToAskAgain(call, error),
+      () => attempt
+    )
+  })
+  return attempt
+}
+
+/** What was killed is not heard, however often it asks. */
+const isToAskAgain = ({ from }: Call, error: unknown): boolean =>
+  from?.wasKilled !== true &&
+  isInstance(error, CallError) &&
+  error.started === "no" &&
+  (error.reason._tag === "ServerDown" || error.reason._tag === "NoProcess")
+
+const waitUntilUp = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> =>
+  Effect.flatMap(
+    Effect.callback<Up, CallError>((resume) => new UpWait(call, resume).begin()),
+    (up) => ask(up, up.server)
+  )
+
+/** A call, and the server that is to answer it. */
+interface Up extends Call {
+  readonly server: ProcessRecord
+}
+
+/** One call that waits until its server is up, or gone, or its time is over. */
+class UpWait extends Timer.Deadline implements Wait {
+  private readonly call: Call
+  private readonly resume: (effect: Effect.Effect<Up, CallError>) => void
+  /** The process whose own fiber waits. */
+  private readonly owner: ProcessRecord | undefined
+  private isOver = false
+
+  constructor(call: Call, resume: (effect: Effect.Effect<Up, CallError>) => void) {
+    super()
+    this.call = call
+    this.resume = resume
+    this.owner = call.from?.isOwn(call.fiber) === true ? call.from : undefined
+  }
+
+  get blockers(): Iterable<ProcessRecord> {
+    return this.call.target.blockers
+  }
+
+  begin(): Effect.Effect<void> | undefined {
+    const { call, owner } = this
+    const { target } = call
+    // This fiber may have lost its turn since it looked: the server may be up, or gone, by now.
+    const isKnown = target.current !== undefined || target.gone !== undefined
+    // In one step with the note that it waits, as for a call.
+    if (owner !== undefined && target.gone === undefined) {
+      const round = cycleUnsafe(owner, target.blockers)
+      if (round !== undefined) {
+        this.resume(closesCycle(call, round))
+        return undefined
+      }
+      owner.waitingFor = this
+      owner.kernel.patient.add(owner)
+    }
+    if (call.millis !== Infinity) Timer.armUnsafe(this, call.fiber, call.millis)
+    if (isKnown) this.told()
+    else target.wait(this.told)
+    return Effect.sync(() => {
+      this.stop()
+      this.leave()
+    })
+  }
+
+  /** The server is up, or gone. */
+  private readonly told = (): void => {
+    const { call } = this
+    const millis = this.stop()
+    // Looked up by who asked, not in the step of who tells it: behind a key may be what is no such server. Until then
+    // it waits for the server that is up.
+    this.settle(
+      Effect.suspend(() => {
+        const server = call.target.current
+        if (server !== undefined) return Effect.succeed({ ...call, millis, server })
+        this.leave()
+        return Effect.fail(refusal(call, downReason(call.target)))
+      })
+    )
+  }
+
+  expire(): void {
+    this.stop()
+    this.leave()
+    this.settle(Effect.fail(refusal(this.call, { _tag: "Timeout" })))
+  }
+
+  fail(round: ReadonlyArray<ProcessRecord>): boolean {
+    if (this.isOver) return false
+    this.stop()
+    this.leave()
+    this.settle(closesCycle(this.call, round))
+    return true
+  }
+
+  /** Gives the time that is left. */
+  private stop(): number {
+    const left = this.left ?? Infinity
+    this.isOver = true
+    this.disarm()
+    this.call.target.forget(this.told)
+    if (this.owner !== undefined) this.owner.kernel.patient.delete(this.owner)
+    return left
+  }
+
+  private leave(): void {
+    if (this.owner?.waitingFor === this) this.owner.waitingFor = undefined
+  }
+
+  private settle(effect: Effect.Effect<Up, CallError>): void {
+    this.call.fiber.currentDispatcher.scheduleTask(() => this.resume(effect), 0)
+  }
+}

@@ -1,0 +1,115 @@
+/** What one run of a state machine holds beside its state: real timers, and what it owes for messages it has put aside. */
+import type * as Exit from "effect/Exit"
+import { isInstance } from "../../../values/describe.ts"
+import type { Belonging, Envelope } from "../../../kernel/ProcessRecord.ts"
+import * as Timer from "../../../kernel/Timer.ts"
+import type { TimerName } from "../../Transition.ts"
+import type { CallEnvelope } from "../call/envelopes.ts"
+import { ReplyTo, type Host } from "../server/handlerContext.ts"
+import type { List, Running } from "./machineEngine.ts"
+import type { Event } from "./machineEvent.ts"
+import type { Timed } from "./machineTimers.ts"
+import type { Travel } from "../call/travel.ts"
+
+/** What the server of a machine has for a state. @internal */
+export interface MachineState {
+  readonly running: Running
+  readonly shell: Shell
+}
+
+/** What came with a message. @internal */
+export class Origin {
+  readonly call: CallEnvelope | undefined
+  readonly travel: Travel | undefined
+
+  constructor(call: CallEnvelope | undefined, travel: Travel | undefined) {
+    this.call = call
+    this.travel = travel
+  }
+}
+
+/** The time of a timer has passed. @internal */
+export class Elapsed {
+  readonly timer: TimerName
+  readonly number: number
+
+  constructor(timer: TimerName, number: number) {
+    this.timer = timer
+    this.number = number
+  }
+}
+
+/** No bound may drop what the machine has asked for itself. */
+class ElapsedEnvelope implements Envelope {
+  readonly from = undefined
+  readonly isControl = true
+  readonly content: Elapsed
+
+  constructor(content: Elapsed) {
+    this.content = content
+  }
+
+  refuse(): "returned" {
+    return "returned"
+  }
+}
+
+interface Set {
+  readonly number: number
+  readonly timer: Belonging
+}
+
+/** @internal */
+export class Shell {
+  private readonly host: Host
+  private readonly set = new Map<TimerName, Set>()
+
+  constructor(host: Host) {
+    this.host = host
+  }
+
+  /** Sets and ends real timers until they are those the machine has now. */
+  arrange(before: Timed, after: Timed): void {
+    if (before.timers === after.timers) return
+    for (const [name, { number, timer }] of this.set) {
+      if (after.timers.get(name)?.number === number) continue
+      timer.drop()
+      this.set.delete(name)
+    }
+    for (const [name, { millis, number }] of after.timers) {
+      if (number === 0 || this.set.has(name)) continue
+      const make = () => new ElapsedEnvelope(new Elapsed(name, number))
+      const timer = Timer.startEnvelopeUnsafe(this.host.fiber!, { to: this.host, make, delay: millis, every: false })
+      // A timer to a process belongs to it.
+      this.set.set(name, { number, timer: timer as unknown as Belonging })
+    }
+  }
+
+  /** What was put aside has had its turn: a call whose caller has left meanwhile was abandoned. */
+  finished(event: Event): void {
+    const call = event.origin instanceof Origin ? event.origin.call : undefined
+    if (call === undefined || !call.abandoned || wasLeft(call) || !this.host.isOpen) return
+    call.keptIn = undefined
+    this.host.handled--
+    this.host.settle("abandoned")
+  }
+}
+
+/** How many messages a machine has put aside. One whose caller had left before is counted as abandoned. @internal */
+export const heldCount = ({ postponed, queue }: Running): number => {
+  let count = 0
+  for (const list of [queue, postponed]) {
+    for (let at: List<Event> = list; at !== undefined; at = at.tail) {
+      const { origin } = at.head
+      if (origin instanceof Origin && !wasLeft(origin.call)) count++
+    }
+  }
+  return count
+}
+
+const wasLeft = (call: CallEnvelope | undefined): boolean => call?.abandoned === true && call.keptIn === undefined
+
+/** Gives an answer to who asked. One that nobody waits for is dropped. @internal */
+export const answer = (from: unknown, exit: Exit.Exit<unknown, unknown>): void => {
+  if (isInstance(from, ReplyTo)) from.giveUnsafe(exit)
+}

@@ -1,0 +1,161 @@
+/** Makes a runnable definition from the options of a server, without their types. */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import * as Check from "../../../values/check.ts"
+import { processLayer, targetIn, type Place } from "../../../kernel/Adoption.ts"
+import { type HandleTarget, type Handle } from "../../../kernel/Handle.ts"
+import { bound, type Bound } from "../../../kernel/Mailbox.ts"
+import { shutdown } from "../../../kernel/Shutdown.ts"
+import { checkedName, claimUnsafe } from "../../../naming/Name.ts"
+import { isVia, viaOf, type Claim } from "../../../naming/Registry.ts"
+import type { ServerProcess } from "./serverLoop.ts"
+import type { ServerSpec } from "./serverSpec.ts"
+import { startServer, type Restore, type StartOptions } from "./start.ts"
+
+/** The service class a definition belongs to. @internal */
+export interface ServiceParts {
+  readonly id: string
+  readonly key: Context.Key<unknown, unknown>
+  readonly makeClient: (target: HandleTarget) => Handle<unknown>
+}
+
+/** @internal */
+export interface DefineOptions extends Partial<
+  Omit<ServerSpec, "id" | "makeClient" | "handlers" | "idleMillis" | "turnMillis">
+> {
+  readonly init: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
+  readonly handlers: ServerSpec["handlers"]
+  readonly name?: ServerName | ((...args: ReadonlyArray<unknown>) => ServerName) | undefined
+  readonly mailbox?: Bound | undefined
+  readonly idleTimeout?: Duration.Input | undefined
+  readonly turnTimeout?: Duration.Input | undefined
+}
+
+/** What a server can have for a name. @internal */
+export type ServerName = string | Claim
+
+/** How a supervisor starts one of many. @internal */
+export interface Launch {
+  readonly id: string
+  readonly client: (target: HandleTarget) => Handle<unknown>
+  readonly start: (args: ReadonlyArray<unknown>, where: Where) => Effect.Effect<ServerProcess, unknown>
+}
+
+interface Where {
+  readonly target: HandleTarget
+  readonly place: Place | undefined
+  /** Given by who is in an uninterruptible region of its own. */
+  readonly restore?: Restore | undefined
+}
+
+/** @internal */
+export const define = (parts: ServiceParts, options: DefineOptions) => {
+  const launch = makeLaunch(parts, options)
+  const layer = (...args: ReadonlyArray<unknown>): Layer.Layer<unknown, unknown> =>
+    processLayer((place) =>
+      Effect.map(inScope(launch, args, place), (target) => Context.make(parts.key, parts.makeClient(target)))
+    )
+  // Each run of the effect is a server of its own, with a target of its own.
+  const start = (...args: ReadonlyArray<unknown>): Effect.Effect<Handle<unknown>, unknown, Scope.Scope> =>
+    Effect.suspend(() => Effect.map(inScope(launch, args, undefined), parts.makeClient))
+  return { launch, layer, start }
+}
+
+const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
+  const spec = specOf(parts, options)
+  if (typeof options.name !== "function") checked(options.name)
+  return {
+    id: parts.id,
+    client: parts.makeClient,
+    start: (args, where) => {
+      const launched = (restore: Restore) =>
+        Effect.suspend(() => launchedIn(spec, options, { ...where, restore, args }))
+      return where.restore === undefined ? Effect.uninterruptibleMask(launched) : launched(where.restore)
+    }
+  }
+}
+
+const launchedIn = (
+  spec: ServerSpec,
+  options: DefineOptions,
+  where: Where & { readonly restore: Restore; readonly args: ReadonlyArray<unknown> }
+): Effect.Effect<ServerProcess, unknown> => {
+  const { args, place, restore, target } = where
+  const name = nameOf(options, args)
+  const start: StartOptions = {
+    spec,
+    target,
+    parent: place?.parent,
+    isAdopted: place !== undefined,
+    init: Effect.suspend(() => options.init(...args)),
+    place: (record) => {
+      const claimed = claim(record, name)
+      if (Exit.isSuccess(claimed)) place?.adopt(record)
+      return claimed
+    }
+  }
+  return startServer(start, restore)
+}
+
+const nameOf = (options: DefineOptions, args: ReadonlyArray<unknown>): ServerName | undefined =>
+  typeof options.name === "function" ? checked(options.name(...args)) : options.name
+
+const checked = (name: ServerName | undefined): ServerName | undefined =>
+  name === undefined || isVia(name) ? name : checkedName(name)
+
+const claim = (record: ServerProcess, name: ServerName | undefined): Exit.Exit<void, unknown> => {
+  if (name === undefined) return Exit.void
+  return isVia(name) ? viaOf(name).claim(record) : claimUnsafe(record.kernel, name, record)
+}
+
+/** Starts a server that ends with the scope, unless a supervisor has a place for it. */
+const inScope = (
+  launch: Launch,
+  args: ReadonlyArray<unknown>,
+  place: Place | undefined
+): Effect.Effect<HandleTarget, unknown, Scope.Scope> => {
+  const target = targetIn(place?.targets, launch.id)
+  if (place !== undefined) return Effect.as(launch.start(args, { target, place }), target)
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(launch.start(args, { target, place, restore }), (record) => {
+      return Effect.as(endWithScope(record), target)
+    })
+  )
+}
+
+/** Holds on to the record alone: what else is at hand where a server starts must not live as long as the server. */
+const endWithScope = (record: ServerProcess): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.flatMap(Scope.Scope, (scope) => Scope.addFinalizerExit(scope, ending(record)))
+
+const ending = (record: ServerProcess) => () =>
+  Effect.provideContext(shutdown(record, { limit: scopeLimit }), record.context)
+
+/** How long an orderly end may take when a scope closes. */
+const scopeLimit = Duration.seconds(5)
+
+const specOf = (parts: ServiceParts, options: DefineOptions): ServerSpec => ({
+  id: parts.id,
+  makeClient: parts.makeClient,
+  handlers: Object.assign(Object.create(null), options.handlers),
+  info: options.info,
+  continue: options.continue,
+  idle: options.idle,
+  terminate: options.terminate,
+  formatStatus: options.formatStatus,
+  lens: options.lens,
+  mailbox: options.mailbox === undefined ? undefined : bound(options.mailbox),
+  drain: options.drain ?? false,
+  idleMillis: limitOf(`${parts.id}: idleTimeout`, options.idleTimeout),
+  turnMillis: limitOf(`${parts.id}: turnTimeout`, options.turnTimeout)
+})
+
+/** Undefined: no limit. */
+const limitOf = (what: string, input: Duration.Input | undefined): number | undefined => {
+  if (input === undefined) return undefined
+  const millis = Duration.toMillis(Check.positiveDuration(what, input))
+  return millis === Infinity ? undefined : millis
+}

@@ -1,0 +1,33 @@
+/** What a handler answers, without its types. */
+import type * as Duration from "effect/Duration"
+import type { ExitReason } from "../../../kernel/ExitReason.ts"
+
+/** @internal */
+export interface Options {
+  readonly continue?: unknown
+  readonly idle?: Duration.Input | undefined
+}
+
+/** @internal */
+export type Next =
+  | { readonly _tag: "Reply"; readonly value: unknown; readonly state: unknown; readonly options: Options | undefined }
+  | { readonly _tag: "NoReply"; readonly state: unknown; readonly options: Options | undefined }
+  | { readonly _tag: "Stop"; readonly reason: ExitReason; readonly state: unknown }
+  | { readonly _tag: "StopReply"; readonly reason: ExitReason; readonly value: unknown; readonly state: unknown }
+
+/** What a turn has asked the server to do next. @internal */
+export interface Continuation {
+  readonly token: unknown
+  /** Whether that turn was a `continue`, too. */
+  readonly isChained: boolean
+}
+
+/** What `init` answers when more than the state is to be said. @internal */
+export class Initial {
+  readonly state: unknown
+  readonly options: Options
+  constructor(state: unknown, options: Options) {
+    this.state = state
+    this.options = options
+  }
+}

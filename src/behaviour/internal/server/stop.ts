@@ -1,0 +1,60 @@
+/** Stops a server from outside, when its turn comes. */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import type { HandleTarget } from "../../../kernel/Handle.ts"
+import { currentUnsafe, type ProcessRecord, type Wait } from "../../../kernel/ProcessRecord.ts"
+import { awaitEnd } from "../../../kernel/Shutdown.ts"
+import { cycleUnsafe, during, forEnd, names } from "../../../kernel/Waiting.ts"
+import { CallError, type Reason } from "../../CallError.ts"
+import { StopEnvelope } from "../call/envelopes.ts"
+import { SystemRecord } from "./systemRecord.ts"
+
+/** @internal */
+export const stopServer = (
+  target: HandleTarget,
+  options: { readonly reason: ExitReason.ExitReason; readonly timeout: Duration.Duration }
+): Effect.Effect<void, CallError> =>
+  Effect.withFiber((fiber) => {
+    const server = target.current ?? stillEnding(target)
+    if (server === undefined) return Effect.fail(failure(target, { _tag: "NoProcess" }, "no"))
+    const from = currentUnsafe(fiber)
+    const wait = forEnd(server)
+    const round = from === undefined ? undefined : cycleOf(from, fiber, server, wait)
+    if (round !== undefined) return Effect.fail(failure(target, { _tag: "CallCycle", path: names(round) }, "no"))
+    server.post(new StopEnvelope(options.reason, from), isSuspended(server) ? undefined : () => {})
+    // What a killed process still asks is discarded: there is nothing to wait for.
+    if (from?.wasKilled === true) {
+      return Effect.fail(failure(target, { _tag: "ServerDown", reason: ExitReason.killed }, "no"))
+    }
+    const ending = Effect.timeoutOption(awaitEnd(server), options.timeout)
+    return Effect.flatMap(during(wait, ending), (ended) =>
+      Option.isNone(ended)
+        ? Effect.fail(failure(target, { _tag: "Timeout" }, "unknown"))
+        : check(target, server, options.reason)
+    )
+  })
+
+/** A server that ends already waits for its fibers, too. */
+const cycleOf = (from: ProcessRecord, fiber: Fiber.Fiber<unknown, unknown>, server: ProcessRecord, wait: Wait) => {
+  if (from.isOwn(fiber)) return cycleUnsafe(from, wait.blockers)
+  return from === server && !server.isOpen ? [from, server] : undefined
+}
+
+/** Then it would wait in vain for room in the mailbox. */
+const isSuspended = (server: ProcessRecord): boolean => server instanceof SystemRecord && server.suspended
+
+const stillEnding = ({ last }: HandleTarget): ProcessRecord | undefined => (last?.isAlive === true ? last : undefined)
+
+const check = (target: HandleTarget, server: ProcessRecord, wanted: ExitReason.ExitReason) => {
+  const reason = server.reason ?? ExitReason.normal
+  return Equal.equals(reason, wanted)
+    ? Effect.void
+    : Effect.fail(failure(target, { _tag: "ServerDown", reason }, "unknown"))
+}
+
+const failure = (target: HandleTarget, reason: Reason, started: "no" | "unknown"): CallError =>
+  new CallError({ server: target.displayName, request: "terminate", reason, started })

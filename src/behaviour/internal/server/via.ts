@@ -1,0 +1,91 @@
+/** The server behind a key of a registry, looked up when it is used. */
+import * as Context from "effect/Context"
+import * as Fiber from "effect/Fiber"
+import { describe } from "../../../values/describe.ts"
+import type { HandleTarget, Waiter } from "../../../kernel/Handle.ts"
+import * as Kernel from "../../../kernel/Kernel.ts"
+import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { viaOf, type Via } from "../../../naming/Registry.ts"
+import type { ServiceParts } from "./define.ts"
+import { ServerRecord } from "./serverRecord.ts"
+
+type Key = ReturnType<typeof viaOf>
+
+/**
+ * What a handle points to that is resolved when used, in the kernel of who uses it. It is never gone for good: another
+ * process may take the key.
+ */
+class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
+  readonly key: string
+  private readonly via: Key
+  private readonly parts: ServiceParts
+  private waits: Map<Waiter, () => void> | undefined = undefined
+
+  constructor(via: Key, parts: ServiceParts) {
+    this.key = via.name
+    this.via = via
+    this.parts = parts
+  }
+
+  get displayName(): string {
+    return this.key
+  }
+
+  get current(): ProcessRecord | undefined {
+    const found = this.found()
+    return found?.isOpen === true ? found : undefined
+  }
+
+  /** A server keeps its key until it is dead. */
+  get last(): ProcessRecord | undefined {
+    const found = this.found()
+    return found?.isOpen === false ? found : undefined
+  }
+
+  get home(): undefined {
+    return undefined
+  }
+
+  /** The key is taken before the server is up, and until it has died. */
+  get blockers(): ReadonlyArray<ProcessRecord> {
+    const holder = this.via.holder(kernelInUse())
+    return holder === undefined ? [] : [holder]
+  }
+
+  private found(): ProcessRecord | undefined {
+    const found = this.via.holder(kernelInUse())
+    if (found === undefined) return undefined
+    // Its messages mean nothing to others.
+    const { id, makeClient } = this.parts
+    const isOurs = found instanceof ServerRecord && found.spec.id === id && found.spec.makeClient === makeClient
+    if (isOurs) return found
+    throw new RangeError(`${this.key} is ${describe(found)}, which is no ${id}`)
+  }
+
+  get gone(): undefined {
+    return undefined
+  }
+
+  wait(waiter: Waiter): void {
+    this.waits ??= new Map()
+    this.waits.set(waiter, this.via.wait(kernelInUse(), waiter))
+  }
+
+  forget(waiter: Waiter): void {
+    this.waits?.get(waiter)?.()
+    this.waits?.delete(waiter)
+  }
+
+  /** Which process it is, the registry says. */
+  starting(): void {}
+  up(): void {}
+  down(): void {}
+  leave(): void {}
+}
+
+/** @internal */
+export const viaTarget = (via: Via, parts: ServiceParts): HandleTarget =>
+  new ViaTarget(viaOf(via), parts) as Pick<HandleTarget, keyof HandleTarget> as HandleTarget
+
+const kernelInUse = (): ProcessRecord["kernel"] =>
+  Kernel.stateOf(Context.get(Fiber.getCurrent()?.context ?? Context.empty(), Kernel.Kernel))

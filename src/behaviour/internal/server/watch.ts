@@ -1,0 +1,156 @@
+/** Who looks on while a server works: traces, counts of messages, readers of its states; and what freezes them. */
+import * as Exit from "effect/Exit"
+import { deepFreeze } from "../../../kernel/Kernel.ts"
+import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { Next } from "./next.ts"
+import type { Handler, ServerSpec } from "./serverSpec.ts"
+
+/** What a server of any kind does with messages. @internal */
+export type Received =
+  | { readonly _tag: "Call" | "Cast"; readonly tag: string; readonly payload: unknown }
+  | { readonly _tag: "Info"; readonly content: unknown }
+  | { readonly _tag: "Continue"; readonly token: unknown }
+  | { readonly _tag: "Idle" }
+
+/** @internal */
+export type Seen =
+  | { readonly _tag: "Received"; readonly from: ProcessRecord | undefined; readonly message: Received }
+  | { readonly _tag: "Answered"; readonly tag: string; readonly exit: Exit.Exit<unknown, unknown> }
+  | { readonly _tag: "State"; readonly state: unknown }
+
+/** Must not throw, and must not run a user's code. @internal */
+export type Tracer = (seen: Seen) => void
+
+/** @internal */
+export type StateReader = (state: unknown) => void
+
+/** @internal */
+export interface Tally {
+  readonly sinceNanos: bigint
+  messagesIn: number
+  messagesOut: number
+}
+
+/** What a server tells as it works. @internal */
+export interface Watch {
+  /** `init` is through. */
+  began(state: unknown): void
+  /** A handler has answered; `call` is the tag of the call it was asked by. Its answer may be none that is known. */
+  turned(call: string | undefined, next: Next | undefined): void
+  /** A call was answered by something else than its handler's result. */
+  answered(call: string, exit: Exit.Exit<unknown, unknown>): void
+}
+
+/** What all servers share that nobody looks at, where values are frozen. @internal */
+export const freezing: Watch = {
+  began: deepFreeze,
+  turned: (_, next) => {
+    if (next === undefined || !("state" in next)) return
+    deepFreeze(next.state)
+    if ("value" in next) deepFreeze(next.value)
+  },
+  answered: (_, exit) => {
+    if (exit._tag === "Success") deepFreeze(exit.value)
+  }
+}
+
+/** Those who look at one server. @internal */
+export class Watchers implements Watch {
+  readonly tracers = new Set<Tracer>()
+  readonly readers = new Set<StateReader>()
+  tally: Tally | undefined = undefined
+  /** What makes the server, while nobody hears its messages. */
+  readonly spec: ServerSpec
+  /** The same while somebody does. */
+  overheard: ServerSpec | undefined = undefined
+  readonly below: Watch | undefined
+
+  constructor(below: Watch | undefined, spec: ServerSpec) {
+    this.below = below
+    this.spec = spec
+  }
+
+  get isEmpty(): boolean {
+    return !this.hearsMessages && this.readers.size === 0
+  }
+
+  get hearsMessages(): boolean {
+    return this.tracers.size > 0 || this.tally !== undefined
+  }
+
+  began(state: unknown): void {
+    this.below?.began(state)
+  }
+
+  received(from: ProcessRecord | undefined, message: Received): void {
+    if (this.tally !== undefined) this.tally.messagesIn++
+    this.trace({ _tag: "Received", from, message })
+  }
+
+  turned(call: string | undefined, next: Next | undefined): void {
+    this.below?.turned(call, next)
+    if (next === undefined || !("state" in next)) return
+    if (next._tag === "Reply" && call !== undefined) this.tellAnswer(call, Exit.succeed(next.value))
+    this.became(next.state)
+  }
+
+  answered(call: string, exit: Exit.Exit<unknown, unknown>): void {
+    this.below?.answered(call, exit)
+    this.tellAnswer(call, exit)
+  }
+
+  became(whole: unknown): void {
+    const { lens } = this.spec
+    const state = lens === undefined ? whole : lens.get(whole)
+    this.trace({ _tag: "State", state })
+    for (const reader of this.readers) reader(state)
+  }
+
+  private tellAnswer(tag: string, exit: Exit.Exit<unknown, unknown>): void {
+    if (this.tally !== undefined) this.tally.messagesOut++
+    this.trace({ _tag: "Answered", tag, exit })
+  }
+
+  private trace(seen: Seen): void {
+    for (const tracer of this.tracers) tracer(seen)
+  }
+}
+
+/** Hears what a handler is given, before it runs. @internal */
+export interface Listener {
+  readonly message: (tag: string, payload: unknown) => void
+  readonly other: (received: Received) => void
+}
+
+/** The same server, whose handlers say first what they were given. @internal */
+export const overheard = (spec: ServerSpec, hear: Listener): ServerSpec => {
+  const handlers: Record<string, Handler> = Object.create(null)
+  for (const [tag, handler] of Object.entries(spec.handlers)) {
+    handlers[tag] = saying(handler, (payload) => hear.message(tag, payload))
+  }
+  const { continue: onContinue, idle, info, lens } = spec
+  const subject = (state: unknown, content: unknown) => lens?.subject(state, content)
+  return {
+    ...spec,
+    handlers,
+    info:
+      info &&
+      saying(info, (content, state) => hear.other({ _tag: "Info", content: subject(state, content) ?? content })),
+    continue:
+      onContinue &&
+      saying(onContinue, (token, state) => hear.other({ _tag: "Continue", token: subject(state, undefined) ?? token })),
+    idle:
+      idle &&
+      ((state, context) => {
+        hear.other({ _tag: "Idle" })
+        return idle(state, context)
+      })
+  }
+}
+
+const saying =
+  (handler: Handler, say: (payload: unknown, state: unknown) => void): Handler =>
+  (payload, state, context) => {
+    say(payload, state)
+    return handler(payload, state, context)
+  }

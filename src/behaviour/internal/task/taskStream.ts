@@ -1,0 +1,305 @@
+/**
+ * Runs the items of a stream as tasks and hands out what they come to.
+ *
+ * Whoever pulls begins what there is room for. The input is pulled by a fiber of its own, and only while there is room
+ * and nothing else to begin, so that a slow input holds up nobody who has finished.
+ */
+import type * as Cause from "effect/Cause"
+import * as Channel from "effect/Channel"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
+import * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { shutdownAll } from "../../../kernel/Shutdown.ts"
+import { armUnsafe, Deadline } from "../../../kernel/Timer.ts"
+import { TaskTimeout } from "../../TaskError.ts"
+import { TaskRun, toResult } from "./taskRun.ts"
+import { checked, type CheckedSpec, type StreamSpec } from "./taskStreamSpec.ts"
+import { TaskWindow, type Finishing } from "./taskWindow.ts"
+
+type AnyEffect = Effect.Effect<unknown, unknown>
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+type Outcome = Exit.Exit<unknown, unknown>
+type AnyPull = Pull.Pull<readonly [unknown, ...Array<unknown>], unknown>
+
+/** @internal */
+export const streamOf = (
+  input: Stream.Stream<unknown, unknown>,
+  f: (input: unknown) => AnyEffect,
+  spec: StreamSpec
+): Stream.Stream<unknown, unknown> => {
+  const options = checked(spec)
+  return Stream.fromChannel(
+    Channel.fromTransform((_upstream: unknown, scope) =>
+      Effect.suspend(() => {
+        // A scope of its own: what the input acquires, also when it is pulled, is released after the tasks have ended.
+        const inputScope = Scope.makeUnsafe()
+        let close: Effect.Effect<void> = Effect.void
+        const release = (exit: Outcome) =>
+          Effect.ensuring(
+            Effect.suspend(() => close),
+            Scope.close(inputScope, exit)
+          )
+        const begin = (upstream: AnyPull): AnyPull => {
+          const flow = new TaskFlow({ ...options, f, upstream })
+          close = flow.close
+          return flow.pull
+        }
+        const pulling = Effect.map(Channel.toPullScoped(Stream.toChannel(input), inputScope), begin)
+        return Effect.andThen(Scope.addFinalizerExit(scope, release), pulling)
+      })
+    )
+  )
+}
+
+interface FlowOptions extends CheckedSpec {
+  readonly f: (input: unknown) => AnyEffect
+  readonly upstream: AnyPull
+}
+
+/** One item: its task, and how long it may take. */
+class Item extends TaskRun implements Finishing {
+  finished = false
+  late = false
+  readonly input: unknown
+  deadline: ItemDeadline | undefined = undefined
+  private readonly flow: TaskFlow
+
+  constructor(flow: TaskFlow, input: unknown) {
+    super()
+    this.flow = flow
+    this.input = input
+  }
+
+  override started(record: ProcessRecord): void {
+    super.started(record)
+    this.flow.live.add(record)
+    this.flow.startKnown(this)
+  }
+
+  override get isUnwanted(): boolean {
+    return this.outcome !== undefined || this.flow.closed
+  }
+
+  /** Its time is up. */
+  expire(): void {
+    if (this.outcome !== undefined) return
+    this.late = true
+    if (this.record === undefined) this.settle(Exit.fail(this.flow.timedOut))
+    else this.record.kill()
+  }
+
+  override refuse(error: unknown): void {
+    super.refuse(error)
+    this.flow.startKnown(this)
+  }
+
+  protected override settle(outcome: Outcome): void {
+    if (this.outcome !== undefined) return
+    super.settle(outcome)
+    this.deadline?.disarm()
+    this.flow.settled(this, outcome)
+  }
+
+  ended(): void {
+    this.flow.live.delete(this.record!)
+  }
+}
+
+class ItemDeadline extends Deadline {
+  private readonly item: Item
+  constructor(item: Item) {
+    super()
+    this.item = item
+  }
+  expire(): void {
+    this.item.expire()
+  }
+}
+
+/** One run of a stream of tasks. */
+class TaskFlow {
+  /** Processes whose fiber and scope have not ended yet. */
+  readonly live = new Set<ProcessRecord>()
+  readonly timedOut: TaskTimeout
+  /** Begun, and not known yet whether they are started. */
+  private readonly starting = new Set<Item>()
+  private readonly startsKnown = Latch.makeUnsafe()
+  private readonly options: FlowOptions
+  private readonly millis: number
+  private readonly window: TaskWindow<Item>
+  /** Pulled and not yet begun. */
+  private inputs: ReadonlyArray<unknown> = []
+  private nextInput = 0
+  private inputEnd: Cause.Cause<unknown> | undefined = undefined
+  /** Why the stream fails, whatever is still to be read. */
+  private failure: Cause.Cause<unknown> | undefined = undefined
+  closed = false
+  /** The fiber that pulls the input, once there is one. */
+  private pulling = false
+  private source: Fiber.Fiber<void> | undefined = undefined
+  /** Somebody has pulled for more than there is to begin. */
+  private asked = false
+  /** Wakes it where it waits to be asked. */
+  private demand: (() => void) | undefined = undefined
+  /** Wakes who has pulled and waits. */
+  private waiter: (() => void) | undefined = undefined
+
+  constructor(options: FlowOptions) {
+    this.options = options
+    this.timedOut = new TaskTimeout({ timeout: options.timeout })
+    this.millis = Duration.toMillis(options.timeout)
+    this.window = new TaskWindow(options.concurrency, options.ordered ?? true)
+  }
+
+  // ---- reading ----------------------------------------------------------------------------------------------------
+
+  readonly pull: AnyPull = Effect.withFiber((fiber) => {
+    this.refill(fiber)
+    return this.next()
+  })
+
+  private next(): AnyPull {
+    if (this.failure !== undefined) return Exit.failCause(this.failure) as AnyPull
+    const item = this.window.read()
+    if (item !== undefined) return Exit.succeed([this.element(item)] as const)
+    if (this.isDone) return Exit.failCause(this.inputEnd!) as AnyPull
+    return Effect.flatMap(this.wait, () => this.next())
+  }
+
+  private get isDone(): boolean {
+    return this.inputEnd !== undefined && this.window.unread === 0
+  }
+
+  private readonly wait: Effect.Effect<void> = Effect.withFiber((fiber) =>
+    Effect.callback<void>((resume) => {
+      // This fiber may have lost its turn between the look and here.
+      if (this.failure !== undefined || this.window.isReady || this.isDone) return resume(Exit.void)
+      this.waiter = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+      return Effect.sync(() => {
+        this.waiter = undefined
+      })
+    })
+  )
+
+  private wake(): void {
+    const { waiter } = this
+    this.waiter = undefined
+    waiter?.()
+  }
+
+  private element(item: Item): unknown {
+    const outcome = item.late && !item.hasAnswer ? Exit.fail(this.timedOut) : item.outcome!
+    const shown = this.options.linked && outcome._tag === "Success" ? outcome.value : toResult(outcome)
+    return this.options.zipInput === true ? [item.input, shown] : shown
+  }
+
+  // ---- beginning --------------------------------------------------------------------------------------------------
+
+  /** Begins what there is room for, and asks for more input if there is still room. */
+  private refill(fiber: AnyFiber): void {
+    const { inputs, window } = this
+    while (this.isOpen && window.hasRoom && this.nextInput < inputs.length) this.begin(fiber, inputs[this.nextInput++])
+    if (this.isOpen && window.hasRoom && this.inputEnd === undefined) this.ask(fiber)
+  }
+
+  private get isOpen(): boolean {
+    return !this.closed && this.failure === undefined
+  }
+
+  private begin(fiber: AnyFiber, input: unknown): void {
+    const { begin, f, label } = this.options
+    const item = new Item(this, input)
+    this.window.begin(item)
+    const effect = Effect.suspend(() => f(input))
+    begin(fiber, item, { effect, label })
+    if (item.record === undefined && item.outcome === undefined) this.starting.add(item)
+    if (this.millis === Infinity || item.outcome !== undefined) return
+    item.deadline = new ItemDeadline(item)
+    armUnsafe(item.deadline, fiber, this.millis)
+  }
+
+  private ask(fiber: AnyFiber): void {
+    const { demand } = this
+    this.asked = true
+    this.demand = undefined
+    demand?.()
+    if (this.pulling) return
+    // First of all: it may have pulled, and asked for more, before this returns.
+    this.pulling = true
+    this.source = Effect.runForkWith(fiber.context)(this.pullInput)
+  }
+
+  private readonly pullInput: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.matchCauseEffect(this.options.upstream, {
+      onSuccess: (inputs) => this.arrived(inputs),
+      onFailure: (cause) => Effect.sync(() => this.inputEnded(cause))
+    })
+  )
+
+  private arrived(inputs: ReadonlyArray<unknown>): Effect.Effect<void> {
+    return Effect.withFiber((fiber) => {
+      this.inputs = inputs
+      this.nextInput = 0
+      this.asked = false
+      this.refill(fiber)
+      return Effect.andThen(this.untilAsked, this.pullInput)
+    })
+  }
+
+  private readonly untilAsked: Effect.Effect<void> = Effect.withFiber((fiber) =>
+    Effect.callback<void>((resume) => {
+      if (this.asked) return resume(Exit.void)
+      this.demand = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+    })
+  )
+
+  private inputEnded(cause: Cause.Cause<unknown>): void {
+    this.inputEnd = cause
+    if (!Pull.isDoneCause(cause)) this.failure ??= cause
+    this.wake()
+  }
+
+  // ---- ending -----------------------------------------------------------------------------------------------------
+
+  /** An item has come to something. In the step of its death. */
+  settled(item: Item, outcome: Outcome): void {
+    if (this.closed) return
+    const late = item.late && !item.hasAnswer
+    if (item.refused) this.fail(outcome)
+    else if (late && this.options.onTimeout !== "kill") this.fail(Exit.fail(this.timedOut))
+    else if (this.options.linked && outcome._tag === "Failure") this.fail(outcome)
+    else this.window.finish(item)
+    if (this.failure !== undefined || this.window.isReady) this.wake()
+  }
+
+  private fail(exit: Outcome): void {
+    if (exit._tag === "Failure") this.failure ??= exit.cause
+  }
+
+  startKnown(item: Item): void {
+    this.starting.delete(item)
+    if (this.closed && this.starting.size === 0) this.startsKnown.openUnsafe()
+  }
+
+  readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    this.closed = true
+    const { source } = this
+    source?.interruptUnsafe()
+    const stopped = Effect.andThen(this.stopLive, this.starting.size === 0 ? Effect.void : this.stopLate)
+    return source === undefined ? stopped : Effect.andThen(stopped, Fiber.await(source))
+  })
+
+  private readonly stopLive: Effect.Effect<void> = Effect.suspend(() =>
+    shutdownAll([...this.live], { limit: this.options.shutdown })
+  )
+
+  private readonly stopLate: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.andThen(this.startsKnown.await, this.stopLive)
+  )
+}

@@ -1,0 +1,48 @@
+/** What a stream of tasks is made of, checked. */
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Check from "../../../values/check.ts"
+import { checkedLimit, type Limit } from "../../../kernel/Shutdown.ts"
+import type { TaskRun } from "./taskRun.ts"
+
+type AnyEffect = Effect.Effect<unknown, unknown>
+
+/** Starts the process of an item, or refuses the run. @internal */
+export type Begin = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  run: TaskRun,
+  options: { readonly effect: AnyEffect; readonly label?: string | undefined }
+) => void
+
+/** @internal */
+export interface StreamSpec {
+  readonly concurrency: number
+  readonly ordered?: boolean | undefined
+  readonly timeout?: Duration.Input | undefined
+  readonly onTimeout?: "exit" | "kill" | undefined
+  readonly zipInput?: boolean | undefined
+  readonly shutdown?: Limit | undefined
+  readonly label?: string | undefined
+  readonly begin: Begin
+  /** Whether the first failure ends the stream. */
+  readonly linked: boolean
+}
+
+/** @internal */
+export interface CheckedSpec extends StreamSpec {
+  readonly timeout: Duration.Duration
+}
+
+/** Throws a `RangeError` for what cannot be. @internal */
+export const checked = (spec: StreamSpec): CheckedSpec => {
+  const { concurrency, onTimeout = "exit", shutdown } = spec
+  Check.wholeNumber(what("concurrency"), concurrency, 1)
+  Check.oneOf(what("onTimeout"), onTimeout, ["exit", "kill"])
+  const timeout = spec.timeout === undefined ? defaultTimeout : Check.duration(what("timeout"), spec.timeout)
+  return { ...spec, timeout, shutdown: shutdown === undefined ? undefined : checkedLimit(what("shutdown"), shutdown) }
+}
+
+const defaultTimeout = Duration.seconds(5)
+
+const what = (name: string): string => `The ${name} of a stream of tasks`

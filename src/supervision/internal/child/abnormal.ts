@@ -1,0 +1,37 @@
+/** What a supervisor tells of an end that is abnormal, and that no crash report tells of. */
+import type * as Cause from "effect/Cause"
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { describe } from "../../../values/describe.ts"
+import { render, type Settings } from "../../../values/render.ts"
+import type { Ending } from "../core/childEnding.ts"
+
+/** @internal */
+export interface Abnormal {
+  readonly what: string
+  readonly cause?: Cause.Cause<unknown>
+}
+
+/** Undefined if there is nothing abnormal about it, or somebody else tells. @internal */
+export const abnormal = (
+  reason: Ending["reason"],
+  of: { readonly record: ProcessRecord | undefined; readonly isStart: boolean; readonly isResource: boolean }
+): Abnormal | undefined => {
+  const { isResource, isStart, record } = of
+  if (reason._tag === "StartFailed") return { what: `did not start: ${describe(reason.error)}` }
+  if (ExitReason.isExpected(reason) && !isResource && !isStart) return undefined
+  if (reason._tag === "Killed") return { what: "was killed" }
+  if (reason._tag !== "Crash") return { what: isStart ? `did not start: ${reason._tag}` : `ended: ${reason._tag}` }
+  if (isResource) return { what: isStart ? "did not start" : "ended: Crash", cause: reason.cause }
+  if (record?.isReported === true) return undefined
+  // Who was linked to it reports.
+  if (record?.endedByLink === true) return undefined
+  return { what: isStart ? "did not start" : "was ended by an exit signal", cause: reason.cause }
+}
+
+/** How a child ended, as an event shows it. @internal */
+export const shownEnding = (reason: Ending["reason"], settings: Settings): Ending["reason"] => {
+  if (reason._tag !== "StartFailed") return ExitReason.shownOf(reason, settings)
+  const error = render(reason.error, "same", settings)
+  return error === reason.error ? reason : { _tag: "StartFailed", error }
+}

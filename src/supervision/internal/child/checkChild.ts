@@ -1,0 +1,22 @@
+/** What a supervisor asks of the process of a child. */
+import * as Duration from "effect/Duration"
+import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { Limit } from "../../../kernel/Shutdown.ts"
+import type { Untyped } from "../../ChildSpec.ts"
+import { TreeProcess } from "../tree/treeProcess.ts"
+
+/** How long a process that is no supervisor may take to end in good order. */
+const defaultLimit = Duration.seconds(5)
+
+/** The limit of a child that has none of its own. @internal */
+export const limitOf = (record: ProcessRecord | undefined): Limit =>
+  record instanceof TreeProcess ? Duration.infinity : defaultLimit
+
+/** Throws if this process cannot be a child like this. @internal */
+export const checkChild = (record: ProcessRecord, spec: Untyped): void => {
+  if (spec.options.restart !== "transient" || !(record instanceof TreeProcess) || !record.onlyGivesUp) return
+  throw new RangeError(
+    `${record.treeId} cannot be transient: when it gives up it ends with Shutdown, which is expected, and would ` +
+      `vanish silently. Make it permanent, or give it autoShutdown`
+  )
+}

@@ -1,0 +1,40 @@
+/** What one run of a child is given, and where it reports to. */
+import type * as Context from "effect/Context"
+import type { Targets } from "../../../kernel/Adoption.ts"
+import type * as ExitReason from "../../../kernel/ExitReason.ts"
+import type { Crash, ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { Limit } from "../../../kernel/Shutdown.ts"
+import type { Untyped } from "../../ChildSpec.ts"
+import type { Ending } from "../core/childEnding.ts"
+
+/** Where the child reports to. Called from fibers of its own, never inside a decision. @internal */
+export interface Reports {
+  /** Its process is up, and this is what the Layer gives that started it. The child's Layer may still be building. */
+  readonly up: (layer: object, gives: Context.Context<never>) => void
+  readonly started: (context: Context.Context<never>) => void
+  readonly startFailed: (ending: Ending) => void
+  readonly exited: (reason: ExitReason.ExitReason) => void
+  /** It is alive at its shutdown limit and is killed in this step. */
+  readonly overran: (record: ProcessRecord) => void
+  /** Its fiber and scope have ended. May come after `overdue`. */
+  readonly released: () => void
+  readonly overdue: (ending: Ending) => void
+  /** The supervisor was killed and goes on without it. */
+  readonly leftBehind: () => void
+}
+
+/** @internal */
+export interface ChildRunOptions {
+  readonly id: string
+  readonly spec: Untyped
+  readonly parent: ProcessRecord
+  readonly targets: Targets
+  /** The environment of its Layer. */
+  readonly context: Context.Context<never>
+  /** Throws if this process cannot be a child of this supervisor. */
+  readonly check: (record: ProcessRecord) => void
+  /** Takes the crash reports of its process. */
+  readonly reporter: (crash: Crash) => void
+  readonly defaultLimit: (record: ProcessRecord | undefined) => Limit
+  readonly reports: Reports
+}

@@ -1,0 +1,64 @@
+/** The restart schedules of one supervisor: one held step for each child, for as long as the supervisor lives. */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import { identity } from "effect/Function"
+import * as Schedule from "effect/Schedule"
+import { renderCause } from "../../../values/render.ts"
+import type { RestartSchedule } from "../../ChildSpec.ts"
+import type { ChildExit } from "../../RestartPolicy.ts"
+import { monotonicMillis, MonotonicNow } from "../tree/monotonic.ts"
+import type { Verdict } from "../core/strategy.ts"
+
+type Policy = Schedule.Schedule<unknown, ChildExit<unknown>>
+type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, ChildExit<unknown>, never, never>>>
+
+/** @internal */
+export class RestartSteps {
+  private readonly policy: Policy
+  private readonly resetAfter: Duration.Duration
+  private step: Step | undefined = undefined
+  private attempts = 0
+
+  constructor(policy: Policy, resetAfter: Duration.Duration) {
+    this.policy = policy
+    this.resetAfter = resetAfter
+  }
+
+  /** What the schedule says to this ending. A schedule that dies has no more to say. */
+  ask(exit: ChildExit<unknown>): Effect.Effect<Verdict> {
+    return Effect.clockWith((clock) => {
+      if (Duration.isGreaterThanOrEqualTo(exit.uptime, this.resetAfter)) this.begin()
+      this.attempts++
+      const stepped = Effect.flatMap(this.current, (step) => step(clock.currentTimeMillisUnsafe(), exit))
+      const measured = Effect.provideService(stepped, MonotonicNow, monotonicMillis(clock))
+      return Effect.flatMap(Effect.exit(measured), (answer) => this.verdict(answer))
+    })
+  }
+
+  private begin(): void {
+    this.step = undefined
+    this.attempts = 0
+  }
+
+  private get current(): Effect.Effect<Step> {
+    return this.step !== undefined
+      ? Effect.succeed(this.step)
+      : Effect.map(Schedule.toStep(this.policy), (step) => (this.step = step))
+  }
+
+  private verdict(answer: Exit.Exit<readonly [unknown, Duration.Duration], unknown>): Effect.Effect<Verdict> {
+    if (answer._tag === "Success") {
+      return Effect.succeed({ _tag: "Delay", millis: Duration.toMillis(answer.value[1]) })
+    }
+    const exhausted = Effect.succeed<Verdict>({ _tag: "Exhausted", attempts: this.attempts })
+    return Cause.hasDies(answer.cause)
+      ? Effect.andThen(Effect.logError("A restart schedule died", renderCause(answer.cause)), exhausted)
+      : exhausted
+  }
+}
+
+/** The Schedule itself, where it was given by a function with a typing helper. @internal */
+export const policyOf = (schedule: RestartSchedule<unknown, never> | undefined): Policy | undefined =>
+  schedule === undefined || Schedule.isSchedule(schedule) ? schedule : schedule(identity)

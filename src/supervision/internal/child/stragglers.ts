@@ -1,0 +1,46 @@
+/**
+ * What a supervisor that has ended has left running: it had its limit, and may still hold what its successor needs.
+ *
+ * It is kept by the place of the child, which is the same for every run of the supervisor. Whoever starts a child anew
+ * waits for the stragglers of that place and of all places below it.
+ */
+import * as Effect from "effect/Effect"
+import type { Targets } from "../../../kernel/Adoption.ts"
+import { parse, type Limit } from "../../../kernel/Shutdown.ts"
+import { ReleaseTimeout } from "../core/childEnding.ts"
+
+/** Something that has not ended within its limit. @internal */
+export interface Straggler {
+  readonly isOver: () => boolean
+  readonly over: Effect.Effect<void>
+}
+
+const known = new WeakMap<Targets, ReadonlyArray<Straggler>>()
+
+/** Leaves something behind in this place. @internal */
+export const leave = (place: Targets, straggler: Straggler): void => {
+  known.set(place, [...left(place), straggler])
+}
+
+const left = (place: Targets): ReadonlyArray<Straggler> => (known.get(place) ?? []).filter(({ isOver }) => !isOver())
+
+/** What is left behind in this place and below. */
+const stragglersOf = (place: Targets): ReadonlyArray<Straggler> => [
+  ...left(place),
+  ...[...place.inner.values()].flatMap(stragglersOf)
+]
+
+/**
+ * Waits, within the limit of a child, until all that was left behind in its place has ended. Dies if it has not. @internal
+ */
+export const precedingEnded = (
+  place: Targets,
+  of: { readonly child: string; readonly limit: () => Limit }
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const left = stragglersOf(place)
+    if (left.length === 0) return Effect.void
+    const all = Effect.forEach(left, ({ over }) => over, { discard: true })
+    const orElse = () => Effect.die(new ReleaseTimeout({ child: of.child }))
+    return Effect.timeoutOrElse(all, { duration: parse(of.limit()).release, orElse })
+  })

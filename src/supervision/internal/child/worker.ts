@@ -1,0 +1,28 @@
+/** The Layer of an effect that is run as a process. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { processLayer } from "../../../kernel/Adoption.ts"
+import { spawnIn, type Self } from "../../../kernel/Process.ts"
+import { shutdown } from "../../../kernel/Shutdown.ts"
+
+/** @internal */
+export const workerLayer = <A, E, R>(
+  label: string,
+  run: Effect.Effect<A, E, R>
+): Layer.Layer<never, never, Exclude<R, Scope.Scope | Self>> =>
+  processLayer((place) =>
+    Effect.withFiber<Context.Context<never>, never, Exclude<R, Self>>((fiber) => {
+      const record = spawnIn(fiber, run as Effect.Effect<A, E>, {
+        label,
+        parent: place?.parent,
+        adopt: (record) => place?.adopt(record)
+      })
+      if (place !== undefined) return Effect.succeed(Context.empty())
+      return Effect.as(
+        Effect.addFinalizer(() => shutdown(record)),
+        Context.empty()
+      ) as Effect.Effect<Context.Context<never>, never, never>
+    })
+  ) as Layer.Layer<never, never, Exclude<R, Scope.Scope | Self>>

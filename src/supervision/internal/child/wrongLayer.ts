@@ -1,0 +1,34 @@
+/** What is wrong with a Layer that is no child, and how to cure it: for the one who wrote it. */
+import type * as Context from "effect/Context"
+import { targetOf } from "../../../kernel/Handle.ts"
+import { displayName, type ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { handlesOf } from "./handles.ts"
+
+/** A child's Layer has started no process. @internal */
+export const noProcess = (id: string, built: Context.Context<never>): string => {
+  const what = `The Layer of child "${id}" started no process`
+  const [target] = Array.from(handlesOf(built).mapUnsafe.values(), (handle) => targetOf(handle))
+  if (target === undefined) {
+    return `${what}: it is no server, worker or supervisor. Make it a Supervisor.resource`
+  }
+  const { current, key } = target
+  if (current === undefined) return `${what}: it gives ${key} without one. A test double goes where ${key} is needed`
+  if (current.parent !== undefined) {
+    const parent = displayName(current.parent)
+    return `${what}: ${key} is supervised already, by ${parent}. Whoever needs it gets its handle from there`
+  }
+  return (
+    `${what}: ${key} runs already, since the same Layer is provided elsewhere, too. Provide the supervisor where ` +
+    `${key} is needed, or give the child a server of its own with Layer.fresh. If an effect in that Layer provides or ` +
+    `builds ${key}, use Layer.unwrap in its place`
+  )
+}
+
+/** A child's Layer has started a second process. @internal */
+export const severalProcesses = (id: string, first: ProcessRecord | undefined): string => {
+  const second = first === undefined ? "several processes" : `a second process beside ${displayName(first)}`
+  return (
+    `The Layer of child "${id}" started ${second}. Make each server a child of its own: Supervisor.child(A.layer), ` +
+    "Supervisor.child(B.layer) in place of one child with Layer.merge or Layer.provide"
+  )
+}

@@ -1,0 +1,54 @@
+/** Why a child is not running, and how a start that failed looks. */
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import { displayName, type ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { isGivingUp } from "../../RestartLimit.ts"
+import type { StartFailed } from "../../RestartPolicy.ts"
+
+/** Why a child is not running: what the decision core passes on without a look. @internal */
+export interface Ending {
+  readonly reason: ExitReason.ExitReason | StartFailed<unknown>
+  /** How the start failed, for the one who waits for it. */
+  readonly cause?: Cause.Cause<unknown>
+}
+
+/** What the decision core needs to know of the end of a run. @internal */
+export const outcomeOf = (reason: ExitReason.ExitReason): { readonly expected: boolean; readonly failed: boolean } => {
+  const expected = ExitReason.isExpected(reason)
+  // The end of a supervisor that has given up is expected, and yet something is wrong.
+  return { expected, failed: !expected || isGivingUp(reason) }
+}
+
+/** A process that is dead, or a resource that is no good, still holds what the next one needs. @internal */
+export class ReleaseTimeout extends Data.TaggedError("ReleaseTimeout")<{ readonly child: string }> {
+  override get message() {
+    return `${this.child} has not ended within its shutdown limit and as long again after it was killed`
+  }
+}
+
+/** How a run ended, or that a restart has failed. @internal */
+export interface RunEnding extends Ending {
+  readonly isStart: boolean
+}
+
+/** A restart that cannot begin: the last run has not ended. @internal */
+export const overdue = (child: string): RunEnding => ({
+  isStart: true,
+  reason: ExitReason.defect(new ReleaseTimeout({ child }))
+})
+
+/** How a start looks whose process ended before the Layer was built. @internal */
+export const earlyEnding = (id: string, record: ProcessRecord): Ending => {
+  const reason = record.reason ?? ExitReason.killed
+  const why = ExitReason.format(reason)
+  const what = `The Layer of child "${id}" was still being built when its process, ${displayName(record)}, ended: ${why}`
+  return { reason, cause: reason._tag === "Crash" ? reason.cause : Cause.die(new Error(what)) }
+}
+
+/** How a failed start looks to a schedule. @internal */
+export const startEnding = (cause: Cause.Cause<unknown>): Ending => {
+  const failure = cause.reasons.find((reason) => reason._tag === "Fail")
+  const onlyFails = failure !== undefined && cause.reasons.every((reason) => reason._tag === "Fail")
+  return { cause, reason: onlyFails ? { _tag: "StartFailed", error: failure.error } : ExitReason.crash(cause) }
+}

@@ -1,0 +1,43 @@
+/**
+ * Refuses options no supervisor can work with. To be called where a supervisor is defined, before anything starts.
+ *
+ * **In Erlang/OTP**
+ *
+ * `supervisor:check_childspecs/2`: `duplicate_child_name`, `bad_combination`, `invalid_intensity`, `invalid_period`.
+ */
+import * as Check from "../../../values/check.ts"
+import type { Restart } from "../../RestartPolicy.ts"
+import type { Member } from "./child.ts"
+import * as Intensity from "./intensity.ts"
+import type { Options } from "./turn.ts"
+
+/** Returns the options as they are, or throws a `RangeError` that says which child or value is wrong, and why. */
+export const validate = (options: Options): Options => {
+  if (options.intensity !== undefined) Intensity.make(options.intensity)
+  known("strategy", options.strategy, ["oneForOne", "oneForAll", "restForOne"])
+  known("autoShutdown", options.autoShutdown, ["never", "anySignificant", "allSignificant"])
+  const ids = new Set<string>()
+  for (const member of options.members) {
+    const wrong = ids.has(member.id) ? "is used twice" : badCombination(member, options)
+    if (wrong !== undefined) throw new RangeError(`supervisor: child "${member.id}" ${wrong}`)
+    if (member.kind === "child") knownRestart(member.restart)
+    else known("rebuild", member.rebuild, ["withHolder", "onWatch"])
+    ids.add(member.id)
+  }
+  return options
+}
+
+/** Throws a `RangeError` for a restart type there is none of. */
+export const knownRestart = (restart: Restart): Restart =>
+  known("restart", restart, ["permanent", "transient", "temporary"])
+
+/** The types say so already; JavaScript, and options read from somewhere, do not. */
+const known = <A extends string>(option: string, value: A, values: ReadonlyArray<A>): A =>
+  Check.oneOf(`supervisor: ${option}`, value, values)
+
+const badCombination = (member: Member, { autoShutdown }: Options): string | undefined => {
+  if (member.kind === "resource" || !member.significant) return undefined
+  if (autoShutdown === "never") return `is significant, but autoShutdown is "never"`
+  if (member.restart === "permanent") return "is significant, but permanent: it never ends for good"
+  return undefined
+}

@@ -1,0 +1,18 @@
+/** What a dynamic supervisor is made of. */
+import type { Limit } from "../../../kernel/Shutdown.ts"
+import type { Restart } from "../../RestartPolicy.ts"
+import type { DynamicLaunch } from "./dynamicChild.ts"
+import type * as Intensity from "../core/intensity.ts"
+import type { RestartSteps } from "../child/restartSchedule.ts"
+
+/** @internal */
+export interface DynamicSpec {
+  readonly id: string
+  readonly launch: DynamicLaunch
+  readonly restart: Restart
+  /** Undefined: failures are not counted. */
+  readonly intensity: Intensity.Limit | undefined
+  readonly steps: () => RestartSteps | undefined
+  readonly limit: Limit
+  readonly maxChildren: number
+}

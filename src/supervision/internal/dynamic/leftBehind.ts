@@ -1,0 +1,23 @@
+/**
+ * The handles of the children of a dynamic supervisor that has ended below another one.
+ *
+ * Nobody starts these children again, but why that is so is not known yet: if the supervisor is started anew they are
+ * simply gone, if the tree ends they share its reason, which the root gives to all handles of the tree.
+ */
+import { innerTargets, type Targets } from "../../../kernel/Adoption.ts"
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import type { HandleTarget } from "../../../kernel/Handle.ts"
+
+const CHILDREN = "children"
+
+/** Leaves a child's target where the root of the tree finds it. @internal */
+export const leaveBehind = (targets: Targets, key: string, target: HandleTarget): void => {
+  innerTargets(targets, CHILDREN).own.set(key, target)
+}
+
+/** The supervisor runs again: it does not know the children of the run before. @internal */
+export const abandon = ({ inner }: Targets): void => {
+  const left = inner.get(CHILDREN)
+  inner.delete(CHILDREN)
+  for (const target of left?.own.values() ?? []) target.leave(ExitReason.normal)
+}

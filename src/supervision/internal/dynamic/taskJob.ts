@@ -1,0 +1,96 @@
+/** What a task supervisor starts: an effect, run in the environment of who asked for it. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import type { TaskRun } from "../../../behaviour/Task.ts"
+import type { Place } from "../../../kernel/Adoption.ts"
+import { TypeId as HandleTypeId } from "../../../kernel/Handle.ts"
+import { Kernel } from "../../../kernel/Kernel.ts"
+import type { Pid } from "../../../kernel/Pid.ts"
+import { Callers, environment, linkStartedUnsafe, recordOf, spawnIn } from "../../../kernel/Process.ts"
+import { currentUnsafe, Self, type ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { DynamicLaunch } from "./dynamicChild.ts"
+
+type AnyEffect = Effect.Effect<unknown, unknown>
+type AnyFiber = Fiber.Fiber<unknown, unknown>
+
+/** @internal */
+export interface JobOptions {
+  readonly key: string
+  readonly effect: AnyEffect
+  readonly label: string | undefined
+  /** Undefined: nobody asks for the answer, and a failure is a crash. */
+  readonly run: TaskRun | undefined
+}
+
+/** @internal */
+export class TaskJob {
+  private readonly options: JobOptions
+  /** The process of its first run. */
+  first: ProcessRecord | undefined = undefined
+  /** The environment of who asked, captured once, whatever its restarts. */
+  private readonly context: Context.Context<never>
+
+  constructor(fiber: AnyFiber, options: JobOptions) {
+    this.options = options
+    this.context = Context.add(environment(fiber.context), Callers, callersOf(fiber))
+  }
+
+  get key(): string {
+    return this.options.key
+  }
+
+  /** Starts its process in the place its supervisor has for it. */
+  spawn(fiber: AnyFiber, place: Place): ProcessRecord {
+    const { effect, key, label, run } = this.options
+    const inContext = this.inEnvironment(effect)
+    const record = spawnIn(fiber, run === undefined ? inContext : run.body(inContext), {
+      label,
+      parent: place.parent,
+      adopt: (record) => {
+        homes.set(record, { supervisor: place.parent, key })
+        place.adopt(record)
+        run?.started(record)
+      }
+    })
+    this.first ??= record
+    // In the same step: its body has not begun.
+    if (run?.owner !== undefined) linkStartedUnsafe(run.owner, record)
+    if (run?.isUnwanted === true) record.kill()
+    return record
+  }
+
+  /** What every process has of its own stays its own. */
+  private inEnvironment(effect: AnyEffect): AnyEffect {
+    return Effect.withFiber(({ context }) => {
+      const own = Context.pick(Self, Scope.Scope)(context as Context.Context<Self | Scope.Scope>)
+      const all = Context.merge(this.context, own)
+      return Effect.provideContext(effect, Context.add(all, Kernel, Context.get(context, Kernel)))
+    })
+  }
+}
+
+/** Where the process of a task belongs: its pid names the task in every run. */
+const homes = new WeakMap<ProcessRecord, { readonly supervisor: ProcessRecord; readonly key: string }>()
+
+/** The key of a task under its supervisor, by the pid of any of its runs. @internal */
+export const keyOf = (pid: Pid, supervisor: ProcessRecord): string | undefined => {
+  const home = homes.get(recordOf(pid))
+  return home?.supervisor === supervisor ? home.key : undefined
+}
+
+/** Who asked, and on whose behalf. Those that are dead are left out, as where a process spawns one. */
+const callersOf = (fiber: AnyFiber): ReadonlyArray<Pid> => {
+  const callers = Context.get(fiber.context, Callers).filter((pid) => recordOf(pid).isAlive)
+  const caller = currentUnsafe(fiber)
+  return caller === undefined ? callers : [caller, ...callers]
+}
+
+/** How a dynamic supervisor starts a job. @internal */
+export const taskLaunch = (id: string): DynamicLaunch => ({
+  id,
+  client: (target) => ({ [HandleTypeId]: target }),
+  start: () => Effect.die(new Error(`${id} starts its tasks in one step`)),
+  spawn: (fiber, [job], place) => (job as TaskJob).spawn(fiber, place)
+})

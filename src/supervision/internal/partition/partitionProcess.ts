@@ -1,0 +1,49 @@
+/** The process of a partition supervisor: a supervisor that knows how many of its children keys are routed to. */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Semaphore from "effect/Semaphore"
+import { SupervisedLayers } from "../../../kernel/Adoption.ts"
+import type { Untyped } from "../../ChildSpec.ts"
+import type { SupervisorSpec } from "../static/slots.ts"
+import { SupervisorProcess } from "../static/supervisorProcess.ts"
+import type { TreeOptions } from "../tree/treeProcess.ts"
+
+/** @internal */
+export class PartitionProcess extends SupervisorProcess {
+  /** Keys go to the partitions below this one. */
+  size: number
+  /** How many are to be in use once those that are being started are up. */
+  growingTo: number | undefined = undefined
+  /** One change of the size at a time. */
+  readonly resizing = Semaphore.makeUnsafe(1)
+
+  constructor(spec: SupervisorSpec, options: Omit<TreeOptions, "id">) {
+    super(spec, options)
+    this.size = spec.children.length
+  }
+
+  /** What a partition was started by is free for the next one, and for everybody else. */
+  protected override supervises(): void {}
+}
+
+/**
+ * The Layer of one partition, under a key of its own: a partition is not what its siblings, or users of the service
+ * outside, mean by that service. Nor is theirs what a partition is, be it of the same Layer.
+ *
+ * @internal
+ */
+export const partitionLayer = (layer: Untyped["layer"], service: string, key: string): Untyped["layer"] =>
+  Layer.fromBuild((memoMap, scope) =>
+    Effect.withFiber((fiber) => {
+      const above = Context.get(fiber.context, SupervisedLayers)
+      const others: SupervisedLayers = {
+        find: (layer, kernel) => {
+          const found = above?.find(layer, kernel)
+          return found?.context.mapUnsafe.has(service) === true ? undefined : found
+        }
+      }
+      const built = Effect.provideService(Layer.buildWithMemoMap(layer, memoMap, scope), SupervisedLayers, others)
+      return Effect.map(built, ({ mapUnsafe }) => Context.makeUnsafe<never>(new Map([[key, mapUnsafe.get(service)]])))
+    })
+  )

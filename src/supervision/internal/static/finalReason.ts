@@ -1,0 +1,17 @@
+/** How the end of a supervisor looks as the exit reason of its process. */
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import type { Ending } from "../core/childEnding.ts"
+import type { EndReason } from "../core/strategy.ts"
+import type { GivingUp } from "../tree/treeProcess.ts"
+
+/** @internal */
+export const finalReason = (
+  end: EndReason<Ending>,
+  supervisor: { readonly idOf: (child: number) => string; readonly gaveUp: (why: GivingUp) => ExitReason.ExitReason }
+): ExitReason.ExitReason => {
+  if (end._tag === "Requested") return end.reason.reason as ExitReason.ExitReason
+  const child = supervisor.idOf(end.child)
+  if (end._tag !== "RestartLimit") return ExitReason.shutdown({ _tag: end._tag, child })
+  const { attempts, exit, policy } = end
+  return supervisor.gaveUp({ child, reason: exit.reason, attempts, policy })
+}

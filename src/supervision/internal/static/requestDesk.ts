@@ -1,0 +1,30 @@
+/** The questions people have asked a supervisor and that are not answered yet. */
+import type { Ending } from "../core/childEnding.ts"
+import type { Result } from "../core/strategy.ts"
+
+/** Must not run a user's code. @internal */
+export type Answer = (result: Result<Ending>) => void
+
+/** @internal */
+export class RequestDesk {
+  private readonly open = new Map<number, Answer>()
+  private last = 0
+
+  /** Takes a question in and gives it its number. */
+  add(answer: Answer): number {
+    this.open.set(++this.last, answer)
+    return this.last
+  }
+
+  /** Answers a question; a second answer is none. */
+  reply(request: number, result: Result<Ending>): void {
+    const answer = this.open.get(request)
+    this.open.delete(request)
+    answer?.(result)
+  }
+
+  /** The supervisor has ended. */
+  close(): void {
+    for (const request of this.open.keys()) this.reply(request, { _tag: "SupervisorStopping" })
+  }
+}

@@ -1,0 +1,22 @@
+/** What is in the mailbox of a supervisor. */
+import type { Fate } from "../../../kernel/Accounting.ts"
+import type { Envelope } from "../../../kernel/ProcessRecord.ts"
+import type { Ending } from "../core/childEnding.ts"
+import type { Event } from "../core/strategy.ts"
+
+/** An event for the core, or a question of a user. @internal */
+export class SupervisorEnvelope implements Envelope {
+  readonly from = undefined
+  readonly content: unknown
+  readonly event: Event<Ending>
+  private readonly onRefuse: (() => void) | undefined
+  constructor(event: Event<Ending>, onRefuse?: () => void) {
+    this.event = event
+    this.content = event
+    this.onRefuse = onRefuse
+  }
+  refuse(): Fate {
+    this.onRefuse?.()
+    return "returned"
+  }
+}

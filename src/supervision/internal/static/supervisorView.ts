@@ -1,0 +1,80 @@
+/**
+ * What a supervisor shows of its children: never older than what anybody has seen of them.
+ *
+ * The core learns of a child a little later than those who have an answer of it. So the view is made from the state the core
+ * will be in once it has heard everything that waits in the mailbox, and from the processes themselves.
+ */
+import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { Ending } from "../core/childEnding.ts"
+import type { Slots } from "./slots.ts"
+import * as Strategy from "../core/strategy.ts"
+import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
+import { TreeProcess } from "../tree/treeProcess.ts"
+
+type State = Strategy.State<Ending>
+
+/** @internal */
+export interface ChildView extends Strategy.ChildView {
+  readonly pid: ProcessRecord | undefined
+  readonly restarts: number
+}
+
+/** What the view is made from. @internal */
+export interface Source {
+  readonly slots: Slots
+  readonly state: () => State | undefined
+  /** What the supervisor was told and the core has not heard yet. */
+  readonly told: () => ReadonlyArray<object>
+  readonly now: () => number
+}
+
+/** @internal */
+export class SupervisorView {
+  private readonly source: Source
+
+  constructor(source: Source) {
+    this.source = source
+  }
+
+  get children(): ReadonlyArray<ChildView> {
+    const state = this.foreseen
+    if (state === undefined) return []
+    return Strategy.whichChildren(state, (child, incarnation) => this.look(child, incarnation)).map((child) => {
+      const { incarnation, run } = this.source.slots.withId(child.id)!
+      const pid = run?.record?.isAlive === true ? run.record : undefined
+      return { ...child, pid, restarts: Math.max(0, incarnation - 1) }
+    })
+  }
+
+  /** Whether all children have come up. */
+  get isUp(): boolean {
+    const state = this.foreseen
+    if (state === undefined || state.phase._tag !== "Booting") return state?.phase._tag === "Running"
+    const { skipped } = state.phase
+    return state.children.every(({ incarnation, status }, child) => {
+      if (incarnation === 0) return skipped.includes(child)
+      return status._tag !== "Starting" || this.look(child, incarnation) === "up"
+    })
+  }
+
+  /** The core is pure, so it can be asked what it will make of what it has not heard yet. */
+  private get foreseen(): State | undefined {
+    const { now, state, told } = this.source
+    const nowMillis = now()
+    return told().reduce(
+      (foreseen: State | undefined, envelope) =>
+        foreseen !== undefined && envelope instanceof SupervisorEnvelope
+          ? Strategy.decide(foreseen, envelope.event, nowMillis)[0]
+          : foreseen,
+      state()
+    )
+  }
+
+  private look(child: number, incarnation: number): Strategy.Sight {
+    const slot = this.source.slots.at(child)
+    const record = slot.incarnation === incarnation ? slot.run?.record : undefined
+    if (record?.isAlive === false) return "dead"
+    const isUp = record instanceof TreeProcess ? record.isUp : record?.status === "running"
+    return isUp ? "up" : undefined
+  }
+}

@@ -1,0 +1,59 @@
+/** Whom a supervisor waits for, and whoever waits for it. */
+import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { awaited, type Awaited } from "../core/awaited.ts"
+import type { Request } from "../core/child.ts"
+import type { Slots } from "./slots.ts"
+import type { State } from "../core/turn.ts"
+import type { TreeProcess } from "../tree/treeProcess.ts"
+
+/** @internal */
+export interface Waiter extends TreeProcess {
+  readonly slots: Slots
+}
+
+/** @internal */
+export class SupervisorWaits {
+  private readonly supervisor: Waiter
+  private readonly state: () => State<unknown> | undefined
+
+  constructor(options: { readonly supervisor: Waiter; readonly state: () => State<unknown> | undefined }) {
+    this.supervisor = options.supervisor
+    this.state = options.state
+  }
+
+  /** The child that its boot is at, or those that its end waits for. Otherwise it is there for everybody. */
+  get now(): ReadonlyArray<ProcessRecord> {
+    return this.isKilled ? this.supervisor.below() : this.before(undefined)
+  }
+
+  /** Whom the next start of a child waits for. */
+  beforeRestart(child: number): Iterable<ProcessRecord> {
+    // Then the supervisor above has to start this one again.
+    if (this.supervisor.ended) return this.supervisor.targets.restart?.blockers ?? []
+    return this.isKilled ? this.supervisor.below() : this.before(child)
+  }
+
+  /** Whom an answer about a child waits for. */
+  beforeAnswer(tag: Request["_tag"], id: string): ReadonlyArray<ProcessRecord> {
+    const run = this.supervisor.ended ? undefined : this.supervisor.slots.withId(id)?.run
+    if (run === undefined) return []
+    if (tag !== "RestartRequested") return run.endWaitsFor
+    const { record } = run
+    return record === undefined || record.ended || record.status === "running" ? [] : [record]
+  }
+
+  private get isKilled(): boolean {
+    return this.supervisor.status === "dead" && !this.supervisor.ended
+  }
+
+  private before(child: number | undefined): ReadonlyArray<ProcessRecord> {
+    const state = this.state()
+    return state === undefined ? [] : this.processesOf(awaited(state, child))
+  }
+
+  private processesOf({ starting, ending }: Awaited): ReadonlyArray<ProcessRecord> {
+    const { slots } = this.supervisor
+    const started = starting.flatMap((child) => slots.at(child).run?.record ?? [])
+    return [...started, ...ending.flatMap((child) => slots.at(child).run?.endWaitsFor ?? [])]
+  }
+}
