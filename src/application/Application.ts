@@ -31,7 +31,7 @@ import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { inSlices } from "../kernel/Kernel.ts"
 import * as Check from "../values/check.ts"
-import type { TreeEnd, TreeFailed } from "../kernel/TreeWatch.ts"
+import type { TreeEnd, TreeFailed } from "../kernel/shared/treeWatch.ts"
 import { CurrentApplication, failIfFailed, Launched } from "./internal/launched.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ export {
    * @since 0.1.0
    */
   TreeFailed
-} from "../kernel/TreeWatch.ts"
+} from "../kernel/shared/treeWatch.ts"
 
 /**
  * The application did not stop within its budget. `hung` names the processes that were still there; they were killed.

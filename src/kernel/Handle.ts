@@ -19,7 +19,7 @@ import { showBy } from "../values/kinds.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { childName } from "./internal/displayName.ts"
 import type { Pid } from "./Pid.ts"
-import type { ProcessRecord, Wait } from "./ProcessRecord.ts"
+import type { ProcessRecord, Wait } from "./shared/processRecord.ts"
 
 /**
  * @category type IDs

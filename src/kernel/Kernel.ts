@@ -23,7 +23,7 @@ import { summarise } from "./internal/announce.ts"
 import { KernelState } from "./internal/kernelState.ts"
 import { runQueueOver } from "./internal/runQueue.ts"
 import type { Pid } from "./Pid.ts"
-import type { ProcessRecord } from "./ProcessRecord.ts"
+import type { ProcessRecord } from "./shared/processRecord.ts"
 import { awaitEnd } from "./Shutdown.ts"
 
 const TypeId = "~effect-otp/kernel/Kernel"

@@ -31,7 +31,7 @@ import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { describe } from "../values/describe.ts"
 import type { Accounting } from "./Accounting.ts"
-import { CurrentAdoption } from "./Adoption.ts"
+import { CurrentAdoption } from "./shared/adoption.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { PlainProcess, type PlainOptions } from "./internal/plainProcess.ts"
 import * as Relations from "./internal/relations.ts"
@@ -45,10 +45,10 @@ import {
   Self as SelfKey,
   type Envelope,
   type ProcessRecord
-} from "./ProcessRecord.ts"
+} from "./shared/processRecord.ts"
 import * as Signal from "./Signal.ts"
-import { during, forEnd } from "./Waiting.ts"
-import { TreeWatch } from "./TreeWatch.ts"
+import { during, forEnd } from "./shared/waiting.ts"
+import { TreeWatch } from "./shared/treeWatch.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

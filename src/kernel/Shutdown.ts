@@ -18,7 +18,7 @@ import * as Exit from "effect/Exit"
 import * as Check from "../values/check.ts"
 import * as ExitReason from "./ExitReason.ts"
 import type { Pid } from "./Pid.ts"
-import { displayName, warn, type ProcessRecord } from "./ProcessRecord.ts"
+import { displayName, warn, type ProcessRecord } from "./shared/processRecord.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,13 @@ import { Deadline } from "./internal/deadlines.ts"
 import type { KernelState } from "./internal/kernelState.ts"
 import * as Kernel from "./Kernel.ts"
 import { isPid, type Pid } from "./Pid.ts"
-import { currentUnsafe, MessageEnvelope, type Belonging, type Envelope, type ProcessRecord } from "./ProcessRecord.ts"
+import {
+  currentUnsafe,
+  MessageEnvelope,
+  type Belonging,
+  type Envelope,
+  type ProcessRecord
+} from "./shared/processRecord.ts"
 
 const TypeId = "~effect-otp/kernel/Timer"
 

@@ -30,7 +30,7 @@ import { TypeId as HandleTypeId, targetOf, type Handle } from "../kernel/Handle.
 import * as Kernel from "../kernel/Kernel.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
-import { currentUnsafe, MessageEnvelope, type ProcessRecord } from "../kernel/ProcessRecord.ts"
+import { currentUnsafe, MessageEnvelope, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import type { MonitorRef } from "../kernel/Signal.ts"
 import type { Address } from "../kernel/Timer.ts"
 

@@ -15,7 +15,7 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { targetIn } from "../kernel/Adoption.ts"
+import { targetIn } from "../kernel/shared/adoption.ts"
 import * as Handle from "../kernel/Handle.ts"
 import type { Stable } from "../supervision/ChildSpec.ts"
 

@@ -8,12 +8,12 @@ import {
   type Mailbox,
   type Pid,
   Process,
-  type ProcessRecord,
   type Signal,
   Timer
 } from "effect-otp/kernel"
 import { Telemetry } from "effect-otp/telemetry"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
+import type { ProcessRecord } from "../../src/kernel/shared/processRecord.ts"
 import { inKernel, settle } from "../fixtures/kernel.ts"
 import { forAll, type Choices } from "../fixtures/property.ts"
 
@@ -34,7 +34,7 @@ type Inbox = Process.Inbox<number>
 
 const bang = ExitReason.shutdown("bang")
 
-const accountOf = (pid: Pid.Pid): Accounting.Accounting => (pid as unknown as ProcessRecord.ProcessRecord).accounting
+const accountOf = (pid: Pid.Pid): Accounting.Accounting => (pid as unknown as ProcessRecord).accounting
 
 const randomBound = ({ chance, int, pick }: Choices): Mailbox.Bound | undefined =>
   chance(0.5) ? undefined : { capacity: 1 + int(3), policy: pick(["suspend", "fail", "dropNewest", "dropOldest"]) }

@@ -3,7 +3,8 @@ import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Equal, Fiber, Hash, Layer, Option, Tracer } from "effect"
 import { TestClock } from "effect/testing"
-import { ExitReason, Kernel, Pid, Process, type ProcessRecord, Signal, Timer } from "effect-otp/kernel"
+import { ExitReason, Kernel, Pid, Process, Signal, Timer } from "effect-otp/kernel"
+import type { ProcessRecord } from "../../src/kernel/shared/processRecord.ts"
 import { asProcess, idle, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 
 const infoOf = (pid: Pid.Pid) => Effect.map(Process.info(pid), Option.getOrThrow)
@@ -250,7 +251,7 @@ describe("a death", () => {
         yield* Process.awaitExit(pid)
         yield* settle
         let length = 0
-        for (let at = (pid as unknown as ProcessRecord.ProcessRecord).parent; at !== undefined; at = at.parent) length++
+        for (let at = (pid as unknown as ProcessRecord).parent; at !== undefined; at = at.parent) length++
         assert.isAtMost(length, 2)
         assert.isAtMost(yield* Deferred.await(callers), 2)
       })

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Option } from "effect"
-import type { Pid, ProcessRecord } from "effect-otp/kernel"
+import type { Pid } from "effect-otp/kernel"
 import { Events, ExitReason, Handle, Kernel, Process, Signal, Timer } from "effect-otp/kernel"
 import { Name } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
+import type { ProcessRecord } from "../../src/kernel/shared/processRecord.ts"
 import { asProcess, idle, kernelTest, settle } from "../fixtures/kernel.ts"
 
 const Shop = Name.make<string>("test/shop")
@@ -21,7 +22,7 @@ const keeper = Effect.gen(function* () {
   return { pid: pid as Pid.Pid<unknown>, got }
 })
 
-const recordOf = (pid: Pid.Pid) => pid as unknown as ProcessRecord.ProcessRecord
+const recordOf = (pid: Pid.Pid) => pid as unknown as ProcessRecord
 
 describe("a name", () => {
   it("is a string that is not empty", () => {

@@ -6,7 +6,7 @@ describe("architecture", () => {
   const all = sources()
   const each: ReadonlyArray<readonly [name: string, rule: rules.Rule]> = [
     ["1. a file imports from its own folder or from a lower rank", rules.direction],
-    ["2. internals are imported only by their own folder", rules.internals],
+    ["2. internals are imported only by their own folder, shared files only by layers", rules.internals],
     ["3. a file imports files, not barrels", rules.paths],
     ["5. areas outside the core are met in the layer that answers for them", rules.outside],
     ["6. time, chance, output and failure go through Effect", rules.host],
@@ -39,6 +39,8 @@ describe("the rules themselves", () => {
   it("internals, barrels and foreign packages are reported", () => {
     assert.strictEqual(broken(rules.internals, "src/naming/A.ts", `import "../kernel/internal/pump.ts"`), 1)
     assert.strictEqual(broken(rules.internals, "src/kernel/A.ts", `import "./internal/pump.ts"`), 0)
+    assert.strictEqual(broken(rules.internals, "src/kernel/shared/a.ts", `import "../internal/pump.ts"`), 0)
+    assert.strictEqual(broken(rules.internals, "src/kernel/index.ts", `export * from "./internal/pump.ts"`), 1)
     assert.strictEqual(broken(rules.paths, "src/naming/A.ts", `import "../kernel/index.ts"`), 1)
     assert.strictEqual(broken(rules.paths, "src/naming/A.ts", `import { Effect } from "effect"`), 1)
     assert.strictEqual(broken(rules.paths, "src/naming/A.ts", `const x = () => import("lodash")`), 1)
@@ -46,6 +48,14 @@ describe("the rules themselves", () => {
     assert.strictEqual(broken(rules.outside, "src/kernel/A.ts", `import * as fs from "node:fs"`), 1)
     assert.strictEqual(broken(rules.outside, "src/kernel/A.ts", `import * as Rpc from "effect/rpc/Rpc"`), 1)
     assert.strictEqual(broken(rules.outside, "src/behaviour/A.ts", `import * as Rpc from "effect/rpc/Rpc"`), 0)
+  })
+
+  it("shared files: a barrel that opens one is reported, and a lower layer that uses one", () => {
+    assert.strictEqual(broken(rules.internals, "src/naming/A.ts", `import "../kernel/shared/pump.ts"`), 0)
+    assert.strictEqual(broken(rules.internals, "src/kernel/internal/a/b.ts", `import "../../shared/pump.ts"`), 0)
+    assert.strictEqual(broken(rules.internals, "src/kernel/index.ts", `export * from "./shared/pump.ts"`), 1)
+    assert.strictEqual(broken(rules.internals, "src/index.ts", `export * as P from "./kernel/shared/pump.ts"`), 1)
+    assert.strictEqual(broken(rules.direction, "src/kernel/A.ts", `import "../naming/shared/pump.ts"`), 1)
   })
 
   it("rooms: two that import each other are reported, a chain is fine", () => {

@@ -13,7 +13,7 @@ const samples = (pid: Pid.Pid): ReadonlyArray<AnyError> => [
   new Telemetry.AlreadyAttached({ id: "log" }),
   new Telemetry.NotAttached({ id: "log" }),
   new Process.NoProcess({ pid }),
-  new Otp.TreeWatch.TreeFailed({ supervisor: "shop/Shop", reason: ExitReason.killed }),
+  new Otp.Application.TreeFailed({ supervisor: "shop/Shop", reason: ExitReason.killed }),
   new Name.NameTaken({ processName: "shop/till", pid }),
   new Name.AlreadyNamed({ processName: "shop/till", pid }),
   new Name.AlreadyStarted({ processName: "shop/till", pid }),

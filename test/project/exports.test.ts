@@ -58,7 +58,7 @@ describe("exports", () => {
     assert.deepStrictEqual(foreign, [])
   })
 
-  it("package.json opens each folder by its barrel and closes its internals", () => {
+  it("package.json opens each folder by its barrel and closes what is not public", () => {
     const manifest = JSON.parse(read("package.json")) as Manifest
     for (const layer of layers) {
       assert.deepStrictEqual(manifest.exports[`./${layer}`], {
@@ -67,6 +67,7 @@ describe("exports", () => {
         default: `./dist/${layer}/index.js`
       })
       assert.isNull(manifest.exports[`./${layer}/internal/*`])
+      assert.isNull(manifest.exports[`./${layer}/shared/*`])
     }
   })
 
@@ -75,10 +76,10 @@ describe("exports", () => {
     assert.isNull(manifest.exports["./values/*"])
   })
 
-  it("a folder holds public modules, a barrel and internals, and nothing else", () => {
+  it("a folder holds public modules, a barrel, shared files and internals, and nothing else", () => {
     const strange = files("src", "").filter(
       (file) =>
-        !/^src\/(index\.ts|tsconfig\.json|[a-z]+\/(index|[A-Z]\w*|internal\/[a-z]\w*(\/\w+)*)\.ts|values\/[a-z]\w*\.ts)$/.test(
+        !/^src\/(index\.ts|tsconfig\.json|[a-z]+\/(index|[A-Z]\w*|(internal|shared)\/[a-z]\w*(\/\w+)*)\.ts|values\/[a-z]\w*\.ts)$/.test(
           file
         )
     )

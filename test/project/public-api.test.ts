@@ -8,7 +8,7 @@ import { copyTo, run, temporary } from "./package.ts"
 const report = (declarations: string): string =>
   fs
     .readdirSync(declarations, { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".d.ts") && !/(^|\/)(internal\/|values\/|index\.d\.ts$)/.test(file))
+    .filter((file) => file.endsWith(".d.ts") && !/(^|\/)(internal\/|shared\/|values\/|index\.d\.ts$)/.test(file))
     .toSorted()
     .map((file) => {
       const text = fs

@@ -27,13 +27,18 @@ export const direction: Rule = (source) => {
   })
 }
 
-/** 2. `X/internal/*` is imported only from `X/`. */
-export const internals: Rule = (source) =>
-  local(source).flatMap(({ to, at }) =>
-    to.includes("/internal/") && layerOf(to) !== layerOf(source.file)
-      ? [`${place(source, at)}: ${to} is internal to ${layerOf(to)}`]
-      : []
-  )
+/**
+ * 2. A layer has three doors. Its public files are for everybody, `X/shared/*` is for layers of the same or a higher rank
+ * (rule 1 says which those are), `X/internal/*` is for `X` alone. No barrel and no file outside the layers opens the latter two.
+ */
+export const internals: Rule = (source) => {
+  const layer = isBarrel(source.file) ? undefined : layerOf(source.file)
+  return local(source).flatMap(({ to, at }) => {
+    const [, owner, door] = /^src\/([^/]+)\/(internal|shared)\//.exec(to) ?? []
+    if (door === undefined || (layer !== undefined && (door === "shared" || owner === layer))) return []
+    return [`${place(source, at)}: ${to} is ${door === "shared" ? "for layers alone" : `internal to ${owner}`}`]
+  })
+}
 
 /** `src/X/internal/call/a.ts` is in the room `call` of `X`; a file right in `internal/` is in none. */
 const roomOf = (file: string): string | undefined => /^(src\/[^/]+\/internal\/[^/]+)\//.exec(file)?.[1]
@@ -100,7 +105,8 @@ const clocks = ["Date.now", "Math.random", "performance.now", "process.hrtime"]
 
 /** 6. Time, chance, output and failure go through Effect, but where foreign code is guarded against. */
 export const host: Rule = (source) => {
-  if (/^src\/(values\/|telemetry\/|kernel\/internal\/|node\/|behaviour\/Protocol\.ts$)/.test(source.file)) return []
+  if (/^src\/(values\/|telemetry\/|kernel\/(internal|shared)\/|node\/|behaviour\/Protocol\.ts$)/.test(source.file))
+    return []
   const found: Array<string> = []
   const report = (node: { readonly start: number }, what: string) => {
     found.push(`${place(source, node.start)}: no ${what} here`)

@@ -1,8 +1,9 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Option, Ref, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { DynamicSupervisor, GenServer, type RestartPolicy, Supervisor, TreeWatch } from "effect-otp"
+import { DynamicSupervisor, GenServer, type RestartPolicy, Supervisor } from "effect-otp"
 import { ExitReason, Kernel, Process } from "effect-otp/kernel"
+import { TreeWatch, type TreeEnd } from "../../src/kernel/shared/treeWatch.ts"
 import { kid, type KidsOptions, runKids, type Script, supervisorOf } from "../fixtures/dynamic.ts"
 import { boom, crash, end, type Journal, pass, quiet, run, StartError, treeTest } from "../fixtures/supervision.ts"
 
@@ -717,9 +718,9 @@ describe("giving up", () => {
 
   treeTest("whoever watches the tree is told in place of the log", ({ journal, lines }) =>
     Effect.gen(function* () {
-      const ends: Array<TreeWatch.TreeEnd> = []
+      const ends: Array<TreeEnd> = []
       const Kids = supervisorOf(journal, { intensity: { max: 0, within: "5 seconds" } })
-      const watched = Effect.provideService(run(Kids.layer), TreeWatch.TreeWatch, (end) => {
+      const watched = Effect.provideService(run(Kids.layer), TreeWatch, (end) => {
         ends.push(end)
       })
       const { context } = yield* watched

@@ -1,7 +1,8 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { RestartLimit, Supervisor, TreeWatch } from "effect-otp"
+import { RestartLimit, Supervisor } from "effect-otp"
 import { ExitReason, Handle, Kernel, type Pid, Process } from "effect-otp/kernel"
+import { TreeWatch, type TreeEnd } from "../../src/kernel/shared/treeWatch.ts"
 import {
   boom,
   child,
@@ -294,11 +295,9 @@ describe("the root", () => {
     "gives up where somebody watches the tree: the watch is told, once, and nothing is fatal",
     ({ journal, lines }) =>
       Effect.gen(function* () {
-        const ends: Array<TreeWatch.TreeEnd> = []
+        const ends: Array<TreeEnd> = []
         const { Top } = tree(journal)
-        const { context } = yield* run(Top.layer).pipe(
-          Effect.provideService(TreeWatch.TreeWatch, (end) => void ends.push(end))
-        )
+        const { context } = yield* run(Top.layer).pipe(Effect.provideService(TreeWatch, (end) => void ends.push(end)))
         const top = yield* pidOf(Context.get(context, Top))
         yield* crash(journal, "b")
         yield* quiet
@@ -313,7 +312,7 @@ describe("the root", () => {
 
   treeTest("only the root is heard by the watch, not the supervisors below it", ({ journal }) =>
     Effect.gen(function* () {
-      const ends: Array<TreeWatch.TreeEnd> = []
+      const ends: Array<TreeEnd> = []
       class Inner extends Supervisor.Service<Inner>()("test/Inner", {
         strategy: "oneForOne",
         intensity: once,
@@ -323,7 +322,7 @@ describe("the root", () => {
         strategy: "oneForOne",
         children: [Supervisor.child(Inner.layer)]
       }) {}
-      yield* run(Outer.layer).pipe(Effect.provideService(TreeWatch.TreeWatch, (end) => void ends.push(end)))
+      yield* run(Outer.layer).pipe(Effect.provideService(TreeWatch, (end) => void ends.push(end)))
       yield* crash(journal, "b")
       yield* journal.expect("+b1", "-b1", "+b2")
       assert.deepStrictEqual(ends, [])
@@ -332,11 +331,9 @@ describe("the root", () => {
 
   treeTest("is killed: the watch is told that it failed", ({ journal }) =>
     Effect.gen(function* () {
-      const ends: Array<TreeWatch.TreeEnd> = []
+      const ends: Array<TreeEnd> = []
       const { Top } = tree(journal)
-      const { context } = yield* run(Top.layer).pipe(
-        Effect.provideService(TreeWatch.TreeWatch, (end) => void ends.push(end))
-      )
+      const { context } = yield* run(Top.layer).pipe(Effect.provideService(TreeWatch, (end) => void ends.push(end)))
       yield* Process.kill(yield* pidOf(Context.get(context, Top)))
       yield* journal.expect("+a1", "+b1", "-b1", "-a1")
       assert.deepStrictEqual(ends, [{ supervisor: "test/Top", reason: ExitReason.killed, failed: true }])
@@ -345,8 +342,8 @@ describe("the root", () => {
 
   treeTest("does not start, or is asked to end: the watch is not told", ({ journal }) =>
     Effect.gen(function* () {
-      const ends: Array<TreeWatch.TreeEnd> = []
-      const watch = Effect.provideService(TreeWatch.TreeWatch, (end: TreeWatch.TreeEnd) => void ends.push(end))
+      const ends: Array<TreeEnd> = []
+      const watch = Effect.provideService(TreeWatch, (end: TreeEnd) => void ends.push(end))
       class Bad extends Supervisor.Service<Bad>()("test/Bad", {
         strategy: "oneForOne",
         children: [child(journal, "a", { script: { init: failing("a", 1) } })]

@@ -1,8 +1,9 @@
 /** `Layer.launch` of a tree that gives up. It rests on what Effect's fibers look like inside: these tests say if that changes. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, type Exit, Fiber, Layer, Logger, Scope } from "effect"
-import { DynamicSupervisor, ExitReason, GenServer, RestartLimit, Supervisor, TreeWatch } from "effect-otp"
+import { DynamicSupervisor, ExitReason, GenServer, RestartLimit, Supervisor } from "effect-otp"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
+import { TreeFailed, TreeWatch } from "../../src/kernel/shared/treeWatch.ts"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 
 /** A tree that gives up when it is told to. */
@@ -13,7 +14,7 @@ const fragile = (go: Deferred.Deferred<void>) =>
     children: [Supervisor.worker("main", Effect.andThen(Deferred.await(go), Effect.die("boom")))]
   }) {}
 
-const failed = new TreeWatch.TreeFailed({
+const failed = new TreeFailed({
   supervisor: "test/Fragile",
   reason: ExitReason.shutdown(
     new RestartLimit.RestartLimit({
@@ -123,7 +124,7 @@ describe("a launched tree that gives up ends the launch with TreeFailed as a def
       const launched = yield* Effect.forkChild(Layer.launch(crash.pipe(Layer.provideMerge(Kids.layer))))
       yield* Effect.andThen(settle, settle)
       const [defect] = defects(launched.pollUnsafe())
-      assert.ok(defect instanceof TreeWatch.TreeFailed)
+      assert.ok(defect instanceof TreeFailed)
       assert.strictEqual(defect.supervisor, "test/Kids")
     }),
     10
@@ -157,8 +158,7 @@ describe("a tree that gives up leaves alone", () => {
         yield* Layer.buildWithScope(tree, scope)
         return yield* Effect.never
       }).pipe(Effect.scoped),
-    "a launch where somebody else watches": (tree) =>
-      Effect.provideService(Layer.launch(tree), TreeWatch.TreeWatch, () => {})
+    "a launch where somebody else watches": (tree) => Effect.provideService(Layer.launch(tree), TreeWatch, () => {})
   }
   for (const [shape, program] of Object.entries(goesOn)) {
     kernelTest(

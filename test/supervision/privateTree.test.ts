@@ -1,7 +1,7 @@
 /** Trees that a process, or the Layer of a child, starts for itself: their end is the affair of that process alone. */
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer } from "effect"
-import { Application, ExitReason, GenServer, Kernel, Process, RestartLimit, Supervisor, TreeWatch } from "effect-otp"
+import { Application, ExitReason, GenServer, Kernel, Process, RestartLimit, Supervisor } from "effect-otp"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 
 const never = { max: 0, within: "1 second" } as const
@@ -16,7 +16,7 @@ const batch = (job: Effect.Effect<void>) =>
   }) {}
 
 const failed = ExitReason.defect(
-  new TreeWatch.TreeFailed({
+  new Application.TreeFailed({
     supervisor: "test/Batch",
     reason: ExitReason.shutdown(
       new RestartLimit.RestartLimit({

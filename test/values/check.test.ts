@@ -4,6 +4,7 @@ import { Cause, Duration, Effect, Exit, Layer, Schedule, Schema, Stream } from "
 import { Rpc } from "effect/rpc"
 import * as Otp from "effect-otp"
 import { Probe, SeededScheduler, TestKernel } from "effect-otp/testing"
+import { Self } from "../../src/kernel/shared/processRecord.ts"
 import * as Check from "../../src/values/check.ts"
 import { hostile } from "../fixtures/hostile.ts"
 
@@ -101,9 +102,7 @@ const withProcess = (use: (pid: Otp.Pid.Pid) => Effect.Effect<unknown, unknown>)
   })
 
 const withTask = (use: (task: Otp.Task.Task<void, never>) => Effect.Effect<unknown>) =>
-  withProcess((pid) =>
-    Effect.flatMap(Effect.provideService(Task.async(Effect.void), Otp.ProcessRecord.Self, pid), (task) => use(task))
-  )
+  withProcess((pid) => Effect.flatMap(Effect.provideService(Task.async(Effect.void), Self, pid), (task) => use(task)))
 
 const stream = (options: object) => Task.asyncStream(Stream.make(1), Effect.succeed, { concurrency: 1, ...options })
 

@@ -7,7 +7,7 @@ import * as Scope from "effect/Scope"
 import { describe } from "../../values/describe.ts"
 import * as ExitReason from "../ExitReason.ts"
 import type { Bound } from "../Mailbox.ts"
-import { ProcessRecord, Self, worse } from "../ProcessRecord.ts"
+import { ProcessRecord, Self, worse } from "../shared/processRecord.ts"
 
 /** @internal */
 export interface PlainOptions {

@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Kernel from "../../kernel/Kernel.ts"
 import type { Pid } from "../../kernel/Pid.ts"
 import { NoProcess, recordOf, selfUnsafe } from "../../kernel/Process.ts"
-import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 
 /**
  * Enters a process in one step. A process that was killed enters nowhere: what it does by itself is discarded, for another

@@ -10,7 +10,7 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Kernel from "../../kernel/Kernel.ts"
-import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 
 /** @internal */
 export abstract class Feed<A, E = never> {

@@ -1,5 +1,5 @@
 /** The members of groups in one kernel: a process leaves in the step in which it dies. */
-import { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { ChangeFeed } from "./changeFeed.ts"
 import { opened, type Opened } from "./feed.ts"
 import { KeyMap } from "./keyMap.ts"

@@ -1,5 +1,5 @@
 /** Something of which each kernel has its own, made when it is first asked for. It goes with the kernel. */
-import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 
 type KernelState = ProcessRecord["kernel"]
 

@@ -1,5 +1,5 @@
 /** What a registry holds in one kernel. */
-import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { ChangeFeed } from "./changeFeed.ts"
 import { opened, type Opened } from "./feed.ts"
 import { KeyMap } from "./keyMap.ts"

@@ -3,7 +3,7 @@ import * as Exit from "effect/Exit"
 import { format } from "effect/Formatter"
 import * as Kernel from "../../kernel/Kernel.ts"
 import type { Pid } from "../../kernel/Pid.ts"
-import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { AlreadyStarted } from "../Name.ts"
 import type { RegistryState } from "./registryState.ts"
 

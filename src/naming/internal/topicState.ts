@@ -1,5 +1,5 @@
 /** The subscribers of the topics of a family in one kernel: processes and streams, members of one group for each key. */
-import { MessageEnvelope, ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import { MessageEnvelope, ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import type { Opened } from "./feed.ts"
 import { MembershipState } from "./membershipState.ts"
 import { MessageFeed, type FeedBound } from "./messageFeed.ts"

@@ -6,7 +6,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { ProcessRecord } from "../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import * as SeededScheduler from "../SeededScheduler.ts"
 import { withLive } from "./liveClock.ts"
 

@@ -3,8 +3,8 @@ import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
-import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
-import { names } from "../../../kernel/Waiting.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { names } from "../../../kernel/shared/waiting.ts"
 import { CallError, type Reason } from "../../CallError.ts"
 
 /** @internal */

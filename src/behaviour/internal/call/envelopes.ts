@@ -11,8 +11,14 @@ import type { Fate } from "../../../kernel/Accounting.ts"
 import * as Events from "../../../kernel/Events.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
 import { Deadline } from "../../../kernel/Timer.ts"
-import { displayName, type Envelope, type ProcessRecord, type Refusal, warn } from "../../../kernel/ProcessRecord.ts"
-import { names } from "../../../kernel/Waiting.ts"
+import {
+  displayName,
+  type Envelope,
+  type ProcessRecord,
+  type Refusal,
+  warn
+} from "../../../kernel/shared/processRecord.ts"
+import { names } from "../../../kernel/shared/waiting.ts"
 import { CallError, type Reason, type Started } from "../../CallError.ts"
 import type { Travel } from "./travel.ts"
 

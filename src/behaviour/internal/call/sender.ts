@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
-import { currentUnsafe, type ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { currentUnsafe, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { CallDefaults, type CallOptions } from "./callOptions.ts"
 
 /** @internal */

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { isInstance } from "../../../values/describe.ts"
-import { currentUnsafe } from "../../../kernel/ProcessRecord.ts"
+import { currentUnsafe } from "../../../kernel/shared/processRecord.ts"
 import { StartTypeId, type Start, type Tagged } from "../../Transition.ts"
 import type { DefineOptions } from "../server/define.ts"
 import type { HandlerContext, Host, ReplyTo } from "../server/handlerContext.ts"

@@ -1,7 +1,7 @@
 /** What one run of a state machine holds beside its state: real timers, and what it owes for messages it has put aside. */
 import type * as Exit from "effect/Exit"
 import { isInstance } from "../../../values/describe.ts"
-import type { Belonging, Envelope } from "../../../kernel/ProcessRecord.ts"
+import type { Belonging, Envelope } from "../../../kernel/shared/processRecord.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import type { TimerName } from "../../Transition.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"

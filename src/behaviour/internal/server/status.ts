@@ -1,7 +1,7 @@
 /** What a server shows of itself: what its user wants to be shown, whatever that function does. */
 import * as Cause from "effect/Cause"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { CrashDetails } from "../../../kernel/ProcessRecord.ts"
+import type { CrashDetails } from "../../../kernel/shared/processRecord.ts"
 import { tellAs } from "../../../values/causes.ts"
 import { synchronous } from "../../../values/guard.ts"
 import { attempt } from "../../../values/kinds.ts"

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { displayName, warn, type Envelope, type ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { displayName, warn, type Envelope, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
 import type * as Travel from "../call/travel.ts"
 

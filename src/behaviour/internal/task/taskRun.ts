@@ -13,8 +13,8 @@ import { printAs } from "../../../values/printed.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import type { Pid } from "../../../kernel/Pid.ts"
 import { spawnIn } from "../../../kernel/Process.ts"
-import type { Observer, ProcessRecord } from "../../../kernel/ProcessRecord.ts"
-import { during, until } from "../../../kernel/Waiting.ts"
+import type { Observer, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { during, until } from "../../../kernel/shared/waiting.ts"
 import { TaskExit } from "../../TaskError.ts"
 
 /** @internal */

@@ -1,7 +1,7 @@
 /** What a supervisor tells of an end that is abnormal, and that no crash report tells of. */
 import type * as Cause from "effect/Cause"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { describe } from "../../../values/describe.ts"
 import { render, type Settings } from "../../../values/render.ts"
 import type { Ending } from "../core/childEnding.ts"

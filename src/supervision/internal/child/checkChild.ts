@@ -1,6 +1,6 @@
 /** What a supervisor asks of the process of a child. */
 import * as Duration from "effect/Duration"
-import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Limit } from "../../../kernel/Shutdown.ts"
 import type { Untyped } from "../../ChildSpec.ts"
 import { TreeProcess } from "../tree/treeProcess.ts"

@@ -1,8 +1,8 @@
 /** What one run of a child is given, and where it reports to. */
 import type * as Context from "effect/Context"
-import type { Targets } from "../../../kernel/Adoption.ts"
+import type { Targets } from "../../../kernel/shared/adoption.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { Crash, ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { Crash, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Limit } from "../../../kernel/Shutdown.ts"
 import type { Untyped } from "../../ChildSpec.ts"
 import type { Ending } from "../core/childEnding.ts"

@@ -5,7 +5,7 @@
  * waits for the stragglers of that place and of all places below it.
  */
 import * as Effect from "effect/Effect"
-import type { Targets } from "../../../kernel/Adoption.ts"
+import type { Targets } from "../../../kernel/shared/adoption.ts"
 import { parse, type Limit } from "../../../kernel/Shutdown.ts"
 import { ReleaseTimeout } from "../core/childEnding.ts"
 

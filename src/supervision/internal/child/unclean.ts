@@ -1,6 +1,6 @@
 /** What is told of a Layer with a finalizer that died. */
 import type * as Cause from "effect/Cause"
-import { displayName, warn } from "../../../kernel/ProcessRecord.ts"
+import { displayName, warn } from "../../../kernel/shared/processRecord.ts"
 import type { ChildRunOptions } from "./childRunOptions.ts"
 
 /** @internal */

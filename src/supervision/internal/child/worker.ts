@@ -3,7 +3,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { processLayer } from "../../../kernel/Adoption.ts"
+import { processLayer } from "../../../kernel/shared/adoption.ts"
 import { spawnIn, type Self } from "../../../kernel/Process.ts"
 import { shutdown } from "../../../kernel/Shutdown.ts"
 

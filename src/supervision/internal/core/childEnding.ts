@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { displayName, type ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import { displayName, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { isGivingUp } from "../../RestartLimit.ts"
 import type { StartFailed } from "../../RestartPolicy.ts"
 

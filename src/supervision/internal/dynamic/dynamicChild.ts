@@ -5,12 +5,18 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Launch } from "../../../behaviour/GenServer.ts"
-import type { Place, Targets } from "../../../kernel/Adoption.ts"
+import type { Place, Targets } from "../../../kernel/shared/adoption.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import { HandleTarget, type Handle } from "../../../kernel/Handle.ts"
-import { displayName, type Crash, type Observer, type ProcessRecord, type Wait } from "../../../kernel/ProcessRecord.ts"
+import {
+  displayName,
+  type Crash,
+  type Observer,
+  type ProcessRecord,
+  type Wait
+} from "../../../kernel/shared/processRecord.ts"
 import { awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
-import * as Waiting from "../../../kernel/Waiting.ts"
+import * as Waiting from "../../../kernel/shared/waiting.ts"
 import type { Restart } from "../../RestartPolicy.ts"
 import type { Ending } from "../core/childEnding.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"

@@ -4,7 +4,7 @@
  * Nobody starts these children again, but why that is so is not known yet: if the supervisor is started anew they are
  * simply gone, if the tree ends they share its reason, which the root gives to all handles of the tree.
  */
-import { innerTargets, type Targets } from "../../../kernel/Adoption.ts"
+import { innerTargets, type Targets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
 

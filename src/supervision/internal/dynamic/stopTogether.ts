@@ -1,7 +1,7 @@
 /** How a dynamic supervisor stops the children that are up. */
 import * as Effect from "effect/Effect"
 import { shutdownAllTelling } from "../../../kernel/Shutdown.ts"
-import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { DynamicChild } from "./dynamicChild.ts"
 
 /** All are asked at once, and those with one limit are waited for together: it serves them all. @internal */

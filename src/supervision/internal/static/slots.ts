@@ -1,9 +1,9 @@
 /** The children of one supervisor: the run each is in, and what it gives to its later siblings and to the world. */
 import * as Context from "effect/Context"
-import { eachTarget, innerTargets, SupervisedLayers, type Targets } from "../../../kernel/Adoption.ts"
+import { eachTarget, innerTargets, SupervisedLayers, type Targets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { Self, type ProcessRecord } from "../../../kernel/ProcessRecord.ts"
-import { make } from "../../../kernel/Waiting.ts"
+import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { make } from "../../../kernel/shared/waiting.ts"
 import type { Untyped } from "../../ChildSpec.ts"
 import type { ChildRun } from "../child/childRun.ts"
 import { handlesOf } from "../child/handles.ts"

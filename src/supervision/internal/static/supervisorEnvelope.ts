@@ -1,6 +1,6 @@
 /** What is in the mailbox of a supervisor. */
 import type { Fate } from "../../../kernel/Accounting.ts"
-import type { Envelope } from "../../../kernel/ProcessRecord.ts"
+import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import type { Ending } from "../core/childEnding.ts"
 import type { Event } from "../core/strategy.ts"
 

@@ -4,7 +4,7 @@
  * The core learns of a child a little later than those who have an answer of it. So the view is made from the state the core
  * will be in once it has heard everything that waits in the mailbox, and from the processes themselves.
  */
-import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Ending } from "../core/childEnding.ts"
 import type { Slots } from "./slots.ts"
 import * as Strategy from "../core/strategy.ts"

@@ -1,5 +1,5 @@
 /** Whom a supervisor waits for, and whoever waits for it. */
-import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { awaited, type Awaited } from "../core/awaited.ts"
 import type { Request } from "../core/child.ts"
 import type { Slots } from "./slots.ts"

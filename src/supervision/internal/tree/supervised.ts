@@ -4,8 +4,8 @@
  * It is looked at each time somebody below provides a Layer, so it says what is true then: an entry is there from the
  * step in which the process of a child is up, it is replaced when another run is up, and all are gone with the tree.
  */
-import type { Supervised, SupervisedLayers } from "../../../kernel/Adoption.ts"
-import type { ProcessRecord } from "../../../kernel/ProcessRecord.ts"
+import type { Supervised, SupervisedLayers } from "../../../kernel/shared/adoption.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 
 /** One child: the Layer it was started by last, and where those of the children below it are found. */
 interface Entry {

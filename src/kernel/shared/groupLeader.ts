@@ -17,8 +17,8 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import { printAs } from "../values/printed.ts"
-import type { Pid } from "./Pid.ts"
+import { printAs } from "../../values/printed.ts"
+import type { Pid } from "../Pid.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

@@ -25,10 +25,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { HandleTarget } from "./Handle.ts"
-import { childId } from "./internal/displayName.ts"
-import * as Kernel from "./Kernel.ts"
-import type { ProcessRecord, Wait } from "./ProcessRecord.ts"
+import { HandleTarget } from "../Handle.ts"
+import { childId } from "../internal/displayName.ts"
+import * as Kernel from "../Kernel.ts"
+import type { ProcessRecord, Wait } from "./processRecord.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

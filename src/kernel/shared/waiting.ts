@@ -18,7 +18,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import { currentUnsafe, displayName, type ProcessRecord, type Wait } from "./ProcessRecord.ts"
+import { currentUnsafe, displayName, type ProcessRecord, type Wait } from "./processRecord.ts"
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
-import { Adoption, Process } from "effect-otp/kernel"
-import { asProcess, idle, kernelTest } from "../fixtures/kernel.ts"
+import { Process } from "effect-otp/kernel"
+import * as Adoption from "../../../src/kernel/shared/adoption.ts"
+import { asProcess, idle, kernelTest } from "../../fixtures/kernel.ts"
 
 class Thing extends Context.Service<Thing, { readonly n: number }>()("test/Thing") {}
 

@@ -24,10 +24,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as Scope from "effect/Scope"
-import { printAs } from "../values/printed.ts"
-import { emptyTally, type Accounting, type Fate, type Tally } from "./Accounting.ts"
-import * as ExitReason from "./ExitReason.ts"
-import { leaderOf, type GroupLeader } from "./GroupLeader.ts"
+import { printAs } from "../../values/printed.ts"
+import { emptyTally, type Accounting, type Fate, type Tally } from "../Accounting.ts"
+import * as ExitReason from "../ExitReason.ts"
+import { leaderOf, type GroupLeader } from "./groupLeader.ts"
 import {
   type Crash,
   type CrashDetails,
@@ -37,20 +37,20 @@ import {
   logThrown,
   reportCrash,
   warn
-} from "./internal/announce.ts"
-import { childId, childName, displayName } from "./internal/displayName.ts"
-import { exitOf, worse } from "./internal/ending.ts"
-import { deepFreeze } from "./internal/deepFreeze.ts"
-import { writeLine } from "./internal/log.ts"
-import type { KernelState } from "./internal/kernelState.ts"
-import { MessageEnvelope, SignalEnvelope } from "./internal/plainEnvelopes.ts"
-import * as Relations from "./internal/relations.ts"
-import type { WaitOf } from "./internal/wait.ts"
-import { WaitingLine } from "./internal/waitingLine.ts"
-import { Mailbox, type Bound } from "./Mailbox.ts"
-import * as Pid from "./Pid.ts"
-import * as Signal from "./Signal.ts"
-import { forEachGuarded, guarded } from "../values/guard.ts"
+} from "../internal/announce.ts"
+import { childId, childName, displayName } from "../internal/displayName.ts"
+import { exitOf, worse } from "../internal/ending.ts"
+import { deepFreeze } from "../internal/deepFreeze.ts"
+import { writeLine } from "../internal/log.ts"
+import type { KernelState } from "../internal/kernelState.ts"
+import { MessageEnvelope, SignalEnvelope } from "../internal/plainEnvelopes.ts"
+import * as Relations from "../internal/relations.ts"
+import type { WaitOf } from "../internal/wait.ts"
+import { WaitingLine } from "../internal/waitingLine.ts"
+import { Mailbox, type Bound } from "../Mailbox.ts"
+import * as Pid from "../Pid.ts"
+import * as Signal from "../Signal.ts"
+import { forEachGuarded, guarded } from "../../values/guard.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as ExitReason from "./ExitReason.ts"
+import * as ExitReason from "../ExitReason.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
