@@ -8,7 +8,7 @@ import { root } from "./sources.ts"
 
 const nameOf = (fence: Fence) => `${fence.file.replaceAll(/[^\w]/g, "_")}_${fence.line}.ts`
 
-describe("runnable examples", () => {
+describe("examples", () => {
   const all = fences()
   // Inside the repository, so that `effect-otp` resolves to it; one folder a run, so that runs do not meet.
   const folder = path.join(root, ".data", `examples-${process.pid}`)
@@ -33,7 +33,8 @@ describe("runnable examples", () => {
     assert.deepStrictEqual(errors, [])
   })
 
-  it.each(all.map((fence) => [`${fence.file}:${fence.line}`, fence] as const))("%s runs", async (_, fence) => {
+  const running = all.filter(({ runs }) => runs)
+  it.each(running.map((fence) => [`${fence.file}:${fence.line}`, fence] as const))("%s runs", async (_, fence) => {
     await import(path.join(folder, nameOf(fence)))
   })
 })
@@ -59,7 +60,7 @@ describe("the runner itself", () => {
     assert.include(code, ";__equal(f(\n  a\n),  1)\n;__equal(a.b, \n{ c: 2 })")
   })
 
-  it("takes fences out of doc comments, and only marked ones", () => {
+  it("takes fences out of doc comments, and tells those that run from those that are only compiled", () => {
     const text = [
       "/**",
       " * ```ts import.meta.vitest",
@@ -71,7 +72,10 @@ describe("the runner itself", () => {
       " * ```",
       " */"
     ]
-    assert.deepStrictEqual(fencesOf("a.ts", text.join("\n")), [{ file: "a.ts", line: 3, code: "f() // => 1" }])
+    assert.deepStrictEqual(fencesOf("a.ts", text.join("\n")), [
+      { file: "a.ts", line: 3, code: "f() // => 1", runs: true },
+      { file: "a.ts", line: 7, code: "g()", runs: false }
+    ])
   })
 
   it("rejects an expectation that follows no expression, and a fence that does not end", () => {

@@ -1,4 +1,7 @@
-/** Runnable examples: the fences marked `ts import.meta.vitest` of Markdown pages and of doc comments in `src/`. */
+/**
+ * The examples of Markdown pages and of doc comments in `src/`: every fence marked `ts` is compiled, and one marked
+ * `ts import.meta.vitest` also runs.
+ */
 import { parseSync } from "vite"
 import { files, read } from "./sources.ts"
 
@@ -7,19 +10,22 @@ export interface Fence {
   /** Line of the fence's first line of code, from 1. */
   readonly line: number
   readonly code: string
+  /** Whether it runs, or is compiled only. */
+  readonly runs: boolean
 }
 
-const open = /^(\s*(?:\* )?)```ts import\.meta\.vitest\s*$/
+const open = /^(\s*(?:\* )?)```ts( import\.meta\.vitest)?\s*$/
 
 export const fencesOf = (file: string, text: string): ReadonlyArray<Fence> => {
   const lines = text.split("\n")
   return lines.flatMap((line, index) => {
-    const margin = open.exec(line)?.[1]
-    if (margin === undefined) return []
+    const opened = open.exec(line)
+    if (opened === null) return []
+    const margin = opened[1]!
     const end = lines.findIndex((other, at) => at > index && other.trimEnd() === `${margin}\`\`\``)
     if (end < 0) throw new Error(`${file}:${index + 1}: this fence is not closed`)
     const code = lines.slice(index + 1, end).map((inside) => inside.slice(margin.length))
-    return [{ file, line: index + 2, code: code.join("\n") }]
+    return [{ file, line: index + 2, code: code.join("\n"), runs: opened[2] !== undefined }]
   })
 }
 

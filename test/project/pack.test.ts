@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { afterAll, beforeAll } from "vitest"
+import { deadInMarkdown } from "../../docs/site/links.ts"
 import { copyTo, run, temporary } from "./package.ts"
 import { files, type Manifest, root } from "./sources.ts"
 
@@ -82,7 +83,20 @@ describe("the packed package, in an empty Effect app", () => {
 
   it("holds what it should and no more", () => {
     const packed = fs.readdirSync(path.join(app, "node_modules/effect-otp")).toSorted()
-    assert.deepStrictEqual(packed, ["LICENSE", "README.md", "dist", "package.json", "src"])
+    assert.deepStrictEqual(packed, ["LICENSE", "README.md", "dist", "docs", "package.json", "src", "test"])
+  })
+
+  it("has no page with a link to something that is not in the package", () => {
+    const installed = path.join(app, "node_modules/effect-otp")
+    const pages = fs
+      .readdirSync(installed, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".md"))
+      .map((file) => file.replaceAll(path.sep, "/"))
+    assert.includeMembers(pages, ["README.md", "docs/AGENTS.md", "docs/guide/01-first-server.md"])
+    assert.deepStrictEqual(
+      deadInMarkdown(installed, pages, (file) => fs.existsSync(path.join(installed, file))),
+      []
+    )
   })
 
   it.each([

@@ -21,7 +21,15 @@ export const temporary = (): string => fs.mkdtempSync(path.join(fs.realpathSync(
 
 /** Puts a copy of what the package is made of into `folder`. */
 export const copyTo = (folder: string): void => {
-  for (const name of ["package.json", "tsconfig.json", "README.md", "LICENSE", "src"]) {
+  for (const name of [
+    "package.json",
+    "tsconfig.json",
+    "README.md",
+    "LICENSE",
+    "src",
+    "docs",
+    "test/semantics/cases.md"
+  ]) {
     fs.cpSync(path.join(root, name), path.join(folder, name), { recursive: true })
   }
   fs.symlinkSync(path.join(root, "node_modules"), path.join(folder, "node_modules"))

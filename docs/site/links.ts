@@ -1,0 +1,75 @@
+/** Links that lead nowhere, in Markdown and in the site. */
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { Marked, type Token } from "marked"
+import { slug } from "./html.ts"
+
+export interface Link {
+  readonly file: string
+  readonly href: string
+}
+
+/** The links of a Markdown text, and the anchors of its headings. */
+export const linksOf = (
+  text: string
+): { readonly hrefs: ReadonlyArray<string>; readonly anchors: ReadonlySet<string> } => {
+  const hrefs: Array<string> = []
+  const anchors = new Set<string>()
+  const marked = new Marked()
+  void marked.walkTokens(marked.lexer(text), (token: Token) => {
+    if (token.type === "link") hrefs.push(token.href as string)
+    if (token.type === "heading") anchors.add(slug((token.text as string).replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")))
+  })
+  return { hrefs, anchors }
+}
+
+const isOutside = (href: string): boolean => /^[a-z]+:/.test(href)
+
+/**
+ * The links of Markdown files that lead nowhere. `files` are paths from `folder`; a link must lead to something that
+ * `exists`, and a link to a heading of a Markdown file must name one.
+ */
+export const deadInMarkdown = (
+  folder: string,
+  files: ReadonlyArray<string>,
+  exists: (file: string) => boolean
+): ReadonlyArray<Link> => {
+  const read = (file: string) => linksOf(fs.readFileSync(path.join(folder, file), "utf8"))
+  return files.flatMap((file) =>
+    read(file)
+      .hrefs.filter((href) => !isOutside(href))
+      .filter((href) => {
+        const [to = "", anchor] = href.split("#")
+        const target = to === "" ? file : path.posix.join(path.posix.dirname(file), to)
+        if (!exists(target)) return true
+        return anchor !== undefined && target.endsWith(".md") && !read(target).anchors.has(anchor)
+      })
+      .map((href) => ({ file, href }))
+  )
+}
+
+const unescape = (text: string): string => text.replaceAll("&amp;", "&")
+
+/** The links of a folder of HTML pages that lead nowhere. */
+export const deadInSite = (folder: string): ReadonlyArray<Link> => {
+  const pages = new Map(
+    fs
+      .readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".html"))
+      .map((file) => [file.replaceAll(path.sep, "/"), fs.readFileSync(path.join(folder, file), "utf8")])
+  )
+  const anchors = new Map(
+    Array.from(pages, ([file, html]) => [file, new Set(Array.from(html.matchAll(/ id="([^"]*)"/g), ([, id]) => id))])
+  )
+  return Array.from(pages).flatMap(([file, html]) =>
+    Array.from(html.matchAll(/ (?:href|src)="([^"]*)"/g), ([, href]) => unescape(href!))
+      .filter((href) => !isOutside(href))
+      .filter((href) => {
+        const [to = "", anchor] = href.split("#")
+        const target = to === "" ? file : path.posix.join(path.posix.dirname(file), to)
+        if (!pages.has(target)) return !fs.existsSync(path.join(folder, target)) || anchor !== undefined
+        return anchor !== undefined && !anchors.get(target)!.has(anchor)
+      })
+      .map((href) => ({ file, href }))
+  )
+}
