@@ -29,10 +29,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { inSlices } from "../kernel/Kernel.ts"
 import * as Check from "../values/check.ts"
 import type { TreeEnd, TreeFailed } from "../kernel/shared/treeWatch.ts"
 import { CurrentApplication, failIfFailed, Launched } from "./internal/launched.ts"
+import { inSlices } from "../kernel/shared/runQueue.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ import { settingsOf } from "../kernel/Display.ts"
 import * as Handle from "../kernel/Handle.ts"
 import * as Pid from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
-import { displayName, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import type { CallError } from "./CallError.ts"
 import type { CallOptions } from "./GenServer.ts"
 import { askSystem } from "./internal/call/client.ts"
@@ -47,6 +47,7 @@ import { shownTrace } from "./internal/server/shownTrace.ts"
 import { SystemRecord } from "./internal/server/systemRecord.ts"
 import type * as Watch from "./internal/server/watch.ts"
 import type * as Protocol from "./Protocol.ts"
+import { displayName } from "../kernel/shared/displayName.ts"
 
 /**
  * @category type IDs

@@ -17,7 +17,7 @@ import * as Option from "effect/Option"
 import { printAs } from "../values/printed.ts"
 import { showBy } from "../values/kinds.ts"
 import * as ExitReason from "./ExitReason.ts"
-import { childName } from "./internal/displayName.ts"
+import { childName } from "./shared/displayName.ts"
 import type { Pid } from "./Pid.ts"
 import type { ProcessRecord, Wait } from "./shared/processRecord.ts"
 

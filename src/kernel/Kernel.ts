@@ -19,9 +19,9 @@ import * as Scheduler from "effect/Scheduler"
 import { printAs } from "../values/printed.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import type { Accounting } from "./Accounting.ts"
-import { summarise } from "./internal/announce.ts"
-import { KernelState } from "./internal/kernelState.ts"
-import { runQueueOver } from "./internal/runQueue.ts"
+import { summarise } from "./shared/reports.ts"
+import { KernelState } from "./shared/kernelState.ts"
+import { runQueueOver } from "./shared/runQueue.ts"
 import type { Pid } from "./Pid.ts"
 import type { ProcessRecord } from "./shared/processRecord.ts"
 import { awaitEnd } from "./Shutdown.ts"
@@ -205,23 +205,5 @@ const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
     // Finalizers may have started others meanwhile.
     return Effect.andThen(Effect.forEach(left, awaitEnd, { discard: true }), killAll(kernel))
   })
-
-export {
-  /** Freezes plain data through and through. @internal */
-  deepFreeze,
-  /** Whether it is plain data, which can be looked into and frozen. @internal */
-  isData
-} from "./internal/deepFreeze.ts"
-
-export {
-  /** An environment whose fibers share slices of time. @internal */
-  inSlices,
-  /** Whether tasks run in slices of time here. @internal */
-  isInSlice,
-  /** Whether a task that goes on delays nobody. @internal */
-  isAlone,
-  /** Whether the slice of time that runs now is over. @internal */
-  isSliceOver
-} from "./internal/runQueue.ts"
 
 printAs(KernelImpl.prototype, () => "Kernel")

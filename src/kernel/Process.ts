@@ -38,17 +38,12 @@ import * as Relations from "./internal/relations.ts"
 import * as Kernel from "./Kernel.ts"
 import { bound, type Bound } from "./Mailbox.ts"
 import type { Pid } from "./Pid.ts"
-import {
-  currentUnsafe,
-  displayName,
-  MessageEnvelope,
-  Self as SelfKey,
-  type Envelope,
-  type ProcessRecord
-} from "./shared/processRecord.ts"
+import { currentUnsafe, Self as SelfKey, type Envelope, type ProcessRecord } from "./shared/processRecord.ts"
 import * as Signal from "./Signal.ts"
 import { during, forEnd } from "./shared/waiting.ts"
 import { TreeWatch } from "./shared/treeWatch.ts"
+import { MessageEnvelope } from "./shared/plainEnvelopes.ts"
+import { displayName } from "./shared/displayName.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

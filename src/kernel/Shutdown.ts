@@ -18,7 +18,9 @@ import * as Exit from "effect/Exit"
 import * as Check from "../values/check.ts"
 import * as ExitReason from "./ExitReason.ts"
 import type { Pid } from "./Pid.ts"
-import { displayName, warn, type ProcessRecord } from "./shared/processRecord.ts"
+import { type ProcessRecord } from "./shared/processRecord.ts"
+import { displayName } from "./shared/displayName.ts"
+import { warn } from "./shared/reports.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

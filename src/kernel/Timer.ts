@@ -24,17 +24,12 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { printAs } from "../values/printed.ts"
 import * as Check from "../values/check.ts"
-import { Deadline } from "./internal/deadlines.ts"
-import type { KernelState } from "./internal/kernelState.ts"
+import { Deadline } from "./shared/deadlines.ts"
+import type { KernelState } from "./shared/kernelState.ts"
 import * as Kernel from "./Kernel.ts"
 import { isPid, type Pid } from "./Pid.ts"
-import {
-  currentUnsafe,
-  MessageEnvelope,
-  type Belonging,
-  type Envelope,
-  type ProcessRecord
-} from "./shared/processRecord.ts"
+import { currentUnsafe, type Belonging, type Envelope, type ProcessRecord } from "./shared/processRecord.ts"
+import { MessageEnvelope } from "./shared/plainEnvelopes.ts"
 
 const TypeId = "~effect-otp/kernel/Timer"
 
@@ -138,11 +133,6 @@ export const cancel = (timer: Timer): Effect.Effect<Option.Option<Duration.Durat
 export const read = (timer: Timer): Effect.Effect<Option.Option<Duration.Duration>> => Effect.sync(() => leftOf(timer))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
-
-export {
-  /** @internal */
-  Deadline
-}
 
 /** Arms a deadline by the clock of a fiber. @internal */
 export const armUnsafe = (deadline: Deadline, fiber: Fiber.Fiber<unknown, unknown>, millis: number): void => {

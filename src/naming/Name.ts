@@ -30,9 +30,10 @@ import { TypeId as HandleTypeId, targetOf, type Handle } from "../kernel/Handle.
 import * as Kernel from "../kernel/Kernel.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
-import { currentUnsafe, MessageEnvelope, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { currentUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import type { MonitorRef } from "../kernel/Signal.ts"
 import type { Address } from "../kernel/Timer.ts"
+import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 
 const TypeId = "~effect-otp/naming/Name"
 

@@ -31,13 +31,14 @@ import * as ExitReason from "../kernel/ExitReason.ts"
 import { type Handle, targetOf } from "../kernel/Handle.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
-import { displayName, Self, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { Self, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import { shutdown } from "../kernel/Shutdown.ts"
 import * as Signal from "../kernel/Signal.ts"
 import { callSite, pointTo } from "./internal/callSite.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
+import { displayName } from "../kernel/shared/displayName.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

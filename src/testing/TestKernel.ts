@@ -35,7 +35,7 @@ import { format, type ExitReason } from "../kernel/ExitReason.ts"
 import { targetOf } from "../kernel/Handle.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
-import { displayName, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import { awaitEnd } from "../kernel/Shutdown.ts"
 import type { ChildOptions, Stable } from "../supervision/ChildSpec.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
@@ -45,6 +45,7 @@ import { withFirstSleep } from "./internal/firstSleep.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
+import { displayName } from "../kernel/shared/displayName.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Scheduler } from "effect"
 import { Application } from "effect-otp"
-import { slices } from "../../src/kernel/internal/runQueue.ts"
+import { slices } from "../../src/kernel/shared/runQueue.ts"
 
 const here = Effect.withFiber((fiber) => Effect.succeed(Context.get(fiber.context, Scheduler.Scheduler)))
 

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Scheduler, Schema, Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { Agent, GenServer, Kernel, Process, StateMachine, Task } from "effect-otp"
-import { slices } from "../../src/kernel/internal/runQueue.ts"
+import { slices } from "../../src/kernel/shared/runQueue.ts"
 
 /** How often anybody has had a turn. */
 let turns = 0

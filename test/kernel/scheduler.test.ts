@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Effect, Layer, Scheduler } from "effect"
 import { TestClock } from "effect/testing"
 import { Application, Kernel, Process } from "effect-otp"
-import { isAlone, isDefault, isSliceOver, makeRunQueue, slices } from "../../src/kernel/internal/runQueue.ts"
+import { isAlone, isDefault, isSliceOver, makeRunQueue, slices } from "../../src/kernel/shared/runQueue.ts"
 
 const here = Effect.withFiber((fiber) => Effect.succeed(Context.get(fiber.context, Scheduler.Scheduler)))
 

@@ -16,10 +16,10 @@ import * as Scope from "effect/Scope"
 import { describe } from "../../values/describe.ts"
 import { CurrentGroupLeader, GroupLeader } from "../../kernel/shared/groupLeader.ts"
 import { tellLeftOut } from "../../kernel/Kernel.ts"
-import { displayName } from "../../kernel/shared/processRecord.ts"
 import { awaitEnd, shutdownAll } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch, type TreeEnd } from "../../kernel/shared/treeWatch.ts"
 import { ApplicationState } from "./state.ts"
+import { displayName } from "../../kernel/shared/displayName.ts"
 
 /** The application an effect runs in. @internal */
 export const CurrentApplication: Context.Reference<ApplicationState | undefined> = Context.Reference<

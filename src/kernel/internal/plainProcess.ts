@@ -7,7 +7,8 @@ import * as Scope from "effect/Scope"
 import { describe } from "../../values/describe.ts"
 import * as ExitReason from "../ExitReason.ts"
 import type { Bound } from "../Mailbox.ts"
-import { ProcessRecord, Self, worse } from "../shared/processRecord.ts"
+import { ProcessRecord, Self } from "../shared/processRecord.ts"
+import { worse } from "../shared/exits.ts"
 
 /** @internal */
 export interface PlainOptions {

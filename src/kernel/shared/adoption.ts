@@ -26,7 +26,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { HandleTarget } from "../Handle.ts"
-import { childId } from "../internal/displayName.ts"
+import { childId } from "./displayName.ts"
 import * as Kernel from "../Kernel.ts"
 import type { ProcessRecord, Wait } from "./processRecord.ts"
 

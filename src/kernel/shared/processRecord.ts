@@ -35,15 +35,12 @@ import {
   deadLetter,
   death as announceDeath,
   logThrown,
-  reportCrash,
-  warn
-} from "../internal/announce.ts"
-import { childId, childName, displayName } from "../internal/displayName.ts"
-import { exitOf, worse } from "../internal/ending.ts"
-import { deepFreeze } from "../internal/deepFreeze.ts"
-import { writeLine } from "../internal/log.ts"
-import type { KernelState } from "../internal/kernelState.ts"
-import { MessageEnvelope, SignalEnvelope } from "../internal/plainEnvelopes.ts"
+  reportCrash
+} from "./reports.ts"
+import { exitOf, worse } from "./exits.ts"
+import { deepFreeze } from "./deepFreeze.ts"
+import type { KernelState } from "./kernelState.ts"
+import { SignalEnvelope } from "./plainEnvelopes.ts"
 import * as Relations from "../internal/relations.ts"
 import type { WaitOf } from "../internal/wait.ts"
 import { WaitingLine } from "../internal/waitingLine.ts"
@@ -595,34 +592,5 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
 
 /** Never called: it carries the type of the messages. */
 const accepts = (): void => {}
-
-export {
-  /** Freezes plain data through and through. @internal */
-  deepFreeze,
-  /** A crash that nothing was rendered of. @internal */
-  type Crash,
-  /** What a crash report says of the work a process was at. @internal */
-  type CrashDetails,
-  /** What an id adds to the name of a server. @internal */
-  childId,
-  /** How people know the child of a supervisor. @internal */
-  childName,
-  /** How people know a process: by label, name or pid, with its id or key behind it. @internal */
-  displayName,
-  /** The exit a scope is closed with. @internal */
-  exitOf,
-  /** A message of a user to a process that takes any. @internal */
-  MessageEnvelope,
-  /** A signal of the kernel. @internal */
-  SignalEnvelope,
-  /** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
-  reportCrash,
-  /** Warns of an abnormal end, unless there were too many. @internal */
-  warn,
-  /** A finalizer that dies is a crash, whatever the process ended with. @internal */
-  worse,
-  /** Writes a line that no limit holds back. @internal */
-  writeLine
-}
 
 printAs(ProcessRecord.prototype, (record) => record.toString())

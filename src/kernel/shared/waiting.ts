@@ -18,7 +18,8 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import { currentUnsafe, displayName, type ProcessRecord, type Wait } from "./processRecord.ts"
+import { currentUnsafe, type ProcessRecord, type Wait } from "./processRecord.ts"
+import { displayName } from "./displayName.ts"
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 

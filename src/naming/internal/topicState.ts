@@ -1,8 +1,9 @@
 /** The subscribers of the topics of a family in one kernel: processes and streams, members of one group for each key. */
-import { MessageEnvelope, ProcessRecord } from "../../kernel/shared/processRecord.ts"
+import { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import type { Opened } from "./feed.ts"
 import { MembershipState } from "./membershipState.ts"
 import { MessageFeed, type FeedBound } from "./messageFeed.ts"
+import { MessageEnvelope } from "../../kernel/shared/plainEnvelopes.ts"
 
 type StreamFeed = MessageFeed<unknown, unknown>
 type Subscriber = ProcessRecord | StreamFeed

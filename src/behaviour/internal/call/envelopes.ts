@@ -10,17 +10,13 @@ import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import type { Fate } from "../../../kernel/Accounting.ts"
 import * as Events from "../../../kernel/Events.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
-import { Deadline } from "../../../kernel/Timer.ts"
-import {
-  displayName,
-  type Envelope,
-  type ProcessRecord,
-  type Refusal,
-  warn
-} from "../../../kernel/shared/processRecord.ts"
+import { type Envelope, type ProcessRecord, type Refusal } from "../../../kernel/shared/processRecord.ts"
 import { names } from "../../../kernel/shared/waiting.ts"
 import { CallError, type Reason, type Started } from "../../CallError.ts"
 import type { Travel } from "./travel.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
+import { warn } from "../../../kernel/shared/reports.ts"
+import { Deadline } from "../../../kernel/shared/deadlines.ts"
 
 /** @internal */
 export class CastEnvelope implements Envelope {

@@ -8,6 +8,7 @@ import { cycleUnsafe } from "../../../kernel/shared/waiting.ts"
 import { isInstance } from "../../../values/describe.ts"
 import { CallError } from "../../CallError.ts"
 import { closesCycle, downReason, refusal, type Ask, type Call } from "./call.ts"
+import { Deadline } from "../../../kernel/shared/deadlines.ts"
 
 /** Asks again as long as the server ends before it begins the call, within the one timeout. @internal */
 export const askPatiently = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
@@ -47,7 +48,7 @@ interface Up extends Call {
 }
 
 /** One call that waits until its server is up, or gone, or its time is over. */
-class UpWait extends Timer.Deadline implements Wait {
+class UpWait extends Deadline implements Wait {
   private readonly call: Call
   private readonly resume: (effect: Effect.Effect<Up, CallError>) => void
   /** The process whose own fiber waits. */

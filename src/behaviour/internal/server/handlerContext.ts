@@ -4,11 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { printAs } from "../../../values/printed.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
-import { MessageEnvelope, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import { castUnsafe } from "../call/client.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
 import type { Travel } from "../call/travel.ts"
+import { MessageEnvelope } from "../../../kernel/shared/plainEnvelopes.ts"
 
 /** The server a handler runs in. @internal */
 export interface Host extends ProcessRecord {

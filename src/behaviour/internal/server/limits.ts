@@ -6,6 +6,7 @@ import * as Check from "../../../values/check.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import { TurnTimeout } from "../../TurnTimeout.ts"
+import { Deadline } from "../../../kernel/shared/deadlines.ts"
 
 /** The part of a server that has limits. @internal */
 export interface Limited {
@@ -14,7 +15,7 @@ export interface Limited {
   /** Set while it waits. */
   idle: IdleDeadline | undefined
   /** Set while a turn takes more than one step, and may not take for ever. */
-  turnLimit: Timer.Deadline | undefined
+  turnLimit: Deadline | undefined
   readonly spec: { readonly turnMillis: number | undefined }
   readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
   readonly exiting: ExitReason | undefined
@@ -24,7 +25,7 @@ export interface Limited {
   wakeUp(): void
 }
 
-class IdleDeadline extends Timer.Deadline {
+class IdleDeadline extends Deadline {
   isDue = false
   private readonly server: Limited
   constructor(server: Limited) {
@@ -63,7 +64,7 @@ export interface Turn {
   readonly request: string
 }
 
-class TurnLimit extends Timer.Deadline {
+class TurnLimit extends Deadline {
   private hasCrashed = false
   private readonly server: Limited
   private readonly turn: () => Turn

@@ -13,7 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { describe, isInstance } from "../../../values/describe.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { displayName, Self, type Envelope } from "../../../kernel/shared/processRecord.ts"
+import { Self, type Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope, SystemEnvelope } from "../call/envelopes.ts"
 import { HandlerContext } from "./handlerContext.ts"
 import * as Limits from "./limits.ts"
@@ -24,6 +24,7 @@ import * as Step from "./step.ts"
 import { SystemRecord } from "./systemRecord.ts"
 import * as Travel from "../call/travel.ts"
 import { awaitFiber, closedScope, repliedToNobody, travelOf, warnOfInfo } from "./turn.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
 
 /** @internal */
 export class ServerProcess extends SystemRecord {

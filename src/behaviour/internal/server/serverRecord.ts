@@ -14,7 +14,7 @@ import { describe, read } from "../../../values/describe.ts"
 import type { Accounting } from "../../../kernel/Accounting.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { Handle, HandleTarget } from "../../../kernel/Handle.ts"
-import { ProcessRecord, worse, type CrashDetails, type Envelope } from "../../../kernel/shared/processRecord.ts"
+import { ProcessRecord, type Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope, isTypedFailure, StopEnvelope } from "../call/envelopes.ts"
 import { explainFrozen } from "./frozen.ts"
 import type { HandlerContext } from "./handlerContext.ts"
@@ -23,6 +23,8 @@ import type { ServerSpec } from "./serverSpec.ts"
 import { ShownCrash } from "./status.ts"
 import * as Travel from "../call/travel.ts"
 import { freezing, type Watch } from "./watch.ts"
+import { worse } from "../../../kernel/shared/exits.ts"
+import type { CrashDetails } from "../../../kernel/shared/reports.ts"
 
 /** @internal */
 export abstract class ServerRecord extends ProcessRecord implements Limits.Limited {

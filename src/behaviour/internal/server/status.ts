@@ -1,11 +1,11 @@
 /** What a server shows of itself: what its user wants to be shown, whatever that function does. */
 import * as Cause from "effect/Cause"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { CrashDetails } from "../../../kernel/shared/processRecord.ts"
 import { tellAs } from "../../../values/causes.ts"
 import { synchronous } from "../../../values/guard.ts"
 import { attempt } from "../../../values/kinds.ts"
 import type { ServerSpec, Shown, Status } from "./serverSpec.ts"
+import type { CrashDetails } from "../../../kernel/shared/reports.ts"
 
 /** State, message and reason as their user shows them. The state is the whole one, and may be missing. @internal */
 export const shownBy = (spec: ServerSpec, status: Status): Shown =>

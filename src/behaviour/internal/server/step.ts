@@ -4,7 +4,7 @@
  * others. It goes on past them, as far as `MANY`, while no other fiber waits. Where it cannot know who waits, as on Effect's
  * own scheduler, it takes `MANY`.
  */
-import { isAlone, isInSlice, isSliceOver } from "../../../kernel/Kernel.ts"
+import { isAlone, isInSlice, isSliceOver } from "../../../kernel/shared/runQueue.ts"
 
 const FEW = 16
 /** How many a fiber can send in its own step: Effect gives it 2048 operations, and to send a message takes two. */

@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { settingsOf } from "../../../kernel/Display.ts"
-import { deepFreeze } from "../../../kernel/Kernel.ts"
 import { Self, type Envelope, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { render } from "../../../values/render.ts"
 import { CallEnvelope, StopEnvelope, SystemEnvelope } from "../call/envelopes.ts"
@@ -17,6 +16,7 @@ import { ServerRecord } from "./serverRecord.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 import { shownBy } from "./status.ts"
 import { overheard, Watchers, type StateReader, type Tally, type Tracer } from "./watch.ts"
+import { deepFreeze } from "../../../kernel/shared/deepFreeze.ts"
 
 /** @internal */
 export abstract class SystemRecord extends ServerRecord {

@@ -3,9 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
-import { displayName, warn, type Envelope, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { type Envelope, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
 import type * as Travel from "../call/travel.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
+import { warn } from "../../../kernel/shared/reports.ts"
 
 /** @internal */
 export const awaitFiber = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>

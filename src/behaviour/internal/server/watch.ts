@@ -1,9 +1,9 @@
 /** Who looks on while a server works: traces, counts of messages, readers of its states; and what freezes them. */
 import * as Exit from "effect/Exit"
-import { deepFreeze } from "../../../kernel/Kernel.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Next } from "./next.ts"
 import type { Handler, ServerSpec } from "./serverSpec.ts"
+import { deepFreeze } from "../../../kernel/shared/deepFreeze.ts"
 
 /** What a server of any kind does with messages. @internal */
 export type Received =

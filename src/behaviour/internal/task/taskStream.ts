@@ -16,11 +16,12 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { shutdownAll } from "../../../kernel/Shutdown.ts"
-import { armUnsafe, Deadline } from "../../../kernel/Timer.ts"
+import { armUnsafe } from "../../../kernel/Timer.ts"
 import { TaskTimeout } from "../../TaskError.ts"
 import { TaskRun, toResult } from "./taskRun.ts"
 import { checked, type CheckedSpec, type StreamSpec } from "./taskStreamSpec.ts"
 import { TaskWindow, type Finishing } from "./taskWindow.ts"
+import { Deadline } from "../../../kernel/shared/deadlines.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
 type AnyFiber = Fiber.Fiber<unknown, unknown>

@@ -18,7 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { type Adopter, CurrentAdoption, LayerPlace } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { childId, exitOf, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { awaitDeath, awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch, type TreeEnd } from "../../../kernel/shared/treeWatch.ts"
 import type { Untyped } from "../../ChildSpec.ts"
@@ -28,6 +28,8 @@ import type { ChildRunOptions } from "./childRunOptions.ts"
 import { withBelow } from "../tree/treeProcess.ts"
 import { warnUnclean } from "./unclean.ts"
 import { noProcess, severalProcesses } from "./wrongLayer.ts"
+import { exitOf } from "../../../kernel/shared/exits.ts"
+import { childId } from "../../../kernel/shared/displayName.ts"
 
 /** @internal */
 export class ChildRun {

@@ -2,10 +2,11 @@
 import type * as Context from "effect/Context"
 import type { Targets } from "../../../kernel/shared/adoption.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { Crash, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Limit } from "../../../kernel/Shutdown.ts"
 import type { Untyped } from "../../ChildSpec.ts"
 import type { Ending } from "../core/childEnding.ts"
+import type { Crash } from "../../../kernel/shared/reports.ts"
 
 /** Where the child reports to. Called from fibers of its own, never inside a decision. @internal */
 export interface Reports {

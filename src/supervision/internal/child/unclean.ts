@@ -1,7 +1,8 @@
 /** What is told of a Layer with a finalizer that died. */
 import type * as Cause from "effect/Cause"
-import { displayName, warn } from "../../../kernel/shared/processRecord.ts"
 import type { ChildRunOptions } from "./childRunOptions.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
+import { warn } from "../../../kernel/shared/reports.ts"
 
 /** @internal */
 export const warnUnclean = (

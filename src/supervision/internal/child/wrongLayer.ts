@@ -1,8 +1,9 @@
 /** What is wrong with a Layer that is no child, and how to cure it: for the one who wrote it. */
 import type * as Context from "effect/Context"
 import { targetOf } from "../../../kernel/Handle.ts"
-import { displayName, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { handlesOf } from "./handles.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
 
 /** A child's Layer has started no process. @internal */
 export const noProcess = (id: string, built: Context.Context<never>): string => {

@@ -2,9 +2,10 @@
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { displayName, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { isGivingUp } from "../../RestartLimit.ts"
 import type { StartFailed } from "../../RestartPolicy.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
 
 /** Why a child is not running: what the decision core passes on without a look. @internal */
 export interface Ending {

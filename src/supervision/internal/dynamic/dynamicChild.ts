@@ -8,13 +8,7 @@ import type { Launch } from "../../../behaviour/GenServer.ts"
 import type { Place, Targets } from "../../../kernel/shared/adoption.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import { HandleTarget, type Handle } from "../../../kernel/Handle.ts"
-import {
-  displayName,
-  type Crash,
-  type Observer,
-  type ProcessRecord,
-  type Wait
-} from "../../../kernel/shared/processRecord.ts"
+import { type Observer, type ProcessRecord, type Wait } from "../../../kernel/shared/processRecord.ts"
 import { awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
 import * as Waiting from "../../../kernel/shared/waiting.ts"
 import type { Restart } from "../../RestartPolicy.ts"
@@ -22,6 +16,8 @@ import type { Ending } from "../core/childEnding.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"
 import type { Verdict } from "../core/strategy.ts"
 import { withBelow } from "../tree/treeProcess.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
+import type { Crash } from "../../../kernel/shared/reports.ts"
 
 /** Hears of a child from its process. @internal */
 export interface ChildListener {

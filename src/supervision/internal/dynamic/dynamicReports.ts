@@ -5,13 +5,14 @@
  */
 import { settingsOf } from "../../../kernel/Display.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
-import { type Crash, type ProcessRecord, reportCrash, warn } from "../../../kernel/shared/processRecord.ts"
+import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { OVERRAN } from "../../../kernel/Shutdown.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import * as Events from "../../SupervisorEvents.ts"
 import { abnormal, shownEnding, type Abnormal } from "../child/abnormal.ts"
 import type { Ending } from "../core/childEnding.ts"
 import type { DynamicChild } from "./dynamicChild.ts"
+import { type Crash, reportCrash, warn } from "../../../kernel/shared/reports.ts"
 
 /** @internal */
 export class DynamicReports {

@@ -5,7 +5,7 @@
  * decision a little later: until then the report waits.
  */
 import { settingsOf } from "../../../kernel/Display.ts"
-import { type Crash, type ProcessRecord, reportCrash, warn } from "../../../kernel/shared/processRecord.ts"
+import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { OVERRAN } from "../../../kernel/Shutdown.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import * as Events from "../../SupervisorEvents.ts"
@@ -13,6 +13,7 @@ import { abnormal, shownEnding, type Abnormal } from "../child/abnormal.ts"
 import type { Ending } from "../core/childEnding.ts"
 import type { Slot, Slots } from "./slots.ts"
 import type { EndReason, Event, State } from "../core/strategy.ts"
+import { type Crash, reportCrash, warn } from "../../../kernel/shared/reports.ts"
 
 interface Waiting {
   readonly child: number

@@ -6,7 +6,7 @@ import type * as Fiber from "effect/Fiber"
 import { eachTarget, SupervisedLayers, type Place, type Targets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
-import { ProcessRecord, warn, writeLine } from "../../../kernel/shared/processRecord.ts"
+import { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { SelfLimiting } from "../../../kernel/Shutdown.ts"
 import { TreeFailed, type TreeEnd } from "../../../kernel/shared/treeWatch.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
@@ -16,6 +16,8 @@ import type { Ending } from "../core/childEnding.ts"
 import { launching, type Launcher } from "./launcher.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { SupervisedHere } from "./supervised.ts"
+import { writeLine } from "../../../kernel/shared/log.ts"
+import { warn } from "../../../kernel/shared/reports.ts"
 
 /** Why a supervisor gives up. @internal */
 export interface GivingUp {

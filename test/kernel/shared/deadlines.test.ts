@@ -4,7 +4,7 @@ import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { settle } from "../../fixtures/kernel.ts"
 import { forAll, runs } from "../../fixtures/property.ts"
 import { seeds } from "../../fixtures/seeds.ts"
-import { Deadline, Deadlines } from "../../../src/kernel/internal/deadlines.ts"
+import { Deadline, Deadlines } from "../../../src/kernel/shared/deadlines.ts"
 
 class Probe extends Deadline {
   private readonly onExpire: (probe: Probe) => void

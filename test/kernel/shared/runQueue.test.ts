@@ -2,7 +2,7 @@ import { afterEach, assert, describe, it, vi } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Queue, Scheduler } from "effect"
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
-import { hostMacrotask, makeRunQueue, type RunQueueOptions } from "../../../src/kernel/internal/runQueue.ts"
+import { hostMacrotask, makeRunQueue, type RunQueueOptions } from "../../../src/kernel/shared/runQueue.ts"
 
 /** A queue whose macrotasks run when the test says so. */
 const manual = (options?: RunQueueOptions) => {

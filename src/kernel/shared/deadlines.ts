@@ -12,7 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Scheduler from "effect/Scheduler"
 import { renderCause } from "../../values/render.ts"
-import { DueHeap, type Entry } from "./dueHeap.ts"
+import { DueHeap, type Entry } from "../internal/dueHeap.ts"
 
 /** @internal */
 export abstract class Deadline {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Effect, Exit, Option, Result, Schema } from "effect"
-import { deepFreeze } from "../../../src/kernel/internal/deepFreeze.ts"
+import { deepFreeze } from "../../../src/kernel/shared/deepFreeze.ts"
 import { forAll, type Choices } from "../../fixtures/property.ts"
 
 class Point extends Data.Class<{ readonly at: Array<number> }> {}

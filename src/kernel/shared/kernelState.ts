@@ -3,8 +3,8 @@ import { printAs } from "../../values/printed.ts"
 import type * as Telemetry from "../../telemetry/Telemetry.ts"
 import { addTo, emptyTally, type Accounting, type Tally } from "../Accounting.ts"
 import { Deadlines } from "./deadlines.ts"
-import { ReportLimiter } from "./reportLimiter.ts"
-import { ProcessTable } from "./processTable.ts"
+import { ReportLimiter } from "../internal/reportLimiter.ts"
+import { ProcessTable } from "../internal/processTable.ts"
 
 interface Registered {
   readonly id: number

@@ -16,7 +16,7 @@ import { shownOf, type ExitReason } from "../ExitReason.ts"
 import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import { isVisible, writeLine, type Line } from "./log.ts"
-import type { LeftOut, ReportLimiter } from "./reportLimiter.ts"
+import type { LeftOut, ReportLimiter } from "../internal/reportLimiter.ts"
 
 interface Known {
   readonly name: string | undefined
