@@ -74,7 +74,29 @@ export const addTo = (total: Tally, tally: Tally): void => {
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * How many messages have no known fate: zero at every quiet point.
+ * Counts the messages that have no known fate. It is zero whenever nothing happens.
+ *
+ * **When to use**
+ *
+ * Use in tests, to check that no message is lost unseen. `TestKernel.layer` does this at the end of each test.
+ *
+ * **Example** (Finding every message again)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Accounting, Kernel, Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+ *   yield* Process.send(pid, "one")
+ *   yield* Process.send(pid, "two")
+ *   yield* Process.awaitExit(pid)
+ *   const messages = yield* Kernel.messages
+ *   return [messages.accepted, Accounting.missing(messages)]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.fresh(Kernel.layer))) // => [2, 0]
+ * ```
  *
  * @category operations
  * @since 0.1.0

@@ -132,7 +132,23 @@ export const noConnection: ExitReason = { _tag: "NoConnection" }
 const plainShutdown: ExitReason = { _tag: "Shutdown" }
 
 /**
- * The reason `Shutdown`, with a detail if there is one.
+ * Makes the reason `Shutdown`, with a detail if there is one.
+ *
+ * **When to use**
+ *
+ * Use to end a process on purpose. `Shutdown` is expected: it causes no crash report, and a `"transient"` child is not
+ * restarted.
+ *
+ * **Example** (Ending with a detail)
+ *
+ * ```ts import.meta.vitest
+ * import { ExitReason } from "effect-otp"
+ *
+ * ExitReason.format(ExitReason.shutdown()) // => "Shutdown"
+ * ExitReason.format(ExitReason.shutdown("deploy")) // => "Shutdown: deploy"
+ * ```
+ *
+ * @see `shutdown`, `{shutdown, Term}`
  *
  * @category constructors
  * @since 0.1.0
@@ -141,8 +157,24 @@ export const shutdown = (detail?: unknown): ExitReason =>
   detail === undefined ? plainShutdown : { _tag: "Shutdown", detail }
 
 /**
- * The reason `Crash` with its cause. As JSON it is a crash without its cause: what an error says of the inside of a program
- * is not for remote callers.
+ * Makes the reason `Crash` from a cause.
+ *
+ * **Details**
+ *
+ * As JSON it is a crash without its cause: what an error tells of the inside of a program is not for remote callers.
+ *
+ * **Example** (Reading the cause of a crash)
+ *
+ * ```ts import.meta.vitest
+ * import { Cause } from "effect"
+ * import { ExitReason } from "effect-otp"
+ *
+ * const reason = ExitReason.crash(Cause.fail("out of paper"))
+ * reason._tag === "Crash" && Cause.squash(reason.cause) // => "out of paper"
+ * JSON.stringify(reason) // => '{"_tag":"Crash"}'
+ * ```
+ *
+ * @see {@link defect} for a reason from one value
  *
  * @category constructors
  * @since 0.1.0
@@ -156,7 +188,24 @@ const CrashProto = {
 }
 
 /**
- * The reason `Crash` for one defect.
+ * Makes the reason `Crash` from one defect.
+ *
+ * **Example** (Crashing another process)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { ExitReason, Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Process.exit(pid, ExitReason.defect("out of paper"))
+ *   return (yield* Process.awaitExit(pid))._tag
+ * })
+ *
+ * await Effect.runPromise(program) // => "Crash"
+ * ```
+ *
+ * @see {@link crash} for a reason from a whole cause
  *
  * @category constructors
  * @since 0.1.0
@@ -164,7 +213,17 @@ const CrashProto = {
 export const defect = (defect: unknown): ExitReason => crash(Cause.die(defect))
 
 /**
- * The reason a process has whose body ended with this exit and that got no signal to end.
+ * Gives the reason of a process whose body ended with this exit and got no signal to end.
+ *
+ * **Example** (From an exit to a reason)
+ *
+ * ```ts import.meta.vitest
+ * import { Exit } from "effect"
+ * import { ExitReason } from "effect-otp"
+ *
+ * const exits = [Exit.succeed(1), Exit.fail("no"), Exit.die("broken")]
+ * exits.map((exit) => ExitReason.fromExit(exit)._tag) // => ["Normal", "Crash", "Crash"]
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -194,12 +253,22 @@ export const isExpected = (reason: ExitReason): boolean => reason._tag === "Norm
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * Renders a reason for people: one line, and the cause of a crash behind it.
+ * Renders a reason for people: one line, followed by the cause of a crash.
  *
  * **Details**
  *
- * It never throws, even if an error cannot be shown. It cuts a cause of more than 10,000 characters and a detail of more than 1,000, and shows no
- * credentials. Where the server has a `formatStatus`, that decides what is shown of the cause.
+ * It never throws, even if an error cannot be shown. It cuts a cause of more than 10,000 characters and a detail of
+ * more than 1,000, and shows no credentials. If the server has a `formatStatus`, that decides what is shown of the
+ * cause.
+ *
+ * **Example** (Printing reasons)
+ *
+ * ```ts import.meta.vitest
+ * import { ExitReason } from "effect-otp"
+ *
+ * ExitReason.format(ExitReason.killed) // => "Killed"
+ * ExitReason.format(ExitReason.shutdown({ by: "admin" })).startsWith("Shutdown: ") // => true
+ * ```
  *
  * @category operations
  * @since 0.1.0

@@ -139,7 +139,30 @@ export class HandleTarget implements Target<unknown>, Wait {
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The run a handle points to now; `None` while the server is down.
+ * Gives the pid of the run that a handle points to now, or `None` while the server is down.
+ *
+ * **When to use**
+ *
+ * Use for what needs a pid: monitors, `Process.info`, `Shutdown`. Do not keep the pid: after a restart it names a dead
+ * run, while the handle stays valid.
+ *
+ * **Example** (Looking behind a client)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Agent, Handle, Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const agent = yield* Agent.start(Effect.succeed(1), { label: "counter" })
+ *   const pid = yield* Handle.pid(agent)
+ *   const info = yield* Process.info(Option.getOrThrow(pid))
+ *   return Option.map(info, ({ label }) => label)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => Option.some("counter")
+ * ```
+ *
+ * @see `whereis/1`
  *
  * @category operations
  * @since 0.1.0

@@ -49,9 +49,27 @@ export interface Bound {
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * A checked bound.
+ * Checks a bound of a mailbox.
  *
- * Throws a `RangeError` unless `capacity` is a whole number of at least 1 and `policy` one of the four.
+ * **When to use**
+ *
+ * You rarely need it: the `mailbox` option of a process or a server checks its bound itself. Use it to check a bound
+ * that you read from a configuration.
+ *
+ * **Errors**
+ *
+ * - Throws a `RangeError` unless `capacity` is a whole number of at least 1 and the word for what happens next is one
+ *   of the four.
+ *
+ * **Example** (Refusing a bound)
+ *
+ * ```ts import.meta.vitest
+ * import { Result } from "effect"
+ * import { Mailbox } from "effect-otp"
+ *
+ * const tooSmall = Result.try(() => Mailbox.bound({ capacity: 0, policy: "fail" }))
+ * Result.isFailure(tooSmall) // => true
+ * ```
  *
  * @category constructors
  * @since 0.1.0

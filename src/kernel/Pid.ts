@@ -38,6 +38,19 @@ export interface Pid<in M = never> extends Equal.Equal {
 /**
  * Tells whether a value is a pid.
  *
+ * **Example** (Checking a value)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Pid, Process } from "effect-otp"
+ *
+ * const pid = await Effect.runPromise(Process.spawn(Effect.void))
+ * const values = [pid, String(pid)]
+ * values.map(Pid.isPid) // => [true, false]
+ * ```
+ *
+ * @see `is_pid/1`
+ *
  * @category guards
  * @since 0.1.0
  */

@@ -146,7 +146,7 @@ type Needs<R, M> = Exclude<R, Scope.Scope | SelfKey | Receives<M>>
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * There is no such process.
+ * The process is dead, or belongs to another kernel.
  *
  * @category errors
  * @since 0.1.0
@@ -160,12 +160,24 @@ export class NoProcess extends Data.TaggedError("NoProcess")<{ readonly pid: Pid
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * Starts a process and returns at once; its body runs in a later step.
+ * Starts a process and returns its pid at once. Its body runs in a later step.
+ *
+ * **When to use**
+ *
+ * Use to run an effect as a process that others can send messages to, link to and monitor. For a process that answers
+ * questions, take a `GenServer`; for an effect with one answer, a `Task`.
  *
  * **Details**
  *
- * The body gets an `Inbox` if it is a function; annotate its parameter to say which messages the process accepts. The
- * body's scope is the process's. Fibers it forks as children end with it. It is interrupted when the process is to end.
+ * If the body is a function, it gets an `Inbox`. Annotate its parameter to say which messages the process accepts. The
+ * scope of the body is the scope of the process: its finalizers run when the process ends. Fibers that the body forks
+ * as children end with it.
+ *
+ * The process ends with `Normal` when its body succeeds. It ends with `Crash` when the body fails or dies.
+ *
+ * **Interruption**
+ *
+ * If the fiber that started the process is interrupted, the process goes on.
  *
  * **Example** (Sending to a process)
  *
@@ -185,6 +197,9 @@ export class NoProcess extends Data.TaggedError("NoProcess")<{ readonly pid: Pid
  * await Effect.runPromise(program) // => "hello Joe"
  * ```
  *
+ * @see {@link spawnLink} and {@link spawnMonitor} for a process whose end you want to hear of
+ * @see `erlang:spawn/1`
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -195,7 +210,37 @@ export const spawn = <A, E, R, M = never>(
   Effect.withFiber((fiber) => Effect.succeed(spawnUnsafe(fiber, body, options) as Pid<unknown> as Pid<M>))
 
 /**
- * Starts a process that is linked to this one.
+ * Starts a process that is linked to this one: when one of the two ends abnormally, so does the other.
+ *
+ * **When to use**
+ *
+ * Use when neither process makes sense without the other. A process that traps exits gets a message instead of its own
+ * end.
+ *
+ * **Details**
+ *
+ * The link is in place before the body runs, so no end is missed.
+ *
+ * **Example** (Hearing of the end of a linked process)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Logger } from "effect"
+ * import { Process, Signal } from "effect-otp"
+ *
+ * const parent = (inbox: Process.Inbox<never>) =>
+ *   Effect.gen(function*() {
+ *     const child = yield* Process.spawnLink(Effect.die("broken"))
+ *     const { from, reason } = yield* inbox.receive(Signal.isExit)
+ *     return yield* Effect.die([from === child, reason._tag])
+ *   })
+ *
+ * const program = Effect.flatMap(Process.spawn(parent, { trapExit: true }), Process.awaitExit)
+ * const reason = await Effect.runPromise(Effect.provide(program, Logger.layer([])))
+ * reason._tag === "Crash" && reason.cause.reasons.map((why) => why._tag === "Die" && why.defect) // => [[true, "Crash"]]
+ * ```
+ *
+ * @see {@link link} to link to a process that runs already
+ * @see `erlang:spawn_link/1`
  *
  * @category constructors
  * @since 0.1.0
@@ -212,7 +257,39 @@ export const spawnLink = <A, E, R, M = never>(
   })
 
 /**
- * Starts a process that this one monitors.
+ * Starts a process that this one monitors: exactly one `Down` arrives when it ends.
+ *
+ * **When to use**
+ *
+ * Use to learn why a process ended without ending with it.
+ *
+ * **Details**
+ *
+ * Gives the pid and the reference of the monitor, which the `Down` carries.
+ *
+ * **Example** (Learning why a process ended)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Process, Signal } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const learnt = yield* Deferred.make<string>()
+ *   yield* Process.spawn((inbox: Process.Inbox<never>) =>
+ *     Effect.gen(function*() {
+ *       const { monitor } = yield* Process.spawnMonitor(Effect.void)
+ *       const down = yield* inbox.receive(Signal.isDown)
+ *       yield* Deferred.succeed(learnt, `${down.monitor === monitor} ${down.reason._tag}`)
+ *     })
+ *   )
+ *   return yield* Deferred.await(learnt)
+ * })
+ *
+ * await Effect.runPromise(program) // => "true Normal"
+ * ```
+ *
+ * @see {@link awaitExit} to wait for an end outside of a process
+ * @see `erlang:spawn_monitor/1`
  *
  * @category constructors
  * @since 0.1.0
@@ -230,7 +307,28 @@ export const spawnMonitor = <A, E, R, M = never>(
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The pid of the process this effect runs in.
+ * The pid of the process that this effect runs in. It compiles only inside a process.
+ *
+ * **Example** (Sending its own pid)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.flatMap(Process.self, (self) => Process.setLabel(`I am ${self}`)).pipe(
+ *     Effect.andThen(Effect.never)
+ *   ))
+ *   yield* Effect.yieldNow
+ *   const info = yield* Process.info(pid)
+ *   return Option.getOrThrow(info).label === `I am ${pid}`
+ * })
+ *
+ * await Effect.runPromise(program) // => true
+ * ```
+ *
+ * @see {@link selfFor} for a pid that others can send messages to
+ * @see `erlang:self/0`
  *
  * @category operations
  * @since 0.1.0
@@ -238,8 +336,40 @@ export const spawnMonitor = <A, E, R, M = never>(
 export const self: Effect.Effect<Pid, never, Self> = SelfKey
 
 /**
- * The pid of the process this effect runs in, for those who are to send it messages of type `M`. Compiles only where the
- * process accepts them: in the body of a plain process by its `Inbox`, in a server by its `info`.
+ * The pid of the process that this effect runs in, typed for others that are to send it messages of type `M`.
+ *
+ * **When to use**
+ *
+ * Use to give your own address to somebody else, such as a task that reports back.
+ *
+ * **Details**
+ *
+ * It compiles only where the process accepts such messages: in the body of a plain process by its `Inbox`, in a server
+ * by its `info`.
+ *
+ * **Example** (Getting a message back)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const result = yield* Deferred.make<unknown>()
+ *   yield* Process.spawn((inbox: Process.Inbox<number>) =>
+ *     Effect.gen(function*() {
+ *       const me = yield* Process.selfFor<number>()
+ *       yield* Process.spawn(Process.send(me, 6 * 7))
+ *       yield* Deferred.succeed(result, yield* inbox.take)
+ *     })
+ *   )
+ *   return yield* Deferred.await(result)
+ * })
+ *
+ * await Effect.runPromise(program) // => 42
+ * ```
+ *
+ * @see {@link self} for a pid that is only compared, linked or monitored
+ * @see `erlang:self/0`
  *
  * @category operations
  * @since 0.1.0
@@ -248,11 +378,38 @@ export const selfFor = <M>(): Effect.Effect<Pid<M>, never, Self | Receives<M>> =
   Effect.map(self, (pid) => pid as unknown as Pid<M>)
 
 /**
- * Sends a message. Never fails: a message to a dead process is a dead letter.
+ * Sends a message to a process. It never fails: a message to a dead process is a dead letter.
+ *
+ * **Details**
+ *
+ * Messages from one process to another arrive in the order they were sent. A dead letter is counted and announced by a
+ * telemetry event.
  *
  * **Interruption**
  *
- * Waits only if the mailbox is bounded with the policy `suspend`; interrupted, the message is taken back.
+ * `send` waits only if the mailbox has a bound, is full, and makes senders wait. If it is interrupted while it waits,
+ * the message is taken back.
+ *
+ * **Example** (Sending to a live and to a dead process)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Kernel, Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+ *   yield* Process.send(pid, "hello")
+ *   yield* Process.awaitExit(pid)
+ *   yield* Process.send(pid, "anybody here?")
+ *   const { deadLettered, handled } = yield* Kernel.messages
+ *   return { handled, deadLettered }
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.fresh(Kernel.layer))) // => { handled: 1, deadLettered: 1 }
+ * ```
+ *
+ * @see `Name.send` for a process known by its name
+ * @see `erlang:send/2`, `Pid ! Message`
  *
  * @category operations
  * @since 0.1.0
@@ -269,11 +426,34 @@ export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =
 /**
  * Sends an exit signal to a process.
  *
+ * **When to use**
+ *
+ * Use to ask a process to end, or to tell it a reason as if a linked process had ended. To wait until it has ended, use
+ * `Shutdown.shutdown`.
+ *
  * **Details**
  *
- * A process that traps exits gets it as a message. Otherwise `Normal` does nothing (but for a process that sends it to
- * itself) and any other reason ends the process: a plain one is interrupted at once, a server runs `terminate` first. A
- * plain process that ends itself runs nothing after it. A signal sent to a dead process is lost.
+ * A process that traps exits gets the signal as a message. Any other process ends with that reason: a plain process is
+ * interrupted at once, a server runs `terminate` first. `Normal` does nothing, unless a process sends it to itself. A
+ * plain process that ends itself runs nothing after it. A signal to a dead process is lost.
+ *
+ * **Example** (Ending a process with a reason)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { ExitReason, Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Process.exit(pid, ExitReason.shutdown("deploy"))
+ *   return ExitReason.format(yield* Process.awaitExit(pid))
+ * })
+ *
+ * await Effect.runPromise(program) // => "Shutdown: deploy"
+ * ```
+ *
+ * @see {@link kill} for an end that cannot be trapped
+ * @see `erlang:exit/2`
  *
  * @category operations
  * @since 0.1.0
@@ -285,12 +465,34 @@ export const exit = (pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<voi
   })
 
 /**
- * Kills a process. It cannot be trapped: neighbours see `Killed` at once, its name is free at once.
+ * Kills a process. A kill cannot be trapped.
+ *
+ * **Details**
+ *
+ * Links and monitors of the process see `Killed` at once, and its name is free at once. Its finalizers always run.
  *
  * **Gotchas**
  *
- * Its fiber ends when it leaves the uninterruptible region it may be in, and its finalizers always run. Until then what
- * it sends is discarded, exit signals too: a finalizer that ends a helper uses `kill`.
+ * The fiber of the process ends only when it leaves the uninterruptible region that it may be in. Everything that it
+ * sends until then is discarded, exit signals included. So a finalizer that has to end another process must use `kill`.
+ *
+ * **Example** (Killing a process that traps exits)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never, { trapExit: true })
+ *   yield* Process.kill(pid)
+ *   return [yield* Process.isAlive(pid), yield* Process.awaitExit(pid)]
+ * })
+ *
+ * await Effect.runPromise(program) // => [false, { _tag: "Killed" }]
+ * ```
+ *
+ * @see `Shutdown.killAndAwait` to wait until it has released what it holds
+ * @see `erlang:exit(Pid, kill)`
  *
  * @category operations
  * @since 0.1.0
@@ -298,12 +500,39 @@ export const exit = (pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<voi
 export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => recordOf(pid).kill())
 
 /**
- * Links this process to another: when one ends abnormally the other gets its exit signal.
+ * Links this process to another: when one of them ends abnormally, the other gets its exit signal.
  *
  * **Details**
  *
- * Linking twice is linking once; linking to oneself does nothing. If the other is dead already, a process that traps
- * exits gets an `Exit` with `NoProcess`, any other fails with `NoProcess`.
+ * Linking twice is the same as linking once. Linking to itself does nothing.
+ *
+ * **Errors**
+ *
+ * - `NoProcess` if the other process is dead. A process that traps exits gets an `Exit` with the reason `NoProcess`
+ *   instead.
+ *
+ * **Example** (Ending together)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Logger } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const fragile = yield* Process.spawn((inbox: Process.Inbox<"break">) =>
+ *     Effect.andThen(inbox.take, Effect.die("broken"))
+ *   )
+ *   const linked = yield* Process.spawn(Effect.andThen(Process.link(fragile), Effect.never))
+ *   yield* Effect.yieldNow
+ *   yield* Process.send(fragile, "break")
+ *   const reason = yield* Process.awaitExit(linked)
+ *   return reason._tag
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Logger.layer([]))) // => "Crash"
+ * ```
+ *
+ * @see {@link unlink} to remove a link, {@link monitor} to hear of an end without ending
+ * @see `erlang:link/1`
  *
  * @category operations
  * @since 0.1.0
@@ -324,7 +553,36 @@ export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
   })
 
 /**
- * Removes a link. No exit signal of it arrives afterwards, and one that waits in the mailbox is taken out.
+ * Removes a link. No exit signal of it arrives afterwards.
+ *
+ * **Details**
+ *
+ * An exit signal of the link that waits in the mailbox already is taken out. Removing a link that is not there does
+ * nothing.
+ *
+ * **Example** (Living on)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const other = yield* Process.spawn(Effect.never)
+ *   const pid = yield* Process.spawn(
+ *     Effect.gen(function*() {
+ *       yield* Process.link(other)
+ *       yield* Process.unlink(other)
+ *       yield* Process.kill(other)
+ *       yield* Effect.yieldNow
+ *     })
+ *   )
+ *   return yield* Process.awaitExit(pid)
+ * })
+ *
+ * await Effect.runPromise(program) // => { _tag: "Normal" }
+ * ```
+ *
+ * @see `erlang:unlink/1`
  *
  * @category operations
  * @since 0.1.0
@@ -342,7 +600,41 @@ export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
   })
 
 /**
- * Watches a process: exactly one `Down` arrives when it ends, with `NoProcess` if it is dead already.
+ * Watches a process: exactly one `Down` arrives in this process when the other ends.
+ *
+ * **When to use**
+ *
+ * Use when this process must react to the end of another one. Outside of a process use {@link awaitExit}.
+ *
+ * **Details**
+ *
+ * The `Down` carries the pid, the reason and the reference that `monitor` gives. If the process is dead already, a
+ * `Down` with the reason `NoProcess` arrives at once. Several monitors of one process each give a `Down`.
+ *
+ * **Example** (Watching a process)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Process, Signal } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const seen = yield* Deferred.make<unknown>()
+ *   const watched = yield* Process.spawn(Effect.never)
+ *   yield* Process.spawn((inbox: Process.Inbox<never>) =>
+ *     Effect.gen(function*() {
+ *       yield* Process.monitor(watched)
+ *       yield* Process.kill(watched)
+ *       yield* Deferred.succeed(seen, (yield* inbox.receive(Signal.isDown)).reason)
+ *     })
+ *   )
+ *   return yield* Deferred.await(seen)
+ * })
+ *
+ * await Effect.runPromise(program) // => { _tag: "Killed" }
+ * ```
+ *
+ * @see {@link demonitor} to stop watching, {@link spawnMonitor} to start and watch in one step
+ * @see `erlang:monitor/2`
  *
  * @category operations
  * @since 0.1.0
@@ -351,7 +643,37 @@ export const monitor = (pid: Pid): Effect.Effect<Signal.MonitorRef, never, Self>
   Effect.withFiber((fiber) => Effect.succeed(monitorUnsafe(selfUnsafe(fiber), recordOf(pid))))
 
 /**
- * Removes a monitor, and its `Down` from the mailbox if it has come already. True if the process was still watched.
+ * Stops watching. A `Down` of this monitor that has come already is taken out of the mailbox.
+ *
+ * **Details**
+ *
+ * Gives true if the process was still watched, and false if its `Down` had been sent.
+ *
+ * **Example** (Taking a Down back)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect, Option } from "effect"
+ * import { Process, Signal } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const result = yield* Deferred.make<unknown>()
+ *   const dead = yield* Process.spawn(Effect.void)
+ *   yield* Process.awaitExit(dead)
+ *   yield* Process.spawn((inbox: Process.Inbox<never>) =>
+ *     Effect.gen(function*() {
+ *       const monitor = yield* Process.monitor(dead)
+ *       const watched = yield* Process.demonitor(monitor)
+ *       yield* Deferred.succeed(result, [watched, yield* inbox.poll(Signal.isDown)])
+ *     })
+ *   )
+ *   return yield* Deferred.await(result)
+ * })
+ *
+ * await Effect.runPromise(program) // => [false, Option.none()]
+ * ```
+ *
+ * @see {@link monitor}
+ * @see `erlang:demonitor/2` with `[flush, info]`
  *
  * @category operations
  * @since 0.1.0
@@ -367,7 +689,39 @@ export const demonitor = (ref: Signal.MonitorRef): Effect.Effect<boolean, never,
   })
 
 /**
- * Says whether exit signals to this process become messages, and returns what it was before.
+ * Says whether exit signals to this process become messages. Gives what it was before.
+ *
+ * **When to use**
+ *
+ * Use in a process that outlives the processes it is linked to, and wants to know why they ended.
+ *
+ * **Details**
+ *
+ * While a process traps exits, each exit signal arrives as a `Signal.Exit` in its mailbox. A kill cannot be trapped.
+ *
+ * **Example** (Surviving the end of a linked process)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect, Logger } from "effect"
+ * import { Process, Signal } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const result = yield* Deferred.make<unknown>()
+ *   yield* Process.spawn((inbox: Process.Inbox<never>) =>
+ *     Effect.gen(function*() {
+ *       const before = yield* Process.trapExit(true)
+ *       yield* Process.spawnLink(Effect.die("broken"))
+ *       const { reason } = yield* inbox.receive(Signal.isExit)
+ *       yield* Deferred.succeed(result, [before, reason._tag])
+ *     })
+ *   )
+ *   return yield* Deferred.await(result)
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Logger.layer([]))) // => [false, "Crash"]
+ * ```
+ *
+ * @see `process_flag(trap_exit, true)`
  *
  * @category operations
  * @since 0.1.0
@@ -381,11 +735,32 @@ export const trapExit = (trap: boolean): Effect.Effect<boolean, never, Self> =>
   })
 
 /**
- * Waits for the death of a process and says why it ended. Works outside of processes, too.
+ * Waits until a process is dead, and gives the reason. It works inside and outside of processes.
+ *
+ * **Details**
+ *
+ * If the process is dead already, it gives the reason at once. It does not wait for the finalizers of a killed process:
+ * `Shutdown.awaitEnd` does.
  *
  * **Interruption**
  *
- * Stops waiting; the process is not touched.
+ * Interrupting it stops the waiting. The process is not touched.
+ *
+ * **Example** (Waiting for an end)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.void)
+ *   return yield* Process.awaitExit(pid)
+ * })
+ *
+ * await Effect.runPromise(program) // => { _tag: "Normal" }
+ * ```
+ *
+ * @see {@link monitor} to get the end as a message
  *
  * @category operations
  * @since 0.1.0
@@ -405,7 +780,25 @@ export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
   })
 
 /**
- * Whether a process is alive. False from the moment it is dead for its neighbours.
+ * Tells whether a process is alive. It is false from the moment at which links and monitors see the process as dead.
+ *
+ * **Example** (Looking before and after a kill)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   const before = yield* Process.isAlive(pid)
+ *   yield* Process.kill(pid)
+ *   return [before, yield* Process.isAlive(pid)]
+ * })
+ *
+ * await Effect.runPromise(program) // => [true, false]
+ * ```
+ *
+ * @see `erlang:is_process_alive/1`
  *
  * @category operations
  * @since 0.1.0
@@ -413,7 +806,27 @@ export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
 export const isAlive = (pid: Pid): Effect.Effect<boolean> => Effect.sync(() => recordOf(pid).isAlive)
 
 /**
- * Names this process for people: crash reports and listings show it.
+ * Gives this process a label, which crash reports and listings show.
+ *
+ * **Example** (Labelling a process)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.andThen(Process.setLabel("cook"), Effect.never))
+ *   yield* Effect.yieldNow
+ *   const info = yield* Process.info(pid)
+ *   yield* Process.kill(pid)
+ *   return Option.map(info, ({ displayName }) => displayName)
+ * })
+ *
+ * await Effect.runPromise(program) // => Option.some("cook")
+ * ```
+ *
+ * @see {@link spawn}, which takes a `label` from the start
+ * @see `proc_lib:set_label/1`
  *
  * @category operations
  * @since 0.1.0
@@ -448,7 +861,31 @@ export const Callers: Context.Reference<ReadonlyArray<Pid>> = Context.Reference<
 )
 
 /**
- * What is known of a process; `None` if it is dead.
+ * Tells what is known of a process. It gives `None` if the process is dead.
+ *
+ * **When to use**
+ *
+ * Use for listings, dashboards and tests. Do not decide with it what to send: all of it may have changed a step later.
+ *
+ * **Example** (Counting waiting messages)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Process } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn((_: Process.Inbox<string>) => Effect.never, { label: "deaf" })
+ *   yield* Process.send(pid, "hello")
+ *   const { displayName, mailboxLength } = Option.getOrThrow(yield* Process.info(pid))
+ *   yield* Process.kill(pid)
+ *   return [displayName, mailboxLength]
+ * })
+ *
+ * await Effect.runPromise(program) // => ["deaf", 1]
+ * ```
+ *
+ * @see `Sys.getStatus` for the state of a server
+ * @see `erlang:process_info/1`
  *
  * @category operations
  * @since 0.1.0

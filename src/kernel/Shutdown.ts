@@ -51,11 +51,40 @@ const defaultLimit = Duration.seconds(5)
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * Ends a process and waits for it. Default limit: 5 seconds.
+ * Ends a process in good order and waits for it. At the limit it is killed.
+ *
+ * **When to use**
+ *
+ * Use to end a process that you started yourself, where no supervisor and no scope does it.
+ *
+ * **Details**
+ *
+ * The process is asked to end with `Shutdown`, or with the `reason` you give. `limit` is 5 seconds by default. The
+ * result says how it ended, and whether it is a zombie: dead, but with a fiber or a finalizer that has not ended a
+ * second limit later.
  *
  * **Interruption**
  *
- * Stops waiting. The process ends all the same, but is not killed.
+ * Interrupting it stops the waiting. The process has been asked to end, but will not be killed.
+ *
+ * **Example** (Ending a process that cleans up)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Shutdown } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.andThen(Effect.addFinalizer(() => Effect.yieldNow), Effect.never))
+ *   yield* Effect.yieldNow
+ *   const { reason, zombie } = yield* Shutdown.shutdown(pid, { limit: "2 seconds" })
+ *   return [reason._tag, zombie]
+ * })
+ *
+ * await Effect.runPromise(program) // => ["Shutdown", false]
+ * ```
+ *
+ * @see {@link shutdownAll} for many processes at once
+ * @see `supervisor`'s shutdown of a child
  *
  * @category operations
  * @since 0.1.0
@@ -67,6 +96,35 @@ export const shutdown = (
 
 /**
  * Waits until the fiber and the scope of a process have ended.
+ *
+ * **When to use**
+ *
+ * Use to know that a killed process has released what it holds: a port, a file, a lock. `Process.awaitExit` returns
+ * earlier, when the process is dead for others.
+ *
+ * **Interruption**
+ *
+ * Interrupting it stops the waiting. The process is not touched.
+ *
+ * **Example** (Waiting for finalizers)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Shutdown } from "effect-otp"
+ *
+ * let released = false
+ * const program = Effect.gen(function*() {
+ *   const release = Effect.andThen(Effect.yieldNow, Effect.sync(() => { released = true }))
+ *   const pid = yield* Process.spawn(Effect.andThen(Effect.addFinalizer(() => release), Effect.never))
+ *   yield* Effect.yieldNow
+ *   yield* Process.kill(pid)
+ *   const atDeath = released
+ *   yield* Shutdown.awaitEnd(pid)
+ *   return [atDeath, released]
+ * })
+ *
+ * await Effect.runPromise(program) // => [false, true]
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -83,7 +141,28 @@ export const awaitEnd = (pid: Pid): Effect.Effect<void> =>
   })
 
 /**
- * Kills a process and waits until its fiber and its scope have ended, without a limit.
+ * Kills a process and waits until its fiber and its scope have ended. There is no limit to the waiting.
+ *
+ * **Interruption**
+ *
+ * Interrupting it stops the waiting. The process is dead all the same.
+ *
+ * **Example** (Killing and waiting)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Shutdown } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Shutdown.killAndAwait(pid)
+ *   return yield* Process.awaitExit(pid)
+ * })
+ *
+ * await Effect.runPromise(program) // => { _tag: "Killed" }
+ * ```
+ *
+ * @see {@link shutdown} for an orderly end
  *
  * @category operations
  * @since 0.1.0
@@ -95,7 +174,32 @@ export const killAndAwait = (pid: Pid): Effect.Effect<void> =>
   })
 
 /**
- * Ends many processes at once and waits for them together, within one limit.
+ * Ends many processes at once and waits for all of them, within one limit.
+ *
+ * **Details**
+ *
+ * All are asked at the same moment. Those that have not ended at the limit (5 seconds by default) are killed.
+ *
+ * **Interruption**
+ *
+ * Interrupting it stops the waiting. The processes have been asked to end, but will not be killed.
+ *
+ * **Example** (Ending several processes)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Shutdown } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pids = yield* Effect.all([Process.spawn(Effect.never), Process.spawn(Effect.never)])
+ *   yield* Shutdown.shutdownAll(pids, { limit: "1 second" })
+ *   return yield* Effect.forEach(pids, Process.isAlive)
+ * })
+ *
+ * await Effect.runPromise(program) // => [false, false]
+ * ```
+ *
+ * @see {@link shutdown} for one process
  *
  * @category operations
  * @since 0.1.0

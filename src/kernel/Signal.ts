@@ -82,7 +82,22 @@ export interface MonitorRef {
 // ---- guards -------------------------------------------------------------------------------------------------------
 
 /**
- * Tells whether a message came from the kernel.
+ * Tells whether a message came from the kernel: an `Exit` or a `Down`.
+ *
+ * **When to use**
+ *
+ * Use in the body of a plain process, or in the `info` of a server, to tell signals from your own messages.
+ *
+ * **Example** (Telling signals from messages)
+ *
+ * ```ts import.meta.vitest
+ * import { Signal } from "effect-otp"
+ *
+ * const messages = ["hello", new Signal.Exit(undefined, { _tag: "Normal" })]
+ * messages.map(Signal.isSignal) // => [false, true]
+ * ```
+ *
+ * @see {@link isExit}, {@link isDown}
  *
  * @category guards
  * @since 0.1.0
@@ -90,7 +105,19 @@ export interface MonitorRef {
 export const isSignal = (u: unknown): u is Signal => hasProperty(u, TypeId)
 
 /**
- * Tells whether a message is a trapped exit.
+ * Tells whether a message is an exit signal that was trapped.
+ *
+ * **Example** (Filtering trapped exits)
+ *
+ * ```ts import.meta.vitest
+ * import { Signal } from "effect-otp"
+ *
+ * const messages = ["hello", new Signal.Exit(undefined, { _tag: "Killed" })]
+ * messages.filter(Signal.isExit).map(({ reason }) => reason._tag) // => ["Killed"]
+ * ```
+ *
+ * @see `Process.trapExit`
+ * @see `{'EXIT', From, Reason}`
  *
  * @category guards
  * @since 0.1.0
@@ -99,6 +126,33 @@ export const isExit = (u: unknown): u is Exit => isInstance(u, Exit)
 
 /**
  * Tells whether a message is the end of a monitored process.
+ *
+ * **When to use**
+ *
+ * Use with `inbox.receive` to wait for the end of a process, or in the `info` of a server.
+ *
+ * **Example** (Waiting for a Down)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Process, Signal } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const seen = yield* Deferred.make<string>()
+ *   yield* Process.spawn((inbox: Process.Inbox<never>) =>
+ *     Effect.gen(function*() {
+ *       yield* Process.spawnMonitor(Effect.void)
+ *       yield* Deferred.succeed(seen, (yield* inbox.receive(Signal.isDown)).reason._tag)
+ *     })
+ *   )
+ *   return yield* Deferred.await(seen)
+ * })
+ *
+ * await Effect.runPromise(program) // => "Normal"
+ * ```
+ *
+ * @see `Process.monitor`
+ * @see `{'DOWN', Ref, process, Pid, Reason}`
  *
  * @category guards
  * @since 0.1.0

@@ -60,10 +60,18 @@ export interface Address<in M> {
 /**
  * Sends a message to a process after a delay.
  *
+ * **When to use**
+ *
+ * Use in a plain process, or for a message to another process. A server sends itself messages with `context.sendAfter`.
+ *
  * **Details**
  *
- * A delay of zero still goes through the queue. To an address nobody answers to when the timer fires, nothing is sent.
- * With a negative delay the effect dies with a `RangeError`.
+ * The timer belongs to the process that gets the message: if that process dies, the timer is gone. A timer to a name or
+ * a key looks it up when it fires, and sends nothing if nobody has it. A delay of zero still goes through the queue.
+ *
+ * **Errors**
+ *
+ * - A negative delay is a defect, a `RangeError`.
  *
  * **Example** (Sending a message later)
  *
@@ -80,6 +88,9 @@ export interface Address<in M> {
  * await Effect.runPromise(program) // => { _tag: "Normal" }
  * ```
  *
+ * @see {@link sendEvery} for a message again and again, {@link cancel} to stop a timer
+ * @see `erlang:send_after/3`
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -91,12 +102,39 @@ export const sendAfter = <M>(
   Effect.withFiber((fiber) => Effect.succeed(startUnsafe(fiber, { to, message, delay, every: false })))
 
 /**
- * Sends a message to a process again and again, first after one interval.
+ * Sends a message to a process again and again, for the first time after one interval.
  *
  * **Details**
  *
- * The next interval begins when the message is sent. An interval must be longer than zero, or the effect dies with a
- * `RangeError`. A timer to an address goes on while nobody answers to it.
+ * The next interval begins when a message is sent. The timer belongs to the process that gets the messages. A timer to
+ * a name or a key goes on while nobody has it.
+ *
+ * **Errors**
+ *
+ * - An interval that is not longer than zero is a defect, a `RangeError`.
+ *
+ * **Example** (Ticking)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Timer } from "effect-otp"
+ * import { Probe, TestKernel } from "effect-otp/testing"
+ * import { TestClock } from "effect/testing"
+ *
+ * const test = Effect.gen(function*() {
+ *   const probe = yield* Probe.make<string>()
+ *   const timer = yield* Timer.sendEvery(probe.pid, "tick", "1 second")
+ *   yield* TestKernel.adjust("3 seconds")
+ *   yield* Timer.cancel(timer)
+ *   return yield* probe.received
+ * })
+ *
+ * await Effect.runPromise(test.pipe(Effect.provide(TestKernel.layer), Effect.provide(TestClock.layer())))
+ * // => ["tick", "tick", "tick"]
+ * ```
+ *
+ * @see {@link sendAfter} for one message
+ * @see `timer:send_interval/3`
  *
  * @category constructors
  * @since 0.1.0
@@ -111,8 +149,32 @@ export const sendEvery = <M>(
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * Cancels a timer and says how much time was left; `None` if it has fired, was cancelled or dropped. Then its message
+ * Cancels a timer and says how much time was left.
+ *
+ * **Details**
+ *
+ * Gives `None` if the timer has fired, was cancelled before, or is gone with its process. If it has fired, its message
  * may be in the mailbox already.
+ *
+ * **Example** (Cancelling in time)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Process, Timer } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+ *   const timer = yield* Timer.sendAfter(pid, "wake up", "1 hour")
+ *   const left = yield* Timer.cancel(timer)
+ *   const again = yield* Timer.cancel(timer)
+ *   yield* Process.kill(pid)
+ *   return [Option.isSome(left), Option.isSome(again)]
+ * })
+ *
+ * await Effect.runPromise(program) // => [true, false]
+ * ```
+ *
+ * @see `erlang:cancel_timer/1`
  *
  * @category operations
  * @since 0.1.0
@@ -125,7 +187,34 @@ export const cancel = (timer: Timer): Effect.Effect<Option.Option<Duration.Durat
   })
 
 /**
- * How much time is left; `None` if it has fired, was cancelled or dropped.
+ * Tells how much time is left until a timer fires.
+ *
+ * **Details**
+ *
+ * Gives `None` if the timer has fired, was cancelled, or is gone with its process.
+ *
+ * **Example** (Reading a timer)
+ *
+ * ```ts import.meta.vitest
+ * import { Duration, Effect, Layer, Option } from "effect"
+ * import { Process, Timer } from "effect-otp"
+ * import { TestKernel } from "effect-otp/testing"
+ * import { TestClock } from "effect/testing"
+ *
+ * const test = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+ *   const timer = yield* Timer.sendAfter(pid, "wake up", "1 hour")
+ *   yield* TestKernel.adjust("15 minutes")
+ *   const left = yield* Timer.read(timer)
+ *   yield* Process.kill(pid)
+ *   return Option.map(left, Duration.toMinutes)
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(test, TestKernel.layer.pipe(Layer.provideMerge(TestClock.layer()))))
+ * // => Option.some(45)
+ * ```
+ *
+ * @see `erlang:read_timer/1`
  *
  * @category operations
  * @since 0.1.0

@@ -154,6 +154,15 @@ export const make = <M = never>(name: string): Name<M> => {
 /**
  * Tells whether a value is a name.
  *
+ * **Example** (Checking a value)
+ *
+ * ```ts import.meta.vitest
+ * import { Name } from "effect-otp"
+ *
+ * const values = [Name.make("shop/till"), "shop/till"]
+ * values.map(Name.isName) // => [true, false]
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -164,11 +173,40 @@ export const isName = (u: unknown): u is Name => hasProperty(u, TypeId)
 /**
  * Gives a process a name.
  *
+ * **When to use**
+ *
+ * Use for a plain process that others find by a well-known name. A server needs none: its service is its name. A server
+ * that still wants one takes the `name` option, which claims the name before `init` runs.
+ *
  * **Errors**
  *
- * - `NoProcess` when the process is dead, or belongs to another kernel.
- * - `NameTaken` when a process has the name already.
- * - `AlreadyNamed` when the process has a name already.
+ * - `NameTaken` if a process has the name.
+ * - `AlreadyNamed` if the process has a name.
+ * - `NoProcess` if the process is dead, or belongs to another kernel.
+ *
+ * **Example** (Giving a name once)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Name, Process } from "effect-otp"
+ *
+ * const Printer = Name.make("example/register")
+ *
+ * const program = Effect.gen(function*() {
+ *   const [one, two] = [yield* Process.spawn(Effect.never), yield* Process.spawn(Effect.never)]
+ *   yield* Name.register(Printer, one)
+ *   const refused = yield* Effect.flip(Name.register(Printer, two))
+ *   yield* Process.kill(one)
+ *   yield* Name.register(Printer, two)
+ *   yield* Process.kill(two)
+ *   return refused._tag
+ * })
+ *
+ * await Effect.runPromise(program) // => "NameTaken"
+ * ```
+ *
+ * @see {@link unregister}, {@link whereis}
+ * @see `erlang:register/2`
  *
  * @category operations
  * @since 0.1.0
@@ -192,7 +230,30 @@ export const register = <M>(
  *
  * **Errors**
  *
- * - `NotRegistered` when no process has it.
+ * - `NotRegistered` if no process has the name.
+ *
+ * **Example** (Taking a name away)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Name, Process } from "effect-otp"
+ *
+ * const Printer = Name.make("example/unregister")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Name.register(Printer, pid)
+ *   yield* Name.unregister(Printer)
+ *   const found = yield* Name.whereis(Printer)
+ *   yield* Process.kill(pid)
+ *   return found
+ * })
+ *
+ * await Effect.runPromise(program) // => Option.none()
+ * ```
+ *
+ * @see {@link register}
+ * @see `erlang:unregister/1`
  *
  * @category operations
  * @since 0.1.0
@@ -207,7 +268,33 @@ export const unregister = <M>(name: Name<M>): Effect.Effect<void, NotRegistered>
   })
 
 /**
- * The process that has a name.
+ * Finds the process that has a name. It gives `None` if there is none.
+ *
+ * **Gotchas**
+ *
+ * The process may end right after it was found. Use {@link send} and {@link monitor} with the name where you can: they
+ * look it up in the step in which they use it.
+ *
+ * **Example** (Finding a process)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Name, Process } from "effect-otp"
+ *
+ * const Printer = Name.make("example/whereis")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Name.register(Printer, pid)
+ *   const found = yield* Name.whereis(Printer)
+ *   yield* Process.kill(pid)
+ *   return [Option.getOrThrow(found) === pid, yield* Name.whereis(Printer)]
+ * })
+ *
+ * await Effect.runPromise(program) // => [true, Option.none()]
+ * ```
+ *
+ * @see `erlang:whereis/1`
  *
  * @category operations
  * @since 0.1.0
@@ -219,7 +306,9 @@ export const whereis = <M>(name: Name<M>): Effect.Effect<Option.Option<Pid<M>>> 
   })
 
 /**
- * The names in use.
+ * Lists the names in use.
+ *
+ * @see `erlang:registered/0`
  *
  * @category operations
  * @since 0.1.0
@@ -229,11 +318,34 @@ export const registered: Effect.Effect<ReadonlyArray<string>> = Effect.suspend((
 )
 
 /**
- * Sends a message to the process that has a name, as `Process.send` does.
+ * Sends a message to the process that has a name.
+ *
+ * **When to use**
+ *
+ * Use when it matters whether anybody has the name. Otherwise use {@link cast}.
  *
  * **Errors**
  *
- * - `NotRegistered` when no process has it. Use {@link cast} where that does not matter.
+ * - `NotRegistered` if no process has the name.
+ *
+ * **Interruption**
+ *
+ * As for `Process.send`: it waits only for room in a full mailbox, and takes the message back.
+ *
+ * **Example** (Nobody there)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Name } from "effect-otp"
+ *
+ * const Printer = Name.make<string>("example/send")
+ *
+ * const error = await Effect.runPromise(Effect.flip(Name.send(Printer, "page 1")))
+ * error._tag // => "NotRegistered"
+ * ```
+ *
+ * @see {@link cast}, which cannot fail
+ * @see `Name ! Message`
  *
  * @category operations
  * @since 0.1.0
@@ -246,7 +358,27 @@ export const send = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void,
   )
 
 /**
- * Sends a message to the process that has a name; it is a dead letter, and counted as one, if there is none.
+ * Sends a message to the process that has a name. If there is none, the message is a dead letter.
+ *
+ * **When to use**
+ *
+ * Use when it does not matter whether anybody has the name.
+ *
+ * **Example** (A dead letter)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Kernel, Name } from "effect-otp"
+ *
+ * const Printer = Name.make<string>("example/cast")
+ *
+ * const program = Effect.andThen(Name.cast(Printer, "page 1"), Kernel.messages)
+ * const { deadLettered } = await Effect.runPromise(Effect.provide(program, Layer.fresh(Kernel.layer)))
+ * deadLettered // => 1
+ * ```
+ *
+ * @see {@link send}, which fails instead
+ * @see `gen_server:cast/2` with a name
  *
  * @category operations
  * @since 0.1.0
@@ -262,8 +394,38 @@ export const cast = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void>
   )
 
 /**
- * Watches the process that has a name now. Its one `Down` carries the name; with the reason `NoProcess` and a pid
- * nobody ever had if there is no such process.
+ * Watches the process that has a name now. Exactly one `Down` arrives when it ends.
+ *
+ * **Details**
+ *
+ * The `Down` carries the name. The monitor stays with the process that it found, also if another process takes the name
+ * later. If nobody has the name, a `Down` with the reason `NoProcess` arrives at once.
+ *
+ * **Example** (Watching by name)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Name, Process, Signal } from "effect-otp"
+ *
+ * const Printer = Name.make("example/monitor")
+ *
+ * const program = Effect.gen(function*() {
+ *   const seen = yield* Deferred.make<unknown>()
+ *   yield* Process.spawn((inbox: Process.Inbox<never>) =>
+ *     Effect.gen(function*() {
+ *       yield* Name.monitor(Printer)
+ *       const { name, reason } = yield* inbox.receive(Signal.isDown)
+ *       yield* Deferred.succeed(seen, [name, reason._tag])
+ *     })
+ *   )
+ *   return yield* Deferred.await(seen)
+ * })
+ *
+ * await Effect.runPromise(program) // => ["example/monitor", "NoProcess"]
+ * ```
+ *
+ * @see `Process.monitor`
+ * @see `erlang:monitor(process, Name)`
  *
  * @category operations
  * @since 0.1.0
@@ -276,7 +438,27 @@ export const monitor = <M>(name: Name<M>): Effect.Effect<MonitorRef, never, Proc
   })
 
 /**
- * The live process behind a pid, a name or the handle of a server.
+ * Finds the live process behind a pid, a name or the handle of a server. It gives `None` if there is none.
+ *
+ * **When to use**
+ *
+ * Use in code that takes any of the three.
+ *
+ * **Example** (Resolving a client)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Agent, Name } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const agent = yield* Agent.start(Effect.succeed(0))
+ *   return Option.isSome(yield* Name.resolve(agent))
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => true
+ * ```
+ *
+ * @see `GenServer.whereis/1` of Elixir
  *
  * @category operations
  * @since 0.1.0

@@ -118,6 +118,15 @@ export const make = <G, M = never>(name: string): ProcessGroup<G, M> =>
 /**
  * Tells whether a value is a scope of groups.
  *
+ * **Example** (Checking a value)
+ *
+ * ```ts import.meta.vitest
+ * import { ProcessGroup } from "effect-otp"
+ *
+ * const values = [ProcessGroup.make<string>("shop/workers"), "shop/workers"]
+ * values.map(ProcessGroup.isProcessGroup) // => [true, false]
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -126,16 +135,39 @@ export const isProcessGroup = (u: unknown): u is ProcessGroup<never> => hasPrope
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * Adds a membership: of this process, or of another.
+ * Makes this process, or another one, a member of a group.
  *
  * **Details**
  *
- * This process must accept the messages of the scope: `Process.Receives` says so in the type. Of a process that was
- * killed nothing is added any more.
+ * A process may join a group several times, and is then listed as often. This process must accept the messages of the
+ * scope: the type asks for `Process.Receives`. A process that was killed joins nothing any more.
  *
  * **Errors**
  *
- * - `NoProcess` when the other process is dead, or belongs to another kernel.
+ * - `NoProcess` if the other process is dead, or belongs to another kernel.
+ *
+ * **Example** (Joining from inside)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, ProcessGroup } from "effect-otp"
+ *
+ * const Workers = ProcessGroup.make<"eu", string>("shop/join")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn((inbox: Process.Inbox<string>) =>
+ *     Effect.andThen(ProcessGroup.join(Workers, "eu"), inbox.take)
+ *   )
+ *   yield* Effect.yieldNow
+ *   yield* ProcessGroup.broadcast(Workers, "eu", "go home")
+ *   return yield* Process.awaitExit(pid)
+ * })
+ *
+ * await Effect.runPromise(program) // => { _tag: "Normal" }
+ * ```
+ *
+ * @see {@link leave}; a process that dies has left all its groups
+ * @see `pg:join/3`
  *
  * @category operations
  * @since 0.1.0
@@ -150,7 +182,30 @@ export const join: {
   })
 
 /**
- * Takes away one membership of this process, or of another. False if it has none.
+ * Ends one membership of this process, or of another one. It gives false if there was none.
+ *
+ * **Example** (Joining twice, leaving once)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, ProcessGroup } from "effect-otp"
+ *
+ * const Workers = ProcessGroup.make<"eu">("shop/leave")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* ProcessGroup.join(Workers, "eu", pid)
+ *   yield* ProcessGroup.join(Workers, "eu", pid)
+ *   yield* ProcessGroup.leave(Workers, "eu", pid)
+ *   const left = (yield* ProcessGroup.members(Workers, "eu")).length
+ *   yield* Process.kill(pid)
+ *   return left
+ * })
+ *
+ * await Effect.runPromise(program) // => 1
+ * ```
+ *
+ * @see `pg:leave/3`
  *
  * @category operations
  * @since 0.1.0
@@ -162,7 +217,28 @@ export const leave: {
   withProcess(pid, (record) => Exit.succeed(stateIn(scope, record.kernel).leave(group, record)))
 
 /**
- * The members of a group, each as often as it has joined.
+ * Lists the members of a group, each as often as it has joined.
+ *
+ * **Example** (Listing members)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, ProcessGroup } from "effect-otp"
+ *
+ * const Workers = ProcessGroup.make<"eu">("shop/members")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* ProcessGroup.join(Workers, "eu", pid)
+ *   const members = yield* ProcessGroup.members(Workers, "eu")
+ *   yield* Process.kill(pid)
+ *   return [members.length, (yield* ProcessGroup.members(Workers, "eu")).length]
+ * })
+ *
+ * await Effect.runPromise(program) // => [1, 0]
+ * ```
+ *
+ * @see `pg:get_members/2`
  *
  * @category operations
  * @since 0.1.0
@@ -171,7 +247,28 @@ export const members = <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>): Eff
   withState(scope, (state) => Array.from(state.membership.group(group)?.all() ?? []))
 
 /**
- * The groups that have members.
+ * Lists the groups that have members.
+ *
+ * **Example** (Listing groups)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, ProcessGroup } from "effect-otp"
+ *
+ * const Workers = ProcessGroup.make<"eu" | "us">("shop/groups")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* ProcessGroup.join(Workers, "us", pid)
+ *   const groups = yield* ProcessGroup.groups(Workers)
+ *   yield* Process.kill(pid)
+ *   return groups
+ * })
+ *
+ * await Effect.runPromise(program) // => ["us"]
+ * ```
+ *
+ * @see `pg:which_groups/1`
  *
  * @category operations
  * @since 0.1.0
@@ -184,8 +281,29 @@ export const groups = <G, M>(scope: ProcessGroup<G, M>): Effect.Effect<ReadonlyA
  *
  * **Details**
  *
- * It never waits. A member whose mailbox is full loses the message by its policy; under `suspend`, where a single sender
- * would wait, the message is a dead letter, counted and announced.
+ * It never waits. A member whose mailbox is full loses the message, as its bound says. If the bound makes senders wait,
+ * the message is a dead letter: it is counted and announced.
+ *
+ * **Example** (Telling everybody)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, ProcessGroup } from "effect-otp"
+ *
+ * const Workers = ProcessGroup.make<"eu", string>("shop/broadcast")
+ *
+ * const program = Effect.gen(function*() {
+ *   const worker = Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+ *   const pids = [yield* worker, yield* worker]
+ *   yield* Effect.forEach(pids, (pid) => ProcessGroup.join(Workers, "eu", pid))
+ *   yield* ProcessGroup.broadcast(Workers, "eu", "go home")
+ *   return (yield* Effect.forEach(pids, Process.awaitExit)).map(({ _tag }) => _tag)
+ * })
+ *
+ * await Effect.runPromise(program) // => ["Normal", "Normal"]
+ * ```
+ *
+ * @see {@link send} for one member, `Topic.publish` for subscribers that may also be streams
  *
  * @category operations
  * @since 0.1.0
@@ -204,11 +322,39 @@ export const broadcast = <G, M>(
   })
 
 /**
- * Sends a message to one member of a group, each in its turn, and says to whom; `None` if there is nobody.
+ * Sends a message to one member of a group, each in its turn, and gives the pid of that member.
+ *
+ * **Details**
+ *
+ * It gives `None` if the group has no members.
  *
  * **Interruption**
  *
- * Waits only if the mailbox of that member is full under the policy `suspend`; interrupted, the message is taken back.
+ * It waits only if the mailbox of the member is full and makes senders wait. If it is interrupted then, the message is
+ * taken back.
+ *
+ * **Example** (Sharing work)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Process, ProcessGroup } from "effect-otp"
+ *
+ * const Workers = ProcessGroup.make<"eu", string>("shop/send")
+ *
+ * const program = Effect.gen(function*() {
+ *   const worker = Process.spawn((_: Process.Inbox<string>) => Effect.never)
+ *   const pids = [yield* worker, yield* worker]
+ *   yield* Effect.forEach(pids, (pid) => ProcessGroup.join(Workers, "eu", pid))
+ *   const first = yield* ProcessGroup.send(Workers, "eu", "wrap")
+ *   const second = yield* ProcessGroup.send(Workers, "eu", "post")
+ *   yield* Effect.forEach(pids, Process.kill)
+ *   return [Option.getOrThrow(first) === Option.getOrThrow(second), yield* ProcessGroup.send(Workers, "eu", "rest")]
+ * })
+ *
+ * await Effect.runPromise(program) // => [false, Option.none()]
+ * ```
+ *
+ * @see {@link broadcast} for all members
  *
  * @category operations
  * @since 0.1.0
@@ -224,7 +370,31 @@ export const send = <G, M>(
   })
 
 /**
- * Runs an effect of the members of a group, if there are any.
+ * Runs an effect with the members of a group, if there are any.
+ *
+ * **When to use**
+ *
+ * Use to choose a member yourself, or to do something else than send a message.
+ *
+ * **Example** (Choosing a member)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, ProcessGroup } from "effect-otp"
+ *
+ * const Workers = ProcessGroup.make<"eu", string>("shop/dispatch")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+ *   yield* ProcessGroup.join(Workers, "eu", pid)
+ *   yield* ProcessGroup.dispatch(Workers, "eu", ([first]) => Process.send(first, "wrap"))
+ *   return yield* Process.awaitExit(pid)
+ * })
+ *
+ * await Effect.runPromise(program) // => { _tag: "Normal" }
+ * ```
+ *
+ * @see {@link send}
  *
  * @category operations
  * @since 0.1.0
@@ -239,18 +409,42 @@ export const dispatch = <G, M, X, E, R>(
   )
 
 /**
- * Who is a member of what, then each membership that begins or ends, deaths included.
+ * Streams all members, then each membership that begins or ends. Deaths are changes, too.
  *
  * **Details**
  *
- * Begins with a `Snapshot`. At most `capacity` changes wait (default 256). A reader that falls behind by more is never
- * told half of it: what waits is let go, and a new `Snapshot` follows. Whoever joins does not wait and notices nothing.
+ * The stream begins with a `Snapshot`. At most `capacity` changes wait for the reader (256 by default). If the reader
+ * falls further behind, what waits is dropped, and a new `Snapshot` follows: a reader never sees a part of the changes.
+ * A process that joins does not wait for readers.
  *
- * Throws a `RangeError` unless `capacity` is a whole number of at least 1.
+ * **Errors**
  *
- * **In Erlang/OTP**
+ * - Throws a `RangeError` unless `capacity` is a whole number of at least 1.
  *
- * `pg:monitor_scope/1`.
+ * **Example** (Watching all groups)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Stream } from "effect"
+ * import { Process, ProcessGroup } from "effect-otp"
+ *
+ * const Workers = ProcessGroup.make<"eu">("shop/changes")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* ProcessGroup.join(Workers, "eu", pid)
+ *   return yield* ProcessGroup.changes(Workers).pipe(
+ *     Stream.tap(({ _tag }) => _tag === "Snapshot" ? Process.kill(pid) : Effect.void),
+ *     Stream.map(({ _tag }) => _tag),
+ *     Stream.take(2),
+ *     Stream.runCollect
+ *   )
+ * })
+ *
+ * await Effect.runPromise(program) // => ["Snapshot", "Left"]
+ * ```
+ *
+ * @see {@link changesOf} for one group
+ * @see `pg:monitor_scope/1`
  *
  * @category operations
  * @since 0.1.0
@@ -264,11 +458,26 @@ export const changes = <G, M>(
 }
 
 /**
- * As {@link changes}, of one group.
+ * Streams the members of one group, then each membership that begins or ends. See {@link changes}.
  *
- * **In Erlang/OTP**
+ * **Example** (Watching one group)
  *
- * `pg:monitor/1`.
+ * ```ts import.meta.vitest
+ * import { Effect, Stream } from "effect"
+ * import { ProcessGroup } from "effect-otp"
+ *
+ * const Workers = ProcessGroup.make<"eu" | "us">("shop/changes-of")
+ *
+ * const program = ProcessGroup.changesOf(Workers, "eu").pipe(
+ *   Stream.map((change) => change._tag === "Snapshot" ? change.members.length : change._tag),
+ *   Stream.take(1),
+ *   Stream.runCollect
+ * )
+ *
+ * await Effect.runPromise(program) // => [0]
+ * ```
+ *
+ * @see `pg:monitor/2`
  *
  * @category operations
  * @since 0.1.0

@@ -232,20 +232,43 @@ export const make: {
   new RegistryImpl(name, options) as never
 
 /**
- * A key of a unique registry as the name of a process.
+ * Makes a key of a unique registry the name of a process.
  *
  * **When to use**
  *
- * Use as the `name` of a server, which claims the key before its `init` runs; with `via` of its service, to call it; and
- * as the address of a timer.
+ * Use as the `name` of a server: it claims the key before its `init` runs. Use it with `via` of a service to call
+ * whoever has the key. Use it as the address of a timer.
  *
  * **Details**
  *
- * Without a value, where the registry has values, it finds but cannot claim.
+ * If the registry has values, give the value to claim the key. Without it, the key can be looked up and not claimed.
  *
- * **In Erlang/OTP**
+ * **Example** (A server for each key)
  *
- * `{via, Registry, {Registry, Key}}` and `{via, Registry, {Registry, Key, Value}}`.
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent, Registry } from "effect-otp"
+ *
+ * const Carts = Registry.make<string>("shop/carts", { keys: "unique" })
+ *
+ * class Cart extends Agent.Service<Cart, ReadonlyArray<string>>()("shop/Cart") {
+ *   static readonly definition = this.define({
+ *     name: (customer: string) => Registry.via(Carts, customer),
+ *     init: (_customer: string) => Effect.succeed([])
+ *   })
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Cart.definition.start("ann")
+ *   const cart = Cart.via(Registry.via(Carts, "ann"))
+ *   yield* Agent.update(cart, (items) => [...items, "tea"])
+ *   return yield* Agent.get(cart)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => ["tea"]
+ * ```
+ *
+ * @see `{via, Registry, {Registry, Key}}`
  *
  * @category constructors
  * @since 0.1.0
@@ -261,6 +284,15 @@ export const via: {
 /**
  * Tells whether a value is a registry.
  *
+ * **Example** (Checking a value)
+ *
+ * ```ts import.meta.vitest
+ * import { Registry } from "effect-otp"
+ *
+ * const values = [Registry.make("app/any", { keys: "unique" }), "app/any"]
+ * values.map(Registry.isRegistry) // => [true, false]
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -271,14 +303,38 @@ export const isRegistry = (u: unknown): u is Registry<never, never> => hasProper
 /**
  * Registers this process under a key, with a value if the registry has values.
  *
+ * **When to use**
+ *
+ * Use inside the process itself, for example in `init`. For another process use {@link registerFor}.
+ *
  * **Details**
  *
- * Under a duplicate key a process may register any number of times. Where the registry has messages, this process must
- * accept them: `Process.Receives` says so in the type. Of a process that was killed nothing is registered any more.
+ * Under a duplicate key a process may register several times. If the registry sends messages, this process must accept
+ * them: the type asks for `Process.Receives`. A process that was killed registers nothing any more.
  *
  * **Errors**
  *
- * - `AlreadyRegistered` when a unique key has an owner, this process included.
+ * - `AlreadyRegistered` if a unique key has an owner, also if this process is the owner.
+ *
+ * **Example** (Registering in init)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent, Registry } from "effect-otp"
+ *
+ * const Online = Registry.make<string>("chat/register", { keys: "duplicate" })
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Agent.start(Registry.register(Online, "ann"))
+ *   yield* Agent.start(Registry.register(Online, "ann"))
+ *   return (yield* Registry.lookup(Online, "ann")).length
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 2
+ * ```
+ *
+ * @see {@link unregister}; what is registered is gone with its process
+ * @see `Registry.register/3` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -295,8 +351,30 @@ export const register = <K, V, M, U extends Keys>(
  *
  * **Errors**
  *
- * - `AlreadyRegistered` when a unique key has an owner.
- * - `NoProcess` when the process is dead, or belongs to another kernel.
+ * - `AlreadyRegistered` if a unique key has an owner.
+ * - `NoProcess` if the process is dead, or belongs to another kernel.
+ *
+ * **Example** (One owner for a unique key)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number>("bank/register-for", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const clerk = Process.spawn(Effect.never)
+ *   const [anna, bert] = [yield* clerk, yield* clerk]
+ *   yield* Registry.registerFor(Desks, anna, 7)
+ *   const refused = yield* Effect.flip(Registry.registerFor(Desks, bert, 7))
+ *   yield* Effect.forEach([anna, bert], Process.kill)
+ *   return refused._tag
+ * })
+ *
+ * await Effect.runPromise(program) // => "AlreadyRegistered"
+ * ```
+ *
+ * @see {@link register} inside the process itself
  *
  * @category operations
  * @since 0.1.0
@@ -309,7 +387,37 @@ export const registerFor = <K, V, M, U extends Keys>(
   entering(pid, (record) => enter(registry, record, [key, value as V]))
 
 /**
- * Takes out all that this process has registered under a key, or what of it matches. It is no error if there is nothing.
+ * Takes out what this process has registered under a key: all of it, or what matches.
+ *
+ * **Details**
+ *
+ * It does nothing if there is nothing to take out.
+ *
+ * **Example** (Giving up a key)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number>("bank/unregister", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const counts = yield* Deferred.make<ReadonlyArray<number>>()
+ *   yield* Process.spawn(
+ *     Effect.gen(function*() {
+ *       yield* Registry.register(Desks, 7)
+ *       const before = yield* Registry.count(Desks)
+ *       yield* Registry.unregister(Desks, 7)
+ *       yield* Deferred.succeed(counts, [before, yield* Registry.count(Desks)])
+ *     })
+ *   )
+ *   return yield* Deferred.await(counts)
+ * })
+ *
+ * await Effect.runPromise(program) // => [1, 0]
+ * ```
+ *
+ * @see `Registry.unregister/2` and `unregister_match/3` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -330,6 +438,28 @@ export const unregister = <K, V, M>(
 /**
  * Takes out all that another process has registered under a key.
  *
+ * **Example** (Removing somebody else)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number>("bank/unregister-for", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Registry.registerFor(Desks, pid, 7)
+ *   yield* Registry.unregisterFor(Desks, pid, 7)
+ *   const count = yield* Registry.count(Desks)
+ *   yield* Process.kill(pid)
+ *   return count
+ * })
+ *
+ * await Effect.runPromise(program) // => 0
+ * ```
+ *
+ * @see {@link unregister} inside the process itself
+ *
  * @category operations
  * @since 0.1.0
  */
@@ -339,11 +469,35 @@ export const unregisterFor = <K, V, M>(registry: Registry<K, V, M>, pid: Pid, ke
   })
 
 /**
- * Changes the value this process has under a unique key, and gives the value after and before.
+ * Changes the value that this process has under a unique key. It gives the value after and the value before.
  *
  * **Errors**
  *
- * - `NotOwner` when the key is free or of another process.
+ * - `NotOwner` if the key is free, or another process has it.
+ *
+ * **Example** (Changing a value)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number, string>("bank/update", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const result = yield* Deferred.make<unknown>()
+ *   yield* Process.spawn(
+ *     Effect.gen(function*() {
+ *       yield* Registry.register(Desks, 7, "open")
+ *       yield* Deferred.succeed(result, yield* Registry.update(Desks, 7, (state) => `${state} till 5`))
+ *     })
+ *   )
+ *   return yield* Deferred.await(result)
+ * })
+ *
+ * await Effect.runPromise(program) // => { value: "open till 5", previous: "open" }
+ * ```
+ *
+ * @see `Registry.update_value/3` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -364,7 +518,34 @@ export const update = <K, V, M>(
   })
 
 /**
- * What is registered under a key, in the order it was registered.
+ * Finds everything that is registered under a key, in the order it was registered.
+ *
+ * **Details**
+ *
+ * A dead process is never found.
+ *
+ * **Example** (Looking up a duplicate key)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Shifts = Registry.make<string, string>("shop/lookup", { keys: "duplicate" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Registry.registerFor(Shifts, pid, "monday", "early")
+ *   yield* Registry.registerFor(Shifts, pid, "monday", "late")
+ *   const found = yield* Registry.lookup(Shifts, "monday")
+ *   yield* Process.kill(pid)
+ *   return found.map(({ value }) => value)
+ * })
+ *
+ * await Effect.runPromise(program) // => ["early", "late"]
+ * ```
+ *
+ * @see {@link whereis} for the owner of a unique key, {@link match} for values that match
+ * @see `Registry.lookup/2` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -375,7 +556,28 @@ export const lookup = <K, V, M>(
 ): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> => withState(registry, (state) => state.lookup(key))
 
 /**
- * The process that has a unique key.
+ * Finds the process that has a unique key. It gives `None` if the key is free.
+ *
+ * **Example** (Finding an owner)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number>("bank/whereis", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Registry.registerFor(Desks, pid, 7)
+ *   const found = yield* Registry.whereis(Desks, 7)
+ *   yield* Process.kill(pid)
+ *   return [Option.isSome(found), yield* Registry.whereis(Desks, 7)]
+ * })
+ *
+ * await Effect.runPromise(program) // => [true, Option.none()]
+ * ```
+ *
+ * @see `Registry.whereis_name/1` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -390,7 +592,33 @@ export const whereis = <K, V, M>(
   })
 
 /**
- * The keys a process is registered under, in the order it registered; a duplicate key as often as it did.
+ * Lists the keys that a process is registered under, in the order it registered.
+ *
+ * **Details**
+ *
+ * A duplicate key is listed as often as the process registered under it.
+ *
+ * **Example** (Listing the keys of a process)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number>("bank/keys", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Registry.registerFor(Desks, pid, 7)
+ *   yield* Registry.registerFor(Desks, pid, 3)
+ *   const keys = yield* Registry.keys(Desks, pid)
+ *   yield* Process.kill(pid)
+ *   return keys
+ * })
+ *
+ * await Effect.runPromise(program) // => [7, 3]
+ * ```
+ *
+ * @see `Registry.keys/2` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -402,7 +630,29 @@ export const keys = <K, V, M>(registry: Registry<K, V, M>, pid: Pid): Effect.Eff
   })
 
 /**
- * The values a process has under a key.
+ * Lists the values that a process has under a key.
+ *
+ * **Example** (Listing the values of a process)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Shifts = Registry.make<string, string>("shop/values", { keys: "duplicate" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const [ann, bob] = [yield* Process.spawn(Effect.never), yield* Process.spawn(Effect.never)]
+ *   yield* Registry.registerFor(Shifts, ann, "monday", "early")
+ *   yield* Registry.registerFor(Shifts, bob, "monday", "late")
+ *   const values = yield* Registry.values(Shifts, "monday", bob)
+ *   yield* Effect.forEach([ann, bob], Process.kill)
+ *   return values
+ * })
+ *
+ * await Effect.runPromise(program) // => ["late"]
+ * ```
+ *
+ * @see `Registry.values/3` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -415,7 +665,30 @@ export const values = <K, V, M>(
   withState(registry, (state) => state.table.own(Process.recordOf(pid), key).map(({ value }) => value))
 
 /**
- * What is registered under a key with a value that matches.
+ * Finds what is registered under a key with a value that matches.
+ *
+ * **Example** (Finding free desks)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<string, { readonly free: boolean }>("bank/match", { keys: "duplicate" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const [one, two] = [yield* Process.spawn(Effect.never), yield* Process.spawn(Effect.never)]
+ *   yield* Registry.registerFor(Desks, one, "Bergen", { free: false })
+ *   yield* Registry.registerFor(Desks, two, "Bergen", { free: true })
+ *   const found = yield* Registry.match(Desks, "Bergen", ({ free }) => free)
+ *   yield* Effect.forEach([one, two], Process.kill)
+ *   return found.map(({ pid }) => pid === two)
+ * })
+ *
+ * await Effect.runPromise(program) // => [true]
+ * ```
+ *
+ * @see {@link select} to look at all keys
+ * @see `Registry.match/4` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -428,7 +701,34 @@ export const match = <K, V, M>(
   Effect.map(lookup(registry, key), (found) => found.filter(({ value }) => matches(value)))
 
 /**
- * All that is registered, or what of it matches. Looks at everything.
+ * Lists everything that is registered, or what matches.
+ *
+ * **Details**
+ *
+ * It looks at everything, so it takes time in proportion to how much is registered.
+ *
+ * **Example** (Listing keys and values)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number, string>("bank/select", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Registry.registerFor(Desks, pid, 7, "Bergen")
+ *   yield* Registry.registerFor(Desks, pid, 8, "Oslo")
+ *   const found = yield* Registry.select(Desks, ({ key }) => key > 7)
+ *   yield* Process.kill(pid)
+ *   return found.map(({ key, value }) => [key, value])
+ * })
+ *
+ * await Effect.runPromise(program) // => [[8, "Oslo"]]
+ * ```
+ *
+ * @see {@link lookup} for one key
+ * @see `Registry.select/2` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -443,7 +743,28 @@ export const select = <K, V, M>(
   })
 
 /**
- * How much is registered.
+ * Counts what is registered.
+ *
+ * **Example** (Counting)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number>("bank/count", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Registry.registerFor(Desks, pid, 7)
+ *   const before = yield* Registry.count(Desks)
+ *   yield* Process.kill(pid)
+ *   return [before, yield* Registry.count(Desks)]
+ * })
+ *
+ * await Effect.runPromise(program) // => [1, 0]
+ * ```
+ *
+ * @see `Registry.count/1` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -452,7 +773,33 @@ export const count = <K, V, M>(registry: Registry<K, V, M>): Effect.Effect<numbe
   withState(registry, (state) => state.table.size)
 
 /**
- * Runs an effect of what is registered under a key, if there is anything.
+ * Runs an effect with what is registered under a key, if there is anything.
+ *
+ * **When to use**
+ *
+ * Use to do something with all processes of a key. To send them a message, `Topic` and `ProcessGroup` are shorter.
+ *
+ * **Example** (Telling all processes of a key)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Rooms = Registry.make<string, void, string>("chat/dispatch", { keys: "duplicate" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const guest = yield* Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+ *   yield* Registry.registerFor(Rooms, guest, "attic")
+ *   yield* Registry.dispatch(Rooms, "attic", (entries) =>
+ *     Effect.forEach(entries, ({ pid }) => Process.send(pid, "hello"))
+ *   )
+ *   return yield* Process.awaitExit(guest)
+ * })
+ *
+ * await Effect.runPromise(program) // => { _tag: "Normal" }
+ * ```
+ *
+ * @see `Registry.dispatch/4` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -467,7 +814,24 @@ export const dispatch = <K, V, M, X, E, R>(
   )
 
 /**
- * What is kept with the registry under a name.
+ * Reads what is kept with the registry under a name.
+ *
+ * **Example** (Reading a setting)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Registry } from "effect-otp"
+ *
+ * const Rooms = Registry.make<string, void, never, { readonly limit: number }>("chat/meta", {
+ *   keys: "unique",
+ *   meta: { limit: 10 }
+ * })
+ *
+ * await Effect.runPromise(Registry.meta(Rooms, "limit")) // => 10
+ * ```
+ *
+ * @see {@link putMeta} to change it
+ * @see `Registry.meta/2` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -479,6 +843,29 @@ export const meta = <K, V, M, Meta extends object, N extends keyof Meta & string
 
 /**
  * Changes what is kept with the registry under a name.
+ *
+ * **Details**
+ *
+ * The change holds in the kernel of the effect. Another kernel begins with what `make` was given.
+ *
+ * **Example** (Changing a setting)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Kernel, Registry } from "effect-otp"
+ *
+ * const Rooms = Registry.make<string, void, never, { readonly limit: number }>("chat/put-meta", {
+ *   keys: "unique",
+ *   meta: { limit: 10 }
+ * })
+ *
+ * const program = Effect.andThen(Registry.putMeta(Rooms, "limit", 20), Registry.meta(Rooms, "limit"))
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.fresh(Kernel.layer))) // => 20
+ * await Effect.runPromise(Registry.meta(Rooms, "limit")) // => 10
+ * ```
+ *
+ * @see `Registry.put_meta/3` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -493,18 +880,41 @@ export const putMeta = <K, V, M, Meta extends object, N extends keyof Meta & str
   })
 
 /**
- * What is registered, then each change, deaths included.
+ * Streams what is registered, then each change. Deaths are changes, too.
  *
  * **Details**
  *
- * Begins with a `Snapshot`. At most `capacity` changes wait (default 256). A reader that falls behind by more is never
- * told half of it: what waits is let go, and a new `Snapshot` follows. Whoever registers does not wait and notices nothing.
+ * The stream begins with a `Snapshot` of everything. At most `capacity` changes wait for the reader (256 by default).
+ * If the reader falls further behind, what waits is dropped, and a new `Snapshot` follows: a reader never sees a part
+ * of the changes. A process that registers does not wait for readers.
  *
- * Throws a `RangeError` unless `capacity` is a whole number of at least 1.
+ * **Errors**
  *
- * **In Erlang/OTP**
+ * - Throws a `RangeError` unless `capacity` is a whole number of at least 1.
  *
- * The `listeners` of Elixir's `Registry`, which are not told of deaths.
+ * **Example** (Watching a registry)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Stream } from "effect"
+ * import { Process, Registry } from "effect-otp"
+ *
+ * const Desks = Registry.make<number>("bank/changes", { keys: "unique" })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn(Effect.never)
+ *   yield* Registry.registerFor(Desks, pid, 7)
+ *   return yield* Registry.changes(Desks).pipe(
+ *     Stream.tap(({ _tag }) => _tag === "Snapshot" ? Process.kill(pid) : Effect.void),
+ *     Stream.map(({ _tag }) => _tag),
+ *     Stream.take(2),
+ *     Stream.runCollect
+ *   )
+ * })
+ *
+ * await Effect.runPromise(program) // => ["Snapshot", "Unregistered"]
+ * ```
+ *
+ * @see the `listeners` of Elixir's `Registry`, which are not told of deaths
  *
  * @category operations
  * @since 0.1.0

@@ -193,6 +193,15 @@ export const family = <K, M>(name: string): ((key: K) => Topic<M>) => {
 /**
  * Tells whether a value is a topic.
  *
+ * **Example** (Checking a value)
+ *
+ * ```ts import.meta.vitest
+ * import { Topic } from "effect-otp"
+ *
+ * const values = [Topic.make<string>("shop/news"), "shop/news"]
+ * values.map(Topic.isTopic) // => [true, false]
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -201,12 +210,39 @@ export const isTopic = (u: unknown): u is Topic<never> => hasProperty(u, TypeId)
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * Publishes a message to all who have subscribed, but not to `except`.
+ * Publishes a message to all subscribers of a topic, except the one named by `except`.
  *
  * **Details**
  *
- * Done in one step. A process whose mailbox is full loses the message by its policy; under `suspend`, where a single
- * sender would wait, the message is a dead letter, counted and announced. A stream loses it by its own policy.
+ * It is done in one step and never waits. A process whose mailbox is full loses the message, as its bound says. If the
+ * bound makes senders wait, the message is a dead letter: it is counted and announced. A stream that is full loses a
+ * message, as its own bound says.
+ *
+ * **Example** (Publishing to everybody but oneself)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Topic } from "effect-otp"
+ *
+ * const News = Topic.make<string>("shop/publish")
+ *
+ * const program = Effect.gen(function*() {
+ *   const reader = Process.spawn((inbox: Process.Inbox<string>) => inbox.take)
+ *   const [ann, bob] = [yield* reader, yield* reader]
+ *   yield* Topic.subscribe(News, ann)
+ *   yield* Topic.subscribe(News, bob)
+ *   yield* Topic.publish(News, "sale", { except: ann })
+ *   yield* Process.awaitExit(bob)
+ *   const alive = yield* Process.isAlive(ann)
+ *   yield* Process.kill(ann)
+ *   return alive
+ * })
+ *
+ * await Effect.runPromise(program) // => true
+ * ```
+ *
+ * @see {@link publishUnsafe} in a handler that is no effect, `ProcessGroup.send` for one of many
+ * @see `Phoenix.PubSub.broadcast/3`, `broadcast_from/4`
  *
  * @category operations
  * @since 0.1.0
@@ -218,7 +254,41 @@ export const publish = <M>(topic: Topic<M>, message: NoInfer<M>, options?: Publi
   })
 
 /**
- * Publishes in the step of a handler that is no effect, as {@link publish} does.
+ * Publishes in the step of a function that is no effect, as {@link publish} does.
+ *
+ * **When to use**
+ *
+ * Use in a handler that answers with a plain value.
+ *
+ * **Example** (Publishing from a plain handler)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Stream } from "effect"
+ * import { GenServer, Topic } from "effect-otp"
+ *
+ * const Orders = Topic.make<string>("shop/publish-unsafe")
+ *
+ * class Till extends GenServer.Service<Till>()("shop/Till", [GenServer.cast("sell")]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed(0),
+ *     handlers: {
+ *       sell: (_, sold) => {
+ *         Topic.publishUnsafe(Orders, `order ${sold + 1}`)
+ *         return GenServer.noReply(sold + 1)
+ *       }
+ *     }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const till = yield* Till
+ *   const orders = yield* Topic.subscription(Orders, { capacity: 10, policy: "dropOldest" })
+ *   yield* till.sell()
+ *   return yield* Stream.runCollect(Stream.take(orders, 1))
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(Effect.provide(program, Till.layer))) // => ["order 1"]
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -227,17 +297,46 @@ export const publishUnsafe = <M>(topic: Topic<M>, message: NoInfer<M>, options?:
   publishIn(topic, message, { fiber: Fiber.getCurrent(), except: options?.except })
 
 /**
- * Subscribes this process, or another: each message is sent to it as `Process.send` would. To subscribe twice is to
- * subscribe once.
+ * Subscribes this process, or another one, to a topic. Each message is then sent to it.
  *
  * **Details**
  *
- * A server gets the messages in `info`. That this process accepts them, `Process.Receives` says in the type. A process
- * that was killed subscribes to nothing any more.
+ * Subscribing twice is the same as subscribing once. A server gets the messages in its `info`. This process must accept
+ * the messages: the type asks for `Process.Receives`. A process that was killed subscribes to nothing any more.
  *
  * **Errors**
  *
- * - `NoProcess` when the other process is dead, or belongs to another kernel.
+ * - `NoProcess` if the other process is dead, or belongs to another kernel.
+ *
+ * **Example** (A server that subscribes)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, type Signal, Topic } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * const Prices = Topic.make<number>("shop/subscribe")
+ *
+ * class Sign extends GenServer.Service<Sign>()("shop/Sign", [Rpc.make("price", { success: Schema.Finite })]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.as(Topic.subscribe(Prices), 0),
+ *     info: (message: number | Signal.Signal, price) =>
+ *       GenServer.noReply(typeof message === "number" ? message : price),
+ *     handlers: { price: (_, price) => GenServer.reply(price, price) }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const sign = yield* Sign
+ *   yield* Topic.publish(Prices, 250)
+ *   return yield* sign.price()
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Sign.layer)) // => 250
+ * ```
+ *
+ * @see {@link stream} and {@link subscription} to read a topic as a stream
+ * @see `Phoenix.PubSub.subscribe/2`
  *
  * @category operations
  * @since 0.1.0
@@ -253,7 +352,34 @@ export const subscribe: {
   })
 
 /**
- * Ends the subscription of this process, or of another. False if it had none. What waits in the mailbox stays.
+ * Ends the subscription of this process, or of another one. It gives false if there was none.
+ *
+ * **Details**
+ *
+ * Messages that wait in the mailbox stay there.
+ *
+ * **Example** (Unsubscribing)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Topic } from "effect-otp"
+ *
+ * const News = Topic.make<string>("shop/unsubscribe")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn((_: Process.Inbox<string>) => Effect.never)
+ *   yield* Topic.subscribe(News, pid)
+ *   const had = yield* Topic.unsubscribe(News, pid)
+ *   const again = yield* Topic.unsubscribe(News, pid)
+ *   yield* Process.kill(pid)
+ *   return [had, again]
+ * })
+ *
+ * await Effect.runPromise(program) // => [true, false]
+ * ```
+ *
+ * @see {@link subscribe}; a process that dies is no subscriber any more
+ * @see `Phoenix.PubSub.unsubscribe/2`
  *
  * @category operations
  * @since 0.1.0
@@ -268,9 +394,36 @@ export const unsubscribe: {
   })
 
 /**
- * The messages published from when the stream begins until it ends. Any program can read them, not processes alone.
+ * Reads a topic as a stream, from when the stream begins to run until it ends.
  *
- * Throws a `RangeError` unless the capacity is a whole number of at least 1 and the policy one of the three.
+ * **When to use**
+ *
+ * Use outside of processes, for example to push messages to a browser. Use {@link subscription} if nothing may be
+ * missed between two steps of yours.
+ *
+ * **Errors**
+ *
+ * - `Overflow` if the reader is too slow and the bound says that the stream fails then.
+ * - Throws a `RangeError` unless `capacity` is a whole number of at least 1.
+ *
+ * **Example** (Reading a topic)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Fiber, Stream } from "effect"
+ * import { Topic } from "effect-otp"
+ *
+ * const News = Topic.make<string>("shop/stream")
+ *
+ * const program = Effect.gen(function*() {
+ *   const news = Topic.stream(News, { capacity: 10, policy: "dropOldest" })
+ *   const reader = yield* Effect.forkChild(Stream.runCollect(Stream.take(news, 2)), { startImmediately: true })
+ *   yield* Topic.publish(News, "sale")
+ *   yield* Topic.publish(News, "sold out")
+ *   return yield* Fiber.join(reader)
+ * })
+ *
+ * await Effect.runPromise(program) // => ["sale", "sold out"]
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -279,7 +432,32 @@ export const stream = <M, P extends Policy>(topic: Topic<M>, bound: Bound<P>): S
   streamIn(opening(topic, bound))
 
 /**
- * As {@link stream}, but subscribed already when this returns, until the scope closes. Read it once.
+ * Subscribes at once, until the scope closes, and gives the stream to read. Read it once.
+ *
+ * **When to use**
+ *
+ * Use instead of {@link stream} if a message that is published before the first pull must not be missed.
+ *
+ * **Errors**
+ *
+ * - As for {@link stream}.
+ *
+ * **Example** (Missing nothing)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Stream } from "effect"
+ * import { Topic } from "effect-otp"
+ *
+ * const News = Topic.make<string>("shop/subscription")
+ *
+ * const program = Effect.gen(function*() {
+ *   const news = yield* Topic.subscription(News, { capacity: 10, policy: "fail" })
+ *   yield* Topic.publish(News, "sale")
+ *   return yield* Stream.runCollect(Stream.take(news, 1))
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => ["sale"]
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -291,7 +469,28 @@ export const subscription = <M, P extends Policy>(
   Effect.map(openIn(opening(topic, bound)), streamOf)
 
 /**
- * The processes that have subscribed.
+ * Lists the processes that have subscribed.
+ *
+ * **Example** (Listing subscribers)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Process, Topic } from "effect-otp"
+ *
+ * const News = Topic.make<string>("shop/subscribers")
+ *
+ * const program = Effect.gen(function*() {
+ *   const pid = yield* Process.spawn((_: Process.Inbox<string>) => Effect.never)
+ *   yield* Topic.subscribe(News, pid)
+ *   const found = yield* Topic.subscribers(News)
+ *   yield* Process.kill(pid)
+ *   return [found.length, (yield* Topic.subscribers(News)).length]
+ * })
+ *
+ * await Effect.runPromise(program) // => [1, 0]
+ * ```
+ *
+ * @see {@link counts}, which counts streams as well
  *
  * @category operations
  * @since 0.1.0
@@ -300,7 +499,25 @@ export const subscribers = <M>(topic: Topic<M>): Effect.Effect<ReadonlyArray<Pid
   withState(topic, (state, key) => state.at(key).filter((subscriber) => subscriber instanceof ProcessRecord))
 
 /**
- * How many subscribers there are, and how much was dropped.
+ * Counts the subscribers of a topic, and the messages that its streams have dropped.
+ *
+ * **Example** (Counting)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Topic } from "effect-otp"
+ *
+ * const News = Topic.make<string>("shop/counts")
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Topic.subscription(News, { capacity: 1, policy: "dropOldest" })
+ *   yield* Topic.publish(News, "sale")
+ *   yield* Topic.publish(News, "sold out")
+ *   return yield* Topic.counts(News)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => { processes: 0, streams: 1, dropped: 1 }
+ * ```
  *
  * @category operations
  * @since 0.1.0
