@@ -140,7 +140,7 @@ export const intensity = (options: {
         measured(now, (now) => {
           const [next, exceeded] = Intensity.record(window, now)
           window = next
-          return answer(next.entries.length, exceeded)
+          return answer(next.count, exceeded)
         })
     })
   )

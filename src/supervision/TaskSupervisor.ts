@@ -56,7 +56,7 @@ import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
 import { dynamicLayer } from "./internal/launch.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import { keyOf, TaskJob, taskLaunch } from "./internal/dynamic/taskJob.ts"
-import { knownRestart } from "./internal/core/validate.ts"
+import { checkedRestart } from "./internal/core/restartType.ts"
 import type { Restart } from "./RestartPolicy.ts"
 import { ChildNotFound, SupervisorDown } from "./Supervisor.ts"
 
@@ -319,7 +319,7 @@ const isRefusal = (child: DynamicChild | Refusal): child is Refusal =>
   child instanceof MaxChildren || child instanceof SupervisorDown
 
 const policyOf = (spec: DynamicSpec, { restart, shutdown }: StartOptions = {}): ChildPolicy => {
-  if (restart !== undefined) knownRestart(restart)
+  if (restart !== undefined) checkedRestart(restart)
   if (restart === undefined && shutdown === undefined) return spec
   return {
     restart: restart ?? spec.restart,

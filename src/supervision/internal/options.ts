@@ -4,14 +4,14 @@ import type { Launch } from "../../behaviour/GenServer.ts"
 import { checkedLimit, type Limit } from "../../kernel/Shutdown.ts"
 import type { RestartSchedule, Untyped } from "../ChildSpec.ts"
 import type { Restart } from "../RestartPolicy.ts"
-import type { Member } from "./core/child.ts"
+import type { Member } from "./group/member.ts"
 import type { DynamicSpec } from "./dynamic/dynamicSpec.ts"
 import * as Intensity from "./core/intensity.ts"
 import * as Check from "../../values/check.ts"
 import { policyOf, RestartSteps } from "./child/restartSchedule.ts"
-import * as Strategy from "./core/strategy.ts"
+import * as Strategy from "./group/group.ts"
 import type { SupervisorSpec } from "./static/slots.ts"
-import { knownRestart } from "./core/validate.ts"
+import { checkedRestart } from "./core/restartType.ts"
 
 const defaultIntensity = { max: 3, within: Duration.seconds(5) }
 
@@ -96,7 +96,7 @@ export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOption
   if (maxChildren !== Infinity) Check.wholeNumber(`${id}: maxChildren`, maxChildren, 0)
   // Checks the numbers.
   Intensity.make(intensity)
-  knownRestart(options.restart ?? "permanent")
+  checkedRestart(options.restart ?? "permanent")
   return {
     id,
     launch,

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import type { Member, Options } from "../../../src/supervision/internal/core/strategy.ts"
+import type { Member, Options } from "../../../src/supervision/internal/group/group.ts"
 import { booted, permanent, resource, Script, temporary, transient } from "./script.ts"
 
 const abc = [permanent("a"), permanent("b"), permanent("c")]

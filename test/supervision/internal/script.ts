@@ -1,7 +1,7 @@
 /**
  * Plays the shell of a supervisor by hand: every action of the core is read as words, every answer is given by name.
  *
- * `"start b"`, `"stop b"`, `"ask b"` and `"sleep b"` (the round that `b` began) stay open until they are answered;
+ * `"start b"`, `"stop b"`, `"ask b"` and `"sleep b"` (the restart that `b` began) stay open until they are answered;
  * so does `"release b"` after `b` has ended by itself.
  */
 import {
@@ -13,7 +13,7 @@ import {
   type Options,
   type State,
   whichChildren
-} from "../../../src/supervision/internal/core/strategy.ts"
+} from "../../../src/supervision/internal/group/group.ts"
 
 export interface Setup extends Partial<Omit<Options, "members">> {
   readonly members: ReadonlyArray<Member>
@@ -46,7 +46,7 @@ export class Script {
   /** Everything the core has asked for so far. */
   readonly log: Array<string> = []
   private readonly open = new Map<string, Event<string>>()
-  private readonly roundOf = new Map<number, string>()
+  private readonly restartOf = new Map<number, string>()
 
   constructor(setup: Setup) {
     this.options = {
@@ -174,18 +174,18 @@ export class Script {
         return this.owe(`stop ${id(action.child)}`, { ...action, _tag: "ChildStopped" })
       }
       case "AskSchedule": {
-        const { round, child } = action
-        this.roundOf.set(round, id(child))
-        return this.owe(`ask ${id(child)}`, { _tag: "Verdict", round, verdict: { _tag: "Delay", millis: 0 } })
+        const { restart, child } = action
+        this.restartOf.set(restart, id(child))
+        return this.owe(`ask ${id(child)}`, { _tag: "Verdict", restart, verdict: { _tag: "Delay", millis: 0 } })
       }
       case "Sleep": {
-        const { round, millis } = action
-        this.owe(`sleep ${this.roundOf.get(round)}`, { _tag: "DelayPassed", round })
-        return `sleep ${this.roundOf.get(round)} ${millis}`
+        const { restart, millis } = action
+        this.owe(`sleep ${this.restartOf.get(restart)}`, { _tag: "DelayPassed", restart })
+        return `sleep ${this.restartOf.get(restart)} ${millis}`
       }
       case "CancelSleep":
-        this.open.delete(`sleep ${this.roundOf.get(action.round)}`)
-        return `cancel ${this.roundOf.get(action.round)}`
+        this.open.delete(`sleep ${this.restartOf.get(action.restart)}`)
+        return `cancel ${this.restartOf.get(action.restart)}`
       case "Reply": {
         const { request, result } = action
         return `reply ${request} ${result._tag}${result._tag === "StartFailed" ? ` ${result.exit}` : ""}`

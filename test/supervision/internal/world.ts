@@ -13,7 +13,7 @@ import {
   type Options,
   type State,
   validate
-} from "../../../src/supervision/internal/core/strategy.ts"
+} from "../../../src/supervision/internal/group/group.ts"
 import type { Choices } from "../../fixtures/property.ts"
 
 /** What really runs of a child. `lingering` is dead and not released, `zombie` is past its limit. */
@@ -127,11 +127,11 @@ export class World {
       const next = this.nextOf(life, child)
       if (next !== undefined) possible.push(next)
     })
-    for (const round of this.asked) possible.push(() => this.judge(round))
-    for (const round of this.sleeping) {
+    for (const restart of this.asked) possible.push(() => this.judge(restart))
+    for (const restart of this.sleeping) {
       possible.push(() => {
-        this.sleeping.delete(round)
-        this.mailbox.push({ _tag: "DelayPassed", round })
+        this.sleeping.delete(restart)
+        this.mailbox.push({ _tag: "DelayPassed", restart })
       })
     }
     return possible
@@ -184,12 +184,12 @@ export class World {
     })
   }
 
-  private judge(round: number): void {
-    this.asked.delete(round)
+  private judge(restart: number): void {
+    this.asked.delete(restart)
     const exhausted = !this.calm && this.choices.chance(0.03)
     const millis = this.choices.chance(0.5) ? 0 : 1 + this.choices.int(50)
     const verdict = exhausted ? ({ _tag: "Exhausted", attempts: 1 } as const) : ({ _tag: "Delay", millis } as const)
-    this.mailbox.push({ _tag: "Verdict", round, verdict })
+    this.mailbox.push({ _tag: "Verdict", restart, verdict })
   }
 
   private disturb(): void {
@@ -211,8 +211,8 @@ export class World {
     const { int, pick } = this.choices
     const child = int(this.options.members.length + 1)
     const incarnation = (this.state.children[child]?.incarnation ?? 1) - 1 - int(2)
-    const current = this.rounds().map(({ round }) => round)
-    const round = int(this.state.lastRound + 2)
+    const current = this.restarts().map(({ restart }) => restart)
+    const restart = int(this.state.lastRestart + 2)
     const childEvent = {
       _tag: pick(["ChildStarted", "StartFailed", "ChildExited", "ChildStopped", "ReleaseTimedOut"] as const),
       child,
@@ -223,7 +223,7 @@ export class World {
     }
     const verdict = { _tag: "Exhausted", attempts: 1 } as const
     const events: Array<Event<string>> = [childEvent]
-    if (!current.includes(round)) events.push({ _tag: "DelayPassed", round }, { _tag: "Verdict", round, verdict })
+    if (!current.includes(restart)) events.push({ _tag: "DelayPassed", restart }, { _tag: "Verdict", restart, verdict })
     for (const event of events) {
       const [state, actions] = decide(this.state, event, this.now)
       assert.deepStrictEqual([state, actions], [this.state, []], "a stale answer changed something")
@@ -236,8 +236,8 @@ export class World {
     assert.strictEqual(JSON.stringify(decide(before, event, this.now)), JSON.stringify([state, actions]), "impure")
     this.state = deepFreeze(state)
     if (event._tag === "UpRequested") this.checkUp(event.id)
-    this.checkRound(event, before)
-    if (event._tag === "ChildStarted" && state.children[event.child]!.status._tag === "Up") {
+    this.checkRestart(event, before)
+    if (event._tag === "ChildStarted" && state.children[event.child]!.life._tag === "Up") {
       this.lives[event.child]!.terminated = false
     }
     this.run(actions, before)
@@ -254,20 +254,20 @@ export class World {
 
   // ---- checking ---------------------------------------------------------------------------------------------------
 
-  private rounds() {
-    return this.state.phase._tag === "Running" ? this.state.phase.rounds : []
+  private restarts() {
+    return this.state.phase._tag === "Running" ? this.state.phase.restarts : []
   }
 
   private groupOf(child: number): ReadonlyArray<number> | undefined {
-    const round = this.rounds().find(({ members }) => members.includes(child))
-    if (round === undefined) return undefined
-    return round.group ? round.members : undefined
+    const restart = this.restarts().find(({ members }) => members.includes(child))
+    if (restart === undefined) return undefined
+    return restart.group ? restart.members : undefined
   }
 
   /** What one failure begins takes in whom it must, and under `oneForOne` nobody else. */
-  private checkRound(event: Event<string>, before: State<string>): void {
-    const round = this.rounds().find(({ round }) => round > before.lastRound)
-    if (round === undefined || (event._tag !== "ChildExited" && event._tag !== "StartFailed")) return
+  private checkRestart(event: Event<string>, before: State<string>): void {
+    const restart = this.restarts().find(({ restart }) => restart > before.lastRestart)
+    if (restart === undefined || (event._tag !== "ChildExited" && event._tag !== "StartFailed")) return
     // After the boot several ends are looked at in one decision.
     if (before.phase._tag === "Booting") return
     const { child } = event
@@ -282,14 +282,14 @@ export class World {
       strategy === "oneForAll" ? 0 : Infinity,
       strategy === "restForOne" || isResource ? child : Infinity
     )
-    assert.include(round.members, child)
-    assert.strictEqual(round.group, first !== Infinity || round.members.length > 1)
-    before.children.forEach(({ status }, index) => {
-      if (index >= first && status._tag === "Up") assert.include(round.members, index, "left out of a group")
+    assert.include(restart.members, child)
+    assert.strictEqual(restart.group, first !== Infinity || restart.members.length > 1)
+    before.children.forEach(({ life }, index) => {
+      if (index >= first && life._tag === "Up") assert.include(restart.members, index, "left out of a group")
       const wasInRound =
-        before.phase._tag === "Running" && before.phase.rounds.some(({ members }) => members.includes(index))
+        before.phase._tag === "Running" && before.phase.restarts.some(({ members }) => members.includes(index))
       if (index < first && index !== child && !wasInRound)
-        assert.notInclude(round.members, index, "taken in for nothing")
+        assert.notInclude(restart.members, index, "taken in for nothing")
     })
   }
 
@@ -309,15 +309,15 @@ export class World {
         return this.stopChild(action.child, action.incarnation, before)
       case "AskSchedule":
         if (this.options.members[action.child]!.counted !== false) this.failures.push(this.now)
-        this.asked.add(action.round)
+        this.asked.add(action.restart)
         return assert.isAtMost(this.failuresInWindow(), this.options.intensity?.max ?? Infinity, "not given up")
       case "Sleep":
         assert.isAbove(action.millis, 0)
-        this.sleeping.add(action.round)
+        this.sleeping.add(action.restart)
         return
       case "CancelSleep":
         // Its end may be on its way already.
-        this.sleeping.delete(action.round)
+        this.sleeping.delete(action.restart)
         return
       case "Reply": {
         const request = this.requests.get(action.request)
@@ -363,24 +363,24 @@ export class World {
     assert.strictEqual(incarnation, life.incarnation + 1)
     const { children, phase } = this.state
     // One decision may serve a request to start that had to wait, and then one to park: started, and told to stop.
-    const { parked, status, waiting } = children[child]!
-    assert.isFalse(parked === true && status._tag === "Starting", "a parked child was started")
+    const { life: stands, parked, starter, waiting } = children[child]!
+    assert.isFalse(parked === true && stands._tag === "Starting", "a parked child was started")
     assert.include(["Booting", "Running"], phase._tag, "started while the supervisor ends")
     // A start of the boot that an event in the same decision has stopped again is no longer one.
-    if (phase._tag === "Booting" && status._tag === "Starting" && incarnation === 1) this.checkBoot(child)
-    if (phase._tag === "Booting" && status._tag === "Starting" && incarnation > 1) {
-      assert.isTrue(status.request !== undefined || waiting !== undefined, "the boot starts a child twice")
+    if (phase._tag === "Booting" && stands._tag === "Starting" && incarnation === 1) this.checkBoot(child)
+    if (phase._tag === "Booting" && stands._tag === "Starting" && incarnation > 1) {
+      assert.isTrue(starter !== undefined || waiting !== undefined, "the boot starts a child twice")
     }
     for (let earlier = 0; earlier < child; earlier++) {
       if (this.options.members[earlier]!.kind === "resource") {
-        assert.strictEqual(children[earlier]!.status._tag, "Up", "started without its resource")
+        assert.strictEqual(children[earlier]!.life._tag, "Up", "started without its resource")
       }
     }
     const group = this.groupOf(child)
     if (group !== undefined) {
       assert.strictEqual(group[0], child, "started out of order")
       for (let later = child + 1; later < children.length; later++) {
-        assert.notStrictEqual(children[later]!.status._tag, "Stopping", "started while a later member stops")
+        assert.notStrictEqual(children[later]!.life._tag, "Stopping", "started while a later member stops")
         if (group.includes(later)) assert.strictEqual(this.lives[later]!.phase, "gone", "a later member is still there")
       }
     }
@@ -394,7 +394,7 @@ export class World {
     const isThere = (life: Life) => life.incarnation > 0 || life.passedOver
     assert.isTrue(this.lives.slice(0, child).every(isThere), "the boot leaves a child out")
     if (!cameBack) assert.isTrue(this.lives.slice(child).every((life) => life.incarnation === 0 || life.cameBack))
-    const own = this.state.children.filter(({ incarnation, status }) => status._tag === "Starting" && incarnation === 1)
+    const own = this.state.children.filter(({ incarnation, life }) => life._tag === "Starting" && incarnation === 1)
     assert.strictEqual(own.length, 1, "the boot starts two children at once")
   }
 
@@ -402,12 +402,12 @@ export class World {
     const life = this.lives[child]!
     assert.strictEqual(incarnation, life.incarnation)
     const { children, phase } = this.state
-    const wasUp = before.children[child]!.status._tag === "Up"
+    const wasUp = before.children[child]!.life._tag === "Up"
     const together = phase._tag === "Ending" ? children.map((_, index) => index) : this.groupOf(child)
     if (wasUp && together !== undefined) {
       for (const later of together.filter((other) => other > child)) {
         const allowed = phase._tag === "Ending" ? ["Down", "Dropped", "Zombie"] : ["Down"]
-        assert.include(allowed, children[later]!.status._tag, "stopped before a later member")
+        assert.include(allowed, children[later]!.life._tag, "stopped before a later member")
       }
     }
     if (wasUp && this.options.members[child]!.kind === "resource") this.checkUnused(child)
@@ -432,20 +432,20 @@ export class World {
       assert.isAbove(this.givenUp, this.options.intensity!.max, "given up too early")
       assert.strictEqual(phase.reason.attempts, this.givenUp)
     }
-    const all = this.rounds().flatMap(({ members }) => members)
-    assert.strictEqual(new Set(all).size, all.length, "a child in two rounds")
-    for (const { members } of this.rounds()) {
-      assert.isAbove(members.length, 0, "an empty round")
+    const all = this.restarts().flatMap(({ members }) => members)
+    assert.strictEqual(new Set(all).size, all.length, "a child in two restarts")
+    for (const { members } of this.restarts()) {
+      assert.isAbove(members.length, 0, "an empty restart")
       assert.deepStrictEqual(
         [...members].toSorted((a, b) => a - b),
         members,
-        "a round out of order"
+        "a restart out of order"
       )
     }
     for (const member of all) {
-      const { status } = children[member]!
-      assert.notStrictEqual(status._tag, "Dropped")
-      if (status._tag === "Starting") assert.isUndefined(status.request, "a start with two owners")
+      const { life, starter } = children[member]!
+      assert.notStrictEqual(life._tag, "Dropped")
+      if (life._tag === "Starting") assert.isUndefined(starter, "a start with two owners")
     }
   }
 
@@ -463,15 +463,15 @@ export class World {
       return
     }
     assert.isTrue(this.booted)
-    assert.deepStrictEqual(phase, { _tag: "Running", rounds: [] })
-    children.forEach(({ status, member }, index) => {
+    assert.deepStrictEqual(phase, { _tag: "Running", restarts: [] })
+    children.forEach(({ life, member }, index) => {
       const { endedWell, phase, terminated } = this.lives[index]!
-      assert.include(["Up", "Down", "Dropped"], status._tag)
-      assert.strictEqual(status._tag === "Up", phase === "up", "the core is wrong about a child")
+      assert.include(["Up", "Down", "Dropped"], life._tag)
+      assert.strictEqual(life._tag === "Up", phase === "up", "the core is wrong about a child")
       const restart = member.kind === "resource" ? "permanent" : member.restart
-      if (restart === "permanent" && !terminated) assert.strictEqual(status._tag, "Up", "a permanent child is down")
-      if (restart === "transient" && !terminated && !endedWell) assert.strictEqual(status._tag, "Up", "a crash is lost")
-      if (restart === "temporary") assert.notStrictEqual(status._tag, "Down", "a temporary child is kept")
+      if (restart === "permanent" && !terminated) assert.strictEqual(life._tag, "Up", "a permanent child is down")
+      if (restart === "transient" && !terminated && !endedWell) assert.strictEqual(life._tag, "Up", "a crash is lost")
+      if (restart === "temporary") assert.notStrictEqual(life._tag, "Down", "a temporary child is kept")
     })
   }
 }

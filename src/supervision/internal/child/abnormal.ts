@@ -4,7 +4,7 @@ import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { describe } from "../../../values/describe.ts"
 import { render, type Settings } from "../../../values/render.ts"
-import type { Ending } from "../core/childEnding.ts"
+import type { Ending } from "../core/ending.ts"
 
 /** @internal */
 export interface Abnormal {

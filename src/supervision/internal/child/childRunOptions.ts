@@ -5,7 +5,7 @@ import type * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Limit } from "../../../kernel/Shutdown.ts"
 import type { Untyped } from "../../ChildSpec.ts"
-import type { Ending } from "../core/childEnding.ts"
+import type { Ending } from "../core/ending.ts"
 import type { Crash } from "../../../kernel/shared/reports.ts"
 
 /** Where the child reports to. Called from fibers of its own, never inside a decision. @internal */

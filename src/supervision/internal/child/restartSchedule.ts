@@ -9,7 +9,7 @@ import { renderCause } from "../../../values/render.ts"
 import type { RestartSchedule } from "../../ChildSpec.ts"
 import type { ChildExit } from "../../RestartPolicy.ts"
 import { monotonicMillis, MonotonicNow } from "../tree/monotonic.ts"
-import type { Verdict } from "../core/strategy.ts"
+import type { Verdict } from "../group/group.ts"
 
 type Policy = Schedule.Schedule<unknown, ChildExit<unknown>>
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, ChildExit<unknown>, never, never>>>

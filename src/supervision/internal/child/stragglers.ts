@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import type { Targets } from "../../../kernel/shared/adoption.ts"
 import { parse, type Limit } from "../../../kernel/Shutdown.ts"
-import { ReleaseTimeout } from "../core/childEnding.ts"
+import { ReleaseTimeout } from "../core/ending.ts"
 
 /** Something that has not ended within its limit. @internal */
 export interface Straggler {

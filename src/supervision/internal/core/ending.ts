@@ -1,34 +1,55 @@
-/**
- * The end of a supervisor: everything stops in reverse order, one at a time, then it ends for the reason that was first.
- */
-import { answerWaiting, childAt, type EndReason, emit, lastIndex, refuseStart, stop, type Turn } from "./turn.ts"
+/** Why a child is not running, and how a start that failed looks. */
+import * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { isGivingUp } from "../../RestartLimit.ts"
+import type { StartFailed } from "../../RestartPolicy.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
 
-/** Begins the end, unless one has begun. From here on nothing is restarted and nothing counted. */
-export const end = <X>(turn: Turn<X>, reason: EndReason<X>): void => {
-  const { phase } = turn
-  if (phase._tag === "Ending" || phase._tag === "Ended") return
-  turn.phase = { _tag: "Ending", reason }
-  if (phase._tag === "Running") {
-    for (const { round, wait } of phase.rounds) {
-      if (wait._tag === "Sleeping") emit(turn, { _tag: "CancelSleep", round })
-    }
-  }
-  for (const index of turn.children.keys()) answerWaiting(turn, index, { _tag: "SupervisorStopping" })
-  // Nothing depends on a child that is not up: its start need not wait for the later siblings to stop.
-  for (let index = turn.children.length - 1; index >= 0; index--) {
-    if (childAt(turn, index).status._tag !== "Starting") continue
-    refuseStart(turn, index, { _tag: "SupervisorStopping" })
-    stop(turn, index)
+/** Why a child is not running: what the decision core passes on without a look. @internal */
+export interface Ending {
+  readonly reason: ExitReason.ExitReason | StartFailed<unknown>
+  /** How the start failed, for the one who waits for it. */
+  readonly cause?: Cause.Cause<unknown>
+}
+
+/** What the decision core needs to know of the end of a run. @internal */
+export const outcomeOf = (reason: ExitReason.ExitReason): { readonly expected: boolean; readonly failed: boolean } => {
+  const expected = ExitReason.isExpected(reason)
+  // The end of a supervisor that has given up is expected, and yet something is wrong.
+  return { expected, failed: !expected || isGivingUp(reason) }
+}
+
+/** A process that is dead, or a resource that is no good, still holds what the next one needs. @internal */
+export class ReleaseTimeout extends Data.TaggedError("ReleaseTimeout")<{ readonly child: string }> {
+  override get message() {
+    return `${this.child} has not ended within its shutdown limit and as long again after it was killed`
   }
 }
 
-/** Takes the next step of the end. A zombie has had its time and is not waited for again. */
-export const advanceEnding = <X>(turn: Turn<X>, reason: EndReason<X>): void => {
-  const last = lastIndex(turn, ({ status }) => status._tag === "Up" || status._tag === "Stopping")
-  if (last === -1) {
-    turn.phase = { _tag: "Ended" }
-    emit(turn, { _tag: "End", reason })
-  } else if (childAt(turn, last).status._tag === "Up") {
-    stop(turn, last)
-  }
+/** How a run ended, or that a restart has failed. @internal */
+export interface RunEnding extends Ending {
+  readonly isStart: boolean
+}
+
+/** A restart that cannot begin: the last run has not ended. @internal */
+export const overdue = (child: string): RunEnding => ({
+  isStart: true,
+  reason: ExitReason.defect(new ReleaseTimeout({ child }))
+})
+
+/** How a start looks whose process ended before the Layer was built. @internal */
+export const earlyEnding = (id: string, record: ProcessRecord): Ending => {
+  const reason = record.reason ?? ExitReason.killed
+  const why = ExitReason.format(reason)
+  const what = `The Layer of child "${id}" was still being built when its process, ${displayName(record)}, ended: ${why}`
+  return { reason, cause: reason._tag === "Crash" ? reason.cause : Cause.die(new Error(what)) }
+}
+
+/** How a failed start looks to a schedule. @internal */
+export const startEnding = (cause: Cause.Cause<unknown>): Ending => {
+  const failure = cause.reasons.find((reason) => reason._tag === "Fail")
+  const onlyFails = failure !== undefined && cause.reasons.every((reason) => reason._tag === "Fail")
+  return { cause, reason: onlyFails ? { _tag: "StartFailed", error: failure.error } : ExitReason.crash(cause) }
 }

@@ -4,6 +4,9 @@
  * Pure: the time is given, in milliseconds of a monotonic clock. One entry stands for one failure event: a group
  * restart is one, each start that fails another. `max` entries in a window are survived, the next one is not.
  *
+ * To count a failure takes the same time, on average, however many there are: a dynamic supervisor may have as many
+ * failures as it has children.
+ *
  * **In Erlang/OTP**
  *
  * `supervisor:add_restart/1`, which truncates its times to whole seconds. Here the window is exact, and closed as there:
@@ -22,8 +25,18 @@ export interface Limit {
 /** A limit with the failures that are still inside of it. */
 export interface Window {
   readonly limit: Limit
-  /** When each counted failure happened, oldest first. */
-  readonly entries: ReadonlyArray<number>
+  /** How many failures are inside. */
+  readonly count: number
+  /** When the older ones happened, oldest first. Those before `first` have left the window. */
+  readonly older: ReadonlyArray<number>
+  readonly first: number
+  /** When the ones after these happened, latest first. */
+  readonly latest: Entry | undefined
+}
+
+interface Entry {
+  readonly atMillis: number
+  readonly before: Entry | undefined
 }
 
 /**
@@ -36,12 +49,31 @@ export const make = (limit: Limit): Window => {
   if (!(limit.withinMillis > 0)) {
     throw new RangeError(`intensity: within must be longer than 0 milliseconds, not ${limit.withinMillis}`)
   }
-  return { limit, entries: [] }
+  return { limit, count: 0, older: [], first: 0, latest: undefined }
 }
 
 /** Counts one failure; the flag says whether the window now holds more than its limit allows. */
 export const record = (window: Window, nowMillis: number): readonly [window: Window, exceeded: boolean] => {
-  const { max, withinMillis } = window.limit
-  const entries = [...window.entries.filter((at) => nowMillis - at <= withinMillis), nowMillis]
-  return [{ limit: window.limit, entries }, entries.length > max]
+  const { limit } = window
+  let { count, first, older } = window
+  let latest: Entry | undefined = { atMillis: nowMillis, before: window.latest }
+  count++
+  for (;;) {
+    if (first === older.length) {
+      older = oldestFirst(latest)
+      first = 0
+      latest = undefined
+    }
+    // The one that is counted here is inside, so this ends.
+    if (nowMillis - older[first]! <= limit.withinMillis) break
+    first++
+    count--
+  }
+  return [{ limit, count, older, first, latest }, count > limit.max]
+}
+
+const oldestFirst = (latest: Entry | undefined): ReadonlyArray<number> => {
+  const times: Array<number> = []
+  for (let entry = latest; entry !== undefined; entry = entry.before) times.push(entry.atMillis)
+  return times.reverse()
 }

@@ -11,12 +11,12 @@ import * as Latch from "effect/Latch"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { during } from "../../../kernel/shared/waiting.ts"
-import { shouldRestart } from "../core/child.ts"
-import { overdue, startEnding, type RunEnding } from "../core/childEnding.ts"
+import { restartsAfter } from "../core/restartType.ts"
+import { overdue, startEnding, type RunEnding } from "../core/ending.ts"
 import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
 import { DynamicReports } from "./dynamicReports.ts"
 import type { DynamicSpec } from "./dynamicSpec.ts"
-import { FailureCounter } from "../core/failureCounter.ts"
+import * as Intensity from "../core/intensity.ts"
 import { abandon, leaveBehind } from "./leftBehind.ts"
 import { Roster } from "./roster.ts"
 import { leave } from "../child/stragglers.ts"
@@ -33,7 +33,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   private readonly roster = new Roster()
   private readonly reports: DynamicReports
   /** Undefined: failures are not counted. */
-  private readonly failures: FailureCounter | undefined
+  private failures: Intensity.Window | undefined
   private readonly stopRequested = Latch.makeUnsafe()
   private readonly killed = Latch.makeUnsafe()
   /** Whether it was closed with children left: somebody may wait for them. */
@@ -44,7 +44,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   constructor(spec: DynamicSpec, options: Omit<TreeOptions, "id">) {
     super({ ...options, id: spec.id })
     this.spec = spec
-    this.failures = spec.intensity === undefined ? undefined : new FailureCounter(spec.intensity)
+    this.failures = spec.intensity === undefined ? undefined : Intensity.make(spec.intensity)
     this.context = Context.add(this.context, Self, this)
     this.reports = new DynamicReports(this, spec.id)
   }
@@ -154,7 +154,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     const record = child.record!
     const kill = Effect.sync(() => {
       if (child.state !== "running" || child.record !== record) return
-      const follows = shouldRestart(child.policy.restart, ExitReason.isExpected(record.exiting!))
+      const follows = restartsAfter(child.policy.restart, ExitReason.isExpected(record.exiting!))
       if (record.isAlive) this.reports.overran(child, record, follows ? "restart" : "no restart")
       record.kill(record.exiting)
     })
@@ -167,7 +167,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     if (child.state !== "running") return this.deadUntold(child)
     const uptime = this.nowMillis - child.startedAt
     this.reports.exited(child, reason, uptime)
-    if (!this.isStopping && shouldRestart(child.policy.restart, ExitReason.isExpected(reason))) {
+    if (!this.isStopping && restartsAfter(child.policy.restart, ExitReason.isExpected(reason))) {
       child.state = "restarting"
       // In a later step: who called is in the middle of a death.
       child.begin(
@@ -190,7 +190,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
   /** Counts the failure, asks the schedule, waits, and starts it anew, until it is up or the supervisor gives up. */
   private restart(child: DynamicChild, ending: RunEnding, uptime: number): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const attempts = this.failures?.record(this.nowMillis)
+      const attempts = this.countFailure()
       if (attempts !== undefined) return this.giveUp(child, ending, { attempts, policy: "intensity" })
       return Effect.flatMap(child.ask(this.spec.steps, ending, uptime), (verdict) => {
         if (verdict._tag === "Exhausted") {
@@ -203,6 +203,14 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
         })
       })
     })
+  }
+
+  /** How many failures there were, if that is too many. */
+  private countFailure(): number | undefined {
+    if (this.failures === undefined) return undefined
+    const [window, exceeded] = Intensity.record(this.failures, this.nowMillis)
+    this.failures = window
+    return exceeded ? window.count : undefined
   }
 
   private startAgain(child: DynamicChild, millis: number): Effect.Effect<void> {

@@ -10,7 +10,7 @@ import { OVERRAN } from "../../../kernel/Shutdown.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import * as Events from "../../SupervisorEvents.ts"
 import { abnormal, shownEnding, type Abnormal } from "../child/abnormal.ts"
-import type { Ending } from "../core/childEnding.ts"
+import type { Ending } from "../core/ending.ts"
 import type { DynamicChild } from "./dynamicChild.ts"
 import { type Crash, reportCrash, warn } from "../../../kernel/shared/reports.ts"
 

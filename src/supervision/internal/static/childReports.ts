@@ -10,9 +10,9 @@ import { OVERRAN } from "../../../kernel/Shutdown.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import * as Events from "../../SupervisorEvents.ts"
 import { abnormal, shownEnding, type Abnormal } from "../child/abnormal.ts"
-import type { Ending } from "../core/childEnding.ts"
+import type { Ending } from "../core/ending.ts"
 import type { Slot, Slots } from "./slots.ts"
-import type { EndReason, Event, State } from "../core/strategy.ts"
+import type { EndReason, Event, State } from "../group/group.ts"
 import { type Crash, reportCrash, warn } from "../../../kernel/shared/reports.ts"
 
 interface Waiting {
@@ -97,11 +97,11 @@ export class ChildReports {
 
   private hearVerdict(
     { phase }: State<Ending>,
-    { round, verdict }: Extract<Event<Ending>, { readonly _tag: "Verdict" }>
+    { restart, verdict }: Extract<Event<Ending>, { readonly _tag: "Verdict" }>
   ): void {
-    const asked = phase._tag === "Running" ? phase.rounds.find((asked) => asked.round === round) : undefined
+    const asked = phase._tag === "Running" ? phase.restarts.find((asked) => asked.restart === restart) : undefined
     // Absorbed by another round meanwhile, or taken out by hand: then nothing comes of it.
-    if (asked?.wait._tag !== "Asked" || verdict._tag !== "Delay" || !asked.members.includes(asked.child)) return
+    if (asked?.stage._tag !== "Asking" || verdict._tag !== "Delay" || !asked.members.includes(asked.child)) return
     const delayMillis = (this.delayMillis = verdict.millis)
     this.execute(Events.childRestart, { delayMillis }, () => this.about(this.slots.at(asked.child)))
   }
@@ -111,11 +111,11 @@ export class ChildReports {
     { children, options, phase }: State<Ending>,
     { _tag, child, exit, incarnation }: Extract<Event<Ending>, { readonly _tag: "StartFailed" | "ChildExited" }>
   ): void {
-    const { status, incarnation: latest, waiting } = children[child]!
+    const { life, incarnation: latest, starter, waiting } = children[child]!
     if (incarnation !== latest || this.waiting.some((waiting) => waiting.child === child)) return
     // If somebody asked for this start, they are told. So are those who wait for the boot.
     const isTold =
-      _tag === "StartFailed" && (status._tag !== "Starting" || status.request !== undefined || waiting !== undefined)
+      _tag === "StartFailed" && (life._tag !== "Starting" || starter !== undefined || waiting !== undefined)
     if (isTold || (_tag === "StartFailed" && phase._tag !== "Running")) return
     const isResource = options.members[child]!.kind === "resource"
     if (isResource && phase._tag !== "Running") return
@@ -133,7 +133,7 @@ export class ChildReports {
     if (record.exiting?._tag === "Crash") return
     if (this.closed) return this.warnOf(this.slots.at(child), { what: OVERRAN }, "stop")
     // One that ends by itself: the core learns of its end a little later.
-    const isToldToEnd = state?.children[child]?.status._tag === "Stopping"
+    const isToldToEnd = state?.children[child]?.life._tag === "Stopping"
     this.tell(child, { what: OVERRAN }, isToldToEnd)
     if (isToldToEnd) this.settle(state)
   }
@@ -180,10 +180,10 @@ const decisionOn = ({ phase }: State<Ending>, child: number, delayMillis: number
     case "Booting":
       return undefined
     case "Running": {
-      const round = phase.rounds.find(({ members }) => members.includes(child))
-      if (round === undefined) return "no restart"
-      if (round.child !== child) return "restart with a sibling"
-      if (round.wait._tag === "Asked") return undefined
+      const restart = phase.restarts.find(({ members }) => members.includes(child))
+      if (restart === undefined) return "no restart"
+      if (restart.child !== child) return "restart with a sibling"
+      if (restart.stage._tag === "Asking") return undefined
       return delayMillis > 0 ? `restart in ${delayMillis} ms` : "restart"
     }
     case "Ending":

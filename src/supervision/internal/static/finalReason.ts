@@ -1,7 +1,7 @@
 /** How the end of a supervisor looks as the exit reason of its process. */
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { Ending } from "../core/childEnding.ts"
-import type { EndReason } from "../core/strategy.ts"
+import type { Ending } from "../core/ending.ts"
+import type { EndReason } from "../group/group.ts"
 import type { GivingUp } from "../tree/treeProcess.ts"
 
 /** @internal */

@@ -1,6 +1,6 @@
 /** The questions people have asked a supervisor and that are not answered yet. */
-import type { Ending } from "../core/childEnding.ts"
-import type { Result } from "../core/strategy.ts"
+import type { Ending } from "../core/ending.ts"
+import type { Result } from "../group/group.ts"
 
 /** Must not run a user's code. @internal */
 export type Answer = (result: Result<Ending>) => void

@@ -1,8 +1,8 @@
 /** What is in the mailbox of a supervisor. */
 import type { Fate } from "../../../kernel/Accounting.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
-import type { Ending } from "../core/childEnding.ts"
-import type { Event } from "../core/strategy.ts"
+import type { Ending } from "../core/ending.ts"
+import type { Event } from "../group/group.ts"
 
 /** An event for the core, or a question of a user. @internal */
 export class SupervisorEnvelope implements Envelope {

@@ -12,17 +12,17 @@ import * as Exit from "effect/Exit"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { recheckUnsafe } from "../../../kernel/shared/waiting.ts"
-import type { Request } from "../core/child.ts"
+import type { Request } from "../group/member.ts"
 import { checkChild, limitOf } from "../child/checkChild.ts"
 import { ChildReports } from "./childReports.ts"
-import { outcomeOf, type Ending } from "../core/childEnding.ts"
+import { outcomeOf, type Ending } from "../core/ending.ts"
 import { ChildRun } from "../child/childRun.ts"
 import type { Reports } from "../child/childRunOptions.ts"
 import { RequestDesk, type Answer } from "./requestDesk.ts"
 import { RoundWaits } from "./roundWaits.ts"
 import { finalReason } from "./finalReason.ts"
 import { Slots, type SupervisorSpec } from "./slots.ts"
-import * as Strategy from "../core/strategy.ts"
+import * as Strategy from "../group/group.ts"
 import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
 import { SupervisorView, type ChildView } from "./supervisorView.ts"
 import { SupervisorWaits } from "./supervisorWaits.ts"
@@ -124,9 +124,9 @@ export class SupervisorProcess extends TreeProcess {
       case "AskSchedule":
         return this.askSchedule(action)
       case "Sleep":
-        return this.sleep(action.round, action.millis)
+        return this.sleep(action.restart, action.millis)
       case "CancelSleep":
-        return this.waits.cancel(action.round)
+        return this.waits.cancel(action.restart)
       case "Reply":
         return this.desk.reply(action.request, action.result)
       case "Forget":
@@ -196,17 +196,17 @@ export class SupervisorProcess extends TreeProcess {
   }
 
   private askSchedule(action: Extract<Action, { readonly _tag: "AskSchedule" }>): void {
-    const { round, child, incarnation, exit } = action
+    const { restart, child, incarnation, exit } = action
     const { id, steps, uptime } = this.slots.at(child)
-    const answer = (verdict: Strategy.Verdict) => this.tell({ _tag: "Verdict", round, verdict })
+    const answer = (verdict: Strategy.Verdict) => this.tell({ _tag: "Verdict", restart, verdict })
     if (steps === undefined) return answer({ _tag: "Delay", millis: 0 })
     const input = { id, reason: exit.reason, incarnation: incarnation - 1, uptime: Duration.millis(uptime) }
-    this.waits.start(round, this.slots.environment(child, this.context), steps.ask(input), answer)
+    this.waits.start(restart, this.slots.environment(child, this.context), steps.ask(input), answer)
   }
 
-  private sleep(round: number, millis: number): void {
+  private sleep(restart: number, millis: number): void {
     const sleep = Effect.sleep(Duration.millis(millis))
-    this.waits.start(round, this.context, sleep, () => this.tell({ _tag: "DelayPassed", round }))
+    this.waits.start(restart, this.context, sleep, () => this.tell({ _tag: "DelayPassed", restart }))
   }
 
   private bootSucceeded(): void {

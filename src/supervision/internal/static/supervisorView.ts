@@ -5,9 +5,9 @@
  * will be in once it has heard everything that waits in the mailbox, and from the processes themselves.
  */
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import type { Ending } from "../core/childEnding.ts"
+import type { Ending } from "../core/ending.ts"
 import type { Slots } from "./slots.ts"
-import * as Strategy from "../core/strategy.ts"
+import * as Strategy from "../group/group.ts"
 import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
 import { TreeProcess } from "../tree/treeProcess.ts"
 
@@ -51,9 +51,9 @@ export class SupervisorView {
     const state = this.foreseen
     if (state === undefined || state.phase._tag !== "Booting") return state?.phase._tag === "Running"
     const { skipped } = state.phase
-    return state.children.every(({ incarnation, status }, child) => {
+    return state.children.every(({ incarnation, life }, child) => {
       if (incarnation === 0) return skipped.includes(child)
-      return status._tag !== "Starting" || this.look(child, incarnation) === "up"
+      return life._tag !== "Starting" || this.look(child, incarnation) === "up"
     })
   }
 

@@ -1,9 +1,9 @@
 /** Whom a supervisor waits for, and whoever waits for it. */
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { awaited, type Awaited } from "../core/awaited.ts"
-import type { Request } from "../core/child.ts"
+import { awaited, type Awaited } from "../group/awaited.ts"
+import type { Request } from "../group/member.ts"
 import type { Slots } from "./slots.ts"
-import type { State } from "../core/turn.ts"
+import type { State } from "../group/draft.ts"
 import type { TreeProcess } from "../tree/treeProcess.ts"
 
 /** @internal */

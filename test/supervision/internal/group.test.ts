@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { boot, decide, type Options, shouldRestart, validate } from "../../../src/supervision/internal/core/strategy.ts"
+import { restartsAfter } from "../../../src/supervision/internal/core/restartType.ts"
+import { boot, decide, type Options, validate } from "../../../src/supervision/internal/group/group.ts"
 import { booted, permanent, resource, Script, temporary, transient } from "./script.ts"
 
 const abc = [permanent("a"), permanent("b"), permanent("c")]
@@ -158,7 +159,7 @@ describe("restart types", () => {
   ] as const
   for (const [restart, expected, again] of expectations) {
     it(`${restart}, ${expected ? "expected" : "unexpected"}: ${again ? "restarts" : "does not restart"}`, () =>
-      assert.strictEqual(shouldRestart(restart, expected), again))
+      assert.strictEqual(restartsAfter(restart, expected), again))
   }
 
   const strategies = ["oneForOne", "oneForAll", "restForOne"] as const
@@ -512,7 +513,7 @@ describe("a failed start that is not released in time", () => {
   })
 })
 
-describe("rounds", () => {
+describe("restarts that meet", () => {
   it("oneForOne: one child waiting for its delay does not hold up another", () => {
     const script = booted({ members: abc })
     script.crash("a")
@@ -537,11 +538,11 @@ describe("rounds", () => {
   it("a verdict or the end of a delay that nobody waits for changes nothing", () => {
     const script = booted({ members: abc })
     script.crash("a")
-    assert.deepStrictEqual(script.send({ _tag: "DelayPassed", round: 1 }), [])
+    assert.deepStrictEqual(script.send({ _tag: "DelayPassed", restart: 1 }), [])
     script.ok("ask a", 100)
     assert.deepStrictEqual(script.ok("release a"), ["sleep a 100"])
     const exhausted = { _tag: "Exhausted", attempts: 1 } as const
-    assert.deepStrictEqual(script.send({ _tag: "Verdict", round: 1, verdict: exhausted }), [])
+    assert.deepStrictEqual(script.send({ _tag: "Verdict", restart: 1, verdict: exhausted }), [])
     assert.deepStrictEqual(script.ok("sleep a"), ["start a"])
   })
 
@@ -551,11 +552,11 @@ describe("rounds", () => {
     script.ok("release c")
     assert.deepStrictEqual(script.ok("ask c", 1000), ["sleep c 1000"])
     assert.deepStrictEqual(script.crash("a"), ["cancel c", "ask a", "stop b"])
-    script.send({ _tag: "DelayPassed", round: 1 })
+    script.send({ _tag: "DelayPassed", restart: 1 })
     assert.deepStrictEqual(script.settle(), ["start a", "start b", "start c"])
   })
 
-  it("the verdict of an absorbed round changes nothing, not even an exhausted one", () => {
+  it("the verdict of an absorbed restart changes nothing, not even an exhausted one", () => {
     const script = booted({ strategy: "restForOne", members: abc })
     script.crash("c")
     script.crash("b")
@@ -563,7 +564,7 @@ describe("rounds", () => {
     assert.deepStrictEqual(script.settle(), ["start b", "start c"])
   })
 
-  it("a crash during a round's starts interrupts the start under way and begins anew", () => {
+  it("a crash during a restart's starts interrupts the start under way and begins anew", () => {
     const script = booted({ strategy: "oneForAll", members: abc })
     script.crash("a")
     for (const key of ["ask a", "release a", "stop c", "stop b", "start a"]) script.ok(key)
@@ -652,7 +653,7 @@ describe("rounds", () => {
     assert.deepStrictEqual(script.crash("b"), ["stop c"])
   })
 
-  it("an answer of an old incarnation or an unknown child or round changes nothing", () => {
+  it("an answer of an old incarnation or an unknown child or restart changes nothing", () => {
     const script = booted({ members: abc })
     script.crash("a")
     script.settle()
@@ -671,10 +672,10 @@ describe("rounds", () => {
         []
       )
     }
-    for (const round of [0, 1, 2]) {
-      assert.deepStrictEqual(script.send({ _tag: "DelayPassed", round }), [])
+    for (const restart of [0, 1, 2]) {
+      assert.deepStrictEqual(script.send({ _tag: "DelayPassed", restart }), [])
       const verdict = { _tag: "Exhausted", attempts: 1 } as const
-      assert.deepStrictEqual(script.send({ _tag: "Verdict", round, verdict }), [])
+      assert.deepStrictEqual(script.send({ _tag: "Verdict", restart, verdict }), [])
     }
     assert.deepStrictEqual(script.state, before)
   })

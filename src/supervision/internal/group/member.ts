@@ -1,7 +1,8 @@
 /**
- * One child of a supervisor, as the decision core sees it: what it is, and where it stands.
+ * One child in a group, as the decision core sees it: what it is, where it stands, and who has asked for what.
  */
 import type { Restart } from "../../RestartPolicy.ts"
+import type { Life } from "../core/life.ts"
 
 /**
  * What the core must know of a child. A resource has neither a restart type nor significance: later siblings hold what
@@ -27,34 +28,21 @@ export type Request =
   /** Answered when the child is up, whoever starts it. If its next start fails it is parked, and that is no failure. */
   | { readonly _tag: "UpRequested"; readonly request: number; readonly id: string }
 
-/** Where the latest incarnation of a child stands. Whether a child *will* run again is known by the rounds alone. */
-export type Status<X> =
-  /** Nothing runs and everything is released. */
-  | { readonly _tag: "Down" }
-  /** Its start was asked for: by `restartChild` if a request is there, else by the boot or a round. */
-  | { readonly _tag: "Starting"; readonly request: number | undefined }
-  | { readonly _tag: "Up" }
-  /** Told to end, or dead and not yet released; these requests wait for the end of it. */
-  | { readonly _tag: "Stopping"; readonly requests: ReadonlyArray<Request> }
-  /** It outlived its shutdown limit and the kill. Nothing new may start in its place. */
-  | { readonly _tag: "Zombie"; readonly exit: X }
-  /** A temporary child after its end: out of the list for good. */
-  | { readonly _tag: "Dropped" }
-
 export interface Child<X> {
   readonly member: Member
   /** The number of its latest start; 0 before the first. */
   readonly incarnation: number
-  readonly status: Status<X>
+  /** Where the latest run stands. Whether it *will* run again is known by the restarts alone. */
+  readonly life: Life<X>
+  /** The `restartChild` that has asked for the start that is under way; undefined: the boot or a restart did. */
+  readonly starter?: number | undefined
+  /** The requests that wait for the end of a run that is stopping. */
+  readonly afterStop?: ReadonlyArray<Request> | undefined
   /** Whether its group leaves it where it is. */
   readonly parked?: boolean | undefined
   /** The requests that wait until it is up. */
   readonly waiting?: ReadonlyArray<number> | undefined
 }
-
-/** Whether a child that ended by itself is started again. */
-export const shouldRestart = (restart: Restart, expected: boolean): boolean =>
-  restart === "permanent" || (restart === "transient" && !expected)
 
 /** The restart type; a resource behaves as a permanent child. */
 export const restartOf = (member: Member): Restart => (member.kind === "child" ? member.restart : "permanent")

@@ -6,10 +6,10 @@
  * `supervisor:check_childspecs/2`: `duplicate_child_name`, `bad_combination`, `invalid_intensity`, `invalid_period`.
  */
 import * as Check from "../../../values/check.ts"
-import type { Restart } from "../../RestartPolicy.ts"
-import type { Member } from "./child.ts"
-import * as Intensity from "./intensity.ts"
-import type { Options } from "./turn.ts"
+import * as Intensity from "../core/intensity.ts"
+import { checkedRestart } from "../core/restartType.ts"
+import type { Options } from "./draft.ts"
+import type { Member } from "./member.ts"
 
 /** Returns the options as they are, or throws a `RangeError` that says which child or value is wrong, and why. */
 export const validate = (options: Options): Options => {
@@ -20,16 +20,12 @@ export const validate = (options: Options): Options => {
   for (const member of options.members) {
     const wrong = ids.has(member.id) ? "is used twice" : badCombination(member, options)
     if (wrong !== undefined) throw new RangeError(`supervisor: child "${member.id}" ${wrong}`)
-    if (member.kind === "child") knownRestart(member.restart)
+    if (member.kind === "child") checkedRestart(member.restart)
     else known("rebuild", member.rebuild, ["withHolder", "onWatch"])
     ids.add(member.id)
   }
   return options
 }
-
-/** Throws a `RangeError` for a restart type there is none of. */
-export const knownRestart = (restart: Restart): Restart =>
-  known("restart", restart, ["permanent", "transient", "temporary"])
 
 /** The types say so already; JavaScript, and options read from somewhere, do not. */
 const known = <A extends string>(option: string, value: A, values: ReadonlyArray<A>): A =>

@@ -3,8 +3,8 @@
  *
  * Delays and schedules are left out: they pass without anybody's help.
  */
-import { findRoundOf } from "./rounds.ts"
-import type { State } from "./turn.ts"
+import { findRestartOf } from "./openRestarts.ts"
+import type { State } from "./draft.ts"
 
 /** Children by their index: those that have to be up first, and those that have to end first. */
 export interface Awaited {
@@ -28,24 +28,24 @@ export const awaited = <X>(state: State<X>, child: number | undefined): Awaited 
 
 const nothing: Awaited = { starting: [], ending: [] }
 
-type Test = (status: string, index: number) => boolean
+type Test = (life: string, index: number) => boolean
 
-const isStarting: Test = (status) => status === "Starting"
-const isRunning: Test = (status) => status === "Up" || status === "Stopping" || status === "Starting"
+const isStarting: Test = (life) => life === "Starting"
+const isRunning: Test = (life) => life === "Up" || life === "Stopping" || life === "Starting"
 
 const others = <X>({ children }: State<X>, child: number | undefined, test: Test): ReadonlyArray<number> =>
-  children.flatMap(({ status }, index) => (index !== child && test(status._tag, index) ? [index] : []))
+  children.flatMap(({ life }, index) => (index !== child && test(life._tag, index) ? [index] : []))
 
-/** Members of its round start in order, after all of them have stopped, and in a group what comes after the first. */
+/** Members of its restart start in order, after all of them have stopped, and in a group what comes after the first. */
 const beforeRestart = <X>(state: State<X>, child: number): Awaited => {
-  const round = findRoundOf(state, child)
-  if (round === undefined) return nothing
-  const { group, members } = round
+  const restart = findRestartOf(state, child)
+  if (restart === undefined) return nothing
+  const { group, members } = restart
   const isMember = (index: number) => members.includes(index)
   return {
-    starting: others(state, child, (status, index) => isMember(index) && index < child && isStarting(status, index)),
-    ending: others(state, child, (status, index) =>
-      isMember(index) ? status === "Up" || status === "Stopping" : group && index > members[0]! && status === "Stopping"
+    starting: others(state, child, (life, index) => isMember(index) && index < child && isStarting(life, index)),
+    ending: others(state, child, (life, index) =>
+      isMember(index) ? life === "Up" || life === "Stopping" : group && index > members[0]! && life === "Stopping"
     )
   }
 }

@@ -1,0 +1,42 @@
+/**
+ * How far a restart has come: the schedule is asked, what is in the way ends and is released, the delay passes, then the
+ * start is due.
+ *
+ * The same steps hold for one child and for a group: only what is in the way differs.
+ */
+import type { Life } from "./life.ts"
+
+export type Stage =
+  /** The child has failed, and its supervisor has not said yet what follows. */
+  | { readonly _tag: "Undecided" }
+  /** The schedule was asked. */
+  | { readonly _tag: "Asking" }
+  /** The schedule has granted it, with this delay. */
+  | { readonly _tag: "Granted"; readonly millis: number }
+  | { readonly _tag: "Delaying" }
+  /** The delay is over. */
+  | { readonly _tag: "Due" }
+
+/** What a restart schedule says; `attempts` is how often it was asked since it last began anew. */
+export type Verdict =
+  | { readonly _tag: "Delay"; readonly millis: number }
+  | { readonly _tag: "Exhausted"; readonly attempts: number }
+
+export const undecided: Stage = { _tag: "Undecided" }
+export const asking: Stage = { _tag: "Asking" }
+export const granted = (millis: number): Stage => (millis > 0 ? { _tag: "Granted", millis } : due)
+export const delaying: Stage = { _tag: "Delaying" }
+export const due: Stage = { _tag: "Due" }
+
+/**
+ * What is to be done next: stop what is in the way, wait for an answer, let the delay pass, or start.
+ *
+ * A zombie has had its time, so the delay does not wait for it. Then it is waited for again: it is stopped once more.
+ */
+export const nextStep = (stage: Stage, inTheWay: Life<unknown>): "stop" | "wait" | "delay" | "start" => {
+  if (inTheWay._tag === "Up") return "stop"
+  if (inTheWay._tag === "Starting" || inTheWay._tag === "Stopping") return "wait"
+  if (stage._tag === "Granted") return "delay"
+  if (stage._tag !== "Due") return "wait"
+  return inTheWay._tag === "Zombie" ? "stop" : "start"
+}

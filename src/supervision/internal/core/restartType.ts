@@ -1,0 +1,11 @@
+/** Which endings of a child are followed by a restart. */
+import * as Check from "../../../values/check.ts"
+import type { Restart } from "../../RestartPolicy.ts"
+
+/** Whether a child that ended by itself is started again. */
+export const restartsAfter = (restart: Restart, expected: boolean): boolean =>
+  restart === "permanent" || (restart === "transient" && !expected)
+
+/** Throws a `RangeError` for a restart type there is none of: JavaScript, and options read from somewhere, may give one. */
+export const checkedRestart = (restart: Restart): Restart =>
+  Check.oneOf("supervisor: restart", restart, ["permanent", "transient", "temporary"])

@@ -1,0 +1,188 @@
+/**
+ * One child that has no group: the life of its runs, and the restart that is on its way.
+ *
+ * Pure: `begin` gives the first state, `decide` takes a state and an event to the next state and the actions to run. No
+ * clock, no fiber. A shell owns the state, feeds it one event after the other and runs the actions. All children of a
+ * dynamic supervisor live by it.
+ *
+ * **Actions, and the events the shell owes for them**
+ *
+ * - `Start`: one `ChildStarted` or `StartFailed`.
+ * - A child that ends by itself after `ChildStarted`: one `ChildExited` at its death, then one `ChildStopped` when its fiber
+ *   and its scope have ended, or one `ReleaseTimedOut`, and a late `ChildStopped` if it ends after all.
+ * - `Stop`: end whatever is under way, a start, a question or a delay included. One `ChildStopped` or `ReleaseTimedOut`.
+ * - `AwaitRelease`: as `Stop`, for a run that has had its time before.
+ * - `Failed(exit)`: the owner counts the failure, then sends `RestartAllowed`, or gives up and stops all.
+ * - `Ask(ticket, exit)`: step the restart schedule; one `Verdict` with that ticket. What is still asked for it with
+ *   another ticket is of no use any more.
+ * - `Sleep(ticket, millis)`: one `DelayPassed` with that ticket.
+ * - `GiveUp(exit, attempts)`: the schedule has no more to say. The owner stops all.
+ * - `NotStarted(exit)`: its first start has failed. Whoever asked for it is told, and it is never spoken of again.
+ * - `Forget`: it has ended for good. It may be that not everything of it has, if the last report was `ReleaseTimedOut`.
+ *
+ * **Guarantees**
+ *
+ * - It has one run at a time: a start follows only the end and the release of the run before.
+ * - One end by itself, one start that fails and one release that takes too long are one failure each. The first start is
+ *   none: that is the affair of whoever asked for it.
+ * - Once it is told to stop, or has ended in a way that its restart type lets rest, it is never started again.
+ */
+import type { Restart as RestartType } from "../../RestartPolicy.ts"
+import * as Life from "./life.ts"
+import * as Restart from "./restart.ts"
+import { restartsAfter } from "./restartType.ts"
+
+export interface Single<X> {
+  /** The number of its latest start. */
+  readonly incarnation: number
+  readonly life: Life.Life<X>
+  /** Undefined: it runs, or nobody will start it again. */
+  readonly restart: Pending<X> | undefined
+}
+
+/** A restart on its way. */
+interface Pending<X> {
+  readonly stage: Restart.Stage
+  /** The question and the delay it waits for. */
+  readonly ticket: number
+  readonly exit: X
+}
+
+export type Event<X> =
+  | Life.Report<X>
+  /** The failure was counted, and there were not too many. Tickets differ. */
+  | { readonly _tag: "RestartAllowed"; readonly ticket: number }
+  | { readonly _tag: "Verdict"; readonly ticket: number; readonly verdict: Restart.Verdict }
+  | { readonly _tag: "DelayPassed"; readonly ticket: number }
+  /** It is to end for good, wherever it stands. */
+  | { readonly _tag: "StopRequested" }
+
+export type Action<X> =
+  | { readonly _tag: "Start" }
+  | { readonly _tag: "Stop" }
+  | { readonly _tag: "AwaitRelease" }
+  | { readonly _tag: "Failed"; readonly exit: X }
+  | { readonly _tag: "Ask"; readonly ticket: number; readonly exit: X }
+  | { readonly _tag: "Sleep"; readonly ticket: number; readonly millis: number }
+  | { readonly _tag: "GiveUp"; readonly exit: X; readonly attempts: number }
+  | { readonly _tag: "NotStarted"; readonly exit: X }
+  | { readonly _tag: "Forget" }
+
+type Decision<X> = readonly [Single<X>, ReadonlyArray<Action<X>>]
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/** A child whose first start is under way. */
+export const begun: Single<never> = { incarnation: 1, life: Life.starting, restart: undefined }
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/** Takes one event. */
+export const decide = <X>(child: Single<X>, event: Event<X>, type: RestartType): Decision<X> => {
+  switch (event._tag) {
+    case "RestartAllowed":
+      return allowed(child, event.ticket)
+    case "Verdict":
+      return judged(child, event.ticket, event.verdict)
+    case "DelayPassed":
+      return isAt(child, "Delaying", event.ticket) ? advance(child, { ...child.restart, stage: Restart.due }) : [child, none]
+    case "StopRequested":
+      return stop(child)
+    default:
+      return reported(child, event, type)
+  }
+}
+
+/** Whether somebody will start it again, or is just doing so. */
+export const isRestarting = (child: Single<unknown>): boolean => child.restart !== undefined
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+const none: ReadonlyArray<never> = []
+const start: ReadonlyArray<Action<never>> = [{ _tag: "Start" }]
+const stopIt: ReadonlyArray<Action<never>> = [{ _tag: "Stop" }]
+const awaitRelease: ReadonlyArray<Action<never>> = [{ _tag: "AwaitRelease" }]
+const forget: ReadonlyArray<Action<never>> = [{ _tag: "Forget" }]
+
+const reported = <X>(child: Single<X>, report: Life.Report<X>, type: RestartType): Decision<X> => {
+  const heard = Life.hear(child.life, report)
+  if (heard === undefined) return [child, none]
+  const { incarnation, restart } = child
+  const { life } = heard
+  switch (heard.what) {
+    case "started":
+      return [{ incarnation, life, restart: undefined }, none]
+    case "startFailed":
+      if (incarnation > 1) return failed(child, life, exitOf(report))
+      return [rests(child, Life.dropped), [{ _tag: "NotStarted", exit: exitOf(report) }]]
+    case "exited":
+      if (report._tag === "ChildExited" && restartsAfter(type, report.expected)) {
+        return failed(child, life, report.exit)
+      }
+      return [rests(child, life), none]
+    case "stopped":
+      return restart === undefined ? [rests(child, Life.dropped), forget] : advance({ ...child, life }, restart)
+    case "overdue":
+      return restart === undefined
+        ? [rests(child, Life.dropped), forget]
+        : failed(child, life, exitOf(report))
+  }
+}
+
+const exitOf = <X>(report: Life.Report<X>): X => (report as Extract<Life.Report<X>, { readonly exit: X }>).exit
+
+const rests = <X>({ incarnation }: Single<X>, life: Life.Life<X>): Single<X> => ({
+  incarnation,
+  life,
+  restart: undefined
+})
+
+/** What it failed of before is of no account any more. */
+const failed = <X>({ incarnation }: Single<X>, life: Life.Life<X>, exit: X): Decision<X> => [
+  { incarnation, life, restart: { stage: Restart.undecided, ticket: 0, exit } },
+  [{ _tag: "Failed", exit }]
+]
+
+const allowed = <X>(child: Single<X>, ticket: number): Decision<X> => {
+  if (child.restart?.stage._tag !== "Undecided") return [child, none]
+  const { exit } = child.restart
+  return [{ ...child, restart: { stage: Restart.asking, ticket, exit } }, [{ _tag: "Ask", ticket, exit }]]
+}
+
+const judged = <X>(child: Single<X>, ticket: number, verdict: Restart.Verdict): Decision<X> => {
+  if (!isAt(child, "Asking", ticket)) return [child, none]
+  const { restart } = child
+  if (verdict._tag === "Delay") return advance(child, { ...restart, stage: Restart.granted(verdict.millis) })
+  const { attempts } = verdict
+  return [
+    { ...child, restart: { ...restart, stage: Restart.undecided } },
+    [{ _tag: "GiveUp", exit: restart.exit, attempts }]
+  ]
+}
+
+const isAt = <X>(
+  child: Single<X>,
+  stage: Restart.Stage["_tag"],
+  ticket: number
+): child is Single<X> & { readonly restart: Pending<X> } =>
+  child.restart?.stage._tag === stage && child.restart.ticket === ticket
+
+/** Takes the step its restart is ready for. */
+const advance = <X>({ incarnation, life }: Single<X>, restart: Pending<X>): Decision<X> => {
+  const { stage, ticket } = restart
+  switch (Restart.nextStep(stage, life)) {
+    case "stop":
+      return [{ incarnation, life: Life.stopping, restart }, awaitRelease]
+    case "wait":
+      return [{ incarnation, life, restart }, none]
+    case "delay": {
+      const millis = (stage as Extract<Restart.Stage, { readonly _tag: "Granted" }>).millis
+      return [{ incarnation, life, restart: { ...restart, stage: Restart.delaying } }, [{ _tag: "Sleep", ticket, millis }]]
+    }
+    case "start":
+      return [{ incarnation: incarnation + 1, life: Life.starting, restart }, start]
+  }
+}
+
+const stop = <X>(child: Single<X>): Decision<X> =>
+  child.life._tag === "Dropped" ? [child, none] : [rests(child, Life.stopping), stopIt]

@@ -1,0 +1,212 @@
+/**
+ * The state of a supervisor's decision core, and the draft of the next state that one decision works on.
+ *
+ * A draft is a private copy: what is written to it never shows in the state it was opened from.
+ */
+import type { Limit, Window } from "../core/intensity.ts"
+import * as Life from "../core/life.ts"
+import type { Stage, Verdict } from "../core/restart.ts"
+import type { Child, Member, Request } from "./member.ts"
+
+// ---- models -------------------------------------------------------------------------------------------------------
+
+export interface Options {
+  readonly strategy: "oneForOne" | "oneForAll" | "restForOne"
+  readonly autoShutdown: "never" | "anySignificant" | "allSignificant"
+  /** No counting at all if undefined. */
+  readonly intensity: Limit | undefined
+  /** In start order; ids are unique. A child's index in this list is its name in events and actions, for ever. */
+  readonly members: ReadonlyArray<Member>
+}
+
+/** What the shell reports of a run of a child. */
+export type ChildReport<X> = ReportOf<X> & { readonly child: number; readonly incarnation: number }
+
+type ReportOf<X> =
+  | Exclude<Life.Report<X>, { readonly _tag: "ChildExited" }>
+  | (Extract<Life.Report<X>, { readonly _tag: "ChildExited" }> & {
+      /** Whether something was wrong: it crashed, was killed, or is a supervisor that has given up. */
+      readonly failed: boolean
+    })
+
+export type Event<X> =
+  | ChildReport<X>
+  | { readonly _tag: "Verdict"; readonly restart: number; readonly verdict: Verdict }
+  | { readonly _tag: "DelayPassed"; readonly restart: number }
+  | { readonly _tag: "StopRequested"; readonly reason: X }
+  | Request
+
+export type Action<X> =
+  | { readonly _tag: "StartChild"; readonly child: number; readonly incarnation: number }
+  | { readonly _tag: "StopChild"; readonly child: number; readonly incarnation: number }
+  | {
+      readonly _tag: "AskSchedule"
+      readonly restart: number
+      readonly child: number
+      readonly incarnation: number
+      readonly exit: X
+    }
+  | { readonly _tag: "Sleep"; readonly restart: number; readonly millis: number }
+  | { readonly _tag: "CancelSleep"; readonly restart: number }
+  | { readonly _tag: "Reply"; readonly request: number; readonly result: Result<X> }
+  | { readonly _tag: "Forget"; readonly child: number }
+  | { readonly _tag: "BootSucceeded" }
+  | { readonly _tag: "End"; readonly reason: EndReason<X> }
+
+/** What whoever asked is told. */
+export type Result<X> =
+  | { readonly _tag: "Done" }
+  | { readonly _tag: "ChildNotFound" }
+  | { readonly _tag: "ChildRunning" }
+  | { readonly _tag: "ChildRestarting" }
+  | { readonly _tag: "StartFailed"; readonly exit: X }
+  /** `terminateChild` came while `restartChild` was still starting it. */
+  | { readonly _tag: "StartInterrupted" }
+  | { readonly _tag: "SupervisorStopping" }
+
+export type EndReason<X> =
+  | { readonly _tag: "Requested"; readonly reason: X }
+  | { readonly _tag: "BootFailed"; readonly child: number; readonly exit: X }
+  | { readonly _tag: "AutoShutdown"; readonly child: number }
+  | {
+      readonly _tag: "RestartLimit"
+      readonly child: number
+      readonly exit: X
+      /** How many failures were counted, the last one included. */
+      readonly attempts: number
+      readonly policy: "intensity" | "schedule"
+    }
+
+/** A restart on its way: what must stop, wait and start again because of one failure. */
+export interface GroupRestart<X> {
+  /** Its number. */
+  readonly restart: number
+  /** The child whose failure began it. */
+  readonly child: number
+  readonly exit: X
+  /** Whether it minds everything from its first member on, not its own child alone. */
+  readonly group: boolean
+  /** The first child it may concern. */
+  readonly from: number
+  /** Those that are not yet up again, in start order; never empty. */
+  readonly members: ReadonlyArray<number>
+  readonly stage: Stage
+}
+
+/** The end of a child that came while others were still being started for the first time. */
+export interface EarlyExit<X> {
+  readonly child: number
+  readonly expected: boolean
+  readonly failed: boolean
+  readonly exit: X
+}
+
+export type Phase<X> =
+  | {
+      readonly _tag: "Booting"
+      /** What has ended by itself and is dealt with after the boot. */
+      readonly exits: ReadonlyArray<EarlyExit<X>>
+      /** The boot passes over these: somebody has told them to stop before their turn. */
+      readonly skipped: ReadonlyArray<number>
+    }
+  | { readonly _tag: "Running"; readonly restarts: ReadonlyArray<GroupRestart<X>> }
+  | { readonly _tag: "Ending"; readonly reason: EndReason<X> }
+  | { readonly _tag: "Ended" }
+
+export interface State<X> {
+  readonly options: Options
+  readonly children: ReadonlyArray<Child<X>>
+  readonly phase: Phase<X>
+  readonly window: Window | undefined
+  /** The number of the latest restart. */
+  readonly lastRestart: number
+}
+
+/** A decision in the making. */
+export interface Draft<X> {
+  readonly options: Options
+  readonly nowMillis: number
+  readonly children: Array<Child<X>>
+  readonly actions: Array<Action<X>>
+  phase: Phase<X>
+  window: Window | undefined
+  lastRestart: number
+}
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+export const open = <X>(state: State<X>, nowMillis: number): Draft<X> => ({
+  ...state,
+  nowMillis,
+  children: [...state.children],
+  actions: []
+})
+
+export const close = <X>(draft: Draft<X>): readonly [State<X>, ReadonlyArray<Action<X>>] => {
+  const { options, children, phase, window, lastRestart } = draft
+  return [{ options, children, phase, window, lastRestart }, draft.actions]
+}
+
+export const emit = <X>(draft: Draft<X>, action: Action<X>): void => {
+  draft.actions.push(action)
+}
+
+export const reply = <X>(draft: Draft<X>, request: number, result: Result<X>): void =>
+  emit(draft, { _tag: "Reply", request, result })
+
+export const childAt = <X>(draft: Draft<X>, index: number): Child<X> => draft.children[index]!
+
+/** Where a child stands now. Who has asked for the start or the end that is over is not kept. */
+export const setLife = <X>(draft: Draft<X>, index: number, life: Life.Life<X>): void => {
+  const { incarnation, member, parked, waiting } = childAt(draft, index)
+  draft.children[index] = { member, incarnation, life, ...(parked && { parked }), ...(waiting && { waiting }) }
+}
+
+export const setParked = <X>(draft: Draft<X>, index: number, parked: boolean): void => {
+  draft.children[index] = { ...childAt(draft, index), parked }
+}
+
+/** Lets a request wait until a child is up. */
+export const awaitUp = <X>(draft: Draft<X>, index: number, request: number): void => {
+  const child = childAt(draft, index)
+  draft.children[index] = { ...child, waiting: [...(child.waiting ?? []), request] }
+}
+
+/** Lets a request wait until a child that is stopping has ended. */
+export const awaitStop = <X>(draft: Draft<X>, index: number, request: Request): void => {
+  const child = childAt(draft, index)
+  draft.children[index] = { ...child, afterStop: [...(child.afterStop ?? []), request] }
+}
+
+/** Answers those who wait until a child is up; false if there are none. */
+export const answerWaiting = <X>(draft: Draft<X>, index: number, result: Result<X>): boolean => {
+  const { waiting, ...child } = childAt(draft, index)
+  if (waiting === undefined) return false
+  draft.children[index] = child
+  for (const request of waiting) reply(draft, request, result)
+  return true
+}
+
+/** The highest index that passes the test, or -1. */
+export const lastIndex = <X>(draft: Draft<X>, test: (child: Child<X>, index: number) => boolean): number =>
+  draft.children.findLastIndex(test)
+
+/** Starts a child; `starter` is the request that asks for it, if one does. */
+export const start = <X>(draft: Draft<X>, index: number, starter?: number): void => {
+  setLife(draft, index, Life.starting)
+  const child = childAt(draft, index)
+  const incarnation = child.incarnation + 1
+  draft.children[index] = { ...child, incarnation, ...(starter !== undefined && { starter }) }
+  emit(draft, { _tag: "StartChild", child: index, incarnation })
+}
+
+export const stop = <X>(draft: Draft<X>, index: number): void => {
+  setLife(draft, index, Life.stopping)
+  emit(draft, { _tag: "StopChild", child: index, incarnation: childAt(draft, index).incarnation })
+}
+
+/** Tells whoever waits for this start, if it is a start at all, that it will not come to its end. */
+export const refuseStart = <X>(draft: Draft<X>, index: number, result: Result<X>): void => {
+  const { starter } = childAt(draft, index)
+  if (starter !== undefined) reply(draft, starter, result)
+}

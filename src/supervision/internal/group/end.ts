@@ -1,0 +1,34 @@
+/**
+ * The end of a supervisor: everything stops in reverse order, one at a time, then it ends for the reason that was first.
+ */
+import { answerWaiting, childAt, type EndReason, emit, lastIndex, refuseStart, stop, type Draft } from "./draft.ts"
+
+/** Begins the end, unless one has begun. From here on nothing is restarted and nothing counted. */
+export const end = <X>(draft: Draft<X>, reason: EndReason<X>): void => {
+  const { phase } = draft
+  if (phase._tag === "Ending" || phase._tag === "Ended") return
+  draft.phase = { _tag: "Ending", reason }
+  if (phase._tag === "Running") {
+    for (const { restart, stage } of phase.restarts) {
+      if (stage._tag === "Delaying") emit(draft, { _tag: "CancelSleep", restart })
+    }
+  }
+  for (const index of draft.children.keys()) answerWaiting(draft, index, { _tag: "SupervisorStopping" })
+  // Nothing depends on a child that is not up: its start need not wait for the later siblings to stop.
+  for (let index = draft.children.length - 1; index >= 0; index--) {
+    if (childAt(draft, index).life._tag !== "Starting") continue
+    refuseStart(draft, index, { _tag: "SupervisorStopping" })
+    stop(draft, index)
+  }
+}
+
+/** Takes the next step of the end. A zombie has had its time and is not waited for again. */
+export const advanceEnding = <X>(draft: Draft<X>, reason: EndReason<X>): void => {
+  const last = lastIndex(draft, ({ life }) => life._tag === "Up" || life._tag === "Stopping")
+  if (last === -1) {
+    draft.phase = { _tag: "Ended" }
+    emit(draft, { _tag: "End", reason })
+  } else if (childAt(draft, last).life._tag === "Up") {
+    stop(draft, last)
+  }
+}

@@ -1,0 +1,283 @@
+/**
+ * Decides what a static supervisor does: who is started, stopped and restarted, in which order, and when it gives up.
+ *
+ * Pure: `boot` gives the first state, `decide` takes a state and an event to the next state and the actions to run. No
+ * clock, no fiber. A shell owns one state, feeds it one event after the other (never two at a time) and runs the
+ * actions of each decision in the order given, without waiting for what they start; whatever comes of an action comes
+ * back as an event. `X` is what the ending of a child means to the shell (exit reason, start error, reason of a stop):
+ * it is passed on and never looked at. Children are named by their index in `options.members`, starts by a number that
+ * grows by one with each start of that child.
+ *
+ * **Actions, and the events the shell owes for them**
+ *
+ * - `StartChild(child, incarnation)`: exactly one `ChildStarted`, or `StartFailed` with everything of it released. If it
+ *   has failed and that takes too long, one `ReleaseTimedOut` before.
+ * - A child that ends by itself after `ChildStarted`: one `ChildExited` at its death (`expected` as in
+ *   `ExitReason.isExpected`), then, without being asked, the same answer as to `StopChild`. A resource that is no longer
+ *   good: one `ChildExited`; it is told to stop when nobody holds it any more.
+ * - `StopChild(child, incarnation)`: interrupt the start if it is still starting, else stop it by its own shutdown. One
+ *   `ChildStopped` when its fiber and scope have ended, or one `ReleaseTimedOut(exit)` when that took longer than its
+ *   limit, and a late `ChildStopped` if it ends after all. It may come for a child that timed out before: wait again.
+ * - `AskSchedule(restart, child, incarnation, exit)`: step that child's restart schedule; one `Verdict`. Without a
+ *   schedule: `Delay` of 0.
+ * - `Sleep(restart, millis)`: one `DelayPassed`; `CancelSleep(restart)`: none.
+ * - `Reply(request, result)`: the answer to a request; each gets exactly one.
+ * - `Forget(child)`: a temporary child has ended; it is never spoken of again.
+ * - `BootSucceeded`: all children are up. At most once, and never after a failed or stopped boot.
+ * - `End(reason)`: nothing runs any more and nothing will. Only requests are still answered after it. A zombie may be
+ *   left, see below.
+ *
+ * Answers that crossed with a decision (an old incarnation, a restart that was absorbed, a `ChildStarted` after its
+ * `StopChild`) change nothing, so the shell need not filter them.
+ *
+ * **Guarantees**
+ *
+ * - Boot starts in list order, one at a time. A failed start stops what runs, in reverse, and ends the supervisor. What
+ *   ends by itself meanwhile is dealt with when the boot is over, unless somebody terminates it before that.
+ * - Requests are served at once, during the boot, too. A child that is terminated before the boot has come to it is passed
+ *   over; one that is starting is interrupted, and the boot goes on. A start that was asked for is no part of the boot: the
+ *   boot neither waits for it nor ends with it.
+ * - One failure event is one entry of the intensity (unless the child is not `counted`) and one question to the
+ *   schedule of the child that failed; the end of a sibling that is going to be stopped for it is none. A start that
+ *   fails again, or a dead child that does not release what it holds within its limit, is a failure of its own.
+ * - A failure's restart (see `groupRestart.ts`) takes in the restarts it overlaps; those without a common child run side by side.
+ *   A start that fails makes `oneForAll` stop what was already restarted and begin from the first child, `restForOne`
+ *   go on from the failing one, `oneForOne` retry that child alone.
+ * - The end of a resource restarts it and every later sibling, under every strategy. So does the failure of a later
+ *   sibling, if the resource is rebuilt with its holders: it may have failed because the resource is broken. That is one
+ *   failure event, of the sibling. An expected end that is followed by a restart says nothing of the resource. Under `oneForOne` a later sibling
+ *   that is down stays down; under a group strategy one that is down comes back with its group.
+ * - Nothing starts while its former incarnation, or in a group a later child, still stops. Only starts that are
+ *   interrupted stop out of order: nothing depends on them yet.
+ * - A stop may come at any time: it interrupts starts, cancels delays, stops all in reverse, one at a time.
+ * - A zombie (it outlived its limit and the kill) keeps its place taken. In a restart that is a failure, and the next
+ *   attempt is to stop it again; at the end of the supervisor, or if temporary, it is left behind for the shell to report.
+ *
+ * **In Erlang/OTP**
+ *
+ * The callbacks of `supervisor` as one function. On purpose different: a start is interrupted rather than waited for, and a
+ * supervisor answers while it boots;
+ * `terminateChild` takes one child out of a pending group restart, where OTP would leave the whole group down.
+ */
+import { make } from "../core/intensity.ts"
+import * as Life from "../core/life.ts"
+import { restartsAfter } from "../core/restartType.ts"
+import {
+  type Action,
+  answerWaiting,
+  childAt,
+  type ChildReport,
+  close,
+  type Draft,
+  type EarlyExit,
+  emit,
+  type Event,
+  open,
+  type Options,
+  type Phase,
+  reply,
+  setLife,
+  start,
+  type State
+} from "./draft.ts"
+import { advanceEnding, end } from "./end.ts"
+import { advanceRestarts, delayPassed, failed, judge } from "./groupRestart.ts"
+import { isSignificant, isTemporary, type Member, restartOf } from "./member.ts"
+import { isMember, isRestarting, joinRestart, leaveRestart, resourceRestart } from "./openRestarts.ts"
+import { handleRequest, isWaitersAffair, rest } from "./requests.ts"
+
+export { validate } from "./validate.ts"
+export type { Verdict } from "../core/restart.ts"
+export type { Member } from "./member.ts"
+export type { Action, EndReason, Event, Options, Result, State } from "./draft.ts"
+
+// ---- constructors -------------------------------------------------------------------------------------------------
+
+/** The first state of a supervisor, and its first actions. */
+export const boot = <X>(options: Options): readonly [State<X>, ReadonlyArray<Action<X>>] => {
+  const children = options.members.map((member) => ({ member, incarnation: 0, life: Life.down }))
+  const window = options.intensity === undefined ? undefined : make(options.intensity)
+  const phase = { _tag: "Booting", exits: [], skipped: [] } as const
+  const draft = open<X>({ options, children, phase, window, lastRestart: 0 }, 0)
+  advance(draft)
+  return close(draft)
+}
+
+// ---- operations ---------------------------------------------------------------------------------------------------
+
+/** Takes one event. `nowMillis` is the time of a monotonic clock. */
+export const decide = <X>(
+  state: State<X>,
+  event: Event<X>,
+  nowMillis: number
+): readonly [State<X>, ReadonlyArray<Action<X>>] => {
+  const draft = open(state, nowMillis)
+  handle(draft, event)
+  advance(draft)
+  return close(draft)
+}
+
+/** What the shell knows of the process of a start. The core hears of it a little later. */
+export type Sight = "up" | "dead" | undefined
+
+/** What `whichChildren` shows of a child. */
+export interface ChildView {
+  readonly id: string
+  readonly kind: Member["kind"]
+  readonly state: "starting" | "running" | "restarting" | "stopping" | "stopped"
+}
+
+/**
+ * All children in start order, without the temporary ones that have ended. `look` says what can be seen of a start by now:
+ * a process that is up may have answered somebody, although its Layer is not built yet; one that is dead may still be
+ * released.
+ */
+export const whichChildren = <X>(
+  state: State<X>,
+  look: (child: number, incarnation: number) => Sight = () => undefined
+): ReadonlyArray<ChildView> =>
+  state.children.flatMap((child, index) => {
+    const { incarnation, life, member } = child
+    const sight = look(index, incarnation)
+    if (life._tag === "Dropped" || (sight === "dead" && isTemporary(child))) return []
+    const { id, kind } = member
+    if (life._tag === "Starting" && sight === "up") return [{ id, kind, state: "running" }]
+    return [{ id, kind, state: isRestarting(state, index) ? "restarting" : shown[life._tag] }]
+  })
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+const shown = { Starting: "starting", Up: "running", Stopping: "stopping", Down: "stopped", Zombie: "stopped" } as const
+
+const handle = <X>(draft: Draft<X>, event: Event<X>): void => {
+  switch (event._tag) {
+    case "ChildStarted":
+    case "StartFailed":
+    case "ChildExited":
+    case "ChildStopped":
+    case "ReleaseTimedOut":
+      if (draft.children[event.child]?.incarnation === event.incarnation) handleReport(draft, event)
+      return
+    case "Verdict":
+      return judge(draft, event.restart, event.verdict)
+    case "DelayPassed":
+      return delayPassed(draft, event.restart)
+    case "StopRequested":
+      return end(draft, { _tag: "Requested", reason: event.reason })
+    case "TerminateRequested":
+    case "RestartRequested":
+    case "ParkRequested":
+    case "UpRequested":
+      return handleRequest(draft, event)
+  }
+}
+
+/** Where the child stands now is decided by the life it has; what follows for the others, here. */
+const handleReport = <X>(draft: Draft<X>, report: ChildReport<X>): void => {
+  const { child } = report
+  const before = childAt(draft, child)
+  const heard = Life.hear(before.life, report)
+  if (heard === undefined) return
+  const { life } = heard
+  switch (heard.what) {
+    case "started":
+      return started(draft, child)
+    case "startFailed":
+      return startFailed(draft, child, life, exitOf(report), report._tag === "StartFailed")
+    case "exited":
+      return exited(draft, report as EarlyExit<X>, life)
+    case "stopped":
+      // Of a zombie everything was said when it was left behind.
+      return rest(draft, child, isTemporary(before) && before.life._tag !== "Zombie" ? Life.dropped : life)
+    case "overdue":
+      return overdue(draft, child, life, exitOf(report))
+  }
+}
+
+const exitOf = <X>(report: ChildReport<X>): X => (report as Extract<ChildReport<X>, { readonly exit: X }>).exit
+
+const started = <X>(draft: Draft<X>, child: number): void => {
+  const { starter } = childAt(draft, child)
+  setLife(draft, child, Life.up)
+  leaveRestart(draft, child)
+  if (starter !== undefined) reply(draft, starter, { _tag: "Done" })
+  answerWaiting(draft, child, { _tag: "Done" })
+}
+
+/** A start has failed, and is released, or does not let go of what it holds: then a resource is not to blame. */
+const startFailed = <X>(
+  draft: Draft<X>,
+  child: number,
+  life: Life.Life<X>,
+  exit: X,
+  isSuspicious: boolean
+): void => {
+  const { starter } = childAt(draft, child)
+  setLife(draft, child, life)
+  const isTold = isWaitersAffair(draft, child, exit)
+  if (starter !== undefined) return reply(draft, starter, { _tag: "StartFailed", exit })
+  if (isTold) return
+  if (draft.phase._tag === "Booting") return end(draft, { _tag: "BootFailed", child, exit })
+  return failed(draft, { child, exit, isSuspicious })
+}
+
+const exited = <X>(draft: Draft<X>, early: EarlyExit<X>, life: Life.Life<X>): void => {
+  const { child, expected, exit, failed } = early
+  // A resource is released when those who hold it have ended: until then it counts as up.
+  if (childAt(draft, child).member.kind === "child") setLife(draft, child, life)
+  if (draft.phase._tag === "Booting") {
+    draft.phase = { ...draft.phase, exits: [...draft.phase.exits, { child, expected, exit, failed }] }
+  } else {
+    conclude(draft, early)
+  }
+}
+
+/** Draws the conclusion from the end of a child: a restart, the end of the supervisor, or none. */
+const conclude = <X>(draft: Draft<X>, early: EarlyExit<X>): void => {
+  const { child, expected, exit } = early
+  if (draft.phase._tag !== "Running" || isMember(draft, child)) return
+  if (restartsAfter(restartOf(childAt(draft, child).member), expected)) {
+    // Only after the boot: it was dead already when a resource's restart looked for those it had to stop.
+    const around = resourceRestart(draft, child)
+    if (around !== undefined) return joinRestart(draft, child, around)
+    return failed(draft, { child, exit, isSuspicious: early.failed && childAt(draft, child).member.kind === "child" })
+  }
+  if (shutsDown(draft, child)) end(draft, { _tag: "AutoShutdown", child })
+}
+
+const shutsDown = <X>(draft: Draft<X>, ended: number): boolean => {
+  const { autoShutdown } = draft.options
+  if (autoShutdown === "never" || !isSignificant(childAt(draft, ended))) return false
+  if (autoShutdown === "anySignificant") return true
+  return !draft.children.some((child, index) => isSignificant(child) && isActive(draft, index))
+}
+
+/** Up or on its way there; a temporary child that its group will stop is not. */
+const isActive = <X>(draft: Draft<X>, index: number): boolean => {
+  const { _tag } = childAt(draft, index).life
+  return isRestarting(draft, index) || (!isMember(draft, index) && (_tag === "Up" || _tag === "Starting"))
+}
+
+/** A child is not released in time. If it is to be started again, that is as if its start had failed. */
+const overdue = <X>(draft: Draft<X>, child: number, life: Life.Life<X>, exit: X): void => {
+  if (isTemporary(childAt(draft, child))) return rest(draft, child, Life.dropped)
+  rest(draft, child, life)
+  if (isWaitersAffair(draft, child, exit)) return
+  if (isMember(draft, child)) failed(draft, { child, exit, isSuspicious: false })
+}
+
+const advance = <X>(draft: Draft<X>): void => {
+  if (draft.phase._tag === "Booting") advanceBoot(draft, draft.phase)
+  if (draft.phase._tag === "Running") advanceRestarts(draft)
+  if (draft.phase._tag === "Ending") advanceEnding(draft, draft.phase.reason)
+}
+
+const advanceBoot = <X>(draft: Draft<X>, { exits, skipped }: Extract<Phase<X>, { readonly _tag: "Booting" }>): void => {
+  // The boot's own start of a child is the first one.
+  if (draft.children.some(({ incarnation, life }) => life._tag === "Starting" && incarnation === 1)) return
+  const next = draft.children.findIndex(({ incarnation }, index) => incarnation === 0 && !skipped.includes(index))
+  if (next !== -1) return start(draft, next)
+  draft.phase = { _tag: "Running", restarts: [] }
+  emit(draft, { _tag: "BootSucceeded" })
+  for (const exit of exits) conclude(draft, exit)
+}

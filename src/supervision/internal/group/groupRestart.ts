@@ -1,0 +1,86 @@
+/**
+ * What one failure makes stop, wait and start again.
+ *
+ * A restart goes through the steps of `core/restart.ts`, each only when the one before is done: its members that run are
+ * stopped in reverse order and released; the schedule has spoken; the delay passes; the members start in order, one at a
+ * time.
+ *
+ * That of a *group* (a group strategy, or a resource failed) looks at everything from its first member on: while any of
+ * it still stops, it starts nothing. That of a single child minds only this child.
+ */
+import { record } from "../core/intensity.ts"
+import * as Life from "../core/life.ts"
+import * as Restart from "../core/restart.ts"
+import { childAt, type Draft, emit, type GroupRestart, lastIndex, refuseStart, start, stop } from "./draft.ts"
+import { end } from "./end.ts"
+import { findRestart, leaveRestart, restartsOf, setRestarts, setStage } from "./openRestarts.ts"
+import { type Failure, whoRestarts } from "./whoRestarts.ts"
+
+/** A child has failed by itself: counts it, and begins a restart, or the end. */
+export const failed = <X>(draft: Draft<X>, failure: Failure<X>): void => {
+  const { child, exit } = failure
+  if (draft.phase._tag !== "Running") return
+  if (draft.window !== undefined && childAt(draft, child).member.counted !== false) {
+    const [window, exceeded] = record(draft.window, draft.nowMillis)
+    draft.window = window
+    if (exceeded) return end(draft, { _tag: "RestartLimit", child, exit, attempts: window.count, policy: "intensity" })
+  }
+  const affected = whoRestarts(draft, failure)
+  for (const member of affected.members) leaveRestart(draft, member)
+  for (const member of affected.members.toReversed()) {
+    if (childAt(draft, member).life._tag !== "Starting") continue
+    refuseStart(draft, member, { _tag: "ChildRestarting" })
+    stop(draft, member)
+  }
+  const restart = ++draft.lastRestart
+  setRestarts(draft, [...restartsOf(draft), { restart, child, exit, ...affected, stage: Restart.asking }])
+  emit(draft, { _tag: "AskSchedule", restart, child, incarnation: childAt(draft, child).incarnation, exit })
+}
+
+/** Takes in what the schedule says. */
+export const judge = <X>(draft: Draft<X>, number: number, verdict: Restart.Verdict): void => {
+  const found = findRestart(draft, number)
+  if (found?.stage._tag !== "Asking") return
+  const { child, exit, members } = found
+  if (verdict._tag === "Delay") return setStage(draft, number, Restart.granted(verdict.millis))
+  // Taken out by `terminateChild` meanwhile: its siblings still come back, and its schedule has no say in that.
+  if (!members.includes(child)) return setStage(draft, number, Restart.due)
+  end(draft, { _tag: "RestartLimit", child, exit, attempts: verdict.attempts, policy: "schedule" })
+}
+
+/** Its delay is over. */
+export const delayPassed = <X>(draft: Draft<X>, number: number): void => {
+  if (findRestart(draft, number)?.stage._tag === "Delaying") setStage(draft, number, Restart.due)
+}
+
+/** Takes whatever step each restart is ready for. */
+export const advanceRestarts = <X>(draft: Draft<X>): void => {
+  for (const restart of restartsOf(draft)) advance(draft, restart)
+}
+
+const advance = <X>(draft: Draft<X>, restart: GroupRestart<X>): void => {
+  const last = lastInTheWay(draft, restart)
+  const inTheWay = last === -1 ? Life.down : childAt(draft, last).life
+  switch (Restart.nextStep(restart.stage, inTheWay)) {
+    case "stop":
+      return stop(draft, last)
+    case "wait":
+      return
+    case "delay":
+      return delay(draft, restart)
+    case "start":
+      return start(draft, restart.members[0]!)
+  }
+}
+
+const delay = <X>(draft: Draft<X>, { restart, stage }: GroupRestart<X>): void => {
+  if (stage._tag !== "Granted") return
+  setStage(draft, restart, Restart.delaying)
+  emit(draft, { _tag: "Sleep", restart, millis: stage.millis })
+}
+
+/** The last child that keeps this restart from starting its next member. */
+const lastInTheWay = <X>(draft: Draft<X>, { group, members }: GroupRestart<X>): number =>
+  lastIndex(draft, ({ life }, index) =>
+    members.includes(index) ? life._tag !== "Down" : group && index > members[0]! && life._tag === "Stopping"
+  )

@@ -1,0 +1,162 @@
+/**
+ * `terminateChild`, `restartChild` and parking: what people ask of a running supervisor. Nothing here counts as a failure or
+ * makes the supervisor shut down by itself.
+ *
+ * A request for a child that is just stopping waits for the end of it and is then looked at, as it would wait in the
+ * mailbox of OTP's supervisor. A resource cannot be asked for: later siblings would be left with a dead one.
+ *
+ * All of it holds during the boot, too. A child that the boot has not come to can be told to stop, and is then passed over;
+ * asking for its start undoes that.
+ */
+import * as Life from "../core/life.ts"
+import {
+  answerWaiting,
+  awaitStop,
+  awaitUp,
+  childAt,
+  type Draft,
+  emit,
+  refuseStart,
+  reply,
+  setLife,
+  setParked,
+  start,
+  stop
+} from "./draft.ts"
+import { isTemporary, type Request } from "./member.ts"
+import { isRestarting, joinRestart, leaveRestart, resourceRestart, strategyRestart } from "./openRestarts.ts"
+
+export const handleRequest = <X>(draft: Draft<X>, request: Request): void => {
+  if (draft.phase._tag !== "Running" && draft.phase._tag !== "Booting")
+    return reply(draft, request.request, { _tag: "SupervisorStopping" })
+  const index = draft.children.findIndex(
+    ({ life, member }) => member.id === request.id && member.kind === "child" && life._tag !== "Dropped"
+  )
+  if (index === -1) return reply(draft, request.request, { _tag: "ChildNotFound" })
+  if (request._tag !== "TerminateRequested") setParked(draft, index, request._tag === "ParkRequested")
+  if (request._tag === "UpRequested") return bringUp(draft, index, request)
+  return request._tag === "RestartRequested" ? restart(draft, index, request) : terminate(draft, index, request)
+}
+
+const terminate = <X>(draft: Draft<X>, index: number, request: Request): void => {
+  answerWaiting(draft, index, { _tag: "StartInterrupted" })
+  leaveRestart(draft, index)
+  forgetEarlyExit(draft, index)
+  if (isBefore(draft, index)) return passOver(draft, index, request)
+  switch (childAt(draft, index).life._tag) {
+    case "Starting":
+    case "Up":
+      refuseStart(draft, index, { _tag: "StartInterrupted" })
+      stop(draft, index)
+      return awaitStop(draft, index, request)
+    case "Stopping":
+      return awaitStop(draft, index, request)
+    case "Zombie":
+    case "Down":
+    case "Dropped":
+      return reply(draft, request.request, { _tag: "Done" })
+  }
+}
+
+/** Whether the boot has not come to this child. */
+const isBefore = <X>({ children, phase }: Draft<X>, index: number): boolean =>
+  phase._tag === "Booting" && children[index]!.incarnation === 0
+
+const forgetEarlyExit = <X>(draft: Draft<X>, index: number): void => {
+  const { phase } = draft
+  if (phase._tag === "Booting") {
+    draft.phase = { ...phase, exits: phase.exits.filter(({ child }) => child !== index) }
+  }
+}
+
+/** The boot is not to start this child. */
+const passOver = <X>(draft: Draft<X>, index: number, { request }: Request): void => {
+  setSkipped(draft, index, true)
+  if (isTemporary(childAt(draft, index))) rest(draft, index, Life.dropped)
+  reply(draft, request, { _tag: "Done" })
+}
+
+const setSkipped = <X>(draft: Draft<X>, index: number, isSkipped: boolean): void => {
+  const { phase } = draft
+  if (phase._tag !== "Booting") return
+  const others = phase.skipped.filter((child) => child !== index)
+  draft.phase = { ...phase, skipped: isSkipped ? [...others, index] : others }
+}
+
+const restart = <X>(draft: Draft<X>, index: number, request: Request): void => {
+  if (isRestarting(draft, index)) return reply(draft, request.request, { _tag: "ChildRestarting" })
+  if (isBefore(draft, index)) {
+    // Its turn comes.
+    setSkipped(draft, index, false)
+    return reply(draft, request.request, { _tag: "ChildRestarting" })
+  }
+  const { life } = childAt(draft, index)
+  switch (life._tag) {
+    case "Starting":
+      return reply(draft, request.request, { _tag: "ChildRestarting" })
+    case "Up":
+      return reply(draft, request.request, { _tag: "ChildRunning" })
+    case "Stopping":
+      return awaitStop(draft, index, request)
+    case "Zombie":
+      return reply(draft, request.request, { _tag: "StartFailed", exit: life.exit })
+    case "Dropped":
+      return reply(draft, request.request, { _tag: "ChildNotFound" })
+    case "Down": {
+      const around = resourceRestart(draft, index) ?? strategyRestart(draft, index)
+      if (around === undefined) return start(draft, index, request.request)
+      joinRestart(draft, index, around)
+      return reply(draft, request.request, { _tag: "ChildRestarting" })
+    }
+  }
+}
+
+const bringUp = <X>(draft: Draft<X>, index: number, request: Request): void => {
+  const { life } = childAt(draft, index)
+  if (isBefore(draft, index)) {
+    setSkipped(draft, index, false)
+  } else if (!isRestarting(draft, index)) {
+    switch (life._tag) {
+      case "Up":
+        return reply(draft, request.request, { _tag: "Done" })
+      case "Stopping":
+        return awaitStop(draft, index, request)
+      case "Zombie":
+        setParked(draft, index, true)
+        return reply(draft, request.request, { _tag: "StartFailed", exit: life.exit })
+      case "Down":
+        bringBack(draft, index)
+    }
+  }
+  awaitUp(draft, index, request.request)
+}
+
+const bringBack = <X>(draft: Draft<X>, index: number): void => {
+  const around = resourceRestart(draft, index) ?? strategyRestart(draft, index)
+  if (around === undefined) start(draft, index)
+  else joinRestart(draft, index, around)
+}
+
+/** A start of a child has failed: if somebody waits for the child, that is theirs to deal with, and the child is parked. */
+export const isWaitersAffair = <X>(draft: Draft<X>, index: number, exit: X): boolean => {
+  if (!answerWaiting(draft, index, { _tag: "StartFailed", exit })) return false
+  setParked(draft, index, true)
+  leaveRestart(draft, index)
+  forgetEarlyExit(draft, index)
+  return true
+}
+
+/** A child has stopped, or is past waiting for: it rests as it is told, and whoever waited for that is served. */
+export const rest = <X>(draft: Draft<X>, index: number, resting: Life.Life<X>): void => {
+  const requests = childAt(draft, index).afterStop ?? []
+  setLife(draft, index, resting)
+  if (resting._tag === "Dropped") {
+    leaveRestart(draft, index)
+    emit(draft, { _tag: "Forget", child: index })
+  }
+  // Those asking for the end have it, even if a group takes the child up again; the others are served in turn.
+  const asked = requests.findIndex(({ _tag }) => _tag === "RestartRequested" || _tag === "UpRequested")
+  const ended = asked === -1 ? requests.length : asked
+  for (const { request } of requests.slice(0, ended)) reply(draft, request, { _tag: "Done" })
+  for (const request of requests.slice(ended)) handleRequest(draft, request)
+}

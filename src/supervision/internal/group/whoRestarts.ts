@@ -1,0 +1,75 @@
+/**
+ * Which children restart when one of them has failed: under each strategy, and with the resources it may hold.
+ *
+ * | strategy     | restarts                                  |
+ * | ------------ | ----------------------------------------- |
+ * | `oneForOne`  | the child that failed                     |
+ * | `restForOne` | that child, and all that come after it    |
+ * | `oneForAll`  | all                                       |
+ *
+ * Under every strategy the end of a resource restarts it and all that come after it. So does the failure of a child that
+ * comes after it, if the resource is rebuilt with its holders and may be what is wrong.
+ */
+import { childAt, type Draft } from "./draft.ts"
+import { resourceRestart, restartsOf } from "./openRestarts.ts"
+
+export interface Failure<X> {
+  readonly child: number
+  readonly exit: X
+  /** Whether a resource it holds may be the cause. */
+  readonly isSuspicious: boolean
+}
+
+/** The children that restart, and whether they do so as a group. */
+export interface Affected {
+  readonly members: ReadonlyArray<number>
+  readonly group: boolean
+  /** The first child it may concern. */
+  readonly from: number
+}
+
+export const whoRestarts = <X>(draft: Draft<X>, { child, isSuspicious }: Failure<X>): Affected => {
+  const from = Math.min(firstByStrategy(draft, child), isSuspicious ? firstResourceHeld(draft, child) : Infinity)
+  const members = gather(draft, child, from)
+  return { members, group: from !== Infinity || members.length > 1, from: Math.min(from, members[0]!) }
+}
+
+/** The first child that is to restart because this one failed; infinity if it is this one alone. */
+const firstByStrategy = <X>(draft: Draft<X>, child: number): number => {
+  const isResource = childAt(draft, child).member.kind === "resource"
+  switch (draft.options.strategy) {
+    case "oneForAll":
+      return 0
+    case "restForOne":
+      return child
+    case "oneForOne":
+      return isResource ? child : Infinity
+  }
+}
+
+/** The first resource this child holds that is to be rebuilt with its holders; infinity if there is none. */
+const firstResourceHeld = <X>(draft: Draft<X>, child: number): number => {
+  const held = draft.children.findIndex(
+    ({ member }, at) => at < child && member.kind === "resource" && member.rebuild === "withHolder"
+  )
+  return held === -1 ? Infinity : held
+}
+
+/**
+ * The failed child, all from the first one on, and the members of every restart these meet. Under a group strategy a child
+ * that is down comes back with its group, unless it is parked; after the end of a resource it stays as it was. A child that
+ * fails while it waits for a resource takes that whole restart along.
+ */
+const gather = <X>(draft: Draft<X>, child: number, from: number): ReadonlyArray<number> => {
+  const awaited = resourceRestart(draft, child)
+  const met = restartsOf(draft).filter(
+    (restart) => restart === awaited || restart.members.some((member) => member >= from)
+  )
+  const joins = new Set([child, ...met.flatMap(({ members }) => members)])
+  return draft.children.flatMap(({ life, parked }, other) => {
+    if (life._tag === "Dropped") return []
+    const active = life._tag === "Up" || life._tag === "Starting"
+    const named = other >= from && (active || (draft.options.strategy !== "oneForOne" && parked !== true))
+    return named || joins.has(other) ? [other] : []
+  })
+}
