@@ -1,5 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { begun, decide, type Action, type Event, type Single } from "../../../src/supervision/internal/core/singleChild.ts"
+import {
+  begun,
+  decide,
+  type Action,
+  type Event,
+  type Single
+} from "../../../src/supervision/internal/core/singleChild.ts"
 import type { Restart } from "../../../src/supervision/RestartPolicy.ts"
 import { forAll, type Choices } from "../../fixtures/property.ts"
 

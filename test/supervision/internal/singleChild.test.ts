@@ -1,5 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
-import { begun, decide, type Action, type Event, type Single } from "../../../src/supervision/internal/core/singleChild.ts"
+import {
+  begun,
+  decide,
+  type Action,
+  type Event,
+  type Single
+} from "../../../src/supervision/internal/core/singleChild.ts"
 import type { Restart } from "../../../src/supervision/RestartPolicy.ts"
 
 const crash: Event<string> = { _tag: "ChildExited", expected: false, exit: "crash" }
@@ -163,7 +169,8 @@ describe("a child that is told to stop", () => {
       for (const event of [allowed(), delay(0), passed(), started, crash, exhausted()]) {
         assert.deepStrictEqual(decide(child, event, "permanent"), [child, []])
       }
-      for (const event of [stopped, late]) assert.deepStrictEqual(decide(child, event, "permanent")[1], [{ _tag: "Forget" }])
+      for (const event of [stopped, late])
+        assert.deepStrictEqual(decide(child, event, "permanent")[1], [{ _tag: "Forget" }])
     })
   }
 

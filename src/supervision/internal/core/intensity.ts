@@ -75,5 +75,5 @@ export const record = (window: Window, nowMillis: number): readonly [window: Win
 const oldestFirst = (latest: Entry | undefined): ReadonlyArray<number> => {
   const times: Array<number> = []
   for (let entry = latest; entry !== undefined; entry = entry.before) times.push(entry.atMillis)
-  return times.reverse()
+  return times.toReversed()
 }

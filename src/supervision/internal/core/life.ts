@@ -82,5 +82,4 @@ const heardStopped: Heard<never> = { life: down, what: "stopped" }
 const zombie = <X>(exit: X): Life<X> => ({ _tag: "Zombie", exit })
 
 /** A start that failed before it could be interrupted has released everything as well. */
-const isReleased = (report: Report<unknown>): boolean =>
-  report._tag === "ChildStopped" || report._tag === "StartFailed"
+const isReleased = (report: Report<unknown>): boolean => report._tag === "ChildStopped" || report._tag === "StartFailed"

@@ -85,7 +85,9 @@ export const decide = <X>(child: Single<X>, event: Event<X>, type: RestartType):
     case "Verdict":
       return judged(child, event.ticket, event.verdict)
     case "DelayPassed":
-      return isAt(child, "Delaying", event.ticket) ? advance(child, { ...child.restart, stage: Restart.due }) : [child, none]
+      return isAt(child, "Delaying", event.ticket)
+        ? advance(child, { ...child.restart, stage: Restart.due })
+        : [child, none]
     case "StopRequested":
       return stop(child)
     default:
@@ -123,9 +125,7 @@ const reported = <X>(child: Single<X>, report: Life.Report<X>, type: RestartType
     case "stopped":
       return restart === undefined ? [rests(child, Life.dropped), forget] : advance({ ...child, life }, restart)
     case "overdue":
-      return restart === undefined
-        ? [rests(child, Life.dropped), forget]
-        : failed(child, life, exitOf(report))
+      return restart === undefined ? [rests(child, Life.dropped), forget] : failed(child, life, exitOf(report))
   }
 }
 
@@ -177,7 +177,10 @@ const advance = <X>({ incarnation, life }: Single<X>, restart: Pending<X>): Deci
       return [{ incarnation, life, restart }, none]
     case "delay": {
       const millis = (stage as Extract<Restart.Stage, { readonly _tag: "Granted" }>).millis
-      return [{ incarnation, life, restart: { ...restart, stage: Restart.delaying } }, [{ _tag: "Sleep", ticket, millis }]]
+      return [
+        { incarnation, life, restart: { ...restart, stage: Restart.delaying } },
+        [{ _tag: "Sleep", ticket, millis }]
+      ]
     }
     case "start":
       return [{ incarnation: incarnation + 1, life: Life.starting, restart }, start]

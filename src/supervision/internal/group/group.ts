@@ -183,18 +183,18 @@ const handleReport = <X>(draft: Draft<X>, report: ChildReport<X>): void => {
     case "started":
       return started(draft, child)
     case "startFailed":
-      return startFailed(draft, child, life, exitOf(report), report._tag === "StartFailed")
+      return startFailed(draft, report as FailedStart<X>, life)
     case "exited":
       return exited(draft, report as EarlyExit<X>, life)
     case "stopped":
       // Of a zombie everything was said when it was left behind.
       return rest(draft, child, isTemporary(before) && before.life._tag !== "Zombie" ? Life.dropped : life)
     case "overdue":
-      return overdue(draft, child, life, exitOf(report))
+      return overdue(draft, report as FailedStart<X>, life)
   }
 }
 
-const exitOf = <X>(report: ChildReport<X>): X => (report as Extract<ChildReport<X>, { readonly exit: X }>).exit
+type FailedStart<X> = Extract<ChildReport<X>, { readonly _tag: "StartFailed" | "ReleaseTimedOut" }>
 
 const started = <X>(draft: Draft<X>, child: number): void => {
   const { starter } = childAt(draft, child)
@@ -205,20 +205,14 @@ const started = <X>(draft: Draft<X>, child: number): void => {
 }
 
 /** A start has failed, and is released, or does not let go of what it holds: then a resource is not to blame. */
-const startFailed = <X>(
-  draft: Draft<X>,
-  child: number,
-  life: Life.Life<X>,
-  exit: X,
-  isSuspicious: boolean
-): void => {
+const startFailed = <X>(draft: Draft<X>, { _tag, child, exit }: FailedStart<X>, life: Life.Life<X>): void => {
   const { starter } = childAt(draft, child)
   setLife(draft, child, life)
   const isTold = isWaitersAffair(draft, child, exit)
   if (starter !== undefined) return reply(draft, starter, { _tag: "StartFailed", exit })
   if (isTold) return
   if (draft.phase._tag === "Booting") return end(draft, { _tag: "BootFailed", child, exit })
-  return failed(draft, { child, exit, isSuspicious })
+  return failed(draft, { child, exit, isSuspicious: _tag === "StartFailed" })
 }
 
 const exited = <X>(draft: Draft<X>, early: EarlyExit<X>, life: Life.Life<X>): void => {
@@ -259,7 +253,7 @@ const isActive = <X>(draft: Draft<X>, index: number): boolean => {
 }
 
 /** A child is not released in time. If it is to be started again, that is as if its start had failed. */
-const overdue = <X>(draft: Draft<X>, child: number, life: Life.Life<X>, exit: X): void => {
+const overdue = <X>(draft: Draft<X>, { child, exit }: FailedStart<X>, life: Life.Life<X>): void => {
   if (isTemporary(childAt(draft, child))) return rest(draft, child, Life.dropped)
   rest(draft, child, life)
   if (isWaitersAffair(draft, child, exit)) return

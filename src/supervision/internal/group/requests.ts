@@ -126,6 +126,9 @@ const bringUp = <X>(draft: Draft<X>, index: number, request: Request): void => {
         return reply(draft, request.request, { _tag: "StartFailed", exit: life.exit })
       case "Down":
         bringBack(draft, index)
+        break
+      case "Starting":
+      case "Dropped":
     }
   }
   awaitUp(draft, index, request.request)
