@@ -226,15 +226,36 @@ export const start = <S, E = never, R = never, const N extends string | Registry
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The state, or what a function makes of it. The function runs in the agent.
+ * Gives the state, or what a function makes of it. The function runs in the agent.
+ *
+ * **Details**
+ *
+ * It waits at most `timeout`, 5 seconds by default.
  *
  * **Errors**
  *
- * - `CallError` as for any call: waits at most `timeout` (default 5 seconds).
+ * - `CallError`, as for any call of a server.
  *
  * **Gotchas**
  *
- * The state is shared, not copied: it is a value, and not to be changed in place.
+ * The state is shared, not copied. Do not change it in place.
+ *
+ * **Example** (Reading a part of the state)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const names = yield* Agent.start(Effect.succeed(["ann", "bob"]))
+ *   return [yield* Agent.get(names), yield* Agent.get(names, ({ length }) => length)]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [["ann", "bob"], 2]
+ * ```
+ *
+ * @see {@link modify} to read and change in one step, {@link changes} to follow the state
+ * @see `Agent.get/3` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -253,7 +274,28 @@ export const get: {
 }
 
 /**
- * Replaces the state by another.
+ * Replaces the state.
+ *
+ * **Errors**
+ *
+ * - `CallError`, as for any call of a server.
+ *
+ * **Example** (Setting a state)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   yield* Agent.set(counter, 5)
+ *   return yield* Agent.get(counter)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 5
+ * ```
+ *
+ * @see {@link update} to make the next state from the present one
  *
  * @category operations
  * @since 0.1.0
@@ -268,7 +310,25 @@ export const set: {
 )
 
 /**
- * Replaces the state by another, and gives the one before.
+ * Replaces the state, and gives the state before.
+ *
+ * **Errors**
+ *
+ * - `CallError`, as for any call of a server.
+ *
+ * **Example** (Emptying a basket)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const basket = yield* Agent.start(Effect.succeed<ReadonlyArray<string>>(["tea"]))
+ *   return [yield* Agent.getAndSet(basket, []), yield* Agent.get(basket)]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [["tea"], []]
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -283,7 +343,33 @@ export const getAndSet: {
 )
 
 /**
- * Makes the next state from the state.
+ * Makes the next state from the present one.
+ *
+ * **Details**
+ *
+ * The function runs in the agent. If it throws, the agent crashes and its supervisor starts it again from `init`.
+ *
+ * **Errors**
+ *
+ * - `CallError`, as for any call of a server; `ServerDown` if the function throws.
+ *
+ * **Example** (Adding one)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   yield* Agent.update(counter, (n) => n + 1)
+ *   return yield* Agent.get(counter)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 2
+ * ```
+ *
+ * @see {@link cast}, which does not wait; {@link updateEffect} for a function that gives an effect
+ * @see `Agent.update/3` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -298,7 +384,25 @@ export const update: {
 )
 
 /**
- * Makes the next state from the state, and gives it.
+ * Makes the next state from the present one, and gives it.
+ *
+ * **Errors**
+ *
+ * - `CallError`, as for {@link update}.
+ *
+ * **Example** (Counting up)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   return yield* Agent.updateAndGet(counter, (n) => n + 1)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 2
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -313,7 +417,28 @@ export const updateAndGet: {
 )
 
 /**
- * Makes the next state from the state, and gives the one before.
+ * Makes the next state from the present one, and gives the state before.
+ *
+ * **Errors**
+ *
+ * - `CallError`, as for {@link update}.
+ *
+ * **Example** (Drawing numbers)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   const next = Agent.getAndUpdate(counter, (n) => n + 1)
+ *   return [yield* next, yield* next]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [1, 2]
+ * ```
+ *
+ * @see {@link modify}, which is Elixir's `get_and_update`
  *
  * @category operations
  * @since 0.1.0
@@ -328,11 +453,33 @@ export const getAndUpdate: {
 )
 
 /**
- * Makes an answer and the next state from the state.
+ * Makes an answer and the next state from the present state.
  *
- * **In Erlang/OTP**
+ * **When to use**
  *
- * `Agent.get_and_update/2`.
+ * Use to read and change the state in one step, so that nobody comes between.
+ *
+ * **Errors**
+ *
+ * - `CallError`, as for {@link update}.
+ *
+ * **Example** (Taking from a stock)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const stock = yield* Agent.start(Effect.succeed(3))
+ *   const take = (count: number) =>
+ *     Agent.modify(stock, (left) => count <= left ? [true, left - count] as const : [false, left] as const)
+ *   return [yield* take(2), yield* take(2), yield* Agent.get(stock)]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [true, false, 1]
+ * ```
+ *
+ * @see `Agent.get_and_update/3` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -347,16 +494,45 @@ export const modify: {
 )
 
 /**
- * As {@link update}, by an effect that runs in the agent.
+ * Makes the next state by an effect that runs in the agent.
+ *
+ * **When to use**
+ *
+ * Use if the next state needs a service, may fail, or takes time, and other requests may wait for it.
  *
  * **Details**
  *
- * It has the caller's services; its process and its scope are the agent's, and forked children end with it. Other
- * requests wait meanwhile. A failure of it reaches the caller and leaves the state as it was.
+ * The effect has the services of the caller. Its scope and its process are those of the agent: the fibers that it forks
+ * as children end with it.
+ *
+ * **Errors**
+ *
+ * - What the effect fails with. The state stays as it was, and the agent lives.
+ * - `CallError`, as for any call of a server; `ServerDown` if the effect dies.
  *
  * **Interruption**
  *
- * A caller that is interrupted does not interrupt it.
+ * A caller that is interrupted stops waiting. The effect goes on.
+ *
+ * **Example** (A failure leaves the state)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const stock = yield* Agent.start(Effect.succeed(3))
+ *   const take = (count: number) =>
+ *     Agent.updateEffect(stock, (left) => count <= left ? Effect.succeed(left - count) : Effect.fail("sold out"))
+ *   yield* take(2)
+ *   const refused = yield* Effect.flip(take(2))
+ *   return [refused, yield* Agent.get(stock)]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => ["sold out", 1]
+ * ```
+ *
+ * @see {@link update} for a plain function
  *
  * @category operations
  * @since 0.1.0
@@ -378,7 +554,21 @@ export const updateEffect: {
 )
 
 /**
- * As {@link updateAndGet}, by an effect. See {@link updateEffect}.
+ * Makes the next state by an effect, and gives it. See {@link updateEffect}.
+ *
+ * **Example** (Adding what an effect gives)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   return yield* Agent.updateAndGetEffect(counter, (n) => Effect.as(Effect.yieldNow, n + 1))
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 2
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -400,7 +590,21 @@ export const updateAndGetEffect: {
 )
 
 /**
- * As {@link getAndUpdate}, by an effect. See {@link updateEffect}.
+ * Makes the next state by an effect, and gives the state before. See {@link updateEffect}.
+ *
+ * **Example** (Getting the state before)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   return yield* Agent.getAndUpdateEffect(counter, (n) => Effect.as(Effect.yieldNow, n + 1))
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 1
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -425,7 +629,21 @@ export const getAndUpdateEffect: {
 )
 
 /**
- * As {@link modify}, by an effect. See {@link updateEffect}.
+ * Makes an answer and the next state by an effect. See {@link updateEffect}.
+ *
+ * **Example** (An answer and the next state)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   return yield* Agent.modifyEffect(counter, (n) => Effect.succeed([`it was ${n}`, n + 1] as const))
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "it was 1"
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -448,7 +666,33 @@ export const modifyEffect: {
 )
 
 /**
- * As {@link update}, but nobody waits for it. While the agent is down it is a dead letter.
+ * Makes the next state from the present one. The sender does not wait.
+ *
+ * **When to use**
+ *
+ * Use where it does not matter to the sender whether and when the change happens.
+ *
+ * **Details**
+ *
+ * While the agent is down, a cast is a dead letter.
+ *
+ * **Example** (Counting without waiting)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   yield* Agent.cast(counter, (n) => n + 1)
+ *   return yield* Agent.get(counter)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 2
+ * ```
+ *
+ * @see {@link update}, which waits
+ * @see `Agent.cast/2` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -462,7 +706,27 @@ export const cast: {
 )
 
 /**
- * As {@link updateEffect}, but nobody waits for it: it cannot fail.
+ * Makes the next state by an effect that cannot fail. The sender does not wait.
+ *
+ * **Details**
+ *
+ * The effect has the services of the sender. See {@link updateEffect} and {@link cast}.
+ *
+ * **Example** (Reading a clock in the agent)
+ *
+ * ```ts import.meta.vitest
+ * import { Clock, Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ * import { TestClock } from "effect/testing"
+ *
+ * const program = Effect.gen(function*() {
+ *   const seen = yield* Agent.start(Effect.succeed(-1))
+ *   yield* Agent.castEffect(seen, () => Clock.currentTimeMillis)
+ *   return yield* Agent.get(seen)
+ * }).pipe(Effect.scoped, Effect.provide(TestClock.layer()))
+ *
+ * await Effect.runPromise(program) // => 0
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -481,20 +745,42 @@ export const castEffect: {
 )
 
 /**
- * Streams the states of an agent: first the one there is, then each other one that follows.
+ * Streams the states of an agent: first the present one, then each one that follows.
  *
  * **Details**
  *
- * A function that leaves the state as it was, the same value, gives nothing.
+ * A change that leaves the same value in place gives no element. A slow reader misses states in between, but never the
+ * last one: at most `capacity` states wait for it (16 by default), and the oldest is dropped. While the agent is down,
+ * the stream waits. After a restart it goes on with the state that `init` gives. It ends when the agent is gone for
+ * good.
  *
- * A reader that is slow misses states in between but never the last one: at most `capacity` (default 16) wait for it,
- * and the oldest goes. The stream goes on when the agent is restarted, with the state `init` gives, and ends when the
- * agent is gone for good. It waits while the agent is down. Throws a `RangeError` for a capacity that is no whole
- * number of at least 1.
+ * **Errors**
+ *
+ * - Throws a `RangeError` unless `capacity` is a whole number of at least 1.
  *
  * **Interruption**
  *
- * When the stream is closed the agent is left as it was.
+ * Closing the stream leaves the agent as it was.
+ *
+ * **Example** (Following a counter)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Fiber, Stream } from "effect"
+ * import { Agent } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   const states = yield* Effect.forkChild(Stream.runCollect(Stream.take(Agent.changes(counter), 2)), {
+ *     startImmediately: true
+ *   })
+ *   yield* Agent.update(counter, (n) => n + 1)
+ *   return yield* Fiber.join(states)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [1, 2]
+ * ```
+ *
+ * @see {@link get} for one look
  *
  * @category operations
  * @since 0.1.0

@@ -468,7 +468,41 @@ export const Service =
 export const cast = Protocol.cast
 
 /**
- * Answers the call and goes on with a new state.
+ * Answers the call and gives the next state.
+ *
+ * **When to use**
+ *
+ * Use as the answer of a handler, alone or as the result of an effect.
+ *
+ * **Details**
+ *
+ * The state is replaced when the handler has succeeded. With `continue` in the options, the server runs its `continue`
+ * handler before the next message. With `idle`, it runs `idle` if no message comes for that long.
+ *
+ * **Example** (Answering with the state)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { GenServer } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", [Rpc.make("next", { success: Schema.Finite })]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed(1),
+ *     handlers: { next: (_, count) => GenServer.reply(count, count + 1) }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Counter
+ *   return [yield* counter.next(), yield* counter.next()]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Counter.layer)) // => [1, 2]
+ * ```
+ *
+ * @see {@link noReply} for an answer that is given later, {@link stopReply} to answer and end
+ * @see `{reply, Reply, NewState}` of `gen_server`
  *
  * @category constructors
  * @since 0.1.0
@@ -481,7 +515,49 @@ export const reply = <A, S, const C = never>(value: A, state: S, options?: NextO
 })
 
 /**
- * Goes on with a new state. A call stays open until its `context.from` is used.
+ * Gives the next state, and no answer.
+ *
+ * **When to use**
+ *
+ * Use in the handlers of casts, in `info`, `continue` and `idle`. In the handler of a call, use it to answer later:
+ * keep `context.from`, and call its `succeed` or `fail` when the answer is known.
+ *
+ * **Details**
+ *
+ * A call that is never answered fails with `Timeout`.
+ *
+ * **Example** (Answering later)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { GenServer } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * class Bell extends GenServer.Service<Bell>()("app/Bell", [
+ *   Rpc.make("wait", { success: Schema.String }),
+ *   GenServer.cast("ring")
+ * ]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed<ReadonlyArray<GenServer.ReplyTo<string, never>>>([]),
+ *     handlers: {
+ *       wait: (_, waiting, { from }) => GenServer.noReply([...waiting, from]),
+ *       ring: (_, waiting) =>
+ *         Effect.as(Effect.forEach(waiting, (from) => from.succeed("ding")), GenServer.noReply([]))
+ *     }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const bell = yield* Bell
+ *   const [answer] = yield* Effect.all([bell.wait(), bell.ring()], { concurrency: 2 })
+ *   return answer
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Bell.layer)) // => "ding"
+ * ```
+ *
+ * @see {@link reply}
+ * @see `{noreply, NewState}` of `gen_server`
  *
  * @category constructors
  * @since 0.1.0
@@ -493,7 +569,38 @@ export const noReply = <S, const C = never>(state: S, options?: NextOptions<C>):
 })
 
 /**
- * Ends the server. A call in hand fails with `ServerDown`.
+ * Ends the server. If the handler was for a call, the call fails with `ServerDown`.
+ *
+ * **Details**
+ *
+ * `terminate` runs with this state. A `"permanent"` server is restarted by its supervisor whatever the reason is; a
+ * `"transient"` one only after a reason that is not expected.
+ *
+ * **Example** (Ending on request)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { ExitReason, GenServer, Process } from "effect-otp"
+ *
+ * class Session extends GenServer.Service<Session>()("app/Session", [GenServer.cast("close")]) {
+ *   static readonly definition = this.define({
+ *     init: () => Effect.succeed("open"),
+ *     handlers: { close: () => GenServer.stop(ExitReason.normal, "closed") }
+ *   })
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const session = yield* Session.definition.start()
+ *   const pid = Option.getOrThrow(yield* GenServer.pid(session))
+ *   yield* session.close()
+ *   return yield* Process.awaitExit(pid)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => { _tag: "Normal" }
+ * ```
+ *
+ * @see {@link stopReply} to answer the call as well, {@link terminate} to end a server from outside
+ * @see `{stop, Reason, NewState}` of `gen_server`
  *
  * @category constructors
  * @since 0.1.0
@@ -501,7 +608,29 @@ export const noReply = <S, const C = never>(state: S, options?: NextOptions<C>):
 export const stop = <S>(reason: ExitReason.ExitReason, state: S): Stop<S> => ({ _tag: "Stop", reason, state })
 
 /**
- * Ends the server and answers the call after `terminate`.
+ * Ends the server, and answers the call after `terminate` has run.
+ *
+ * **Example** (A last answer)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { ExitReason, GenServer } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * class Session extends GenServer.Service<Session>()("app/Session", [Rpc.make("close", { success: Schema.String })]) {
+ *   static readonly definition = this.define({
+ *     init: () => Effect.succeed("open"),
+ *     handlers: { close: (_, state) => GenServer.stopReply(ExitReason.normal, `it was ${state}`, "closed") }
+ *   })
+ * }
+ *
+ * const program = Effect.flatMap(Session.definition.start(), (session) => session.close())
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "it was open"
+ * ```
+ *
+ * @see {@link stop}
+ * @see `{stop, Reason, Reply, NewState}` of `gen_server`
  *
  * @category constructors
  * @since 0.1.0
@@ -514,7 +643,34 @@ export const stopReply = <A, S>(reason: ExitReason.ExitReason, value: A, state: 
 })
 
 /**
- * The state `init` starts with, and what to do first.
+ * Says in which state a server starts, and what it does first.
+ *
+ * **When to use**
+ *
+ * Use as the result of `init` if the server has more to do before its first message, and its starter need not wait for
+ * that. The starter goes on as soon as `init` has succeeded.
+ *
+ * **Example** (Loading after the start)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { GenServer } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * class Menu extends GenServer.Service<Menu>()("shop/Menu", [Rpc.make("dishes", { success: Schema.Array(Schema.String) })]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed(GenServer.initial<ReadonlyArray<string>, "load">([], { continue: "load" })),
+ *     continue: (_: "load", dishes) => Effect.succeed(GenServer.noReply([...dishes, "soup"])),
+ *     handlers: { dishes: (_, dishes) => GenServer.reply(dishes, dishes) }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.flatMap(Menu, (menu) => menu.dishes())
+ *
+ * await Effect.runPromise(Effect.provide(program, Menu.layer)) // => ["soup"]
+ * ```
+ *
+ * @see `{ok, State, {continue, Token}}` of `gen_server`
  *
  * @category constructors
  * @since 0.1.0
@@ -525,7 +681,34 @@ export const initial = <S, const C = never>(state: S, options: NextOptions<C>): 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The run a client points to now; `None` while the server is down.
+ * Gives the pid of the run that a client points to now, or `None` while the server is down.
+ *
+ * **When to use**
+ *
+ * Use for what needs a pid: monitors, `Process.info`. Do not keep the pid: after a restart it names a dead run, while
+ * the client stays valid.
+ *
+ * **Example** (Monitoring a server)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { GenServer, Process } from "effect-otp"
+ *
+ * class Session extends GenServer.Service<Session>()("app/Session", []) {
+ *   static readonly definition = this.define({ init: () => Effect.void, handlers: {} })
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const session = yield* Session.definition.start()
+ *   const pid = Option.getOrThrow(yield* GenServer.pid(session))
+ *   yield* GenServer.terminate(session)
+ *   return [yield* Process.awaitExit(pid), yield* GenServer.pid(session)]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [{ _tag: "Normal" }, Option.none()]
+ * ```
+ *
+ * @see `GenServer.whereis/1` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -533,21 +716,58 @@ export const initial = <S, const C = never>(state: S, options: NextOptions<C>): 
 export const pid: <M extends Protocol.Any>(client: Client<M>) => Effect.Effect<Option.Option<Pid>> = Handle.pid
 
 /**
- * Stops a server when its turn comes, after what was sent before, and waits until it has ended.
+ * Stops a server in good order and waits until it has ended.
+ *
+ * **When to use**
+ *
+ * Use for a server that you started yourself. A supervisor restarts a `"permanent"` child that is stopped this way: use
+ * `terminateChild` of the supervisor for it.
  *
  * **Details**
  *
- * Waits at most `timeout` (default: for ever). On a timeout the request stays: the server will still stop. A supervisor
- * restarts a permanent server that is stopped this way.
+ * The server handles what was sent to it before, runs `terminate`, and ends with `reason` (`Normal` by default). The
+ * wait has no limit unless you give a `timeout`. If the timeout passes, the request stays: the server still stops.
  *
  * **Errors**
  *
- * - `CallError` with `NoProcess` if the server is down, `ServerDown` if it ended for another reason, `Timeout`, or
- *   `CallCycle` if a server stops itself in its turn (let the handler answer `GenServer.stop` instead).
+ * `CallError`, with one of these reasons:
  *
- * **In Erlang/OTP**
+ * - `NoProcess` if the server is down.
+ * - `ServerDown` if it ended for another reason than the one you gave.
+ * - `Timeout` if it has not ended in time.
+ * - `CallCycle` if a server stops itself in its own turn. Let the handler answer {@link stop} instead.
  *
- * `gen_server:stop/3`.
+ * **Interruption**
+ *
+ * Interrupting it stops the waiting. The server still stops.
+ *
+ * **Example** (Stopping a server)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { GenServer } from "effect-otp"
+ *
+ * const log: Array<string> = []
+ * class Session extends GenServer.Service<Session>()("app/Session", [GenServer.cast("say")]) {
+ *   static readonly definition = this.define({
+ *     init: () => Effect.succeed(0),
+ *     handlers: { say: (_, said) => GenServer.noReply(said + 1) },
+ *     terminate: (reason, said) => Effect.sync(() => log.push(`${reason._tag} after ${said}`))
+ *   })
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const session = yield* Session.definition.start()
+ *   yield* session.say()
+ *   yield* GenServer.terminate(session)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program))
+ * log // => ["Normal after 1"]
+ * ```
+ *
+ * @see {@link stop}, with which a server ends itself
+ * @see `gen_server:stop/3`
  *
  * @category operations
  * @since 0.1.0
@@ -565,9 +785,35 @@ export const terminate = <M extends Protocol.Any>(
   })
 
 /**
- * Makes the value of a Reference go with each message, from the sender's environment to the handler's.
+ * Makes the value of a `Context.Reference` travel with each message, from the sender to the handler.
  *
- * Spans and log annotations always do. Declare it once, next to the Reference.
+ * **When to use**
+ *
+ * Use for values that belong to a request, such as a tenant or a locale. Call it once, where the reference is declared.
+ * Spans and log annotations travel without it.
+ *
+ * **Example** (A tenant that travels)
+ *
+ * ```ts import.meta.vitest
+ * import { Context, Effect, Schema } from "effect"
+ * import { GenServer } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * const Tenant = GenServer.traveling(Context.Reference<string>("app/Tenant", { defaultValue: () => "nobody" }))
+ *
+ * class Greeter extends GenServer.Service<Greeter>()("app/Greeter", [Rpc.make("greet", { success: Schema.String })]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.void,
+ *     handlers: {
+ *       greet: (_, state) => Effect.map(Tenant, (tenant) => GenServer.reply(`hello ${tenant}`, state))
+ *     }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.flatMap(Greeter, (greeter) => Effect.provideService(greeter.greet(), Tenant, "acme"))
+ *
+ * await Effect.runPromise(Effect.provide(program, Greeter.layer)) // => "hello acme"
+ * ```
  *
  * @category operations
  * @since 0.1.0

@@ -128,6 +128,47 @@ type CastRpc<Tag extends string, P> = Rpc.Rpc<
 /**
  * Declares a message without an answer.
  *
+ * **When to use**
+ *
+ * Use in the protocol of a server: it is `GenServer.cast` and `StateMachine.cast`. A message with an answer is an `Rpc`
+ * of `effect/rpc`.
+ *
+ * **Details**
+ *
+ * A sender does not wait and does not learn whether the server handled the message. While the server is down, a cast is
+ * a dead letter.
+ *
+ * **Example** (A message with a payload, and one without)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { GenServer, Protocol, Sys } from "effect-otp"
+ *
+ * class Counter extends GenServer.Service<Counter>()("app/Counter", [
+ *   Protocol.cast("add", { payload: { by: Schema.Finite } }),
+ *   Protocol.cast("reset")
+ * ]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed(1),
+ *     handlers: {
+ *       add: ({ by }, count) => GenServer.noReply(count + by),
+ *       reset: () => GenServer.noReply(0)
+ *     }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Counter
+ *   yield* counter.reset()
+ *   yield* counter.add({ by: 5 })
+ *   return yield* Sys.getState(counter, { schema: Schema.Finite })
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Counter.layer)) // => 5
+ * ```
+ *
+ * @see `gen_server:cast/2`
+ *
  * @category constructors
  * @since 0.1.0
  */

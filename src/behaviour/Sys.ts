@@ -283,17 +283,39 @@ export const getState: {
   ) as Effect.Effect<never>
 
 /**
- * Gives a server another state, made from the one it has, and returns it.
+ * Gives a server another state, made from the present one, and returns it.
+ *
+ * **When to use**
+ *
+ * Use in an emergency, or in tests. In a program, let a message change the state.
  *
  * **Details**
  *
- * The function runs in the server, between two turns. Where the target does not say what its state is, `schema` does,
- * and both states are checked with it. A suspended server does this, too.
+ * The function runs in the server, between two turns. If the target does not say what its state is, give a `schema`:
+ * both states are checked with it. It works on a suspended server, too.
  *
  * **Errors**
  *
- * - `ReplaceFailed` if the function throws; `SchemaError`, `CallError` and `NotAServer` as for {@link getState}. The
- *   state is as it was and the server lives.
+ * - `ReplaceFailed` if the function throws. The state stays as it was.
+ * - `SchemaError`, `CallError` and `NotAServer` as for {@link getState}.
+ *
+ * **Example** (Repairing a counter)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent, Sys } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(-1))
+ *   yield* Sys.replaceState(counter, (n) => Math.max(n, 0))
+ *   return yield* Agent.get(counter)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 0
+ * ```
+ *
+ * @see {@link getState}
+ * @see `sys:replace_state/2`
  *
  * @category operations
  * @since 0.1.0
@@ -319,11 +341,36 @@ export const replaceState: {
   ) as Effect.Effect<never>
 
 /**
- * Lets a server handle no more messages until {@link resume}. Suspending twice is suspending once.
+ * Stops a server from handling messages until {@link resume}.
  *
  * **Details**
  *
- * What is sent to it meanwhile waits in order; calls wait within their timeout. It answers system requests and stops.
+ * Messages that are sent to it meanwhile wait in order, calls within their timeout. It still answers requests of `Sys`,
+ * and it can be stopped, shut down and killed. Suspending twice is the same as suspending once.
+ *
+ * **Errors**
+ *
+ * - `CallError` as for a call, `NotAServer` for the pid of another process.
+ *
+ * **Example** (Holding a server)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent, Sys } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   yield* Sys.suspend(counter)
+ *   yield* Agent.cast(counter, (n) => n + 1)
+ *   const held = yield* Sys.getState(counter)
+ *   yield* Sys.resume(counter)
+ *   return [held, yield* Agent.get(counter)]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [1, 2]
+ * ```
+ *
+ * @see `sys:suspend/1`
  *
  * @category operations
  * @since 0.1.0
@@ -332,7 +379,30 @@ export const suspend = <T extends Target>(target: T, options?: CallOptions): Eff
   setSuspended(target, true, options)
 
 /**
- * Lets a suspended server go on.
+ * Lets a suspended server handle messages again.
+ *
+ * **Errors**
+ *
+ * - `CallError` as for a call, `NotAServer` for the pid of another process.
+ *
+ * **Example** (Suspended and back)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent, Sys } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   yield* Sys.suspend(counter)
+ *   yield* Sys.resume(counter)
+ *   return (yield* Sys.getStatus(counter)).status
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "running"
+ * ```
+ *
+ * @see {@link suspend}
+ * @see `sys:resume/1`
  *
  * @category operations
  * @since 0.1.0
@@ -341,7 +411,34 @@ export const resume = <T extends Target>(target: T, options?: CallOptions): Effe
   setSuspended(target, false, options)
 
 /**
- * What a server shows of itself. Safe to print: see {@link Status}.
+ * Shows a server: its state, its mailbox, its names, whether it is suspended. Safe to print.
+ *
+ * **Details**
+ *
+ * The state is shown without secrets and within the limits of `Display`, or as the server's `formatStatus` says.
+ *
+ * **Errors**
+ *
+ * - `CallError` as for a call, `NotAServer` for the pid of another process.
+ *
+ * **Example** (Showing a server without its secret)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent, Sys } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const account = yield* Agent.start(Effect.succeed({ user: "ann", password: "s3cret" }), { label: "account" })
+ *   const { displayName, state, status } = yield* Sys.getStatus(account)
+ *   return [displayName, state, status]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program))
+ * // => ["account", { user: "ann", password: "<redacted>" }, "running"]
+ * ```
+ *
+ * @see {@link getState} for the state as it is
+ * @see `sys:get_status/1`
  *
  * @category operations
  * @since 0.1.0
@@ -350,7 +447,32 @@ export const getStatus = <T extends Target>(target: T, options?: CallOptions): E
   ask(target, { tag: "getStatus", options }, (server) => Exit.succeed(statusOf(server)))
 
 /**
- * Begins to count what a server takes and answers, from nothing, or stops counting.
+ * Begins to count the messages and answers of a server from zero, or stops counting.
+ *
+ * **Errors**
+ *
+ * - `CallError` as for a call, `NotAServer` for the pid of another process.
+ *
+ * **Example** (Counting for a while)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Agent, Sys } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   yield* Sys.setStatistics(counter, true)
+ *   yield* Agent.update(counter, (n) => n + 1)
+ *   const counted = yield* Sys.statistics(counter)
+ *   yield* Sys.setStatistics(counter, false)
+ *   return [Option.map(counted, ({ messagesIn }) => messagesIn), yield* Sys.statistics(counter)]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [Option.some(1), Option.none()]
+ * ```
+ *
+ * @see {@link statistics}
+ * @see `sys:statistics/2`
  *
  * @category operations
  * @since 0.1.0
@@ -363,7 +485,35 @@ export const setStatistics = <T extends Target>(
   ask(target, { tag: "setStatistics", options }, (server) => Exit.succeed(server.countMessages(enabled)))
 
 /**
- * What was counted since {@link setStatistics}; `None` if it is off. System requests are not counted.
+ * Tells how many messages a server has taken and answered since {@link setStatistics}. It gives `None` if counting is
+ * off.
+ *
+ * **Details**
+ *
+ * Requests of `Sys` are not counted.
+ *
+ * **Errors**
+ *
+ * - `CallError` as for a call, `NotAServer` for the pid of another process.
+ *
+ * **Example** (Reading the counts)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Agent, Sys } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   yield* Sys.setStatistics(counter, true)
+ *   yield* Agent.update(counter, (n) => n + 1)
+ *   const { messagesIn, messagesOut } = Option.getOrThrow(yield* Sys.statistics(counter))
+ *   return [messagesIn, messagesOut]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [1, 1]
+ * ```
+ *
+ * @see `sys:statistics/2`
  *
  * @category operations
  * @since 0.1.0
@@ -379,20 +529,39 @@ export const statistics = <T extends Target>(
  *
  * **Details**
  *
- * Begins when the request's turn comes and ends with that run of the server. Holds at most `capacity` events (default
- * 1,024); when a reader is too slow the oldest goes, or by `policy` the newest. Throws a `RangeError` for a capacity
- * that is no whole number of at least 1.
- *
- * Payloads, answers and states are shown without secrets and within the limits of `Display`: a value that has nothing to
- * hide is the value itself.
+ * The stream begins when the request's turn comes, and ends with that run of the server. It holds at most `capacity`
+ * events (1,024 by default). If the reader is too slow, the oldest event is dropped, or the newest if the options say
+ * so. The server never waits for a reader. Payloads, answers and states are shown without secrets and within the limits
+ * of `Display`.
  *
  * **Errors**
  *
  * - `CallError` or `NotAServer` if it cannot begin.
+ * - Throws a `RangeError` unless `capacity` is a whole number of at least 1.
  *
  * **Interruption**
  *
- * When the stream is closed the server is left as it was.
+ * Closing the stream leaves the server as it was.
+ *
+ * **Example** (Watching one call)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Fiber, Stream } from "effect"
+ * import { Agent, Sys } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const counter = yield* Agent.start(Effect.succeed(1))
+ *   const events = yield* Effect.forkChild(Stream.runCollect(Stream.take(Sys.trace(counter), 3)), {
+ *     startImmediately: true
+ *   })
+ *   yield* Agent.update(counter, (n) => n + 1)
+ *   return (yield* Fiber.join(events)).map(({ _tag }) => _tag)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => ["Received", "Answered", "State"]
+ * ```
+ *
+ * @see `sys:trace/2`, `sys:install/2`
  *
  * @category operations
  * @since 0.1.0

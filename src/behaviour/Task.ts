@@ -208,7 +208,34 @@ export const asyncScoped = <A, E, R>(
   )
 
 /**
- * Starts a task that nobody owns: it runs until it is done, whatever becomes of who started it.
+ * Starts a task that nobody owns: it runs until it is done.
+ *
+ * **When to use**
+ *
+ * Use for work that must go on when its starter ends. If it must also end at some time, start it under a
+ * `TaskSupervisor`.
+ *
+ * **Details**
+ *
+ * A crash of the task is reported, and is known to those who await it. It ends nobody else.
+ *
+ * **Example** (A crash that ends nobody)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Logger } from "effect"
+ * import { Task } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const task = yield* Task.asyncNoLink(Effect.die("boom"))
+ *   const error = yield* Effect.flip(Task.await(task))
+ *   return [error._tag, error.reason._tag]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Logger.layer([]))) // => ["TaskExit", "Crash"]
+ * ```
+ *
+ * @see {@link async} and {@link asyncScoped} for tasks that somebody owns
+ * @see `Task.Supervisor.async_nolink/3` of Elixir
  *
  * @category constructors
  * @since 0.1.0
@@ -243,9 +270,34 @@ export {
 }
 
 /**
- * The outcome of a task if it is there, or comes within the timeout. May be asked again.
+ * Gives the outcome of a task if it is known, or becomes known within the timeout.
  *
- * Throws a `RangeError` for a timeout that cannot be.
+ * **When to use**
+ *
+ * Use to look without waiting, or to wait for a while. You can ask again.
+ *
+ * **Errors**
+ *
+ * - Throws a `RangeError` for a negative timeout.
+ *
+ * **Example** (Looking and waiting)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option, Result } from "effect"
+ * import { Task } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const task = yield* Task.asyncScoped(Effect.succeed(42))
+ *   const now = yield* Task.poll(task)
+ *   const later = yield* Task.poll(task, { timeout: "1 second" })
+ *   return [Option.isSome(now), Option.map(later, Result.getOrThrow)]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [false, Option.some(42)]
+ * ```
+ *
+ * @see {@link await} to wait as long as it takes
+ * @see `Task.yield/2` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -265,19 +317,38 @@ export const poll = <A, E>(
 }
 
 /**
- * Tells a task to end, and waits until it has: the answer it has given all the same, or `None`.
+ * Ends a task and waits for it. It gives the answer if the task gave one all the same, and else `None`.
  *
  * **Details**
  *
- * The task is unlinked first, so that its end touches nobody. It is interrupted at once; after the limit (default 5
- * seconds) it is killed. With `"brutalKill"` it is killed at once, with `"Infinity"` never. A task that ended for another
- * reason than it was told gives its outcome: one that had to be killed, for example, a `TaskExit` with `Killed`.
+ * The task is unlinked first, so its end touches nobody. Then it is interrupted, and killed at the limit (5 seconds by
+ * default). With `"brutalKill"` it is killed at once, with `"Infinity"` never. A task that ended for another reason
+ * gives its outcome: one that had to be killed gives a `TaskExit` with `Killed`.
  *
- * Throws a `RangeError` for a limit that cannot be; the task has been told nothing then.
+ * **Errors**
+ *
+ * - Throws a `RangeError` for a negative limit. The task has not been told to end then.
  *
  * **Interruption**
  *
- * Stops waiting. The task has been told to end, but will not be killed.
+ * Interrupting it stops the waiting. The task has been told to end, but will not be killed.
+ *
+ * **Example** (Ending a task)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Task } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const task = yield* Task.asyncNoLink(Effect.never)
+ *   return yield* Task.shutdown(task, { limit: "1 second" })
+ * })
+ *
+ * await Effect.runPromise(program) // => Option.none()
+ * ```
+ *
+ * @see {@link ignore} to let a task go on
+ * @see `Task.shutdown/2` of Elixir
  *
  * @category operations
  * @since 0.1.0
@@ -302,7 +373,36 @@ export const shutdown = <A, E>(
 }
 
 /**
- * Lets a task go: it is unlinked and bound to no scope any more. Gives its outcome if that is there already.
+ * Lets a task go on by itself: it is no longer linked and no longer bound to a scope.
+ *
+ * **Details**
+ *
+ * It gives the outcome if that is known already.
+ *
+ * **Example** (Letting a task go)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Option } from "effect"
+ * import { Process, Task } from "effect-otp"
+ *
+ * const program = Effect.gen(function*() {
+ *   const task = yield* Effect.scoped(
+ *     Effect.gen(function*() {
+ *       const task = yield* Task.asyncScoped(Effect.never)
+ *       const outcome = yield* Task.ignore(task)
+ *       return { task, outcome }
+ *     })
+ *   )
+ *   const alive = yield* Process.isAlive(task.task.pid)
+ *   yield* Process.kill(task.task.pid)
+ *   return [Option.isNone(task.outcome), alive]
+ * })
+ *
+ * await Effect.runPromise(program) // => [true, true]
+ * ```
+ *
+ * @see {@link shutdown} to end it
+ * @see `Task.ignore/1` of Elixir
  *
  * @category operations
  * @since 0.1.0
