@@ -111,15 +111,25 @@ export class StopTimeout extends Data.TaggedError("StopTimeout")<{
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * Starts an application and returns it while it runs. What starts it has to stop it; `run` and `provide` do.
+ * Starts an application and gives it while it runs.
+ *
+ * **When to use**
+ *
+ * Use where a program outside of Effect owns the application. Otherwise use {@link run} or {@link provide}, which also
+ * stop it.
+ *
+ * **Details**
+ *
+ * Whoever starts it has to call its `stop`.
  *
  * **Errors**
  *
  * - What starting the layers fails with.
- * - `TreeFailed` when a tree gives up before the last layer is built.
- * - `StopTimeout` when what was started already does not stop within the budget.
+ * - `TreeFailed` if a tree gives up before the last layer is built.
+ * - `StopTimeout` if what was started already does not stop within the budget.
  *
- * What was started already is stopped in order. A start that something in its layers interrupts is a defect.
+ * Whatever was started is stopped in order before `start` fails. If something in the layers interrupts the start, that
+ * is a defect.
  *
  * **Interruption**
  *
@@ -127,8 +137,29 @@ export class StopTimeout extends Data.TaggedError("StopTimeout")<{
  *
  * **Gotchas**
  *
- * A fiber that is interrupted between the end of `start` and its next step never sees what it has started. Where
- * that can happen, use `provide`.
+ * A fiber that is interrupted between the end of `start` and its next step never sees what it started. If that can
+ * happen, use {@link provide}.
+ *
+ * **Example** (Starting and stopping)
+ *
+ * ```ts import.meta.vitest
+ * import { Context, Effect } from "effect"
+ * import { Agent, Application, Supervisor } from "effect-otp"
+ *
+ * class Counter extends Agent.Service<Counter, number>()("app/Counter") {
+ *   static readonly layer = this.define({ init: () => Effect.succeed(1) }).layer()
+ * }
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [Supervisor.child(Counter.layer)]
+ * }) {}
+ *
+ * const running = await Effect.runPromise(Application.start(App.layer))
+ * await Effect.runPromise(Agent.get(Context.get(running.context, Counter))) // => 1
+ * await Effect.runPromise(running.stop) // => undefined
+ * ```
+ *
+ * @see `application:start/1`
  *
  * @category constructors
  * @since 0.1.0
@@ -219,9 +250,46 @@ export const run = <ROut, E, RIn>(
 ): Effect.Effect<void, E | TreeFailed | StopTimeout, RIn> => use(layer, ({ over }) => over, options)
 
 /**
- * Gives a tree to a program: the program fails with `TreeFailed` if the tree gives up while it runs.
+ * Gives a tree to a program. If the tree gives up while the program runs, the program fails with `TreeFailed`.
  *
- * The application is stopped in order when the program ends.
+ * **When to use**
+ *
+ * Use in place of `Effect.provide` if the program must not go on without its tree.
+ *
+ * **Details**
+ *
+ * The tree is stopped in order when the program ends, within `stopWithin` (30 seconds by default).
+ *
+ * **Errors**
+ *
+ * - What the program and the start of the layers fail with.
+ * - `TreeFailed` if the tree gives up.
+ * - `StopTimeout` if stopping takes longer than the budget.
+ *
+ * **Interruption**
+ *
+ * Interrupts the program, then stops the tree in order.
+ *
+ * **Example** (A program and its tree)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent, Application, Supervisor } from "effect-otp"
+ *
+ * class Counter extends Agent.Service<Counter, number>()("app/Counter") {
+ *   static readonly layer = this.define({ init: () => Effect.succeed(1) }).layer()
+ * }
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [Supervisor.child(Counter.layer)]
+ * }) {}
+ *
+ * const program = Effect.flatMap(Counter, (counter) => Agent.updateAndGet(counter, (n) => n + 1))
+ *
+ * await Effect.runPromise(program.pipe(Application.provide(App.layer))) // => 2
+ * ```
+ *
+ * @see {@link run} for a tree without a program
  *
  * @category operations
  * @since 0.1.0
@@ -246,7 +314,22 @@ export const provide =
     )
 
 /**
- * How far the application is that this effect runs in. Outside of an application: `"ready"`.
+ * Tells how far the application is that this effect runs in. Outside of an application it is `"ready"`.
+ *
+ * **When to use**
+ *
+ * Use for the readiness probe of a platform.
+ *
+ * **Example** (A readiness probe)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Application } from "effect-otp"
+ *
+ * const probe = Application.readiness.pipe(Application.provide(Layer.empty))
+ *
+ * await Effect.runPromise(probe) // => "ready"
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -256,11 +339,41 @@ export const readiness: Effect.Effect<Readiness> = Effect.withFiber((fiber) =>
 )
 
 /**
- * Asks for something to be done when the application begins to stop, while the tree is still up.
+ * Asks for an effect to run when the application begins to stop, while its tree is still up.
  *
- * `"stopAccepting"` comes first: close what lets work in. `"drain"` comes when all of that is done: wait for the work that
- * is in. Within a step, what was asked for last is done first. Asked for outside of an application it is never done. It
- * is forgotten when the scope closes.
+ * **Details**
+ *
+ * Effects for `"stopAccepting"` run first: close what lets work in. When all of them are done, those for `"drain"` run:
+ * wait for the work that is in. Within a step, what was asked for last runs first. Outside of an application nothing is
+ * run. When the scope closes, the effect is forgotten.
+ *
+ * **Example** (Steps of a stop)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Application, Supervisor } from "effect-otp"
+ *
+ * const log: Array<string> = []
+ * const note = (text: string) => Effect.sync(() => { log.push(text) })
+ *
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [
+ *     Supervisor.worker("web", Effect.gen(function*() {
+ *       yield* Application.beforeStop("drain", note("drain"))
+ *       yield* Application.beforeStop("stopAccepting", note("stop accepting"))
+ *       yield* Effect.addFinalizer(() => note("the tree stops"))
+ *       return yield* Effect.never
+ *     }))
+ *   ]
+ * }) {}
+ *
+ * await Effect.runPromise(Effect.yieldNow.pipe(Application.provide(App.layer)))
+ * log // => ["stop accepting", "drain", "the tree stops"]
+ * ```
+ *
+ * @see {@link readiness}, which is `"draining"` by then
+ * @see `prep_stop/1` of `application`
  *
  * @category operations
  * @since 0.1.0

@@ -418,13 +418,53 @@ export interface Simulation<out S extends T.Tagged, out Ev> {
 }
 
 /**
- * Runs a machine on a list of events, without a process, a clock or an environment.
+ * Runs a machine on a list of events, without a process, a clock or services.
+ *
+ * **When to use**
+ *
+ * Use in tests: handlers are pure, so a test needs nothing but values.
  *
  * **Details**
  *
- * `elapse` among the events lets time pass. A call is given as `message("tag", payload)`; what it is answered stands in
- * `replies`. Effects are not run: `results` says, by their name, which event each gives; without it it gives none. A
- * handler that throws, where a process would crash, makes this throw.
+ * An `elapse` among the events lets time pass. A call is given as `message("tag", payload)`, and its answer is in
+ * `replies`. Effects are not run: `results` says, by the names of effects, which event each gives; an effect without
+ * one gives none.
+ *
+ * **Errors**
+ *
+ * - A handler that throws, where a process would crash, makes this throw.
+ *
+ * **Example** (Simulating a door)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { StateMachine } from "effect-otp"
+ *
+ * type State = { readonly _tag: "Open" } | { readonly _tag: "Shut" }
+ * type Own = { readonly _tag: "FallShut" }
+ *
+ * class Door extends StateMachine.Service<Door, Own>()("app/Door", [StateMachine.cast("push")]) {
+ *   static readonly definition = this.define({
+ *     init: () => Effect.succeed<State>({ _tag: "Shut" }),
+ *     states: {
+ *       Shut: {
+ *         push: () => StateMachine.next({ _tag: "Open" }, [StateMachine.stateTimeout("5 seconds", { _tag: "FallShut" })]),
+ *         FallShut: () => StateMachine.keep()
+ *       },
+ *       Open: { push: () => StateMachine.keep(), FallShut: () => StateMachine.next({ _tag: "Shut" }) }
+ *     }
+ *   })
+ * }
+ *
+ * const pushed = StateMachine.simulate(Door.definition, {
+ *   from: { _tag: "Shut" },
+ *   events: [StateMachine.message("push"), StateMachine.elapse("4 seconds")]
+ * })
+ * pushed.state._tag // => "Open"
+ * StateMachine.step(pushed, StateMachine.elapse("1 second")).state._tag // => "Shut"
+ * ```
+ *
+ * @see {@link step} to go on event by event, {@link toMermaid} to draw
  *
  * @category testing
  * @since 0.1.0
@@ -445,6 +485,33 @@ export const simulate = <X extends AnyMachine>(
 /**
  * Gives a simulated machine one more event.
  *
+ * **When to use**
+ *
+ * Use to look at the state between two events.
+ *
+ * **Example** (Event by event)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { StateMachine } from "effect-otp"
+ *
+ * type State = { readonly _tag: "Counting"; readonly count: number }
+ *
+ * class Counter extends StateMachine.Service<Counter>()("app/Counter", [StateMachine.cast("add")]) {
+ *   static readonly definition = this.define({
+ *     init: () => Effect.succeed<State>({ _tag: "Counting", count: 0 }),
+ *     states: { Counting: { add: (_, { count }) => StateMachine.next({ _tag: "Counting", count: count + 1 }) } }
+ *   })
+ * }
+ *
+ * const start = StateMachine.simulate(Counter.definition, { from: { _tag: "Counting", count: 0 }, events: [] })
+ * const once = StateMachine.step(start, StateMachine.message("add"))
+ * const twice = StateMachine.step(once, StateMachine.message("add"))
+ * twice.state.count // => 2
+ * ```
+ *
+ * @see {@link simulate}
+ *
  * @category testing
  * @since 0.1.0
  */
@@ -458,10 +525,39 @@ export const step = <S extends T.Tagged, Ev>(
  *
  * **Details**
  *
- * All states of the definition are drawn. A transition is drawn if one of the sample events, or a timer, made it from a
- * situation that samples lead to: give each message that matters, and for each the payloads that make a difference. What
- * `results` does not give for an effect, give as an event. Events that were never handled are named in a comment.
- * Situations that differ in data are told apart, so a counter makes many: at most `limit` (default 1000) are looked at.
+ * All states of the definition are drawn. A transition is drawn if one of the sample events, or a timer, makes it from
+ * a situation that the samples lead to. Give each message that matters, with the payloads that make a difference. Give
+ * an event for what an effect would give and `results` does not. Events that were never handled are named in a comment.
+ * Situations that differ in data count separately, so a counter makes many: at most `limit` (1,000 by default) are
+ * looked at.
+ *
+ * **Example** (Drawing a turnstile)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { StateMachine } from "effect-otp"
+ *
+ * type State = { readonly _tag: "Locked" } | { readonly _tag: "Open" }
+ *
+ * class Turnstile extends StateMachine.Service<Turnstile>()("app/Turnstile", [
+ *   StateMachine.cast("coin"),
+ *   StateMachine.cast("push")
+ * ]) {
+ *   static readonly definition = this.define({
+ *     init: () => Effect.succeed<State>({ _tag: "Locked" }),
+ *     states: {
+ *       Locked: { coin: () => StateMachine.next({ _tag: "Open" }), push: () => StateMachine.keep() },
+ *       Open: { coin: () => StateMachine.keep(), push: () => StateMachine.next({ _tag: "Locked" }) }
+ *     }
+ *   })
+ * }
+ *
+ * const drawing = StateMachine.toMermaid(Turnstile.definition, {
+ *   from: [{ _tag: "Locked" }],
+ *   events: [StateMachine.message("coin"), StateMachine.message("push")]
+ * })
+ * drawing.includes("Locked --> Open: coin") // => true
+ * ```
  *
  * @category operations
  * @since 0.1.0

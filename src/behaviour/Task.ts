@@ -252,16 +252,37 @@ const await_ = <A, E>(task: Task<A, E>): Effect.Effect<A, E | TaskExit> =>
 
 export {
   /**
-   * Waits for a task and has its outcome as its own.
+   * Waits for a task, and succeeds or fails as the task did.
+   *
+   * **When to use**
+   *
+   * Use to get the answer of a task. You can wait several times, and from several processes.
    *
    * **Errors**
    *
-   * - What the task's effect fails with.
-   * - `TaskExit` if the task has ended without an answer.
+   * - What the effect of the task fails with.
+   * - `TaskExit` if the task ended without an answer: it crashed, was killed or was told to end.
    *
    * **Interruption**
    *
-   * Stops waiting. The task goes on.
+   * Interrupting it stops the waiting. The task goes on.
+   *
+   * **Example** (Waiting for an answer)
+   *
+   * ```ts import.meta.vitest
+   * import { Effect } from "effect"
+   * import { Task } from "effect-otp"
+   *
+   * const program = Effect.gen(function*() {
+   *   const task = yield* Task.asyncScoped(Effect.succeed(6 * 7))
+   *   return [yield* Task.await(task), yield* Task.await(task)]
+   * })
+   *
+   * await Effect.runPromise(Effect.scoped(program)) // => [42, 42]
+   * ```
+   *
+   * @see {@link poll} to wait for a while only
+   * @see `Task.await/2` of Elixir
    *
    * @category operations
    * @since 0.1.0

@@ -283,10 +283,25 @@ type Answer = Reply<unknown> | Fail<unknown> | ReplyTo
 const none: ReadonlyArray<never> = []
 
 /**
- * Goes to a state.
+ * Goes to a state, and runs actions.
  *
- * It is another state if its tag is another: then postponed events come again, the state timer ends, and `onEnter` runs.
- * With the same tag only the data change.
+ * **Details**
+ *
+ * If the tag of the state changes, it is another state: postponed events come again, the state timer ends, and
+ * `onEnter` runs. With the same tag only the data change.
+ *
+ * **Example** (Opening a door)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * const { state, actions } = StateMachine.next({ _tag: "Open" }, [StateMachine.reply("come in")])
+ * state // => { _tag: "Open" }
+ * actions // => [{ _tag: "Reply", value: "come in" }]
+ * ```
+ *
+ * @see {@link keep} to stay, {@link repeat} to enter the same state again
+ * @see `{next_state, State, Data, Actions}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -297,7 +312,18 @@ export const next = <const S extends Tagged, const A extends Actions = readonly 
 ): Next<S, A[number]> => ({ _tag: "Next", state, actions: actions ?? none })
 
 /**
- * Stays in the state as it is.
+ * Stays in the state with the same data, and runs actions.
+ *
+ * **Example** (Refusing)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * StateMachine.keep([StateMachine.fail("locked")]) // => { _tag: "Keep", actions: [{ _tag: "Fail", error: "locked" }] }
+ * ```
+ *
+ * @see {@link next} to change the data or the state
+ * @see `keep_state_and_data` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -310,6 +336,16 @@ export const keep = <const A extends Actions = readonly []>(actions?: A): Keep<A
 /**
  * Stays in the state, maybe with other data, and runs its `onEnter` again. Timers and postponed events stay.
  *
+ * **Example** (Entering again)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * StateMachine.repeat({ _tag: "Connecting", attempt: 2 }).state.attempt // => 2
+ * ```
+ *
+ * @see `repeat_state` of `gen_statem`
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -319,7 +355,18 @@ export const repeat = <const S extends Tagged, const A extends Actions = readonl
 ): Repeat<S, A[number]> => ({ _tag: "Repeat", state, actions: actions ?? none })
 
 /**
- * Ends the machine. Calls without an answer, the one in hand and postponed ones too, fail with `ServerDown`.
+ * Ends the machine. Calls without an answer fail with `ServerDown`, postponed ones too.
+ *
+ * **Example** (Ending)
+ *
+ * ```ts import.meta.vitest
+ * import { ExitReason, StateMachine } from "effect-otp"
+ *
+ * StateMachine.stop(ExitReason.normal).reason // => { _tag: "Normal" }
+ * ```
+ *
+ * @see {@link stopReply} to give answers first
+ * @see `{stop, Reason}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -330,7 +377,17 @@ export const stop: {
 } = (reason: ExitReason.ExitReason, state?: Tagged) => stopping(reason, none, state)
 
 /**
- * Gives answers, in order, and ends the machine. Unlike those of a `GenServer` they go out before `terminate`.
+ * Gives answers, in order, and ends the machine. The answers go out before `terminate` runs.
+ *
+ * **Example** (A last answer)
+ *
+ * ```ts import.meta.vitest
+ * import { ExitReason, StateMachine } from "effect-otp"
+ *
+ * StateMachine.stopReply(ExitReason.normal, [StateMachine.reply("bye")]).actions // => [{ _tag: "Reply", value: "bye" }]
+ * ```
+ *
+ * @see `{stop_and_reply, Reason, Replies}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -355,7 +412,22 @@ const stopping = (
   >
 
 /**
- * The state a machine starts in, and what it does before the first message.
+ * Says in which state a machine starts, and which actions it runs before the first message.
+ *
+ * **When to use**
+ *
+ * Use as the result of `init`, or as `from` of `simulate`.
+ *
+ * **Example** (Starting with a timer)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * const started = StateMachine.start({ _tag: "Idle" }, [StateMachine.stateTimeout("1 minute", { _tag: "Bored" })])
+ * started.state // => { _tag: "Idle" }
+ * ```
+ *
+ * @see `{ok, State, Data, Actions}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -369,7 +441,22 @@ export const start = <const S extends Tagged, const A extends Actions>(state: S,
 // ---- constructors: actions ----------------------------------------------------------------------------------------
 
 /**
- * Answers the call in hand. A call that is not answered stays open: keep its `from` and use `replyTo`.
+ * Answers the call in hand.
+ *
+ * **Details**
+ *
+ * A call that a turn does not answer stays open: keep its `context.from`, and answer it later with {@link replyTo}.
+ *
+ * **Example** (Answering)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * StateMachine.reply(42) // => { _tag: "Reply", value: 42 }
+ * ```
+ *
+ * @see {@link fail} to let the call fail
+ * @see `{reply, From, Reply}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -377,7 +464,17 @@ export const start = <const S extends Tagged, const A extends Actions>(state: S,
 export const reply = <const A>(value: A): Reply<A> => ({ _tag: "Reply", value })
 
 /**
- * Lets the call in hand fail as it declares.
+ * Lets the call in hand fail with an error that it declares.
+ *
+ * **Example** (Refusing)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * StateMachine.fail("sold out") // => { _tag: "Fail", error: "sold out" }
+ * ```
+ *
+ * @see {@link failTo} for a call that was left open
  *
  * @category constructors
  * @since 0.1.0
@@ -386,6 +483,44 @@ export const fail = <const E>(error: E): Fail<E> => ({ _tag: "Fail", error })
 
 /**
  * Answers a call that was left open. A second answer is dropped and counted.
+ *
+ * **Example** (Answering when the door opens)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { StateMachine } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * type Guest = StateMachine.From<string, never>
+ * type State = { readonly _tag: "Closed"; readonly guests: ReadonlyArray<Guest> } | { readonly _tag: "Open" }
+ *
+ * class Door extends StateMachine.Service<Door>()("app/Door", [
+ *   Rpc.make("enter", { success: Schema.String }),
+ *   StateMachine.cast("open")
+ * ]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed<State>({ _tag: "Closed", guests: [] }),
+ *     states: {
+ *       Closed: {
+ *         enter: (_, { guests }, { from }) => StateMachine.next({ _tag: "Closed", guests: [...guests, from] }),
+ *         open: (_, { guests }) =>
+ *           StateMachine.next({ _tag: "Open" }, guests.map((guest) => StateMachine.replyTo(guest, "come in")))
+ *       },
+ *       Open: { enter: () => StateMachine.keep([StateMachine.reply("it is open")]), open: () => StateMachine.keep() }
+ *     }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const door = yield* Door
+ *   const [answer] = yield* Effect.all([door.enter(), door.open()], { concurrency: 2 })
+ *   return answer
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Door.layer)) // => "come in"
+ * ```
+ *
+ * @see {@link reply} for the call in hand, {@link postpone} to handle the call itself again later
  *
  * @category constructors
  * @since 0.1.0
@@ -397,7 +532,16 @@ export const replyTo = <A, E>(from: From<A, E>, value: NoInfer<A>): ReplyTo => (
 })
 
 /**
- * Lets a call that was left open fail as it declares.
+ * Lets a call that was left open fail with an error that it declares. See {@link replyTo}.
+ *
+ * **Example** (Refusing later)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * const turnAway = (guest: StateMachine.From<string, "full">) => StateMachine.failTo(guest, "full")
+ * typeof turnAway // => "function"
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -417,7 +561,17 @@ export const failTo = <A, E>(from: From<A, E>, error: NoInfer<E>): ReplyTo => ({
 export const postpone: Postpone = { _tag: "Postpone" }
 
 /**
- * Handles an event before all that wait, in the order listed.
+ * Handles an event before all events that wait. Several are handled in the order listed.
+ *
+ * **Example** (An event of its own)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * StateMachine.insert({ _tag: "Retry" }) // => { _tag: "Insert", event: { _tag: "Retry" } }
+ * ```
+ *
+ * @see `{next_event, Type, Content}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -425,10 +579,52 @@ export const postpone: Postpone = { _tag: "Postpone" }
 export const insert = <const Ev>(event: Ev): Insert<Ev> => ({ _tag: "Insert", event })
 
 /**
- * Runs an effect in the machine's turn, at its place among the actions. The event it gives is handled as an inserted
- * one; nothing is if it gives none. The name is for tests and diagrams.
+ * Runs an effect in the machine's turn, at its place among the actions.
  *
- * The effect cannot fail: make an event of a failure. If it dies the machine crashes with the state before the turn.
+ * **Details**
+ *
+ * If the effect gives an event, the machine handles it before all events that wait. The name is for tests and diagrams.
+ *
+ * **Errors**
+ *
+ * The effect cannot fail: turn a failure into an event. If it dies, the machine crashes with the state from before the
+ * turn.
+ *
+ * **Example** (An effect that gives an event)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { StateMachine } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * type State = { readonly _tag: "Waiting" } | { readonly _tag: "Done"; readonly price: number }
+ * type Own = { readonly _tag: "Priced"; readonly price: number }
+ *
+ * class Quote extends StateMachine.Service<Quote, Own>()("app/Quote", [Rpc.make("price", { success: Schema.Finite })]) {
+ *   static readonly layer = this.define({
+ *     init: () =>
+ *       Effect.succeed(
+ *         StateMachine.start<State, readonly [StateMachine.Perform<Own, never>]>({ _tag: "Waiting" }, [
+ *           StateMachine.perform("ask", Effect.succeed<Own>({ _tag: "Priced", price: 5 }))
+ *         ])
+ *       ),
+ *     states: {
+ *       Waiting: {
+ *         price: () => StateMachine.keep([StateMachine.postpone]),
+ *         Priced: ({ price }) => StateMachine.next({ _tag: "Done", price })
+ *       },
+ *       Done: {
+ *         price: (_, { price }) => StateMachine.keep([StateMachine.reply(price)]),
+ *         Priced: () => StateMachine.keep()
+ *       }
+ *     }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.flatMap(Quote, (quote) => quote.price())
+ *
+ * await Effect.runPromise(Effect.provide(program, Quote.layer)) // => 5
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -459,10 +655,28 @@ export const stateTimer: unique symbol = Symbol.for("effect-otp/behaviour/Transi
 export const eventTimer: unique symbol = Symbol.for("effect-otp/behaviour/Transition/eventTimer")
 
 /**
- * Handles an event after a delay, unless the tag of the state changes before.
+ * Handles an event after a delay, unless the tag of the state changes first.
  *
- * A delay of zero needs no clock: the event comes after all that are queued and before any message. `"Infinity"` ends the
- * timer. Throws a `RangeError` for a negative delay.
+ * **Details**
+ *
+ * A delay of zero needs no clock: the event comes after all events that are queued, and before any message.
+ * `"Infinity"` ends the timer.
+ *
+ * **Errors**
+ *
+ * - Throws a `RangeError` for a negative delay.
+ *
+ * **Example** (Falling shut)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * const timer = StateMachine.stateTimeout("5 seconds", { _tag: "FallShut" })
+ * timer._tag === "SetTimer" && timer.millis // => 5000
+ * ```
+ *
+ * @see {@link eventTimeout}, {@link timeout} for timers that end otherwise
+ * @see `{state_timeout, Time, Content}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -471,7 +685,22 @@ export const stateTimeout = <const Ev>(delay: Duration.Input, event: Ev): TimerA
   timeout(stateTimer, delay, event)
 
 /**
- * Handles an event after a delay, unless any other event is handled before.
+ * Handles an event after a delay, unless any other event is handled first.
+ *
+ * **Errors**
+ *
+ * - Throws a `RangeError` for a negative delay.
+ *
+ * **Example** (Nothing happened)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * const timer = StateMachine.eventTimeout("1 minute", { _tag: "Idle" })
+ * timer._tag === "SetTimer" && timer.timer === StateMachine.eventTimer // => true
+ * ```
+ *
+ * @see `{timeout, Time, Content}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -480,9 +709,28 @@ export const eventTimeout = <const Ev>(delay: Duration.Input, event: Ev): TimerA
   timeout(eventTimer, delay, event)
 
 /**
- * Handles an event after a delay, whatever the state is then. Setting a timer of the same name again replaces it.
+ * Handles an event after a delay, whatever the state is then.
  *
- * Timers are meant to be few: to set one takes time in proportion to how many are set.
+ * **Details**
+ *
+ * Setting a timer with the same name replaces it. Setting a timer takes time in proportion to the number of timers that
+ * are set, so use few.
+ *
+ * **Errors**
+ *
+ * - Throws a `RangeError` for a negative delay.
+ *
+ * **Example** (A timer with a name)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * const timer = StateMachine.timeout("lease", "10 minutes", { _tag: "LeaseEnded" })
+ * timer._tag === "SetTimer" && timer.event // => { _tag: "LeaseEnded" }
+ * ```
+ *
+ * @see {@link cancel}, {@link update}
+ * @see `{{timeout, Name}, Time, Content}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -492,7 +740,17 @@ export const timeout = <const Ev>(timer: TimerName, delay: Duration.Input, event
 }
 
 /**
- * Ends a timer, also one that is due and not yet handled.
+ * Ends a timer, also one that is due and not handled yet.
+ *
+ * **Example** (Ending a timer)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * StateMachine.cancel("lease") // => { _tag: "CancelTimer", timer: "lease" }
+ * ```
+ *
+ * @see `{{timeout, Name}, cancel}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -500,7 +758,17 @@ export const timeout = <const Ev>(timer: TimerName, delay: Duration.Input, event
 export const cancel = (timer: TimerName): TimerAction<never> => ({ _tag: "CancelTimer", timer })
 
 /**
- * Gives a timer another event, due when it was. If it is not set the event is due at once.
+ * Gives a timer another event. The event is due when the timer was due, or at once if the timer is not set.
+ *
+ * **Example** (Another event at the same time)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * StateMachine.update("lease", { _tag: "Renew" }) // => { _tag: "UpdateTimer", timer: "lease", event: { _tag: "Renew" } }
+ * ```
+ *
+ * @see `{{timeout, Name}, update, Content}` of `gen_statem`
  *
  * @category constructors
  * @since 0.1.0
@@ -514,7 +782,22 @@ export const update = <const Ev>(timer: TimerName, event: Ev): TimerAction<Ev> =
 // ---- constructors: events -----------------------------------------------------------------------------------------
 
 /**
- * A message of the protocol as an event, to be inserted, to come from a timer, or to be given to a machine in a test.
+ * Makes an event from a message of the protocol.
+ *
+ * **When to use**
+ *
+ * Use to insert a message, to let a timer bring one, or to give one to a machine in a test.
+ *
+ * **Example** (A message in a test)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * const push = StateMachine.message("push", { force: 3 })
+ * typeof push // => "object"
+ * ```
+ *
+ * @see {@link elapse} for time, {@link info} for what comes to the pid
  *
  * @category constructors
  * @since 0.1.0
@@ -527,7 +810,16 @@ export const message: {
   new MachineEvent({ _tag: "Message", tag, content: payload, from }) as unknown as Message<never, never, never>
 
 /**
- * A message to the machine's pid, or a signal, as an event.
+ * Makes an event from a message to the machine's pid, or from a signal.
+ *
+ * **Example** (A message to the pid)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * const news = StateMachine.info("the shop is open")
+ * typeof news // => "object"
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -536,9 +828,19 @@ export const info = <const I>(content: I): InfoEvent<I> =>
   new MachineEvent({ _tag: "Info", tag: "info", content }) as unknown as InfoEvent<I>
 
 /**
- * Time that passes, for `simulate` and `step`: timers that are due by then fire, in order.
+ * Lets time pass in `simulate` and `step`: timers that are due by then fire, in order.
  *
- * Throws a `RangeError` for a duration that is negative or infinite.
+ * **Errors**
+ *
+ * - Throws a `RangeError` for a duration that is negative or infinite.
+ *
+ * **Example** (Ten seconds)
+ *
+ * ```ts import.meta.vitest
+ * import { StateMachine } from "effect-otp"
+ *
+ * StateMachine.elapse("10 seconds").millis // => 10000
+ * ```
  *
  * @category testing
  * @since 0.1.0

@@ -32,9 +32,38 @@ import process from "node:process"
 import * as Application from "../application/Application.ts"
 
 /**
- * Runs an application until it ends, then exits the process.
+ * Runs an application as the main program of a Node process, and exits with a code that says how it ended.
  *
- * The default budget for stopping is 30 seconds.
+ * **When to use**
+ *
+ * Use as the last line of the main file.
+ *
+ * **Details**
+ *
+ * SIGTERM and SIGINT stop the application in order; a second signal exits at once. Stopping may take 30 seconds, unless
+ * `stopWithin` says otherwise. The table at the top of this module lists the exit codes.
+ *
+ * **Errors**
+ *
+ * It throws nothing. Whatever goes wrong is logged to stderr, and the exit code is 1.
+ *
+ * **Example** (A main file)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Supervisor } from "effect-otp"
+ * import { NodeApplication } from "effect-otp/node"
+ *
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [Supervisor.worker("tick", Effect.delay(Effect.log("tick"), "1 second"))]
+ * }) {}
+ *
+ * NodeApplication.runMain(App.layer, { stopWithin: "10 seconds" })
+ * ```
+ *
+ * @see `Application.run` inside of a larger program
+ * @see `init:stop/0`
  *
  * @category operations
  * @since 0.1.0

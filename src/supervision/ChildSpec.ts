@@ -175,7 +175,35 @@ export type Requirements<Cs, Have = never, Out = never> = Cs extends readonly [i
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * A child: a Layer that starts one process, such as the Layer of a server or of another supervisor.
+ * Makes a child of a Layer that starts one process: the Layer of a server, of an agent, of another supervisor.
+ *
+ * **Details**
+ *
+ * The child's `id` is `"child 1"` and so on by its place in the list, unless you give one. It is restarted after every
+ * ending, unless `restart` says otherwise, and has 5 seconds for an orderly end.
+ *
+ * **Example** (A child with options)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Agent, Supervisor } from "effect-otp"
+ *
+ * class Counter extends Agent.Service<Counter, number>()("app/Counter") {
+ *   static readonly layer = this.define({ init: () => Effect.succeed(0) }).layer()
+ * }
+ *
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [Supervisor.child(Counter.layer, { id: "counter", restart: "transient", shutdown: "10 seconds" })]
+ * }) {}
+ *
+ * const program = Effect.flatMap(App, (app) => app.whichChildren)
+ * const children = await Effect.runPromise(Effect.provide(program, App.layer))
+ * children.map(({ id, state }) => `${id} ${state}`) // => ["counter running"]
+ * ```
+ *
+ * @see {@link worker} for an effect, {@link resource} for a plain service
+ * @see the child specification of `supervisor`
  *
  * @category constructors
  * @since 0.1.0
@@ -186,7 +214,39 @@ export const child = <ROut extends Stable, E, RIn, R = never>(
 ): ChildSpec<ROut, E, RIn | NoInfer<R>> => spec({ kind: "child", layer, options: options ?? {} })
 
 /**
- * An effect run as a process. It may end well, fail or die; its restart type says what follows.
+ * Makes a child of an effect, which runs as a process.
+ *
+ * **When to use**
+ *
+ * Use for loops and other work that nobody calls: a poller, a consumer of a queue, an HTTP server.
+ *
+ * **Details**
+ *
+ * When the effect ends, its `restart` type decides what follows. By default it is started again, also if it succeeded.
+ * A typed failure counts as a crash.
+ *
+ * **Example** (Running until it succeeds)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect, Logger } from "effect"
+ * import { Supervisor } from "effect-otp"
+ *
+ * let runs = 0
+ * const done = Deferred.makeUnsafe<number>()
+ *
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [
+ *     Supervisor.worker("import", Effect.suspend(() => ++runs < 2 ? Effect.fail("busy") : Deferred.succeed(done, runs)), {
+ *       restart: "transient"
+ *     })
+ *   ]
+ * }) {}
+ *
+ * await Effect.runPromise(Deferred.await(done).pipe(Effect.provide(App.layer), Effect.provide(Logger.layer([])))) // => 2
+ * ```
+ *
+ * @see {@link child} for servers
  *
  * @category constructors
  * @since 0.1.0
@@ -199,14 +259,47 @@ export const worker = <A, E, R, RS = never>(
   spec({ kind: "child", layer: workerLayer(id, run), options: { ...options, id: options?.id ?? id } })
 
 /**
- * A plain service (a pool, a client) that later siblings need. It is rebuilt together with them.
+ * Makes a child of a plain service that later siblings need, such as a connection pool. It is rebuilt together with
+ * them.
+ *
+ * **When to use**
+ *
+ * Use for a service that is no process and may break. A service that cannot break is better provided to the supervisor
+ * from outside.
  *
  * **Details**
  *
- * With a `watch` the resource says itself when it is no longer good. Without one the failure of a child that comes after it
- * rebuilds it, and everything after it starts anew; `rebuild: "onWatch"` leaves it and the other children alone. A child
- * below a nested or dynamic supervisor counts when that supervisor gives up. A child that needs no resource is best listed
- * before it.
+ * With a `watch` the resource says itself when it is no longer good. Without one, the failure of a later sibling
+ * rebuilds the resource, and everything after it starts anew; `rebuild: "onWatch"` turns this off. A failure below a
+ * nested or dynamic supervisor counts when that supervisor gives up. List children that do not need the resource before
+ * it.
+ *
+ * **Example** (A server that needs a connection)
+ *
+ * ```ts import.meta.vitest
+ * import { Context, Effect, Layer, Schema } from "effect"
+ * import { GenServer, Supervisor } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * class Database extends Context.Service<Database, { readonly size: Effect.Effect<number> }>()("app/Database") {
+ *   static readonly layer = Layer.succeed(this, { size: Effect.succeed(3) })
+ * }
+ * class Stock extends GenServer.Service<Stock>()("app/Stock", [Rpc.make("left", { success: Schema.Finite })]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.flatMap(Database, ({ size }) => size),
+ *     handlers: { left: (_, left) => GenServer.reply(left, left) }
+ *   }).layer()
+ * }
+ *
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [Supervisor.resource(Database, Database.layer), Supervisor.child(Stock.layer)]
+ * }) {}
+ *
+ * await Effect.runPromise(Effect.provide(Effect.flatMap(Stock, (stock) => stock.left()), App.layer)) // => 3
+ * ```
+ *
+ * @see {@link child}
  *
  * @category constructors
  * @since 0.1.0
