@@ -244,7 +244,23 @@ export const event = <Measurements extends object, Metadata extends object>(
 ): Event<Measurements, Metadata> => HandlerTable.declare(name) as Event<Measurements, Metadata>
 
 /**
- * Declares the three events of a span: use it with {@link span}, or {@link spanWith} where the stop says more.
+ * Declares the three events of a span.
+ *
+ * **When to use**
+ *
+ * Use with {@link span}, or with {@link spanWith} if the stop event says more.
+ *
+ * **Example** (The names of a span)
+ *
+ * ```ts import.meta.vitest
+ * import { Telemetry } from "effect-otp"
+ *
+ * const query = Telemetry.spanEvents<{ table: string }>("app.query")
+ * const names = [query.start, query.stop, query.exception].map(({ name }) => name)
+ * names // => ["app.query.start", "app.query.stop", "app.query.exception"]
+ * ```
+ *
+ * @see `telemetry:span/3`
  *
  * @category constructors
  * @since 0.1.0
@@ -263,6 +279,21 @@ export const spanEvents = <
 
 /**
  * Makes a table without handlers.
+ *
+ * **When to use**
+ *
+ * You rarely need it: {@link layer} gives a part of a program a table of its own.
+ *
+ * **Example** (A table of one's own)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const program = Effect.provideService(Telemetry.list(), Telemetry.Telemetry, Telemetry.makeUnsafe())
+ *
+ * await Effect.runPromise(program) // => []
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -298,13 +329,39 @@ export const handlerFailure = event<
 /**
  * Attaches a handler to one event.
  *
+ * **When to use**
+ *
+ * Use at the start of a program, for handlers that stay. In a scope use {@link attachScoped}.
+ *
+ * **Details**
+ *
+ * The handler runs synchronously, in the step that executes the event. A handler that throws is detached from all its
+ * events.
+ *
  * **Errors**
  *
- * - `AlreadyAttached` when the id is in use.
+ * - `AlreadyAttached` if the id is in use.
  *
- * **In Erlang/OTP**
+ * **Example** (Counting crashes)
  *
- * `telemetry:attach/4`.
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const sold = Telemetry.event<{ cents: number }, {}>("example.attach.sold")
+ *
+ * const program = Effect.gen(function*() {
+ *   let total = 0
+ *   yield* Telemetry.attach("total", sold, ({ cents }) => { total += cents })
+ *   yield* Telemetry.execute(sold, { cents: 250 }, {})
+ *   return total
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.fresh(Telemetry.layer))) // => 250
+ * ```
+ *
+ * @see {@link attachMany} for several events, {@link detach}
+ * @see `telemetry:attach/4`
  *
  * @category operations
  * @since 0.1.0
@@ -316,15 +373,35 @@ export const attach = <E extends Event.Any>(
 ): Effect.Effect<void, AlreadyAttached> => attachMany(id, [event], handler)
 
 /**
- * Attaches a handler to several events under one id: they are detached together.
+ * Attaches a handler to several events under one id. They are detached together.
  *
  * **Errors**
  *
- * - `AlreadyAttached` when the id is in use.
+ * - `AlreadyAttached` if the id is in use.
  *
- * **In Erlang/OTP**
+ * **Example** (One handler for two events)
  *
- * `telemetry:attach_many/4`.
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const opened = Telemetry.event<{}, {}>("example.many.opened")
+ * const closed = Telemetry.event<{}, {}>("example.many.closed")
+ *
+ * const program = Effect.gen(function*() {
+ *   const names: Array<string> = []
+ *   yield* Telemetry.attachMany("door", [opened, closed], (_, __, { name }) => { names.push(name) })
+ *   yield* Telemetry.execute(opened, {}, {})
+ *   yield* Telemetry.execute(closed, {}, {})
+ *   return names
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.fresh(Telemetry.layer)))
+ * // => ["example.many.opened", "example.many.closed"]
+ * ```
+ *
+ * @see {@link attach}
+ * @see `telemetry:attach_many/4`
  *
  * @category operations
  * @since 0.1.0
@@ -338,9 +415,33 @@ export const attachMany = <E extends Event.Any>(
 /**
  * Attaches a handler to one event or several until the scope closes.
  *
+ * **When to use**
+ *
+ * Use in a Layer, so that the handler goes when the Layer goes.
+ *
  * **Errors**
  *
- * - `AlreadyAttached` when the id is in use.
+ * - `AlreadyAttached` if the id is in use.
+ *
+ * **Example** (Gone with the scope)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const sold = Telemetry.event<{}, {}>("example.scoped.sold")
+ *
+ * const program = Effect.gen(function*() {
+ *   const inside = yield* Effect.scoped(
+ *     Effect.andThen(Telemetry.attachScoped("seller", sold, () => {}), Telemetry.list("example.scoped"))
+ *   )
+ *   return [inside.length, (yield* Telemetry.list("example.scoped")).length]
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.fresh(Telemetry.layer))) // => [1, 0]
+ * ```
+ *
+ * @see {@link attach}
  *
  * @category operations
  * @since 0.1.0
@@ -362,11 +463,28 @@ export const attachScoped = <E extends Event.Any>(
  *
  * **Errors**
  *
- * - `NotAttached` when no handler has the id.
+ * - `NotAttached` if no handler has the id.
  *
- * **In Erlang/OTP**
+ * **Example** (Detaching twice)
  *
- * `telemetry:detach/1`.
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const sold = Telemetry.event<{}, {}>("example.detach.sold")
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Telemetry.attach("seller", sold, () => {})
+ *   yield* Telemetry.detach("seller")
+ *   return yield* Effect.flip(Telemetry.detach("seller"))
+ * })
+ *
+ * const error = await Effect.runPromise(Effect.provide(program, Layer.fresh(Telemetry.layer)))
+ * error._tag // => "NotAttached"
+ * ```
+ *
+ * @see {@link attach}
+ * @see `telemetry:detach/1`
  *
  * @category operations
  * @since 0.1.0
@@ -380,11 +498,25 @@ export const detach = (id: string): Effect.Effect<void, NotAttached> =>
   })
 
 /**
- * Lists what is attached to the events whose name begins with the words of `prefix`; to all events without it.
+ * Lists the handlers of the events whose name begins with the words of `prefix`, or of all events.
  *
- * **In Erlang/OTP**
+ * **Example** (Finding handlers)
  *
- * `telemetry:list_handlers/1`.
+ * ```ts import.meta.vitest
+ * import { Effect, Layer } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const sold = Telemetry.event<{}, {}>("example.list.sold")
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Telemetry.attach("seller", sold, () => {})
+ *   return (yield* Telemetry.list("example.list")).map(({ event, id }) => [id, event.name])
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Layer.fresh(Telemetry.layer))) // => [["seller", "example.list.sold"]]
+ * ```
+ *
+ * @see `telemetry:list_handlers/1`
  *
  * @category operations
  * @since 0.1.0
@@ -401,7 +533,20 @@ export const list = (
   )
 
 /**
- * Lists the events declared so far, by name: of all modules that are loaded.
+ * Lists the events that were declared so far, by name, in all modules that are loaded.
+ *
+ * **When to use**
+ *
+ * Use to find out what there is to listen to.
+ *
+ * **Example** (The events of supervisors)
+ *
+ * ```ts import.meta.vitest
+ * import { Telemetry } from "effect-otp"
+ *
+ * const names = Telemetry.declared("otp.supervisor").map(({ name }) => name)
+ * names.length > 0 && names.every((name) => name.startsWith("otp.supervisor.")) // => true
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -410,6 +555,30 @@ export const declared = (prefix?: string): ReadonlyArray<Event.Any> => HandlerTa
 
 /**
  * Executes an event: calls each of its handlers, now.
+ *
+ * **Details**
+ *
+ * It never fails. While nobody listens, it costs one check.
+ *
+ * **Example** (Executing an event)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const sold = Telemetry.event<{ cents: number }, { shop: string }>("example.execute.sold")
+ *
+ * const program = Effect.gen(function*() {
+ *   const emitted = yield* Telemetry.collect(sold)
+ *   yield* Telemetry.execute(sold, { cents: 250 }, { shop: "corner" })
+ *   return (yield* emitted).map(({ measurements, metadata }) => [measurements.cents, metadata.shop])
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [[250, "corner"]]
+ * ```
+ *
+ * @see {@link executeUnsafe} on hot paths
+ * @see `telemetry:execute/3`
  *
  * @category operations
  * @since 0.1.0
@@ -429,7 +598,27 @@ export const execute = <M extends object, D extends object>(
  *
  * **When to use**
  *
- * Use on a hot path, behind {@link isActiveUnsafe}, so that nothing is built for nobody.
+ * Use on a hot path, behind {@link isActiveUnsafe}, so that nothing is built while nobody listens.
+ *
+ * **Example** (On a hot path)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const sold = Telemetry.event<{ cents: number }, {}>("example.execute_unsafe.sold")
+ *
+ * const program = Effect.gen(function*() {
+ *   const emitted = yield* Telemetry.collect(sold)
+ *   const table = yield* Telemetry.Telemetry
+ *   if (Telemetry.isActiveUnsafe(table, sold)) Telemetry.executeUnsafe(table, sold, { cents: 250 }, {})
+ *   return (yield* emitted).length
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 1
+ * ```
+ *
+ * @see {@link execute}
  *
  * @category operations
  * @since 0.1.0
@@ -446,7 +635,19 @@ export const executeUnsafe = <M extends object, D extends object>(
 }
 
 /**
- * Says whether anybody listens to an event: one array read.
+ * Tells whether anybody listens to an event. It reads one array.
+ *
+ * **Example** (Asking first)
+ *
+ * ```ts import.meta.vitest
+ * import { Telemetry } from "effect-otp"
+ *
+ * const sold = Telemetry.event<{}, {}>("example.active.sold")
+ *
+ * Telemetry.isActiveUnsafe(Telemetry.makeUnsafe(), sold) // => false
+ * ```
+ *
+ * @see {@link executeUnsafe}
  *
  * @category operations
  * @since 0.1.0
@@ -493,7 +694,29 @@ export const span = <A, E, R, D extends object>(
 ): Effect.Effect<A, E, R> => spanWith(events, effect, { metadata, stop: () => ({ measurements: {}, metadata: {} }) })
 
 /**
- * Runs an effect as {@link span} does; `stop` adds measurements and metadata to the stop event.
+ * Runs an effect as {@link span} does. `stop` adds measurements and metadata to the stop event.
+ *
+ * **Example** (Counting rows)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const query = Telemetry.spanEvents<{ table: string }, { rows: number }>("example.query")
+ *
+ * const program = Effect.gen(function*() {
+ *   const stops = yield* Telemetry.collect(query.stop)
+ *   yield* Telemetry.spanWith(query, Effect.succeed(["a", "b"]), {
+ *     metadata: { table: "items" },
+ *     stop: (rows) => ({ measurements: { rows: rows.length }, metadata: {} })
+ *   })
+ *   return (yield* stops).map(({ measurements }) => measurements.rows)
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [2]
+ * ```
+ *
+ * @see `telemetry:span/3`
  *
  * @category operations
  * @since 0.1.0
@@ -535,11 +758,41 @@ export const spanWith = <A, E, R, D extends object, SM extends object, SD extend
   })
 
 /**
- * Collects the executions of one event or several until the scope closes: the effect it gives reads what came so far.
+ * Collects the executions of one event or several until the scope closes. It gives an effect that reads what came so
+ * far.
+ *
+ * **When to use**
+ *
+ * Use in tests, to compare what happened with what should have happened.
  *
  * **Details**
  *
- * Keeps the newest `capacity` executions (default 1,024) and forgets the oldest: a sliding buffer.
+ * It keeps the newest `capacity` executions (1,024 by default) and forgets the oldest.
+ *
+ * **Example** (Collecting restarts)
+ *
+ * ```ts import.meta.vitest
+ * import { Deferred, Effect, Logger } from "effect"
+ * import { Supervisor, SupervisorEvents, Telemetry } from "effect-otp"
+ *
+ * let runs = 0
+ * const up = Deferred.makeUnsafe<void>()
+ * const work = Effect.suspend(() => ++runs < 2 ? Effect.die("broken") : Effect.andThen(Deferred.succeed(up, undefined), Effect.never))
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [Supervisor.worker("door", work)]
+ * }) {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const restarts = yield* Telemetry.collect(SupervisorEvents.childRestart)
+ *   yield* Effect.provide(Deferred.await(up), App.layer)
+ *   return (yield* restarts).length
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(Logger.layer([])))) // => 1
+ * ```
+ *
+ * @see {@link stream} to react to each
  *
  * @category operations
  * @since 0.1.0
@@ -562,12 +815,33 @@ export const collect = <E extends Event.Any>(
   })
 
 /**
- * Streams the executions of one event or several, from when the stream is run until it ends.
+ * Streams the executions of one event or several, from when the stream begins to run until it ends.
  *
  * **Details**
  *
- * Who executes the event never waits for a slow reader: the stream holds the newest `capacity` executions (default
- * 1,024) and forgets the oldest, a sliding buffer.
+ * Nobody waits for a slow reader: the stream holds the newest `capacity` executions (1,024 by default) and forgets the
+ * oldest.
+ *
+ * **Example** (Reading events)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Fiber, Stream } from "effect"
+ * import { Telemetry } from "effect-otp"
+ *
+ * const sold = Telemetry.event<{ cents: number }, {}>("example.stream.sold")
+ *
+ * const program = Effect.gen(function*() {
+ *   const first = yield* Effect.forkChild(Stream.runCollect(Stream.take(Telemetry.stream(sold), 1)), {
+ *     startImmediately: true
+ *   })
+ *   yield* Telemetry.execute(sold, { cents: 250 }, {})
+ *   return (yield* Fiber.join(first)).map(({ measurements }) => measurements.cents)
+ * })
+ *
+ * await Effect.runPromise(program) // => [250]
+ * ```
+ *
+ * @see {@link collect} in tests
  *
  * @category operations
  * @since 0.1.0

@@ -153,8 +153,31 @@ export {
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * What every server keeps to: it is up when its start returns, answers all, is not harmed by who leaves, ends with its
- * scope and when told to, and whoever waits for one that dies learns it at once.
+ * The laws of every server: it is up when its start returns, answers every call, is not harmed by callers that leave,
+ * ends with its scope and when told to, and tells everybody who waits at once when it dies.
+ *
+ * **When to use**
+ *
+ * Use to hold a server of your own to them.
+ *
+ * **Example** (The laws of an agent)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Logger } from "effect"
+ * import { Agent } from "effect-otp"
+ * import { Laws } from "effect-otp/testing"
+ *
+ * const laws = Laws.server({
+ *   start: Agent.start(Effect.succeed(1)),
+ *   ask: (agent) => Agent.get(agent),
+ *   crash: (agent) => Agent.castEffect(agent, () => Effect.die("broken")),
+ *   seeds: 1
+ * })
+ * // In a test file: for (const law of laws) it.effect(law.name, () => law.run)
+ * await Effect.runPromise(Effect.provide(laws[0]!.run, Logger.layer([]))) // => undefined
+ * ```
+ *
+ * @see {@link supervisor}, {@link registry}
  *
  * @category operations
  * @since 0.1.0
@@ -162,8 +185,37 @@ export {
 export const server: <C extends AnyHandle>(subject: Server<C>) => ReadonlyArray<Law> = serverLaws
 
 /**
- * What every supervisor keeps to: its children are up when its start returns, come back behind the same client, and have
- * ended before it has; it reports each crash once, and gives up on what fails too often.
+ * The laws of every supervisor: its children are up when its start returns, come back behind the same client, and have
+ * ended before it has; it reports each crash once, and gives up on a child that fails too often.
+ *
+ * **Example** (The laws of a tree)
+ *
+ * ```ts import.meta.vitest
+ * import { Context, Effect, Layer, Logger } from "effect"
+ * import { Agent, Supervisor } from "effect-otp"
+ * import { Laws } from "effect-otp/testing"
+ *
+ * class Counter extends Agent.Service<Counter, number>()("app/Counter") {
+ *   static readonly layer = this.define({ init: () => Effect.succeed(1) }).layer()
+ * }
+ * class App extends Supervisor.Service<App>()("app/App", {
+ *   strategy: "oneForOne",
+ *   children: [Supervisor.child(Counter.layer)]
+ * }) {}
+ *
+ * const laws = Laws.supervisor({
+ *   start: Effect.map(Layer.build(Layer.fresh(App.layer)), (tree) => ({
+ *     supervisor: Context.get(tree, App),
+ *     children: [Context.get(tree, Counter)]
+ *   })),
+ *   ask: (agent) => Agent.get(agent),
+ *   crash: (agent) => Agent.castEffect(agent, () => Effect.die("broken")),
+ *   seeds: 1
+ * })
+ * await Effect.runPromise(Effect.provide(laws[0]!.run, Logger.layer([]))) // => undefined
+ * ```
+ *
+ * @see {@link server}
  *
  * @category operations
  * @since 0.1.0
@@ -171,8 +223,30 @@ export const server: <C extends AnyHandle>(subject: Server<C>) => ReadonlyArray<
 export const supervisor: <C extends AnyHandle>(subject: Supervisor<C>) => ReadonlyArray<Law> = supervisorLaws
 
 /**
- * What every registry keeps to: a process is found under its key and no other, a key that was given up is free, and so
- * is that of a dead process, before anybody can hear of the death.
+ * The laws of every registry: a process is found under its key and under no other, a key that was given up is free, and
+ * so is the key of a dead process, before anybody hears of the death.
+ *
+ * **Example** (The laws of a registry)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { Registry } from "effect-otp"
+ * import { Laws } from "effect-otp/testing"
+ *
+ * const Desks = Registry.make<number>("bank/laws", { keys: "unique" })
+ *
+ * const laws = Laws.registry({
+ *   unique: true,
+ *   keys: [1, 2],
+ *   register: (key) => Registry.register(Desks, key),
+ *   unregister: (key) => Registry.unregister(Desks, key),
+ *   lookup: (key) => Effect.map(Registry.lookup(Desks, key), (found) => found.map(({ pid }) => pid)),
+ *   seeds: 1
+ * })
+ * await Effect.runPromise(laws[0]!.run) // => undefined
+ * ```
+ *
+ * @see {@link server}
  *
  * @category operations
  * @since 0.1.0

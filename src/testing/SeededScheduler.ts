@@ -134,20 +134,38 @@ export class SeedFailed extends Data.TaggedError("SeedFailed")<{
 // -----------------------------------------------------------------------------
 
 /**
- * Makes a scheduler of a seed.
+ * Makes a scheduler from a seed.
  *
  * **When to use**
  *
- * Use with `Effect.provideService(Scheduler.Scheduler, …)` when real time is wanted; otherwise use {@link layer} or
- * {@link runSeed}, which bring a clock that knows this scheduler.
+ * Use with `Effect.provideService(Scheduler.Scheduler, …)` if you want real time. Otherwise use {@link layer} or {@link
+ * runSeed}: they bring a clock that knows the scheduler.
  *
  * **Details**
  *
- * The dispatcher knows one priority: tasks of priority `Infinity` run when no other is ready.
+ * It knows one priority: tasks with the priority `Infinity` run when no other task is ready.
  *
  * **Errors**
  *
- * A seed that is no safe integer, or a probability that is not from 0 to below 1, is a `RangeError`.
+ * - Throws a `RangeError` for a seed that is no safe integer, or a probability that is not from 0 to below 1.
+ *
+ * **Example** (The same order again)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Scheduler } from "effect"
+ * import { SeededScheduler } from "effect-otp/testing"
+ *
+ * const order = (seed: number) => {
+ *   const steps: Array<string> = []
+ *   const task = (name: string) => Effect.andThen(Effect.yieldNow, Effect.sync(() => steps.push(name)))
+ *   return Effect.all(["a", "b", "c"].map(task), { concurrency: 3 }).pipe(
+ *     Effect.as(steps),
+ *     Effect.provideService(Scheduler.Scheduler, SeededScheduler.make(seed)),
+ *     Effect.runPromise
+ *   )
+ * }
+ * await order(7) // => await order(7)
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -171,11 +189,22 @@ export const make = (seed: number, options?: Options): SeededScheduler => new Se
 export const settle: Effect.Effect<void> = Effect.yieldNowWith(Number.POSITIVE_INFINITY)
 
 /**
- * Moves the test clock when everything that is due has happened, and waits for what that brings about.
+ * Moves the test clock when everything that is due has happened, and waits for what follows.
  *
- * **Details**
+ * **When to use**
  *
- * `TestClock.adjust` alone may run before a fiber has reached its sleep, which then begins too late.
+ * Use under a seeded scheduler. In the tests of a kernel use `TestKernel.adjust`.
+ *
+ * **Example** (A second later)
+ *
+ * ```ts import.meta.vitest
+ * import { Clock, Effect } from "effect"
+ * import { SeededScheduler } from "effect-otp/testing"
+ *
+ * const program = Effect.andThen(SeededScheduler.adjust("1 second"), Clock.currentTimeMillis)
+ *
+ * await Effect.runPromise(Effect.provide(program, SeededScheduler.layer(1))) // => 1000
+ * ```
  *
  * @category operations
  * @since 0.1.0
@@ -186,6 +215,10 @@ export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
 /**
  * Runs an effect in the world of one seed: a fresh seeded scheduler, a fresh `TestClock`, a seeded `Random`.
  *
+ * **When to use**
+ *
+ * Use to replay a seed that {@link explore} found to fail.
+ *
  * **Details**
  *
  * When the effect has ended, what it left behind goes on until nothing is ready (at most 10,000 tasks), and is then
@@ -193,11 +226,23 @@ export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
  *
  * **Errors**
  *
- * - `Stuck` when the effect cannot end. It is interrupted first, so that its finalizers run.
+ * - `Stuck` if the effect cannot end. It is interrupted first, so its finalizers run.
  *
  * **Interruption**
  *
  * Interrupts the effect and waits for its end.
+ *
+ * **Example** (A deadlock)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect } from "effect"
+ * import { SeededScheduler } from "effect-otp/testing"
+ *
+ * const error = await Effect.runPromise(Effect.flip(SeededScheduler.runSeed(Effect.never, 1)))
+ * error.reason // => "deadlock"
+ * ```
+ *
+ * @see {@link explore} for many seeds
  *
  * @category operations
  * @since 0.1.0
@@ -255,11 +300,21 @@ export const explore = <A, E, R>(
 // -----------------------------------------------------------------------------
 
 /**
- * Provides the world of a seed: its scheduler, a fresh `TestClock` on it, and a `Random` of the same seed.
+ * Provides the world of a seed: its scheduler, a fresh `TestClock` on it, and a `Random` with the same seed.
  *
  * **Gotchas**
  *
- * Nobody watches for a deadlock: {@link runSeed} does.
+ * Nobody watches for a deadlock. {@link runSeed} does.
+ *
+ * **Example** (Chance that repeats)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Random } from "effect"
+ * import { SeededScheduler } from "effect-otp/testing"
+ *
+ * const draw = () => Effect.runPromise(Effect.provide(Random.nextInt, SeededScheduler.layer(7)))
+ * await draw() // => await draw()
+ * ```
  *
  * @category layers
  * @since 0.1.0

@@ -32,11 +32,29 @@ export type Methods<S> = { readonly [K in Exclude<keyof S, typeof Handle.TypeId>
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * Makes a double of a service.
+ * Makes a double of a service: an object with the methods that a test needs.
  *
  * **Details**
  *
- * Its handle points to nothing: who monitors it gets a `Down` with `NoProcess`.
+ * Any other method that is called is a defect that names it. The double has no process: a monitor of it gets a `Down`
+ * with `NoProcess`.
+ *
+ * **Example** (A double with one method)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { GenServer } from "effect-otp"
+ * import { TestDouble } from "effect-otp/testing"
+ * import { Rpc } from "effect/rpc"
+ *
+ * class Stock extends GenServer.Service<Stock>()("shop/Stock", [Rpc.make("left", { success: Schema.Finite })]) {}
+ *
+ * const stock = TestDouble.make(Stock, { left: () => Effect.succeed(3) })
+ *
+ * await Effect.runPromise(stock.left()) // => 3
+ * ```
+ *
+ * @see {@link layer} to provide it
  *
  * @category constructors
  * @since 0.1.0

@@ -136,12 +136,36 @@ export class Leaked extends Data.TaggedError("Leaked")<{
 export const quiet: Effect.Effect<void> = Effect.withFiber((fiber) => untilQuiet(Kernel.currentUnsafe(fiber)))
 
 /**
- * Lets time pass on the test clock, and everything happen that it brings about.
+ * Lets time pass on the test clock, and lets everything happen that follows from it.
+ *
+ * **When to use**
+ *
+ * Use in place of `TestClock.adjust`, which may come before a delay has begun. Such a delay would never end.
  *
  * **Details**
  *
- * Waits until nothing happens any more, moves the clock, and waits again. `TestClock.adjust` alone may come before a
- * delay has begun, which then never ends.
+ * It waits until nothing happens any more, moves the clock, and waits again.
+ *
+ * **Example** (A minute later)
+ *
+ * ```ts import.meta.vitest
+ * import { Clock, Effect } from "effect"
+ * import { Agent } from "effect-otp"
+ * import { TestKernel } from "effect-otp/testing"
+ * import { TestClock } from "effect/testing"
+ *
+ * const test = Effect.gen(function*() {
+ *   const at = yield* Agent.start(Effect.succeed(0))
+ *   yield* Agent.castEffect(at, () => Effect.andThen(Effect.sleep("1 minute"), Clock.currentTimeMillis))
+ *   yield* TestKernel.adjust("1 minute")
+ *   return yield* Agent.get(at)
+ * })
+ *
+ * await Effect.runPromise(test.pipe(Effect.scoped, Effect.provide(TestKernel.layer), Effect.provide(TestClock.layer())))
+ * // => 60000
+ * ```
+ *
+ * @see {@link quiet} if no time has to pass
  *
  * @category operations
  * @since 0.1.0

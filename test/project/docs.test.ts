@@ -2,9 +2,11 @@ import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { parseSync } from "vite"
 import { afterAll, beforeAll } from "vitest"
 import { type Fence, fences, fencesOf, moduleOf } from "./fences.ts"
-import { root } from "./sources.ts"
+import { publicFunctions, wordsIn } from "./comments.ts"
+import { files, parse, read, root } from "./sources.ts"
 
 const nameOf = (fence: Fence) => `${fence.file.replaceAll(/[^\w]/g, "_")}_${fence.line}.ts`
 
@@ -45,6 +47,45 @@ function errorsOf(folder: string): ReadonlyArray<string> {
   const { status, stdout } = spawnSync(tsc, ["-p", folder, "--pretty", "false"], { encoding: "utf8" })
   return status === 0 ? [] : stdout.trim().split("\n")
 }
+
+describe("doc comments of public functions", () => {
+  const all = files("src", ".ts").flatMap((file) => {
+    const text = read(file)
+    return publicFunctions(parse(file, text), parseSync(file, text, { lang: "ts" }).comments)
+  })
+  const without = all.filter(({ comment }) => !comment.text.includes("```ts"))
+
+  it("have an example, at least 97 of 100", () => {
+    assert.isAbove(all.length, 190)
+    const names = without.map(({ file, name }) => `${file}: ${name}`)
+    assert.isAtLeast(1 - without.length / all.length, 0.97, `without an example: ${names.join(", ")}`)
+  })
+
+  it("say when to use it, how it fails and what it does in 40 words or more, on average", () => {
+    const words = all.reduce((sum, { comment }) => sum + wordsIn(comment), 0)
+    assert.isAtLeast(words / all.length, 40)
+  })
+
+  it("are found for functions of all forms, and not for what is @internal", () => {
+    const text = [
+      "/** One. */\nexport const one = (a: number): number => a",
+      "/** Two. */\nexport const two: { (a: number): number } = dual(2, f)",
+      "/** Three. @internal */\nexport const three = () => 3",
+      "/** Four. */\nexport const four = 4",
+      "/** Five. */\n// oxlint-disable-next-line\nexport const five: () => void = f"
+    ].join("\n")
+    const source = parse("src/kernel/A.ts", text)
+    const found = publicFunctions(source, parseSync("a.ts", text, { lang: "ts" }).comments)
+    assert.deepStrictEqual(
+      found.map(({ comment, name }) => [name, comment.text]),
+      [
+        ["one", "One."],
+        ["two", "Two."],
+        ["five", "Five."]
+      ]
+    )
+  })
+})
 
 describe("the runner itself", () => {
   const page = (...code: ReadonlyArray<string>) =>
