@@ -39,15 +39,16 @@ import { settingsOf } from "../kernel/Display.ts"
 import * as Handle from "../kernel/Handle.ts"
 import * as Pid from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
-import { type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { displayName } from "../kernel/shared/displayName.ts"
 import type { CallError } from "./CallError.ts"
 import type { CallOptions } from "./GenServer.ts"
 import { askSystem } from "./internal/call/client.ts"
 import { shownTrace } from "./internal/server/shownTrace.ts"
-import { SystemRecord } from "./internal/server/systemRecord.ts"
+import { isServer } from "./internal/server/kind.ts"
+import * as Lookers from "./internal/server/lookers.ts"
+import { userState, type Server } from "./internal/server/server.ts"
 import type * as Watch from "./internal/server/watch.ts"
 import type * as Protocol from "./Protocol.ts"
-import { displayName } from "../kernel/shared/displayName.ts"
 
 /**
  * @category type IDs
@@ -279,7 +280,7 @@ export const getState: {
   <T extends Target>(target: T, options?: CallOptions): Effect.Effect<StateOf<T>, Failure<T>>
 } = (target: Target, options?: CallOptions & { readonly schema?: Schema.Schema<unknown> }) =>
   ask(target, { tag: "getState", options }, (server) =>
-    checked(options?.schema, server.userState)
+    checked(options?.schema, userState(server))
   ) as Effect.Effect<never>
 
 /**
@@ -482,7 +483,7 @@ export const setStatistics = <T extends Target>(
   enabled: boolean,
   options?: CallOptions
 ): Effect.Effect<void, Failure<T>> =>
-  ask(target, { tag: "setStatistics", options }, (server) => Exit.succeed(server.countMessages(enabled)))
+  ask(target, { tag: "setStatistics", options }, (server) => Exit.succeed(Lookers.countMessages(server, enabled)))
 
 /**
  * Tells how many messages a server has taken and answered since {@link setStatistics}. It gives `None` if counting is
@@ -584,7 +585,7 @@ export const trace = <T extends Target>(
 
 type AnyEvent = Watch.Seen & { readonly index: number }
 
-type Request<A> = (server: SystemRecord) => Exit.Exit<A, unknown>
+type Request<A> = (server: Server) => Exit.Exit<A, unknown>
 
 interface Question {
   readonly tag: string
@@ -600,7 +601,7 @@ const ask = <T extends Target, A>(
   Effect.suspend(() => {
     const found = targetOf(target)
     const process = found.current ?? found.last
-    if (process !== undefined && !(process instanceof SystemRecord)) {
+    if (process !== undefined && !isServer(process)) {
       return Effect.fail(new NotAServer({ process: displayName(process) }))
     }
     // A pid names one run: nothing comes after it.
@@ -627,34 +628,37 @@ const checked = (schema: Schema.Schema<unknown> | undefined, state: unknown): Ex
   schema === undefined ? Exit.succeed(state) : Schema.decodeUnknownExit(Schema.toType(schema))(state)
 
 const replaced = (
-  server: SystemRecord,
+  server: Server,
   f: (state: unknown) => unknown,
   schema: Schema.Schema<unknown> | undefined
 ): Exit.Exit<unknown, unknown> => {
-  const before = checked(schema, server.userState)
+  const before = checked(schema, userState(server))
   if (before._tag === "Failure") return before
   const made = Effect.runSyncExit(Effect.sync(() => f(before.value)))
   if (made._tag === "Failure") return Exit.fail(new ReplaceFailed({ cause: made.cause }))
   const after = checked(schema, made.value)
-  if (after._tag === "Success") server.replaceState(after.value)
+  if (after._tag === "Success") Lookers.replaceState(server, after.value)
   return after
 }
 
-const statusOf = (server: SystemRecord): Status => ({
-  pid: server,
-  displayName: displayName(server),
-  name: server.name,
-  label: server.label,
-  parent: server.parent,
-  status: server.suspended ? "suspended" : "running",
-  state: server.shownState,
-  mailboxLength: server.mailbox.size,
-  messages: server.accounting
-})
+const statusOf = (server: Server): Status => {
+  const { record } = server
+  return {
+    pid: record,
+    displayName: displayName(record),
+    name: record.name,
+    label: record.label,
+    parent: record.parent,
+    status: server.suspended ? "suspended" : "running",
+    state: Lookers.shownState(server),
+    mailboxLength: record.mailbox.size,
+    messages: record.accounting
+  }
+}
 
-const statisticsOf = (server: SystemRecord): Option.Option<Statistics> =>
-  Option.map(Option.fromUndefinedOr(server.messageCount), ({ messagesIn, messagesOut, sinceNanos }) => ({
-    elapsed: Duration.millis(Number(server.nowNanos - sinceNanos) / 1_000_000),
+const statisticsOf = (server: Server): Option.Option<Statistics> =>
+  Option.map(Option.fromUndefinedOr(Lookers.messageCount(server)), ({ messagesIn, messagesOut, sinceNanos }) => ({
+    elapsed: Duration.millis(Number(Lookers.nowNanos(server) - sinceNanos) / 1_000_000),
     messagesIn,
     messagesOut
   }))
@@ -665,17 +669,17 @@ const feed = Effect.fnUntraced(function* <T extends Target>(
   options: CallOptions
 ) {
   let index = 0
-  let traced: ProcessRecord | undefined = undefined
+  let traced: Server | undefined = undefined
   let settings: Settings = defaultSettings
   const tracer: Watch.Tracer = (seen) => {
     Queue.offerUnsafe(queue, { ...shownTrace(seen, settings), index: index++ })
   }
-  yield* Effect.addFinalizer(() => Effect.sync(() => (traced as SystemRecord | undefined)?.remove(tracer)))
-  const begin: Request<SystemRecord> = (server) => {
+  yield* Effect.addFinalizer(() => Effect.sync(() => traced !== undefined && Lookers.remove(traced, tracer)))
+  const begin: Request<Pid.Pid> = (server) => {
     traced = server
-    settings = settingsOf(server.context)
-    server.addTracer(tracer)
-    return Exit.succeed(server)
+    settings = settingsOf(server.record.context)
+    Lookers.addTracer(server, tracer)
+    return Exit.succeed(server.record)
   }
   yield* Process.awaitExit(yield* ask(target, { tag: "trace", options }, begin))
   yield* Queue.end(queue)

@@ -49,6 +49,8 @@ import { shutdown as plainShutdown } from "../kernel/ExitReason.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, spawnLink, unlink, type Self } from "../kernel/Process.ts"
 import { Self as SelfKey, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { kill } from "../kernel/shared/death.ts"
+import { shutdown as askToEnd } from "../kernel/shared/signals.ts"
 import { checkedLimit, shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
 import { outcomeOf, spawnTask, TaskRun, toResult, type TypeId } from "./internal/task/taskRun.ts"
 import { streamOf } from "./internal/task/taskStream.ts"
@@ -382,8 +384,10 @@ export const shutdown = <A, E>(
   const limit = options?.limit === undefined ? undefined : checkedLimit("The limit of a shutdown", options.limit)
   const brutal = limit === "brutalKill"
   const tell = Effect.sync(() => {
-    if (brutal) run.record?.kill()
-    else run.record?.shutdown(plainShutdown())
+    const { record } = run
+    if (record === undefined) return
+    if (brutal) kill(record)
+    else askToEnd(record, plainShutdown())
   })
   const ended = Effect.suspend(() => shutdownProcess(task.pid, { limit }))
   return Effect.uninterruptibleMask((restore) =>

@@ -24,6 +24,7 @@ import { KernelState } from "./shared/kernelState.ts"
 import { runQueueOver } from "./shared/runQueue.ts"
 import type { Pid } from "./Pid.ts"
 import type { ProcessRecord } from "./shared/processRecord.ts"
+import { kill } from "./shared/death.ts"
 import { awaitEnd } from "./Shutdown.ts"
 
 const TypeId = "~effect-otp/kernel/Kernel"
@@ -201,7 +202,7 @@ const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
     const left = [...kernel.table.values(), ...kernel.zombies]
     kernel.deadlines.close()
     if (left.length === 0) return Effect.void
-    for (const record of left) record.kill()
+    for (const record of left) kill(record)
     // Finalizers may have started others meanwhile.
     return Effect.andThen(Effect.forEach(left, awaitEnd, { discard: true }), killAll(kernel))
   })

@@ -33,13 +33,16 @@ import { describe } from "../values/describe.ts"
 import type { Accounting } from "./Accounting.ts"
 import { CurrentAdoption } from "./shared/adoption.ts"
 import * as ExitReason from "./ExitReason.ts"
-import { PlainProcess, type PlainOptions } from "./internal/plainProcess.ts"
+import { makePlain, poll, receive, runPlain, type PlainOptions } from "./internal/plainProcess.ts"
 import * as Relations from "./internal/relations.ts"
 import * as Kernel from "./Kernel.ts"
 import { bound, type Bound } from "./Mailbox.ts"
 import type { Pid } from "./Pid.ts"
 import { currentUnsafe, Self as SelfKey, type Envelope, type ProcessRecord } from "./shared/processRecord.ts"
 import * as Signal from "./Signal.ts"
+import { discard, kill as killUnsafe } from "./shared/death.ts"
+import { post, signal, withdraw, withdrawSignal } from "./shared/delivery.ts"
+import { exitSignal } from "./shared/signals.ts"
 import { during, forEnd } from "./shared/waiting.ts"
 import { TreeWatch } from "./shared/treeWatch.ts"
 import { MessageEnvelope } from "./shared/plainEnvelopes.ts"
@@ -418,8 +421,8 @@ export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =
   Effect.withFiber((fiber) => {
     const record = recordOf(pid)
     const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
-    if (record.isBounded) return postUnsafe(fiber, record, envelope)
-    record.post(envelope)
+    if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
+    post(record, envelope)
     return Effect.void
   })
 
@@ -460,7 +463,7 @@ export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =
  */
 export const exit = (pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
-    recordOf(pid).exitSignal(currentUnsafe(fiber), reason)
+    exitSignal(recordOf(pid), currentUnsafe(fiber), reason)
     return Effect.void
   })
 
@@ -497,7 +500,7 @@ export const exit = (pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<voi
  * @category operations
  * @since 0.1.0
  */
-export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => recordOf(pid).kill())
+export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => killUnsafe(recordOf(pid)))
 
 /**
  * Links this process to another: when one of them ends abnormally, the other gets its exit signal.
@@ -548,7 +551,7 @@ export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
       return Effect.void
     }
     if (!me.trapExit) return Effect.fail(new NoProcess({ pid }))
-    me.signal(new Signal.Exit(other, ExitReason.noProcess))
+    signal(me, new Signal.Exit(other, ExitReason.noProcess))
     return Effect.void
   })
 
@@ -594,7 +597,7 @@ export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
     if (!Relations.unlink<ProcessRecord>(me, other) && !other.isAlive) {
       // What the other sent by `exit` while it lived stays.
       const ends = [other.reason, ExitReason.noProcess]
-      me.removeSignal((signal) => signal._tag === "Exit" && signal.from === other && ends.includes(signal.reason))
+      withdrawSignal(me, (sent) => sent._tag === "Exit" && sent.from === other && ends.includes(sent.reason))
     }
     return Effect.void
   })
@@ -684,7 +687,7 @@ export const demonitor = (ref: Signal.MonitorRef): Effect.Effect<boolean, never,
     const monitor = ref as Relations.Monitor<ProcessRecord>
     if (monitor.watcher !== me) return Effect.succeed(true)
     const watched = Relations.demonitor(monitor)
-    me.removeSignal((signal) => signal._tag === "Down" && signal.monitor === ref)
+    withdrawSignal(me, (sent) => sent._tag === "Down" && sent.monitor === ref)
     return Effect.succeed(watched)
   })
 
@@ -904,23 +907,22 @@ export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord 
 /** Links a process to one it has just started. If it has ended, it is as if the link had been made before. @internal */
 export const linkStartedUnsafe = (me: ProcessRecord, started: ProcessRecord): void => {
   if (me.isAlive) Relations.link<ProcessRecord>(me, started)
-  else if (me.wasKilled) started.exitSignal(undefined, ExitReason.killed)
-  else started.exitSignal(me, me.reason!)
+  else if (me.wasKilled) exitSignal(started, undefined, ExitReason.killed)
+  else exitSignal(started, me, me.reason!)
 }
 
 /** @internal */
 export const monitorUnsafe = (watcher: ProcessRecord, target: ProcessRecord, name?: string): Signal.MonitorRef => {
   if (watcher.isAlive && target.isAlive) return Relations.monitor<ProcessRecord>(watcher, target, name)
   const made: Relations.Monitor<ProcessRecord> = { watcher, pid: target, name }
-  if (watcher.isAlive) watcher.signal(new Signal.Down(made, target, ExitReason.noProcess))
+  if (watcher.isAlive) signal(watcher, new Signal.Down(made, target, ExitReason.noProcess))
   return made
 }
 
 /** A process that never was, for what is done to a name nobody has. @internal */
 export const nobodyUnsafe = (kernel: ProcessRecord["kernel"], name: string): ProcessRecord => {
-  const record = new PlainProcess(kernel, undefined, Context.empty())
-  record.discard()
-  record.exiting = record.reason = ExitReason.noProcess
+  const record = makePlain({ kernel, parent: undefined, context: Context.empty() })
+  discard(record, ExitReason.noProcess)
   record.name = name
   return record
 }
@@ -934,9 +936,9 @@ export const postUnsafe = (
   // Posted in the step that waits: between two steps room could be made, and nobody would hear.
   Effect.callback<void>((resume) => {
     const admit = () => fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
-    if (record.post(envelope, admit)) return resume(Effect.void)
+    if (post(record, envelope, admit)) return resume(Effect.void)
     return Effect.sync(() => {
-      record.withdraw(envelope)
+      withdraw(record, envelope)
     })
   })
 
@@ -959,9 +961,10 @@ const spawnUnsafe = <M, A, E, R>(
   fiber: Fiber.Fiber<unknown, unknown>,
   body: Body<M, A, E, R>,
   options: SpawnOptions = {}
-): PlainProcess => {
-  const record = makePlain(fiber, parentOf(fiber), options)
-  record.run((Effect.isEffect(body) ? body : Effect.suspend(() => body(inboxOf(record)))) as Effect.Effect<A, E>)
+): ProcessRecord => {
+  const record = makeIn(fiber, parentOf(fiber), options)
+  const made = Effect.isEffect(body) ? body : Effect.suspend(() => body(inboxOf(record)))
+  runPlain(record, made as Effect.Effect<A, E>)
   return record
 }
 
@@ -976,11 +979,11 @@ export const parentOf = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | 
   return current?.isAlive === true && current.kernel === Kernel.currentUnsafe(fiber) ? current : undefined
 }
 
-const makePlain = (
+const makeIn = (
   fiber: Fiber.Fiber<unknown, unknown>,
   parent: ProcessRecord | undefined,
   options: SpawnOptions
-): PlainProcess => {
+): ProcessRecord => {
   // First of all: a wrong bound must not leave half a process behind.
   const checked: PlainOptions =
     options.mailbox === undefined ? options : { ...options, mailbox: bound(options.mailbox) }
@@ -991,9 +994,7 @@ const makePlain = (
     const callers = Context.get(context, Callers).filter((pid) => recordOf(pid).isAlive)
     context = Context.add(context, Callers, [parent, ...callers])
   }
-  const record = new PlainProcess(kernel, parent, context)
-  record.configure(checked)
-  return record
+  return makePlain({ kernel, parent, context }, checked)
 }
 
 /** Starts a process in a place: `adopt` sees it before its body runs. @internal */
@@ -1005,18 +1006,18 @@ export const spawnIn = (
     readonly adopt: (record: ProcessRecord) => void
   }
 ): ProcessRecord => {
-  const record = makePlain(fiber, options.parent ?? parentOf(fiber), options)
+  const record = makeIn(fiber, options.parent ?? parentOf(fiber), options)
   options.adopt(record)
-  record.run(body)
+  runPlain(record, body)
   return record
 }
 
-const inboxOf = <M>(record: PlainProcess): Inbox<M> =>
+const inboxOf = <M>(record: ProcessRecord): Inbox<M> =>
   ({
     pid: record,
-    take: record.receive(() => true),
-    receive: (matches: (message: unknown) => boolean) => record.receive(matches),
-    poll: (matches: (message: unknown) => boolean) => Effect.sync(() => record.poll(matches))
+    take: receive(record, () => true),
+    receive: (matches: (message: unknown) => boolean) => receive(record, matches),
+    poll: (matches: (message: unknown) => boolean) => Effect.sync(() => poll(record, matches))
   }) as unknown as Inbox<M>
 
 const infoUnsafe = (record: ProcessRecord): Option.Option<Info> => {

@@ -18,9 +18,11 @@ import * as Exit from "effect/Exit"
 import * as Check from "../values/check.ts"
 import * as ExitReason from "./ExitReason.ts"
 import type { Pid } from "./Pid.ts"
-import { type ProcessRecord } from "./shared/processRecord.ts"
+import { kill as killUnsafe } from "./shared/death.ts"
 import { displayName } from "./shared/displayName.ts"
 import { warn } from "./shared/reports.ts"
+import type { ProcessRecord } from "./shared/processRecord.ts"
+import { shutdown as askToEnd } from "./shared/signals.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -169,7 +171,7 @@ export const awaitEnd = (pid: Pid): Effect.Effect<void> =>
  */
 export const killAndAwait = (pid: Pid): Effect.Effect<void> =>
   Effect.suspend(() => {
-    ;(pid as unknown as ProcessRecord).kill()
+    killUnsafe(pid as unknown as ProcessRecord)
     return awaitEnd(pid)
   })
 
@@ -218,13 +220,13 @@ export const shutdownAllTelling = (
   const limit = parse(checkedLimit("The limit of a shutdown", options.limit ?? defaultLimit))
   const ask = Effect.suspend(() => {
     if (limit.orderly === undefined) return Effect.void
-    for (const record of records) record.shutdown(ExitReason.shutdown())
+    for (const record of records) askToEnd(record, ExitReason.shutdown())
     return Duration.isFinite(limit.orderly) ? within(awaitAll(records), limit.orderly) : awaitAllDeaths(records)
   })
   const kill = Effect.suspend(() => {
     for (const record of records) {
       if (record.isAlive && limit.orderly !== undefined) options.overran(record)
-      if (!record.ended) record.kill()
+      if (!record.ended) killUnsafe(record)
     }
     return within(awaitAll(records), limit.release)
   })
@@ -263,11 +265,6 @@ export const tellOverrun: Overran = (record) => {
 /** What is said of a process that did not end in time. @internal */
 export const OVERRAN = "did not end within its shutdown limit and was killed"
 
-/** A process that needs no limit once it is dead. @internal */
-export interface SelfLimiting {
-  readonly limitsItself: true
-}
-
 interface Parsed {
   /** How long an orderly end may take that is asked for; undefined: none is. */
   readonly orderly: Duration.Duration | undefined
@@ -294,7 +291,7 @@ const orderly = (
   reason: ExitReason.ExitReason = ExitReason.shutdown()
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
-    record.shutdown(reason)
+    askToEnd(record, reason)
     return Duration.isFinite(limit) ? endWithin(record, limit) : awaitDeath(record)
   })
 
@@ -306,7 +303,7 @@ const killWithin = (
   Effect.suspend(() => {
     if (record.ended) return Effect.void
     if (record.isAlive) overran?.(record)
-    record.kill()
+    killUnsafe(record)
     return endWithin(record, limit)
   })
 
@@ -333,7 +330,7 @@ const awaitAll = (records: ReadonlyArray<ProcessRecord>): Effect.Effect<void> =>
   )
 
 /** Whether it sees to it that its end comes: a supervisor does, it gives each of its children a limit. */
-const limitsItself = (record: ProcessRecord | SelfLimiting): boolean => "limitsItself" in record
+const limitsItself = ({ kind }: ProcessRecord): boolean => kind.limitsItself === true
 
 const awaitAllDeaths = (records: ReadonlyArray<ProcessRecord>): Effect.Effect<void> => {
   const when = (record: ProcessRecord) => (limitsItself(record) ? "ended" : "dead")

@@ -28,6 +28,7 @@ import { Deadline } from "./shared/deadlines.ts"
 import type { KernelState } from "./shared/kernelState.ts"
 import * as Kernel from "./Kernel.ts"
 import { isPid, type Pid } from "./Pid.ts"
+import { post } from "./shared/delivery.ts"
 import { currentUnsafe, type Belonging, type Envelope, type ProcessRecord } from "./shared/processRecord.ts"
 import { MessageEnvelope } from "./shared/plainEnvelopes.ts"
 
@@ -301,7 +302,8 @@ class MessageTimer extends Deadline implements Timer, Belonging {
     // Who rings it is awake: no environment is needed to wake it.
     if (this.options.every) this.arm(Context.empty())
     else this.end()
-    this.options.resolve()?.post(this.options.make())
+    const to = this.options.resolve()
+    if (to !== undefined) post(to, this.options.make())
   }
 
   override kernelClosed(): void {

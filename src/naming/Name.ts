@@ -30,10 +30,11 @@ import { TypeId as HandleTypeId, targetOf, type Handle } from "../kernel/Handle.
 import * as Kernel from "../kernel/Kernel.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
+import { post } from "../kernel/shared/delivery.ts"
 import { currentUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 import type { MonitorRef } from "../kernel/Signal.ts"
 import type { Address } from "../kernel/Timer.ts"
-import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 
 const TypeId = "~effect-otp/naming/Name"
 
@@ -386,9 +387,8 @@ export const send = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void,
 export const cast = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void> =>
   Effect.catchTag(send(name, message), "NotRegistered", () =>
     Effect.withFiber((fiber) => {
-      Process.nobodyUnsafe(Kernel.currentUnsafe(fiber), name.name).post(
-        new MessageEnvelope(message, currentUnsafe(fiber))
-      )
+      const nobody = Process.nobodyUnsafe(Kernel.currentUnsafe(fiber), name.name)
+      post(nobody, new MessageEnvelope(message, currentUnsafe(fiber)))
       return Effect.void
     })
   )

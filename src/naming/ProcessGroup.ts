@@ -28,14 +28,15 @@ import { printAs } from "../values/printed.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
+import { post } from "../kernel/shared/delivery.ts"
 import { currentUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 import { checkedCapacity } from "./internal/changeFeed.ts"
 import { entering, withProcess } from "./internal/entering.ts"
 import { streamIn } from "./internal/feed.ts"
 import { MembershipState } from "./internal/membershipState.ts"
 import { PerKernel } from "./internal/perKernel.ts"
 import { checkedName } from "./Name.ts"
-import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 
 const TypeId = "~effect-otp/naming/ProcessGroup"
 
@@ -317,7 +318,7 @@ export const broadcast = <G, M>(
     const found = stateIn(scope, Kernel.currentUnsafe(fiber)).membership.group(group)
     if (found === undefined) return Exit.void
     const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
-    for (const record of found.all()) record.post(envelope)
+    for (const record of found.all()) post(record, envelope)
     return Exit.void
   })
 

@@ -35,7 +35,9 @@ import { format, type ExitReason } from "../kernel/ExitReason.ts"
 import { targetOf } from "../kernel/Handle.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
-import { type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { displayName } from "../kernel/shared/displayName.ts"
+import type { ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { kill as killUnsafe } from "../kernel/shared/death.ts"
 import { awaitEnd } from "../kernel/Shutdown.ts"
 import type { ChildOptions, Stable } from "../supervision/ChildSpec.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
@@ -45,7 +47,6 @@ import { withFirstSleep } from "./internal/firstSleep.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
-import { displayName } from "../kernel/shared/displayName.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -397,7 +398,7 @@ const hasEnded = (supervisor: ProcessRecord | undefined): Effect.Effect<void> =>
     if (supervisor === undefined || supervisor.ended) return Effect.void
     const { table, zombies } = supervisor.kernel
     const processes = [...table.values(), ...zombies].filter((record) => isBelow(record, supervisor)).map(leakedOf)
-    supervisor.kill()
+    killUnsafe(supervisor)
     return Effect.die(pointTo(new Leaked({ processes, names: [], timers: 0, missing: 0 }), ""))
   })
 

@@ -428,10 +428,12 @@ describe("changes", () => {
       yield* Agent.update(agent, inc)
       assert.strictEqual((yield* Kernel.messages).pending, 0)
       const read = yield* beside(Stream.runDrain(Agent.changes(agent)))
-      const pid = Option.getOrThrow(yield* GenServer.pid(agent)) as unknown as { readonly watch: unknown }
-      assert.isDefined(pid.watch)
+      const pid = Option.getOrThrow(yield* GenServer.pid(agent)) as unknown as {
+        readonly data: { readonly watch: unknown }
+      }
+      assert.isDefined(pid.data.watch)
       yield* Fiber.interrupt(read)
-      assert.isUndefined(pid.watch)
+      assert.isUndefined(pid.data.watch)
     }).pipe(Effect.provide(Tree.layer))
   )
 })

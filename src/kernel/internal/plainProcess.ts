@@ -7,8 +7,12 @@ import * as Scope from "effect/Scope"
 import { describe } from "../../values/describe.ts"
 import * as ExitReason from "../ExitReason.ts"
 import type { Bound } from "../Mailbox.ts"
-import { ProcessRecord, Self } from "../shared/processRecord.ts"
+import { close, finish } from "../shared/death.ts"
+import { roomMade, settle } from "../shared/delivery.ts"
+import { isOpen } from "../shared/life.ts"
+import { ProcessRecord, scopeUnsafe, Self, type Kind, type RecordOptions } from "../shared/processRecord.ts"
 import { worse } from "../shared/exits.ts"
+import { interrupt } from "../shared/signals.ts"
 
 /** @internal */
 export interface PlainOptions {
@@ -17,85 +21,94 @@ export interface PlainOptions {
   readonly mailbox?: Bound | undefined
 }
 
-type Matches = (message: unknown) => boolean
+// ---- the kind -----------------------------------------------------------------------------------------------------
 
-/** @internal */
-export class PlainProcess extends ProcessRecord {
-  configure(options: PlainOptions): void {
-    this.label = options.label
-    this.trapExit = options.trapExit ?? false
-    this.bound = options.mailbox
-  }
-
-  /** Runs the body from the next task on: who spawned it has set up its relations by then. */
-  run(body: Effect.Effect<unknown, unknown>): void {
-    this.context = Context.add(Context.add(this.context, Self, this), Scope.Scope, this.scopeUnsafe())
-    this.status = "running"
-    const fiber = Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, () => this.begin(body)))
-    this.fiber = fiber
-    fiber.addObserver((exit) => this.bodyEnded(exit))
-  }
-
-  /** A signal may have come before the first step, and its interruption be on its way. */
-  private begin(body: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> {
-    return this.exiting === undefined ? body : Effect.interrupt
-  }
-
-  private bodyEnded(exit: Exit.Exit<unknown, unknown>): void {
-    const signalled = this.exiting
-    if (signalled === undefined) this.finish(ExitReason.fromExit(exit))
-    else this.finish(exit._tag === "Failure" ? worse(signalled, exit.cause) : signalled)
-  }
-
-  protected end(reason: ExitReason.ExitReason): void {
-    if (this.close(reason)) this.interrupt()
-  }
-
-  /** Whoever waits for a message now waits for ever: it ends as if by interruption. */
-  protected override close(reason: ExitReason.ExitReason): boolean {
-    const closed = super.close(reason)
-    const resume = this.resume
-    if (closed && resume !== undefined) {
-      this.resume = undefined
-      this.fiber!.currentDispatcher.scheduleTask(() => resume(Effect.interrupt), 0)
-    }
-    return closed
-  }
-
-  /** Takes the first message that matches, from a position on, if there is one. */
-  poll(matches: Matches, from?: number): Option.Option<unknown> {
-    const found = this.mailbox.take((envelope) => matches(envelope.content), from)
-    if (found === undefined) return Option.none()
-    this.settle("handled")
-    this.roomMade()
-    return Option.some(found.content)
-  }
-
-  /** Takes the first message that matches, waiting for it if need be. */
-  receive(matches: Matches): Effect.Effect<unknown> {
-    return Effect.suspend(() => this.look(matches, 0))
-  }
-
-  /** Messages before `from` were looked at already. */
-  private look(matches: Matches, from: number): Effect.Effect<unknown> {
-    const found = this.poll(matches, from)
-    if (Option.isSome(found)) return Exit.succeed(found.value)
-    const seen = this.mailbox.end
-    return Effect.flatMap(this.park(seen), () => this.look(matches, seen))
-  }
-
-  private park(seen: number): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
-      if (this.mailbox.end > seen) return resume(Exit.void)
-      if (this.exiting !== undefined) return resume(Effect.interrupt)
-      if (this.resume !== undefined) return resume(Effect.die(new Error(twoReceivers(this))))
-      this.resume = resume
-      return Effect.sync(() => {
-        if (this.resume === resume) this.resume = undefined
-      })
-    })
+const plain: Kind<undefined> = {
+  onSignal: (record, reason, by) => {
+    if (close(record, reason, by)) interrupt(record)
+  },
+  onShutdown: (record, reason) => {
+    if (close(record, reason, "signal")) interrupt(record)
+  },
+  /** A fiber that waits for a message would wait for ever now: it ends as if by interruption. */
+  onClose: (record) => {
+    const { fiber, resume } = record
+    if (resume === undefined) return
+    record.resume = undefined
+    fiber!.currentDispatcher.scheduleTask(() => resume(Effect.interrupt), 0)
   }
 }
 
-const twoReceivers = (process: PlainProcess) => `Two fibers receive from the inbox of ${describe(process)}`
+/** @internal */
+export const makePlain = (
+  options: Omit<RecordOptions<undefined>, "kind">,
+  { label, mailbox, trapExit = false }: PlainOptions = {}
+): ProcessRecord => {
+  const record = new ProcessRecord<undefined>({ ...options, kind: plain })
+  record.label = label
+  record.trapExit = trapExit
+  record.bound = mailbox
+  return record
+}
+
+// ---- the body -----------------------------------------------------------------------------------------------------
+
+/** Runs the body from the next task on: who spawned it has set up its relations by then. @internal */
+export const runPlain = (record: ProcessRecord, body: Effect.Effect<unknown, unknown>): void => {
+  const { life } = record
+  if (!isOpen(life)) return
+  life.context = Context.add(Context.add(life.context, Self, record), Scope.Scope, scopeUnsafe(record))
+  life._tag = "running"
+  const fiber = Effect.runForkWith(life.context)(Effect.andThen(Effect.yieldNow, () => begin(record, body)))
+  life.fiber = fiber
+  fiber.addObserver((exit) => bodyEnded(record, exit))
+}
+
+/** A signal may have come before the first step, and its interruption be on its way. */
+const begin = (record: ProcessRecord, body: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> =>
+  record.isOpen ? body : Effect.interrupt
+
+const bodyEnded = (record: ProcessRecord, exit: Exit.Exit<unknown, unknown>): void => {
+  const { exiting } = record
+  if (exiting === undefined) finish(record, ExitReason.fromExit(exit))
+  else finish(record, exit._tag === "Failure" ? worse(exiting, exit.cause) : exiting)
+}
+
+// ---- its inbox ----------------------------------------------------------------------------------------------------
+
+type Matches = (message: unknown) => boolean
+
+/** Takes the first message that matches, from a position on, if there is one. @internal */
+export const poll = (record: ProcessRecord, matches: Matches, from?: number): Option.Option<unknown> => {
+  const found = record.mailbox.take((envelope) => matches(envelope.content), from)
+  if (found === undefined) return Option.none()
+  settle(record, "handled")
+  roomMade(record)
+  return Option.some(found.content)
+}
+
+/** Takes the first message that matches, waiting for it if need be. @internal */
+export const receive = (record: ProcessRecord, matches: Matches): Effect.Effect<unknown> =>
+  Effect.suspend(() => look(record, matches, 0))
+
+/** Messages before `from` were looked at already. */
+const look = (record: ProcessRecord, matches: Matches, from: number): Effect.Effect<unknown> => {
+  const found = poll(record, matches, from)
+  if (Option.isSome(found)) return Exit.succeed(found.value)
+  const seen = record.mailbox.end
+  return Effect.flatMap(park(record, seen), () => look(record, matches, seen))
+}
+
+const park = (record: ProcessRecord, seen: number): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+    if (record.mailbox.end > seen) return resume(Exit.void)
+    if (!record.isOpen) return resume(Effect.interrupt)
+    if (record.resume !== undefined) return resume(Effect.die(new Error(twoReceivers(record))))
+    record.resume = resume
+    return Effect.sync(() => {
+      if (record.resume === resume) record.resume = undefined
+    })
+  })
+
+const twoReceivers = (process: ProcessRecord) => `Two fibers receive from the inbox of ${describe(process)}`

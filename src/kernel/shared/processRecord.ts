@@ -1,53 +1,36 @@
 /**
- * The record of one process: who it is, what it holds, whom it is tied to, and how it ends.
+ * The record of one process: who it is, where it is in its life, what waits in its mailbox, and whom it is tied to.
  *
- * For authors of behaviours: `GenServer`, supervisors and plain processes are kinds of it. Everybody else uses
- * `Process`.
- *
- * A record goes one way: `starting → running → exiting → dead`, and has *ended* once its fiber and its scope have, too.
- * While it exits its mailbox is closed, its last duties run (`terminate`, finalizers) and it is still alive. A kill skips
- * to `dead` at once and leaves the fiber to end when it can.
+ * For authors of behaviours. A process of whatever kind is one record, and its {@link Kind} says what differs. `life.ts` has
+ * the phases, `delivery.ts` the way of a message, `signals.ts` what a signal does, `death.ts` the end.
  *
  * **Not here**
  *
- * Nothing in this module runs a user's code in the caller's step: what must run is handed to the dispatcher of the fiber
- * it runs on. So a signal is delivered when the function returns, in the order sent, without recursion.
+ * No function of these modules runs a user's code in the caller's step: what must run is handed to the dispatcher of the
+ * fiber it runs on. So a signal is delivered when the function returns, in the order sent, without recursion.
  *
  * @stability experimental
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as Scope from "effect/Scope"
+import { guarded, type Guard } from "../../values/guard.ts"
 import { printAs } from "../../values/printed.ts"
 import { emptyTally, type Accounting, type Fate, type Tally } from "../Accounting.ts"
-import * as ExitReason from "../ExitReason.ts"
-import { leaderOf, type GroupLeader } from "./groupLeader.ts"
-import {
-  type Crash,
-  type CrashDetails,
-  crashOf,
-  deadLetter,
-  death as announceDeath,
-  logThrown,
-  reportCrash
-} from "./reports.ts"
-import { exitOf, worse } from "./exits.ts"
-import { deepFreeze } from "./deepFreeze.ts"
+import type * as ExitReason from "../ExitReason.ts"
+import { logThrown, type Crash, type CrashDetails } from "./reports.ts"
 import type { KernelState } from "./kernelState.ts"
-import { SignalEnvelope } from "./plainEnvelopes.ts"
-import * as Relations from "../internal/relations.ts"
+import type * as Relations from "../internal/relations.ts"
 import type { WaitOf } from "../internal/wait.ts"
-import { WaitingLine } from "../internal/waitingLine.ts"
+import type { WaitingLine } from "../internal/waitingLine.ts"
 import { Mailbox, type Bound } from "../Mailbox.ts"
 import * as Pid from "../Pid.ts"
-import * as Signal from "../Signal.ts"
-import { forEachGuarded, guarded } from "../../values/guard.ts"
+import { leaderOf, type GroupLeader } from "./groupLeader.ts"
+import { isOpen, isOver, Open, type EndedBy, type Life } from "./life.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -137,106 +120,108 @@ export class Self extends Context.Service<Self, Pid.Pid>()("effect-otp/kernel/Se
 export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined =>
   (Context.getOrUndefined(fiber.context, Self) as ProcessRecord | undefined)?.speaker
 
-// ---- the record ---------------------------------------------------------------------------------------------------
+// ---- the kind -----------------------------------------------------------------------------------------------------
 
 /**
- * One process.
+ * What makes a process one of its kind: a plain process, a server, a supervisor. A behaviour has one kind, made once.
+ *
+ * `Data` is what the kind keeps of each process. The functions run in a step of the kernel: no code of a user. Nothing on the
+ * way of a message asks a kind. @internal
+ */
+export interface Kind<Data = unknown> {
+  /** An exit signal has come, and nobody has looked whether it is trapped. True: the kind has dealt with it. */
+  onExit?(record: ProcessRecord<Data>, from: ProcessRecord | undefined, reason: ExitReason.ExitReason): boolean
+  /** An exit signal that is not trapped ends the process. */
+  onSignal(record: ProcessRecord<Data>, reason: ExitReason.ExitReason, by: EndedBy): void
+  /** Its parent asks an open process for an orderly end. */
+  onShutdown(record: ProcessRecord<Data>, reason: ExitReason.ExitReason): void
+  /** Its mailbox is closed. Nobody has been told yet, and what waits in the mailbox is still there. */
+  onClose?(record: ProcessRecord<Data>, reason: ExitReason.ExitReason): void
+  /** A kill has closed it, and it dies in this step. */
+  onKill?(record: ProcessRecord<Data>, reason: ExitReason.ExitReason): void
+  /** It has ended: lets go of what a pid that somebody keeps must not hold. */
+  onEnd?(record: ProcessRecord<Data>): void
+  /** How many messages it has taken whose turn is not over. */
+  inHand?(record: ProcessRecord<Data>): number
+  /** How many messages it has counted as handled and has put aside. They will have their turn again. */
+  setAside?(record: ProcessRecord<Data>): number
+  /** What a crash report says of the work it was at. */
+  crashDetails?(record: ProcessRecord<Data>, reason: ExitReason.ExitReason): CrashDetails
+  /** How long somebody still waits for what it does now, in milliseconds; undefined if nobody does. */
+  timeLeft?(record: ProcessRecord<Data>): number | undefined
+  /** Whom it waits for, where that is not what its own fiber waits for. */
+  blockers?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
+  /** All processes below it, which end before it does. */
+  below?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
+  /** Whether it sees to it that its end comes, and so needs no limit once it is dead. */
+  readonly limitsItself?: boolean
+}
+
+// ---- the record ---------------------------------------------------------------------------------------------------
+
+/** What a record is made of. @internal */
+export interface RecordOptions<Data> {
+  readonly kind: Kind<Data>
+  readonly kernel: KernelState<ProcessRecord>
+  readonly parent: ProcessRecord | undefined
+  readonly context: Context.Context<never>
+}
+
+/**
+ * One process. `Data` is what its kind keeps of it.
  *
  * @category models
  * @since 0.1.0
  */
-export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<ProcessRecord> {
+export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Relations.Node<ProcessRecord>, Guard {
   readonly id: number
   readonly kernel: KernelState<ProcessRecord>
-  /** Who spawned it; once it has ended, the nearest above that has not. */
+  readonly kind: Kind<Data>
+  /** Set by its kind, before the first step of the process. */
+  data!: Data
+  life: Life
+  /** Who spawned it; once that has ended, the nearest above that has not. */
   parent: ProcessRecord | undefined
-  readonly mailbox = new Mailbox<Envelope>()
   /** Whose group it belongs to, if to any. */
   leader: GroupLeader | undefined
-  /** What its fibers run in; `Self` is in it. Emptied when the process has ended. */
-  context: Context.Context<never>
-  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  status: Status = "starting"
-  ended = false
-  trapExit = false
   name: string | undefined = undefined
   label: string | undefined = undefined
   /** Its id or key in its supervisor, unless its label says it already. */
   child: string | undefined = undefined
-  /** Why it is ending, from the moment it does. */
-  exiting: ExitReason.ExitReason | undefined = undefined
-  /** Why it ended. Written once, at its death. */
-  reason: ExitReason.ExitReason | undefined = undefined
-  /** Whether a kill ended it: then what it still sends is discarded. */
-  wasKilled = false
-  /** Whether a signal ended it: then who sent the signal reports the crash. */
-  protected signalled = false
   /** Who writes its crash report; a supervisor does, with what it decided. */
   reporter: ((crash: Crash) => void) | undefined = undefined
-  /** Whether the end of a linked process ended it. */
-  endedByLink = false
+  trapExit = false
+  /** The fiber that works in its name, while that is not its own: the turn of a server. */
+  turn: Fiber.Fiber<unknown, unknown> | undefined = undefined
+
+  readonly mailbox = new Mailbox<Envelope>()
+  bound: Bound | undefined = undefined
+  /** Senders waiting for room, under the policy `suspend`. */
+  waiting: WaitingLine<Envelope> | undefined = undefined
+  /** Resumes the owner where it waits for a message. */
+  resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
+  accepted = 0
+  handled = 0
+  fates: Tally | undefined = undefined
+
   relations: Relations.Relations<ProcessRecord> | undefined = undefined
   /** What it waits for in its own fiber: its edges in the wait-for graph. */
   waitingFor: Wait | undefined = undefined
-  /** Resumes the owner where it waits for a message. */
-  protected resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
-  protected bound: Bound | undefined = undefined
-  /** Senders waiting for room, under the policy `suspend`. */
-  private waiting: WaitingLine<Envelope> | undefined = undefined
-  private observers: Array<Observer> | undefined = undefined
-  private belongings: Set<Belonging> | undefined = undefined
-  protected scope: Scope.Closeable | undefined = undefined
-  private lengthAtClose = 0
-  accepted = 0
-  handled = 0
-  private fates: Tally | undefined = undefined
+  observers: Array<Observer> | undefined = undefined
+  belongings: Set<Belonging> | undefined = undefined
 
-  constructor(kernel: KernelState<ProcessRecord>, parent: ProcessRecord | undefined, context: Context.Context<never>) {
-    this.kernel = kernel
-    this.parent = parent
-    this.context = context
-    this.leader = leaderOf(kernel, parent, context)
+  constructor({ context, kernel, kind, parent }: RecordOptions<Data>) {
     this.id = kernel.nextId()
+    this.kernel = kernel
+    this.kind = kind
+    this.life = new Open(context)
+    this.parent = parent
+    this.leader = leaderOf(kernel, parent, context)
     kernel.table.add(this)
   }
 
   get [Pid.TypeId](): (message: unknown) => void {
     return accepts
-  }
-
-  /** Messages in hand: taken, and not yet done with. */
-  protected get inHandCount(): number {
-    return 0
-  }
-
-  get isAlive(): boolean {
-    return this.status !== "dead"
-  }
-
-  /** Of a supervisor: whom it waits for, and all processes below it, which end before it does. */
-  blockers?(): ReadonlyArray<ProcessRecord>
-  below?(): ReadonlyArray<ProcessRecord>
-
-  /** In whose name its fibers act, those included that outlive it. */
-  get speaker(): ProcessRecord | undefined {
-    return this.status === "dead" && !this.wasKilled ? undefined : this
-  }
-
-  /** Whether messages are still taken in. */
-  get isOpen(): boolean {
-    return this.exiting === undefined
-  }
-
-  get isBounded(): boolean {
-    return this.bound !== undefined
-  }
-
-  get pending(): number {
-    return this.mailbox.size + this.inHandCount + (this.waiting?.length ?? 0)
-  }
-
-  get accounting(): Accounting {
-    return { ...this.tally(), pending: this.pending }
   }
 
   toString(): string {
@@ -251,137 +236,116 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     return Hash.number(this.id)
   }
 
-  // ---- messages ---------------------------------------------------------------------------------------------------
+  // ---- where it is in its life ------------------------------------------------------------------------------------
 
-  /**
-   * Adds a message, or says what became of it. Returns false if its sender has to wait for room: then `admit` is called
-   * once there is some, or the message has another fate. Whoever waits must post in the step in which it begins to wait:
-   * `admit` may be called before its next one.
-   */
-  post(envelope: Envelope, admit?: () => void): boolean {
-    this.count()
-    if (this.kernel.freezes) deepFreeze(envelope.shared)
-    if (envelope.from?.wasKilled === true) return this.lose(envelope, "dropped")
-    if (this.exiting !== undefined) return this.refuse(envelope, { _tag: "Closed", reason: this.exiting })
-    if (this.bound !== undefined && this.mailbox.size >= this.bound.capacity) return this.overflow(envelope, admit)
-    this.mailbox.push(envelope)
-    this.wake(envelope)
-    return true
+  get status(): Status {
+    const { _tag } = this.life
+    return _tag === "ended" ? "dead" : _tag
   }
 
-  /** Adds a signal of the kernel: no bound holds it off. */
-  signal(signal: Signal.Signal): void {
-    const envelope = new SignalEnvelope(signal)
-    this.count()
-    if (this.exiting !== undefined) this.refuse(envelope, { _tag: "Closed", reason: this.exiting })
-    else this.admit(envelope)
+  /** Whether messages are still taken in. */
+  get isOpen(): boolean {
+    return isOpen(this.life)
   }
 
-  /** Takes a message that has not begun back out of the mailbox; false if it has begun or is not here. */
-  withdraw(envelope: Envelope): boolean {
-    if (!this.mailbox.remove(envelope) && this.waiting?.remove(envelope) !== true) return false
-    this.settle("returned")
-    this.roomMade()
-    return true
+  get isAlive(): boolean {
+    return !isOver(this.life)
   }
 
-  settle(fate: Fate): void {
-    if (fate === "handled") this.handled++
-    else (this.fates ??= emptyTally())[fate]++
-    // The table of a dead process is summed up already.
-    if (this.status === "dead") this.kernel.retired[fate]++
+  /** Whether its fiber and its scope have ended, too. */
+  get ended(): boolean {
+    return this.life._tag === "ended"
   }
 
-  protected wake(_arrived: Envelope): void {
-    const resume = this.resume
-    if (resume === undefined) return
-    this.resume = undefined
-    this.fiber!.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+  /** Why it is ending, from the moment it does. */
+  get exiting(): ExitReason.ExitReason | undefined {
+    const { life } = this
+    return isOpen(life) ? undefined : life.exiting
   }
 
-  /** Lets requests to the process itself in that wait for room behind other messages. */
-  protected admitControls(): void {
-    for (const { admit, envelope } of this.waiting?.takeControls() ?? []) {
-      this.admit(envelope)
-      admit()
-    }
+  /** Why it ended, from its death on. */
+  get reason(): ExitReason.ExitReason | undefined {
+    const { life } = this
+    return isOver(life) ? life.reason : undefined
   }
 
-  /** Lets the next sender in that waits for room. */
-  protected roomMade(): void {
-    const waiting = this.waiting
-    if (waiting === undefined) return
-    while (waiting.length > 0 && this.mailbox.size < this.bound!.capacity) {
-      const { envelope, admit } = waiting.shift()!
-      if (envelope.from?.wasKilled === true) this.lose(envelope, "dropped")
-      else this.admit(envelope)
-      admit()
-    }
-    if (waiting.length === 0) this.waiting = undefined
+  /** Whether a kill ended it: then what it still sends is discarded. */
+  get wasKilled(): boolean {
+    const { life } = this
+    return isOver(life) && life.wasKilled
   }
 
-  private count(): void {
-    this.accepted++
-    if (this.status === "dead") this.kernel.retired.accepted++
+  /** Whether its end has a crash report of its own. */
+  get isReported(): boolean {
+    const { life } = this
+    return isOver(life) && life.isReported
   }
 
-  private lose(envelope: Envelope, fate: Fate): true {
-    envelope.refuse({ _tag: "Closed", reason: ExitReason.killed })
-    this.settle(fate)
-    return true
+  /** Whether the end of a linked process ended it. */
+  get endedByLink(): boolean {
+    const { life } = this
+    return !isOpen(life) && life.by === "link"
   }
 
-  private refuse(envelope: Envelope, why: Refusal): true {
-    const fate = envelope.refuse(why)
-    this.settle(fate)
-    if (fate === "deadLettered") deadLetter(this, envelope, why)
-    return true
+  /** In whose name its fibers act, those included that outlive it. */
+  get speaker(): ProcessRecord | undefined {
+    const { life } = this
+    return isOver(life) && !life.wasKilled ? undefined : this
   }
 
-  private overflow(envelope: Envelope, admit: (() => void) | undefined): boolean {
-    const bound = this.bound!
-    if (bound.policy === "suspend" && admit !== undefined && envelope.from !== this) {
-      ;(this.waiting ??= new WaitingLine()).add(envelope, admit)
-      return false
-    }
-    if (envelope.isControl === true) return this.admit(envelope)
-    if (bound.policy === "dropNewest") return this.drop(envelope)
-    if (bound.policy === "dropOldest") {
-      const oldest = this.mailbox.take((held) => held.isControl !== true)
-      if (oldest === undefined) return this.drop(envelope)
-      this.drop(oldest)
-      return this.admit(envelope)
-    }
-    return this.refuse(envelope, { _tag: "Full" })
+  // ---- its counts -------------------------------------------------------------------------------------------------
+
+  /** What became of the messages that have a fate. */
+  get tally(): Tally {
+    const { accepted, fates, handled } = this
+    return { ...(fates ?? emptyTally()), accepted, handled }
   }
 
-  private admit(envelope: Envelope): true {
-    this.mailbox.push(envelope)
-    this.wake(envelope)
-    return true
+  /** How many messages have no fate yet. */
+  get pending(): number {
+    const { kind, mailbox, waiting } = this
+    return mailbox.size + (waiting?.length ?? 0) + (kind.inHand?.(this) ?? 0) + this.setAside
   }
 
-  private drop(envelope: Envelope): true {
-    const fate = envelope.refuse({ _tag: "Full" })
-    this.settle(fate === "returned" ? "returned" : "dropped")
-    return true
+  get accounting(): Accounting {
+    const { tally } = this
+    return { ...tally, handled: tally.handled - this.setAside, pending: this.pending }
   }
 
-  // ---- relations --------------------------------------------------------------------------------------------------
+  private get setAside(): number {
+    return this.kind.setAside?.(this) ?? 0
+  }
+
+  // ---- what it runs in --------------------------------------------------------------------------------------------
+
+  /** The environment of its fibers; empty once it has ended. */
+  get context(): Context.Context<never> {
+    const { life } = this
+    return life._tag === "ended" ? Context.empty() : life.context
+  }
+
+  get fiber(): Fiber.Fiber<unknown, unknown> | undefined {
+    const { life } = this
+    return life._tag === "ended" ? undefined : life.fiber
+  }
+
+  get scope(): Scope.Closeable | undefined {
+    const { life } = this
+    return life._tag === "ended" ? undefined : life.scope
+  }
+
+  /** Whether a fiber is the process's own, not one it has forked. */
+  isOwn(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    return fiber === this.turn || fiber === this.fiber
+  }
+
+  // ---- whom it tells, and what it holds ---------------------------------------------------------------------------
 
   observe(observer: Observer): void {
-    if (this.status === "dead") guarded(() => observer.dead?.(this.reason!), this)
-    if (this.ended) guarded(() => observer.ended?.(), this)
+    const { life } = this
+    if (isOver(life)) guarded(() => observer.dead?.(life.reason), this)
+    if (life._tag === "ended") guarded(() => observer.ended?.(), this)
     else (this.observers ??= []).push(observer)
-  }
-
-  /** Takes a signal back out of the mailbox before it was received. */
-  removeSignal(matches: (signal: Signal.Signal) => boolean): boolean {
-    const found = this.mailbox.take((envelope) => envelope instanceof SignalEnvelope && matches(envelope.signal))
-    if (found === undefined) return false
-    this.settle("returned")
-    this.roomMade()
-    return true
   }
 
   unobserve(observer: Observer): void {
@@ -397,195 +361,17 @@ export abstract class ProcessRecord implements Pid.Pid<unknown>, Relations.Node<
     if (this.belongings?.delete(belonging) === true && this.belongings.size === 0) this.belongings = undefined
   }
 
-  /** Whether a fiber is the process's own, not one it has forked. */
-  isOwn(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    return fiber === this.fiber
-  }
-
-  /** The scope of this incarnation, made when first asked for. */
-  scopeUnsafe(): Scope.Closeable {
-    return (this.scope ??= Scope.makeUnsafe())
-  }
-
-  // ---- signals ----------------------------------------------------------------------------------------------------
-
-  /** An exit signal from another process, from itself, or (undefined) from outside. */
-  exitSignal(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
-    // What a killed process still sends is discarded.
-    if (from?.wasKilled !== true) this.receiveExit(from, reason)
-  }
-
-  protected receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
-    if (this.exiting !== undefined) return
-    if (this.trapExit) return this.signal(new Signal.Exit(from, reason))
-    if (reason._tag === "Normal" && from !== this) return
-    this.signalled = true
-    this.end(reason)
-  }
-
-  private receiveLinked(from: ProcessRecord, reason: ExitReason.ExitReason): void {
-    const wasOpen = this.isOpen
-    this.receiveExit(from, reason)
-    this.endedByLink = wasOpen && this.exiting === reason
-  }
-
-  /** An orderly end, asked for by the parent. */
-  shutdown(reason: ExitReason.ExitReason): void {
-    if (this.exiting !== undefined) return
-    this.signalled = true
-    this.end(reason)
-  }
-
-  /**
-   * Ends it at once: neighbours see the reason now, its name is free now. Its fiber is interrupted and may take its time
-   * (an uninterruptible region, finalizers); what it still sends is discarded.
-   */
-  kill(reason: ExitReason.ExitReason = ExitReason.killed): void {
-    if (this.status === "dead") return
-    this.wasKilled = true
-    this.close(reason)
-    this.abandonHand(reason)
-    this.die(reason)
-    this.kernel.zombies.add(this)
-    this.interrupt()
-  }
-
-  /** Ends for a reason that came as a signal: a plain process is interrupted, a server terminates first. */
-  protected abstract end(reason: ExitReason.ExitReason): void
-
-  /** Takes back a record whose process never ran: nobody has seen it. */
-  discard(): void {
-    this.exiting = this.reason = ExitReason.normal
-    this.status = "dead"
-    this.ended = true
-    this.kernel.table.remove(this)
-    this.release()
-  }
-
-  /** Gives up the message in hand because of a kill. */
-  protected abandonHand(_reason: ExitReason.ExitReason): void {}
-
-  /** Interrupts the fiber from a task of its own, so that no code of it runs in the caller's step. */
-  protected interrupt(): void {
-    const fiber = this.fiber
-    if (fiber === undefined || fiber.pollUnsafe() !== undefined) return
-    // A process that ends itself does nothing more.
-    if (fiber === Fiber.getCurrent()) return fiber.interruptUnsafe()
-    fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
-  }
-
-  // ---- the end ----------------------------------------------------------------------------------------------------
-
-  /** Closes the mailbox: from now on messages are refused with this reason. False if it was closed before. */
-  protected close(reason: ExitReason.ExitReason): boolean {
-    if (this.exiting !== undefined) return false
-    this.exiting = reason
-    this.status = "exiting"
-    // What it still waited for, it is taken out of: its last duties are still to come.
-    this.waitingFor = undefined
-    this.empty(reason)
-    this.tellObservers((observer) => observer.exiting?.(reason))
-    return true
-  }
-
-  private empty(reason: ExitReason.ExitReason): void {
-    const why: Refusal = { _tag: "Closed", reason }
-    this.lengthAtClose = this.mailbox.size
-    forEachGuarded(this.mailbox.clear(), (envelope) => this.refuse(envelope, why), this)
-    const waiting = this.waiting
-    this.waiting = undefined
-    for (let next = waiting?.shift(); next !== undefined; next = waiting?.shift()) {
-      const { admit, envelope } = next
-      guarded(() => this.refuse(envelope, why), this)
-      guarded(admit, this)
-    }
-  }
-
-  /** The fiber has ended and nothing is left to do but finalizers. */
-  protected finish(reason: ExitReason.ExitReason): void {
-    this.close(reason)
-    const exit = exitOf(reason)
-    const scope = this.scope
-    if (scope === undefined || scope.state._tag !== "Open") return this.finished(reason)
-    const closing = Effect.runForkWith(this.context)(Scope.close(scope, exit), { uninterruptible: true })
-    closing.addObserver((closed) => this.finished(closed._tag === "Failure" ? worse(reason, closed.cause) : reason))
-  }
-
-  private finished(reason: ExitReason.ExitReason): void {
-    if (this.scope?.state._tag === "Empty") this.scope.state = { _tag: "Closed", exit: exitOf(reason) }
-    if (this.status !== "dead") this.die(reason)
-    else if (reason._tag === "Crash" && reason !== this.reason && Cause.hasDies(reason.cause)) {
-      guarded(() => this.report(reason), this)
-    }
-    this.ended = true
-    this.kernel.zombies.delete(this)
-    this.tellObservers((observer) => observer.ended?.())
-    this.observers = undefined
-    this.release()
-  }
-
-  /** Lets go of what a pid somebody keeps must not hold. */
-  protected release(): void {
-    this.context = Context.empty()
-    this.fiber = this.scope = this.reporter = this.leader = undefined
-    while (this.parent?.ended === true) this.parent = this.parent.parent
-  }
-
-  /**
-   * Not alive; timers dropped; name free; exits to links; downs to monitors; observers such as supervisors. Then telemetry
-   * and the crash report. Each step is guarded: if one throws, the later ones run all the same.
-   */
-  private die(reason: ExitReason.ExitReason): void {
-    if (this.status === "dead") return
-    this.kernel.retire(this.tally())
-    this.status = "dead"
-    this.reason = reason
-    this.resume = undefined
-    forEachGuarded(this.belongings, (belonging) => belonging.drop(), this)
-    this.belongings = undefined
-    this.kernel.table.remove(this)
-    this.kernel.releaseName(this)
-    const details = this.isReported ? this.crashDetails(reason) : undefined
-    const deliver = (delivery: Relations.Delivery<ProcessRecord>) => {
-      if (delivery._tag === "Exit") delivery.to.receiveLinked(this, reason)
-      else delivery.to.signal(new Signal.Down(delivery.monitor, this, reason))
-    }
-    forEachGuarded(Relations.exited<ProcessRecord>(this), deliver, this)
-    this.tellObservers((observer) => observer.dead?.(reason))
-    guarded(() => announceDeath(this, reason), this)
-    if (details !== undefined) guarded(() => this.report(reason, details), this)
-  }
-
-  /** Tells a copy of the list: observers may come and go meanwhile. */
-  private tellObservers(tell: (observer: Observer) => void): void {
-    if (this.observers !== undefined) forEachGuarded(this.observers.slice(), tell, this)
-  }
-
-  /** Something that was told of its end has thrown. @internal */
+  /** Something that was told of its end has thrown. */
   threw(error: unknown): void {
     logThrown(this, error)
   }
+}
 
-  /** Whether its end has a crash report of its own. */
-  get isReported(): boolean {
-    return this.reason?._tag === "Crash" && !(this.signalled && this.reason === this.exiting)
-  }
-
-  private report(reason: ExitReason.ExitReason, details = this.crashDetails(reason)): void {
-    const crash = crashOf(this, this.lengthAtClose, details)
-    if (this.reporter === undefined) reportCrash(this, crash)
-    else this.reporter(crash)
-  }
-
-  /** What a crash report says of the work it was at. From now on its user decides what is told of this reason. */
-  protected crashDetails(reason: ExitReason.ExitReason): CrashDetails {
-    return { make: () => ({ message: undefined, state: undefined, reason }), forget: () => {} }
-  }
-
-  private tally(): Tally {
-    const { accepted, handled } = this
-    return { ...(this.fates ?? emptyTally()), accepted, handled }
-  }
+/** The scope of a process, made when somebody first asks for it. @internal */
+export const scopeUnsafe = (record: ProcessRecord): Scope.Closeable => {
+  const { life } = record
+  if (life._tag === "ended") return Scope.makeUnsafe()
+  return (life.scope ??= Scope.makeUnsafe())
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------

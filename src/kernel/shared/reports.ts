@@ -219,10 +219,10 @@ export const warn = (
 const MOST_OF_LINE = 12_000
 
 /** Tells what a listener to a death has thrown, an observer for example. @internal */
-export const logThrown = (where: Known & Where, error: unknown): void => {
-  const name = displayName(where)
+export const logThrown = (process: Known & Where, error: unknown, context = process.context): void => {
+  const name = displayName(process)
   const text = () => `${name} has ended, and something that was told of it threw: ${describe(error)}`
-  warn(where, `${name}: listener`, () => ({ text: text() }), "Error")
+  warn({ kernel: process.kernel, context }, `${name}: listener`, () => ({ text: text() }), "Error")
 }
 
 // ---- the limit ----------------------------------------------------------------------------------------------------

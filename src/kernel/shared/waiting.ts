@@ -54,7 +54,7 @@ export const until = (isOver: () => boolean, process: () => ProcessRecord | unde
  * @since 0.1.0
  */
 export const forEnd = (process: ProcessRecord): Wait =>
-  make(() => (process.ended ? [] : [process, ...(process.below?.() ?? [])]))
+  make(() => (process.ended ? [] : [process, ...(process.kind.below?.(process) ?? [])]))
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ export const names = (round: ReadonlyArray<ProcessRecord>): ReadonlyArray<string
 // ---- internals ----------------------------------------------------------------------------------------------------
 
 const blockersOf = (process: ProcessRecord): Iterable<ProcessRecord> =>
-  process.blockers?.() ?? process.waitingFor?.blockers ?? []
+  process.kind.blockers?.(process) ?? process.waitingFor?.blockers ?? []
 
 const roundOf = (from: ProcessRecord, waiters: ReadonlyMap<ProcessRecord, ProcessRecord>) => {
   const round = [from]

@@ -1,9 +1,10 @@
 /** The subscribers of the topics of a family in one kernel: processes and streams, members of one group for each key. */
+import { MessageEnvelope } from "../../kernel/shared/plainEnvelopes.ts"
 import { ProcessRecord } from "../../kernel/shared/processRecord.ts"
+import { post } from "../../kernel/shared/delivery.ts"
 import type { Opened } from "./feed.ts"
 import { MembershipState } from "./membershipState.ts"
 import { MessageFeed, type FeedBound } from "./messageFeed.ts"
-import { MessageEnvelope } from "../../kernel/shared/plainEnvelopes.ts"
 
 type StreamFeed = MessageFeed<unknown, unknown>
 type Subscriber = ProcessRecord | StreamFeed
@@ -50,7 +51,7 @@ export class TopicState {
     const envelope = new MessageEnvelope(message, from)
     for (const subscriber of members.keys()) {
       if (subscriber instanceof ProcessRecord) {
-        if (subscriber !== except) subscriber.post(envelope)
+        if (subscriber !== except) post(subscriber, envelope)
       } else if (from?.wasKilled !== true && !subscriber.push(message)) this.lost(key, subscriber, publication)
     }
   }

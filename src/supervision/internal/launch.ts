@@ -13,6 +13,7 @@ import type { HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
 import { environment, parentOf } from "../../kernel/Process.ts"
 import { currentUnsafe, type ProcessRecord } from "../../kernel/shared/processRecord.ts"
+import { exitSignal } from "../../kernel/shared/signals.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch } from "../../kernel/shared/treeWatch.ts"
 import { during, until } from "../../kernel/shared/waiting.ts"
@@ -94,7 +95,7 @@ const watchOf = (fiber: Fiber.Fiber<unknown, unknown>, owner: ProcessRecord | un
   return (end) => {
     const failure = new TreeFailed(end)
     if (!end.failed) Effect.runForkWith(context)(Effect.logInfo(failure.message))
-    else owner.exitSignal(undefined, ExitReason.defect(failure))
+    else exitSignal(owner, undefined, ExitReason.defect(failure))
   }
 }
 

@@ -8,6 +8,7 @@ import * as Check from "../../../values/check.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../../kernel/Handle.ts"
 import * as Kernel from "../../../kernel/Kernel.ts"
 import { nobodyUnsafe, postUnsafe } from "../../../kernel/Process.ts"
+import { post } from "../../../kernel/shared/delivery.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { cycleUnsafe } from "../../../kernel/shared/waiting.ts"
 import type { Message } from "../../Protocol.ts"
@@ -75,8 +76,8 @@ class CastRequest extends Request<void> {
     const { tag, construct } = this.message
     const envelope = new CastEnvelope(tag, construct(this.payload), senderOf(fiber).process, Travel.capture(fiber))
     const record = receiver(this.target, fiber)
-    if (record.isBounded) return postUnsafe(fiber, record, envelope)
-    record.post(envelope)
+    if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
+    post(record, envelope)
     return Exit.void
   }
 }
@@ -85,18 +86,20 @@ class CastRequest extends Request<void> {
 const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
   target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.displayName)
 
-/** The server of a handler that casts in its own step. @internal */
-export interface Caster extends ProcessRecord {
+/** A cast in the step of a handler. @internal */
+export interface Cast {
+  readonly tag: string
+  readonly payload: unknown
   readonly travel: Travel.Travel | undefined
 }
 
 /** Casts in the step of a handler. @internal */
-export const castUnsafe = (to: Handle<unknown>, tag: string, payload: unknown, caster: Caster): void => {
+export const castUnsafe = (from: ProcessRecord, to: Handle<unknown>, { payload, tag, travel }: Cast): void => {
   const message = (to as Client)[MessagesKey]?.get(tag)
   const target = targetOf(to)
   if (message?.isCast !== true) throw new RangeError(`${target.displayName} has no cast "${tag}"`)
-  const record = target.current ?? target.last ?? nobodyUnsafe(caster.kernel, target.displayName)
-  record.post(new CastEnvelope(tag, message.construct(payload), caster.speaker, caster.travel))
+  const record = target.current ?? target.last ?? nobodyUnsafe(from.kernel, target.displayName)
+  post(record, new CastEnvelope(tag, message.construct(payload), from.speaker, travel))
 }
 
 /** @internal */
@@ -184,7 +187,7 @@ const askWith = (
     if (call.millis !== Infinity) {
       server.kernel.deadlines.arm(envelope, senderOf(fiber).clock, call.millis, fiber.context)
     }
-    server.post(envelope, admit)
+    post(server, envelope, admit)
     return envelope
   })
 }
@@ -196,5 +199,5 @@ const admitted = () => {}
 const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: ProcessRecord | undefined): number => {
   if (timeout === undefined) return DEFAULT_TIMEOUT_MILLIS
   if (timeout !== "inherit") return Check.millis("The timeout of a call", timeout)
-  return (caller as { readonly timeLeft?: number | undefined } | undefined)?.timeLeft ?? DEFAULT_TIMEOUT_MILLIS
+  return caller?.kind.timeLeft?.(caller) ?? DEFAULT_TIMEOUT_MILLIS
 }

@@ -10,12 +10,14 @@ import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import type { Fate } from "../../../kernel/Accounting.ts"
 import * as Events from "../../../kernel/Events.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
-import { type Envelope, type ProcessRecord, type Refusal } from "../../../kernel/shared/processRecord.ts"
+import { withdraw } from "../../../kernel/shared/delivery.ts"
+import type { EndedBy } from "../../../kernel/shared/life.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
+import type { Envelope, ProcessRecord, Refusal } from "../../../kernel/shared/processRecord.ts"
+import { warn } from "../../../kernel/shared/reports.ts"
 import { names } from "../../../kernel/shared/waiting.ts"
 import { CallError, type Reason, type Started } from "../../CallError.ts"
 import type { Travel } from "./travel.ts"
-import { displayName } from "../../../kernel/shared/displayName.ts"
-import { warn } from "../../../kernel/shared/reports.ts"
 import { Deadline } from "../../../kernel/shared/deadlines.ts"
 
 /** @internal */
@@ -180,7 +182,7 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
     if (this.isDone) return
     this.end()
     if (!this.begun) {
-      this.server.withdraw(this)
+      withdraw(this.server, this)
       return
     }
     this.abandoned = true
@@ -259,9 +261,13 @@ export class StopEnvelope implements Envelope {
   readonly from: ProcessRecord | undefined
   readonly reason: ExitReason.ExitReason
 
-  constructor(reason: ExitReason.ExitReason, from: ProcessRecord | undefined) {
+  /** Who ends the server by it: whoever asked for a stop, or its parent. */
+  readonly by: EndedBy
+
+  constructor(reason: ExitReason.ExitReason, from: ProcessRecord | undefined, by: EndedBy = "itself") {
     this.reason = reason
     this.from = from
+    this.by = by
   }
 
   get content(): unknown {

@@ -10,13 +10,13 @@ import { isInstance } from "../../../values/describe.ts"
 import { currentUnsafe } from "../../../kernel/shared/processRecord.ts"
 import { StartTypeId, type Start, type Tagged } from "../../Transition.ts"
 import type { DefineOptions } from "../server/define.ts"
-import type { HandlerContext, Host, ReplyTo } from "../server/handlerContext.ts"
+import type { ReplyTo } from "../server/handlerContext.ts"
 import * as Engine from "./machineEngine.ts"
 import { eventOf, MachineEvent, type Event } from "./machineEvent.ts"
 import { answer, Elapsed, heldCount, Origin, Shell, type MachineState } from "./machineShell.ts"
 import * as Timers from "./machineTimers.ts"
 import { Initial, type Next, type Options } from "../server/next.ts"
-import type { Handler, Lens, Shown, Status } from "../server/serverSpec.ts"
+import type { Handler, HandlerContext, Lens, Shown, Status } from "../server/serverSpec.ts"
 import { warnOfInfo } from "../server/turn.ts"
 import * as Travel from "../call/travel.ts"
 
@@ -86,14 +86,20 @@ const started = (machine: Engine.Machine, result: Tagged | Begin): Effect.Effect
   Effect.withFiber((fiber) => {
     const begin = startOf(result)
     const running = Engine.at(begin.state)
-    const state: MachineState = { running, shell: new Shell(currentUnsafe(fiber) as Host) }
+    const state: MachineState = { running, shell: new Shell(currentUnsafe(fiber)!) }
     const isPlain = begin.actions.length === 0 && machine.states[begin.state._tag]?.["onEnter"] === undefined
     return Effect.succeed(isPlain ? state : new Initial(state, { continue: begin }))
   })
 
 const messageOf = (tag: string, content: unknown, context: HandlerContext): Event => {
   const { from } = context as { readonly from: ReplyTo | undefined }
-  return new MachineEvent({ _tag: "Message", tag, content, from, origin: new Origin(from?.call, context.host.travel) })
+  return new MachineEvent({
+    _tag: "Message",
+    tag,
+    content,
+    from,
+    origin: new Origin(from?.call, context.travel)
+  })
 }
 
 /** A message: it cannot come before the machine has nothing left to do by itself. */

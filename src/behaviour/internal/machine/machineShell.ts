@@ -1,11 +1,12 @@
 /** What one run of a state machine holds beside its state: real timers, and what it owes for messages it has put aside. */
 import type * as Exit from "effect/Exit"
 import { isInstance } from "../../../values/describe.ts"
-import type { Belonging, Envelope } from "../../../kernel/shared/processRecord.ts"
+import type { Belonging, Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { settle } from "../../../kernel/shared/delivery.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import type { TimerName } from "../../Transition.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
-import { ReplyTo, type Host } from "../server/handlerContext.ts"
+import { ReplyTo } from "../server/handlerContext.ts"
 import type { List, Running } from "./machineEngine.ts"
 import type { Event } from "./machineEvent.ts"
 import type { Timed } from "./machineTimers.ts"
@@ -61,11 +62,11 @@ interface Set {
 
 /** @internal */
 export class Shell {
-  private readonly host: Host
+  private readonly record: ProcessRecord
   private readonly set = new Map<TimerName, Set>()
 
-  constructor(host: Host) {
-    this.host = host
+  constructor(record: ProcessRecord) {
+    this.record = record
   }
 
   /** Sets and ends real timers until they are those the machine has now. */
@@ -79,7 +80,12 @@ export class Shell {
     for (const [name, { millis, number }] of after.timers) {
       if (number === 0 || this.set.has(name)) continue
       const make = () => new ElapsedEnvelope(new Elapsed(name, number))
-      const timer = Timer.startEnvelopeUnsafe(this.host.fiber!, { to: this.host, make, delay: millis, every: false })
+      const timer = Timer.startEnvelopeUnsafe(this.record.fiber!, {
+        to: this.record,
+        make,
+        delay: millis,
+        every: false
+      })
       // A timer to a process belongs to it.
       this.set.set(name, { number, timer: timer as unknown as Belonging })
     }
@@ -88,10 +94,10 @@ export class Shell {
   /** What was put aside has had its turn: a call whose caller has left meanwhile was abandoned. */
   finished(event: Event): void {
     const call = event.origin instanceof Origin ? event.origin.call : undefined
-    if (call === undefined || !call.abandoned || wasLeft(call) || !this.host.isOpen) return
+    if (call === undefined || !call.abandoned || wasLeft(call) || !this.record.isOpen) return
     call.keptIn = undefined
-    this.host.handled--
-    this.host.settle("abandoned")
+    this.record.handled--
+    settle(this.record, "abandoned")
   }
 }
 

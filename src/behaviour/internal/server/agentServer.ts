@@ -10,14 +10,15 @@ import { isInstance } from "../../../values/describe.ts"
 import { CurrentAdoption } from "../../../kernel/shared/adoption.ts"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
 import { awaitExit } from "../../../kernel/Process.ts"
-import { Self } from "../../../kernel/shared/processRecord.ts"
+import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { CallError } from "../../CallError.ts"
 import type { Message } from "../../Protocol.ts"
 import type { CallOptions } from "../call/callOptions.ts"
 import { askSystem, callMethod, castMethod } from "../call/client.ts"
+import { addReader, remove } from "./lookers.ts"
 import type { Next } from "./next.ts"
 import type { Handler } from "./serverSpec.ts"
-import type { SystemRecord } from "./systemRecord.ts"
+import { userState, type Server } from "./server.ts"
 
 /** What a function makes of the state: an answer, and the next state. */
 type Made = readonly [answer: unknown, state: unknown]
@@ -79,7 +80,7 @@ export const follow = <S>(
   queue: Queue.Queue<S, Cause.Done>
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let followed: SystemRecord | undefined = undefined
+    let followed: Server | undefined = undefined
     let last: unknown = undefined
     const give = (state: unknown) => {
       last = state
@@ -94,18 +95,18 @@ export const follow = <S>(
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closed = true
-        followed?.remove(reader)
+        if (followed !== undefined) remove(followed, reader)
       })
     )
-    const begin = (server: SystemRecord) => {
-      if (closed) return Exit.succeed(server)
+    const begin = (server: Server) => {
+      if (closed) return Exit.succeed(server.record)
       followed = server
-      give(server.userState)
-      server.addReader(reader)
-      return Exit.succeed(server)
+      give(userState(server))
+      addReader(server, reader)
+      return Exit.succeed(server.record)
     }
-    const untilItsEnd = Effect.flatMap(askSystem(target, "changes", begin, patient), (server) =>
-      awaitExit(server as SystemRecord)
+    const untilItsEnd = Effect.flatMap(askSystem(target, "changes", begin, patient), (record) =>
+      awaitExit(record as ProcessRecord)
     )
     yield* Effect.catch(Effect.forever(untilItsEnd), (error) => (isCycle(error) ? Effect.die(error) : Queue.end(queue)))
   })

@@ -10,9 +10,9 @@ import { processLayer, targetIn, type Place } from "../../../kernel/shared/adopt
 import { type HandleTarget, type Handle } from "../../../kernel/Handle.ts"
 import { bound, type Bound } from "../../../kernel/Mailbox.ts"
 import { shutdown } from "../../../kernel/Shutdown.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { checkedName, claimUnsafe } from "../../../naming/Name.ts"
 import { isVia, viaOf, type Claim } from "../../../naming/Registry.ts"
-import type { ServerProcess } from "./serverLoop.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 import { startServer, type Restore, type StartOptions } from "./start.ts"
 
@@ -42,7 +42,7 @@ export type ServerName = string | Claim
 export interface Launch {
   readonly id: string
   readonly client: (target: HandleTarget) => Handle<unknown>
-  readonly start: (args: ReadonlyArray<unknown>, where: Where) => Effect.Effect<ServerProcess, unknown>
+  readonly start: (args: ReadonlyArray<unknown>, where: Where) => Effect.Effect<ProcessRecord, unknown>
 }
 
 interface Where {
@@ -83,7 +83,7 @@ const launchedIn = (
   spec: ServerSpec,
   options: DefineOptions,
   where: Where & { readonly restore: Restore; readonly args: ReadonlyArray<unknown> }
-): Effect.Effect<ServerProcess, unknown> => {
+): Effect.Effect<ProcessRecord, unknown> => {
   const { args, place, restore, target } = where
   const name = nameOf(options, args)
   const start: StartOptions = {
@@ -107,7 +107,7 @@ const nameOf = (options: DefineOptions, args: ReadonlyArray<unknown>): ServerNam
 const checked = (name: ServerName | undefined): ServerName | undefined =>
   name === undefined || isVia(name) ? name : checkedName(name)
 
-const claim = (record: ServerProcess, name: ServerName | undefined): Exit.Exit<void, unknown> => {
+const claim = (record: ProcessRecord, name: ServerName | undefined): Exit.Exit<void, unknown> => {
   if (name === undefined) return Exit.void
   return isVia(name) ? viaOf(name).claim(record) : claimUnsafe(record.kernel, name, record)
 }
@@ -128,10 +128,10 @@ const inScope = (
 }
 
 /** Holds on to the record alone: what else is at hand where a server starts must not live as long as the server. */
-const endWithScope = (record: ServerProcess): Effect.Effect<void, never, Scope.Scope> =>
+const endWithScope = (record: ProcessRecord): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(Scope.Scope, (scope) => Scope.addFinalizerExit(scope, ending(record)))
 
-const ending = (record: ServerProcess) => () =>
+const ending = (record: ProcessRecord) => () =>
   Effect.provideContext(shutdown(record, { limit: scopeLimit }), record.context)
 
 /** How long an orderly end may take when a scope closes. */

@@ -4,37 +4,35 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { printAs } from "../../../values/printed.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
-import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { MessageEnvelope } from "../../../kernel/shared/plainEnvelopes.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import { castUnsafe } from "../call/client.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
+import { replyLater, travelNow } from "./answers.ts"
+import { clientOf, type Server } from "./server.ts"
+import type { HandlerContext } from "./serverSpec.ts"
 import type { Travel } from "../call/travel.ts"
-import { MessageEnvelope } from "../../../kernel/shared/plainEnvelopes.ts"
-
-/** The server a handler runs in. @internal */
-export interface Host extends ProcessRecord {
-  readonly client: unknown
-  /** What goes with a message that the running handler sends. */
-  readonly travel: Travel | undefined
-  replyLater(call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void
-}
 
 /** @internal */
-export class HandlerContext {
-  readonly host: Host
+export class Reach implements HandlerContext {
+  private readonly server: Server
   private readonly call: CallEnvelope | undefined
 
-  constructor(host: Host, call: CallEnvelope | undefined) {
-    this.host = host
+  constructor(server: Server, call: CallEnvelope | undefined) {
+    this.server = server
     this.call = call
   }
 
   get self(): unknown {
-    return this.host.client
+    return clientOf(this.server)
   }
 
   get from(): ReplyTo | undefined {
-    return this.call === undefined ? undefined : new ReplyTo(this.host, this.call)
+    return this.call === undefined ? undefined : new ReplyTo(this.server, this.call)
+  }
+
+  get travel(): Travel | undefined {
+    return travelNow(this.server)
   }
 
   // Functions that need no `this`, so that a handler can take its context apart; made only when one is asked for.
@@ -48,25 +46,26 @@ export class HandlerContext {
   }
 
   get cast(): (to: Handle<unknown>, tag: string, payload: unknown) => void {
-    return (to, tag, payload) => castUnsafe(to, tag, payload, this.host)
+    const { server } = this
+    return (to, tag, payload) => castUnsafe(server.record, to, { tag, payload, travel: this.travel })
   }
 
   private send(info: unknown, delay: Duration.Input, every: boolean): Effect.Effect<Timer.Timer> {
     return Effect.withFiber((fiber) => {
-      const { host } = this
+      const to = this.server.record
       const make = () => new MessageEnvelope(info, undefined)
-      return Effect.succeed(Timer.startEnvelopeUnsafe(fiber, { to: host, make, delay, every }))
+      return Effect.succeed(Timer.startEnvelopeUnsafe(fiber, { to, make, delay, every }))
     })
   }
 }
 
 /** A one-shot answer that may be given later and from elsewhere. @internal */
 export class ReplyTo {
-  private readonly host: Host
+  private readonly server: Server
   readonly call: CallEnvelope
 
-  constructor(host: Host, call: CallEnvelope) {
-    this.host = host
+  constructor(server: Server, call: CallEnvelope) {
+    this.server = server
     this.call = call
   }
 
@@ -86,9 +85,9 @@ export class ReplyTo {
 
   /** In the step of a handler. */
   giveUnsafe(exit: Exit.Exit<unknown, unknown>): void {
-    this.host.replyLater(this.call, exit)
+    replyLater(this.server, this.call, exit)
   }
 }
 
 printAs(ReplyTo.prototype, ({ call }) => `ReplyTo(${call.tag})`)
-printAs(HandlerContext.prototype, () => "HandlerContext")
+printAs(Reach.prototype, () => "HandlerContext")

@@ -1,105 +1,96 @@
 /** What limits a server in time: how long it may go without a message, and how long a turn may take. */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
-import type * as Fiber from "effect/Fiber"
 import * as Check from "../../../values/check.ts"
-import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import * as Timer from "../../../kernel/Timer.ts"
-import { TurnTimeout } from "../../TurnTimeout.ts"
 import { Deadline } from "../../../kernel/shared/deadlines.ts"
+import { kill } from "../../../kernel/shared/death.ts"
+import { wake } from "../../../kernel/shared/delivery.ts"
+import { displayName } from "../../../kernel/shared/displayName.ts"
+import type { Envelope } from "../../../kernel/shared/processRecord.ts"
+import { TurnTimeout } from "../../TurnTimeout.ts"
+import { requestOf } from "./answers.ts"
+import { crashIn } from "./crash.ts"
+import type { Server } from "./server.ts"
 
-/** The part of a server that has limits. @internal */
-export interface Limited {
-  /** How long it waits for a message before it has idled, as the last turn has asked. */
-  idleMillis: number | undefined
-  /** Set while it waits. */
-  idle: IdleDeadline | undefined
-  /** Set while a turn takes more than one step, and may not take for ever. */
-  turnLimit: Deadline | undefined
-  readonly spec: { readonly turnMillis: number | undefined }
-  readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
-  readonly exiting: ExitReason | undefined
-  /** It crashes in the midst of a turn, which is given up. */
-  crashIn(cause: Cause.Cause<unknown>): void
-  kill(reason: ExitReason | undefined): void
-  wakeUp(): void
-}
+// ---- idle ---------------------------------------------------------------------------------------------------------
 
-class IdleDeadline extends Deadline {
+/** @internal */
+export class IdleDeadline extends Deadline {
   isDue = false
-  private readonly server: Limited
-  constructor(server: Limited) {
+  private readonly server: Server
+  constructor(server: Server) {
     super()
     this.server = server
   }
   expire(): void {
     this.isDue = true
-    this.server.wakeUp()
+    wake(this.server.record)
   }
 }
 
 /** Begins to wait for the server to have idled long enough, unless it waits already. @internal */
-export const beginIdling = (server: Limited): void => {
+export const beginIdling = (server: Server): void => {
   if (server.idleMillis === undefined || server.idle !== undefined) return
   server.idle = new IdleDeadline(server)
-  Timer.armUnsafe(server.idle, server.fiber!, server.idleMillis)
+  Timer.armUnsafe(server.idle, server.record.fiber!, server.idleMillis)
 }
 
 /** A turn has set the idle time: what came before has had its time. @internal */
-export const idleFor = (server: Limited, input: Duration.Input): void => {
+export const idleFor = (server: Server, input: Duration.Input): void => {
   const millis = Check.millis("idle", input)
   stopIdling(server)
   server.idleMillis = millis === Infinity ? undefined : millis
 }
 
 /** @internal */
-export const stopIdling = (server: Limited): void => {
+export const stopIdling = (server: Server): void => {
   server.idle?.disarm()
   server.idle = undefined
 }
 
-/** Whose turn it is, as a `TurnTimeout` names it. @internal */
-export interface Turn {
-  readonly server: string
-  readonly request: string
-}
+// ---- turns --------------------------------------------------------------------------------------------------------
 
-class TurnLimit extends Deadline {
+/** @internal */
+export class TurnLimit extends Deadline {
   private hasCrashed = false
-  private readonly server: Limited
-  private readonly turn: () => Turn
+  private readonly server: Server
+  /** What the turn is about. */
+  private readonly message: Envelope | undefined
   private readonly millis: number
-  constructor(server: Limited, turn: () => Turn, millis: number) {
+  constructor(server: Server, message: Envelope | undefined, millis: number) {
     super()
     this.server = server
-    this.turn = turn
+    this.message = message
     this.millis = millis
   }
   arm(): this {
-    Timer.armUnsafe(this, this.server.fiber!, this.millis)
+    Timer.armUnsafe(this, this.server.record.fiber!, this.millis)
     return this
   }
   expire(): void {
-    const { millis, server, turn } = this
+    const { message, millis, server } = this
+    const { record } = server
     // It crashed by this limit, but the turn cannot be interrupted: nobody waits for it any longer.
-    if (this.hasCrashed) return server.kill(server.exiting)
+    if (this.hasCrashed) return kill(record, record.exiting)
     // A signal was faster.
-    if (server.exiting !== undefined) return
+    if (!record.isOpen) return
     this.hasCrashed = true
-    server.crashIn(Cause.die(new TurnTimeout({ ...turn(), timeout: Duration.millis(millis) })))
+    const turn = { server: displayName(record), request: requestOf(server, message) }
+    crashIn(server, Cause.die(new TurnTimeout({ ...turn, timeout: Duration.millis(millis) })))
     this.arm()
   }
 }
 
 /** A turn that is over in one step needs no limit, and could be given none. @internal */
-export const limitTurn = (server: Limited, turn: () => Turn): void => {
+export const limitTurn = (server: Server, message: Envelope | undefined): void => {
   const millis = server.spec.turnMillis
-  if (millis === undefined || server.turnLimit !== undefined || server.exiting !== undefined) return
-  server.turnLimit = new TurnLimit(server, turn, millis).arm()
+  if (millis === undefined || server.turnLimit !== undefined || !server.record.isOpen) return
+  server.turnLimit = new TurnLimit(server, message, millis).arm()
 }
 
 /** @internal */
-export const turnOver = (server: Limited): void => {
+export const turnOver = (server: Server): void => {
   server.turnLimit?.disarm()
   server.turnLimit = undefined
 }

@@ -3,7 +3,16 @@ import type * as Effect from "effect/Effect"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import type { Handle, HandleTarget } from "../../../kernel/Handle.ts"
 import type { Bound } from "../../../kernel/Mailbox.ts"
-import type { HandlerContext } from "./handlerContext.ts"
+import type { Travel } from "../call/travel.ts"
+
+/** What a handler can reach beside its message and its state. @internal */
+export interface HandlerContext {
+  readonly self: unknown
+  /** Whom it may answer later. */
+  readonly from: unknown
+  /** What goes with a message that it sends now. */
+  readonly travel: Travel | undefined
+}
 
 /** @internal */
 export type Handler = (message: unknown, state: unknown, context: HandlerContext) => unknown

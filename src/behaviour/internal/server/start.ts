@@ -7,10 +7,13 @@ import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
 import * as Kernel from "../../../kernel/Kernel.ts"
 import { environment, parentOf } from "../../../kernel/Process.ts"
-import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { discard } from "../../../kernel/shared/death.ts"
+import { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { killAndAwait } from "../../../kernel/Shutdown.ts"
 import { ownerUnsafe, until } from "../../../kernel/shared/waiting.ts"
-import { ServerProcess } from "./serverLoop.ts"
+import { serverKind } from "./kind.ts"
+import { run } from "./run.ts"
+import { initRunning, Server } from "./server.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 
 /** @internal */
@@ -21,7 +24,7 @@ export interface StartOptions {
   /** Undefined: the process of the starting fiber, if there is one. */
   readonly parent: ProcessRecord | undefined
   /** Puts the process where it belongs before its `init` runs; an effect if it cannot. */
-  readonly place: (record: ServerProcess) => Exit.Exit<void, unknown>
+  readonly place: (record: ProcessRecord) => Exit.Exit<void, unknown>
   /** Whether a supervisor has it from its first step on, and sees to its end. */
   readonly isAdopted: boolean
 }
@@ -37,60 +40,64 @@ export type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
  *
  * @internal
  */
-export const startServer = (options: StartOptions, restore: Restore): Effect.Effect<ServerProcess, unknown> =>
+export const startServer = (options: StartOptions, restore: Restore): Effect.Effect<ProcessRecord, unknown> =>
   Effect.withFiber((fiber) => {
     const parent = options.parent ?? parentOf(fiber)
     const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
     const context = environment(fiber.context)
-    const record = new ServerProcess({ spec: options.spec, target: options.target, kernel, parent, context })
+    const record = new ProcessRecord<Server>({ kind: serverKind, kernel, parent, context })
+    const server = (record.data = new Server(record, options.spec, options.target))
+    record.label = options.spec.id
+    record.bound = options.spec.mailbox
     const placed = options.place(record)
     if (placed._tag === "Failure") {
-      record.discard()
+      discard(record)
       return Effect.failCause(placed.cause)
     }
     options.target.starting(record)
     // Before it runs: its first step is in this one. It waits for nobody yet.
     const starter = ownerUnsafe(fiber)
-    if (starter !== undefined) starter.waitingFor = untilStarted(record)
-    record.run(options.init)
-    if (record.started) return Exit.succeed(record)
+    if (starter !== undefined) starter.waitingFor = untilStarted(server)
+    run(server, options.init)
+    if (isUp(server)) return Exit.succeed(record)
     // Interrupted: nobody will know of this server, so it must not be there. One that is up ends in good order if there is
     // a supervisor to see to it.
-    const abandon = Effect.suspend(() => (options.isAdopted && record.started ? Effect.void : killAndAwait(record)))
-    return Effect.onInterrupt(restore(initResult(record, fiber)), () => abandon)
+    const abandon = Effect.suspend(() => (options.isAdopted && isUp(server) ? Effect.void : killAndAwait(record)))
+    return Effect.onInterrupt(restore(initResult(server, fiber)), () => abandon)
   })
 
-const untilStarted = (record: ServerProcess) =>
+/** Whether its `init` was through, whatever has become of it since. */
+const isUp = ({ init }: Server): boolean => init._tag === "done"
+
+const untilStarted = (server: Server) =>
   until(
-    () => record.started || record.ended,
-    () => record
+    () => isUp(server) || server.record.ended,
+    () => server.record
   )
 
-const initResult = (
-  record: ServerProcess,
-  fiber: Fiber.Fiber<unknown, unknown>
-): Effect.Effect<ServerProcess, unknown> =>
+const initResult = (server: Server, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<ProcessRecord, unknown> =>
   Effect.callback((resume) => {
     // This fiber may have lost its turn since: nobody tells it any more.
-    if (record.started) return resume(Exit.succeed(record))
-    const answer = (result: () => Effect.Effect<ServerProcess, unknown>) =>
+    const { record } = server
+    if (isUp(server)) return resume(Exit.succeed(record))
+    const answer = (result: () => Effect.Effect<ProcessRecord, unknown>) =>
       fiber.currentDispatcher.scheduleTask(() => resume(Effect.suspend(result)), 0)
-    const observer = { ended: () => answer(() => failure(record)) }
+    const observer = { ended: () => answer(() => failure(server)) }
     record.observe(observer)
-    record.onStarted = () => {
+    const told = () => {
       record.unobserve(observer)
       answer(() => Exit.succeed(record))
     }
+    if (server.init._tag === "running") server.init = { _tag: "running", told }
     return Effect.sync(() => {
       record.unobserve(observer)
-      record.onStarted = undefined
+      if (server.init._tag === "running") server.init = initRunning
     })
   })
 
-const failure = (record: ServerProcess): Effect.Effect<never, unknown> => {
+const failure = ({ init, record, spec }: Server): Effect.Effect<never, unknown> => {
   // An interruption inside `init` must not look like one of who starts it.
-  const { initFailure } = record
-  if (initFailure !== undefined && !Cause.hasInterruptsOnly(initFailure)) return Effect.failCause(initFailure)
+  if (init._tag === "failed" && !Cause.hasInterruptsOnly(init.cause)) return Effect.failCause(init.cause)
   const why = ExitReason.format(record.reason ?? ExitReason.killed)
-  return Effect.failCause(Cause.die(new Error(`${record.spec.id} ended before its init was through: ${why}`)))
+  return Effect.failCause(Cause.die(new Error(`${spec.id} ended before its init was through: ${why}`)))
 }

@@ -6,12 +6,13 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
+import { post } from "../../../kernel/shared/delivery.ts"
 import { currentUnsafe, type ProcessRecord, type Wait } from "../../../kernel/shared/processRecord.ts"
 import { awaitEnd } from "../../../kernel/Shutdown.ts"
 import { cycleUnsafe, during, forEnd, names } from "../../../kernel/shared/waiting.ts"
 import { CallError, type Reason } from "../../CallError.ts"
 import { StopEnvelope } from "../call/envelopes.ts"
-import { SystemRecord } from "./systemRecord.ts"
+import { isServer } from "./kind.ts"
 
 /** @internal */
 export const stopServer = (
@@ -25,7 +26,7 @@ export const stopServer = (
     const wait = forEnd(server)
     const round = from === undefined ? undefined : cycleOf(from, fiber, server, wait)
     if (round !== undefined) return Effect.fail(failure(target, { _tag: "CallCycle", path: names(round) }, "no"))
-    server.post(new StopEnvelope(options.reason, from), isSuspended(server) ? undefined : () => {})
+    post(server, new StopEnvelope(options.reason, from), isSuspended(server) ? undefined : () => {})
     // What a killed process still asks is discarded: there is nothing to wait for.
     if (from?.wasKilled === true) {
       return Effect.fail(failure(target, { _tag: "ServerDown", reason: ExitReason.killed }, "no"))
@@ -45,7 +46,7 @@ const cycleOf = (from: ProcessRecord, fiber: Fiber.Fiber<unknown, unknown>, serv
 }
 
 /** Then it would wait in vain for room in the mailbox. */
-const isSuspended = (server: ProcessRecord): boolean => server instanceof SystemRecord && server.suspended
+const isSuspended = (server: ProcessRecord): boolean => isServer(server) && server.data.suspended
 
 const stillEnding = ({ last }: HandleTarget): ProcessRecord | undefined => (last?.isAlive === true ? last : undefined)
 

@@ -1,26 +1,150 @@
-/** What a turn runs in, if it is an effect. */
+/**
+ * One turn of a server: from what a handler has given to what that leaves behind.
+ *
+ * A turn that is an effect runs on a fiber of its own: children it forks end with the message, and an exit signal interrupts
+ * the turn while the loop lives on to run `terminate`.
+ */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as Scope from "effect/Scope"
-import { type Envelope, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
-import type * as Travel from "../call/travel.ts"
+import * as Scope from "effect/Scope"
+import { describe } from "../../../values/describe.ts"
+import { close } from "../../../kernel/shared/death.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 import { warn } from "../../../kernel/shared/reports.ts"
+import type { Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { CallEnvelope, isTypedFailure } from "../call/envelopes.ts"
+import * as Travel from "../call/travel.ts"
+import { answer, defer, done, requestOf, travelOf } from "./answers.ts"
+import * as Limits from "./limits.ts"
+import type { Next, Options } from "./next.ts"
+import { endingOf, type Server } from "./server.ts"
 
-/** @internal */
-export const awaitFiber = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
+/** Undefined when the turn is over already; an effect to wait for otherwise. @internal */
+export const turn = (
+  server: Server,
+  message: Envelope | undefined,
+  given: unknown
+): Effect.Effect<void> | undefined => {
+  if (!Effect.isEffect(given)) return apply(server, message, given as Next)
+  return runTurn(server, message, given as Effect.Effect<Next, unknown>)
+}
+
+// ---- a turn that is an effect -------------------------------------------------------------------------------------
+
+const runTurn = (
+  server: Server,
+  message: Envelope | undefined,
+  effect: Effect.Effect<Next, unknown>
+): Effect.Effect<void> | undefined => {
+  if (Exit.isExit(effect)) return turnEnded(server, message, effect as Exit.Exit<Next, unknown>)
+  const { record } = server
+  const scope = Scope.makeUnsafe()
+  let context: Context.Context<never> = Context.add(record.context, Scope.Scope, scope)
+  const travel = travelOf(message)
+  if (travel !== undefined) context = Travel.apply(context, travel)
+  const fiber = Effect.runForkWith(context)(
+    Effect.withFiber<Next, unknown>((fiber) => {
+      record.turn = fiber
+      return effect
+    })
+  )
+  const exit = fiber.pollUnsafe()
+  const closed = (exit: Exit.Exit<Next, unknown>) => leaveScope(server, message, { scope, exit })
+  if (exit !== undefined) return closed(exit)
+  Limits.limitTurn(server, message)
+  return Effect.flatMap(awaitFiber(fiber), (exit) => closed(exit) ?? Effect.void)
+}
+
+/** The turn is over when its finalizers are, too. */
+const leaveScope = (
+  server: Server,
+  message: Envelope | undefined,
+  { exit, scope }: { readonly scope: Scope.Closeable; readonly exit: Exit.Exit<Next, unknown> }
+): Effect.Effect<void> | undefined => {
+  if (scope.state._tag !== "Open") {
+    scope.state = closedScope
+    return turnEnded(server, message, exit)
+  }
+  Limits.limitTurn(server, message)
+  return Effect.flatMap(Effect.exit(Scope.close(scope, exit)), (closed) => {
+    const result = closed._tag === "Failure" ? Exit.failCause(closed.cause) : exit
+    return turnEnded(server, message, result) ?? Effect.void
+  })
+}
+
+const turnEnded = (
+  server: Server,
+  message: Envelope | undefined,
+  exit: Exit.Exit<Next, unknown>
+): Effect.Effect<void> | undefined => {
+  const { record } = server
+  record.turn = undefined
+  if (server.turnLimit !== undefined) Limits.turnOver(server)
+  // Killed, or ended by a signal: whatever the turn came to has no effect any more.
+  if (!record.isOpen) return tooLate(server, message, exit._tag === "Success" ? exit.value : undefined)
+  if (exit._tag === "Success") return apply(server, message, exit.value)
+  if (message instanceof CallEnvelope && isTypedFailure(exit.cause)) {
+    server.watch?.answered(message.tag, exit)
+    answer(server, message, Exit.failCause(exit.cause))
+    return undefined
+  }
+  return Effect.failCause(exit.cause) as Effect.Effect<never>
+}
+
+/** The server has closed meanwhile. */
+const tooLate = (server: Server, message: Envelope | undefined, next: Next | undefined): undefined => {
+  if (message !== undefined && server.inHand === message) done(server, "failed")
+  const answered = next?._tag === "Reply" || next?._tag === "StopReply"
+  if (answered && message instanceof CallEnvelope) message.countLate()
+}
+
+// ---- what a turn leaves behind ------------------------------------------------------------------------------------
+
+/** Does what a handler has answered. */
+const apply = (server: Server, message: Envelope | undefined, next: Next): undefined => {
+  const { record, spec } = server
+  if (!record.isOpen) return tooLate(server, message, next)
+  const call = message instanceof CallEnvelope ? message : undefined
+  const tag = next?._tag
+  if (call === undefined && (tag === "Reply" || tag === "StopReply"))
+    throw new RangeError(repliedToNobody(displayName(record), requestOf(server, message), tag))
+  if (server.watch !== undefined) server.watch.turned(call?.tag, next)
+  if (tag === "Reply" || tag === "NoReply") {
+    if (message !== undefined) server.idleMillis = spec.idleMillis
+    if (next.options !== undefined) afterwards(server, next.options, message === undefined)
+    server.state = next.state
+    if (tag === "Reply") answer(server, call!, Exit.succeed(next.value))
+    else if (call === undefined) done(server, "handled")
+    else defer(server, call)
+    return
+  }
+  if (tag !== "Stop" && tag !== "StopReply") throw new RangeError(`${spec.id}: no handler can answer ${describe(next)}`)
+  server.state = next.state
+  if (tag === "StopReply") endingOf(server).reply = { call: call!, value: next.value }
+  done(server, "handled")
+  if (tag === "Stop" && call !== undefined) call.failWith({ _tag: "ServerDown", reason: next.reason })
+  close(record, next.reason)
+}
+
+/** What a turn, or `init`, has asked for beside its state. @internal */
+export const afterwards = (server: Server, options: Options, isOwnTurn: boolean): void => {
+  if ("continue" in options) {
+    server.continuation = { token: options.continue, isChained: isOwnTurn && server.ownTurn === "continue" }
+  }
+  if (options.idle !== undefined) Limits.idleFor(server, options.idle)
+}
+
+// ---- parts --------------------------------------------------------------------------------------------------------
+
+const awaitFiber = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
   Effect.callback<Exit.Exit<A, E>>((resume) => {
     fiber.addObserver((exit) => resume(Exit.succeed(exit)))
   })
 
-/** What came with a message. @internal */
-export const travelOf = (message: Envelope | undefined): Travel.Travel | undefined =>
-  message instanceof CastEnvelope || message instanceof CallEnvelope ? message.travel : undefined
-
-/** What a fiber that outlives the message finds in place of its scope. @internal */
-export const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }
+/** What a fiber that outlives the message finds in place of its scope. */
+const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }
 
 /** Says that a message came that nothing handles. @internal */
 export const warnOfInfo = (record: ProcessRecord, content: unknown): undefined => {
@@ -31,8 +155,8 @@ export const warnOfInfo = (record: ProcessRecord, content: unknown): undefined =
   }))
 }
 
-/** A handler has answered a message that has no caller. @internal */
-export const repliedToNobody = (server: string, request: string, tag: "Reply" | "StopReply"): string => {
+/** A handler has answered a message that has no caller. */
+const repliedToNobody = (server: string, request: string, tag: "Reply" | "StopReply"): string => {
   const [replied, wanted] = tag === "Reply" ? ["reply", "noReply"] : ["stopReply", "stop"]
   return (
     `${server}: the handler of "${request}" used GenServer.${replied}, but nobody waits for an answer. ` +

@@ -7,7 +7,7 @@ import * as Kernel from "../../../kernel/Kernel.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { viaOf, type Via } from "../../../naming/Registry.ts"
 import type { ServiceParts } from "./define.ts"
-import { ServerRecord } from "./serverRecord.ts"
+import { isServer } from "./kind.ts"
 
 type Key = ReturnType<typeof viaOf>
 
@@ -57,8 +57,8 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     if (found === undefined) return undefined
     // Its messages mean nothing to others.
     const { id, makeClient } = this.parts
-    const isOurs = found instanceof ServerRecord && found.spec.id === id && found.spec.makeClient === makeClient
-    if (isOurs) return found
+    const spec = isServer(found) ? found.data.spec : undefined
+    if (spec?.id === id && spec.makeClient === makeClient) return found
     throw new RangeError(`${this.key} is ${describe(found)}, which is no ${id}`)
   }
 

@@ -15,6 +15,7 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { kill } from "../../../kernel/shared/death.ts"
 import { shutdownAll } from "../../../kernel/Shutdown.ts"
 import { armUnsafe } from "../../../kernel/Timer.ts"
 import { TaskTimeout } from "../../TaskError.ts"
@@ -92,7 +93,7 @@ class Item extends TaskRun implements Finishing {
     if (this.outcome !== undefined) return
     this.late = true
     if (this.record === undefined) this.settle(Exit.fail(this.flow.timedOut))
-    else this.record.kill()
+    else kill(this.record)
   }
 
   override refuse(error: unknown): void {

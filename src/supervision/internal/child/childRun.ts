@@ -18,8 +18,10 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { type Adopter, CurrentAdoption, LayerPlace } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { awaitDeath, awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
+import { kill as killRecord } from "../../../kernel/shared/death.ts"
+import { exitSignal } from "../../../kernel/shared/signals.ts"
 import { TreeFailed, TreeWatch, type TreeEnd } from "../../../kernel/shared/treeWatch.ts"
 import type { Untyped } from "../../ChildSpec.ts"
 import { earlyEnding, overdue as overdueEnding, startEnding, type Ending } from "../core/ending.ts"
@@ -186,7 +188,7 @@ export class ChildRun {
         Effect.sync(() => {
           if (this.stopping && !this.endedEarly) return
           if (record.isAlive) this.options.reports.overran(record)
-          record.kill(record.exiting)
+          killRecord(record, record.exiting)
         })
       )
     )
@@ -208,7 +210,7 @@ export class ChildRun {
 
   private breakDown(reason: ExitReason.ExitReason): void {
     if (this.options.spec.kind === "resource") this.spoiled(reason)
-    else this.record?.exitSignal(undefined, reason)
+    else if (this.record !== undefined) exitSignal(this.record, undefined, reason)
   }
 
   /** It ended by itself, or somebody else killed it: the supervisor learns it, and it is released without being asked. */
@@ -243,7 +245,7 @@ export class ChildRun {
       const { record } = this
       if (this.fiber === undefined || record === undefined) return
       if (record.isAlive && orderly !== undefined) this.options.reports.overran(record)
-      record.kill()
+      killRecord(record)
     })
     this.run(Effect.andThen(Effect.andThen(Effect.yieldNow, patience), kill))
   }
@@ -252,7 +254,7 @@ export class ChildRun {
   kill(): Effect.Effect<void> {
     this.stopping = true
     this.watcher?.interruptUnsafe()
-    this.record?.kill()
+    if (this.record !== undefined) killRecord(this.record)
     this.fiber?.interruptUnsafe()
     if (this.fiber === undefined) this.release(Exit.interrupt())
     // It has had its time.

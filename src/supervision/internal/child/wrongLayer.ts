@@ -1,7 +1,7 @@
 /** What is wrong with a Layer that is no child, and how to cure it: for the one who wrote it. */
 import type * as Context from "effect/Context"
 import { targetOf } from "../../../kernel/Handle.ts"
-import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { handlesOf } from "./handles.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 

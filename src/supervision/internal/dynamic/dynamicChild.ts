@@ -8,7 +8,8 @@ import type { Launch } from "../../../behaviour/GenServer.ts"
 import type { Place, Targets } from "../../../kernel/shared/adoption.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import { HandleTarget, type Handle } from "../../../kernel/Handle.ts"
-import { type Observer, type ProcessRecord, type Wait } from "../../../kernel/shared/processRecord.ts"
+import type { Observer, ProcessRecord, Wait } from "../../../kernel/shared/processRecord.ts"
+import { kill } from "../../../kernel/shared/death.ts"
 import { awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
 import * as Waiting from "../../../kernel/shared/waiting.ts"
 import type { Restart } from "../../RestartPolicy.ts"
@@ -224,12 +225,12 @@ export class DynamicChild implements Observer {
   /** Kills it, wherever it stands, and waits until all has ended, within the limit. */
   kill(): Effect.Effect<void> {
     const { patience } = this
-    this.record?.kill()
+    if (this.record !== undefined) kill(this.record)
     const killRun = Effect.suspend(() => {
       const { record, work } = this
       if (record === undefined) return Effect.void
       // A start may have been past its interruption.
-      record.kill()
+      kill(record)
       return work === undefined ? endWithin(record, patience) : Effect.void
     })
     return Effect.andThen(this.endWork(patience), killRun)

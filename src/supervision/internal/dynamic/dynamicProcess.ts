@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { kill as killRecord } from "../../../kernel/shared/death.ts"
 import { during } from "../../../kernel/shared/waiting.ts"
 import { restartsAfter } from "../core/restartType.ts"
 import { overdue, startEnding, type RunEnding } from "../core/ending.ts"
@@ -156,7 +157,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
       if (child.state !== "running" || child.record !== record) return
       const follows = restartsAfter(child.policy.restart, ExitReason.isExpected(record.exiting!))
       if (record.isAlive) this.reports.overran(child, record, follows ? "restart" : "no restart")
-      record.kill(record.exiting)
+      killRecord(record, record.exiting)
     })
     // Most end at once: look again before a timer is set.
     const within = Effect.andThen(Effect.yieldNow, child.endByItself(record))
@@ -244,7 +245,7 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
 
   // ---- stop -------------------------------------------------------------------------------------------------------
 
-  override shutdown(reason: ExitReason.ExitReason): void {
+  override onShutdown(reason: ExitReason.ExitReason): void {
     if (this.isStopping) return
     this.ending = "Requested"
     this.finalReason = reason
@@ -260,12 +261,11 @@ export class DynamicProcess extends TreeProcess implements ChildListener {
     return during(child.endWait, Effect.raceFirst(ended, this.killed.await))
   }
 
-  protected override close(reason: ExitReason.ExitReason): boolean {
-    if (!super.close(reason)) return false
+  override onClose(reason: ExitReason.ExitReason): void {
+    super.onClose(reason)
     this.hasAbandoned = this.children.size > 0
     this.roster.abandon()
     this.killed.openUnsafe()
-    return true
   }
 
   private beginStop(child: DynamicChild): Fiber.Fiber<void> {

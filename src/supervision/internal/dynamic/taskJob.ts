@@ -10,6 +10,7 @@ import { Kernel } from "../../../kernel/Kernel.ts"
 import type { Pid } from "../../../kernel/Pid.ts"
 import { Callers, environment, linkStartedUnsafe, recordOf, spawnIn } from "../../../kernel/Process.ts"
 import { currentUnsafe, Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { kill } from "../../../kernel/shared/death.ts"
 import type { DynamicLaunch } from "./dynamicChild.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
@@ -57,7 +58,7 @@ export class TaskJob {
     this.first ??= record
     // In the same step: its body has not begun.
     if (run?.owner !== undefined) linkStartedUnsafe(run.owner, record)
-    if (run?.isUnwanted === true) record.kill()
+    if (run?.isUnwanted === true) kill(record)
     return record
   }
 

@@ -5,7 +5,7 @@
  * decision a little later: until then the report waits.
  */
 import { settingsOf } from "../../../kernel/Display.ts"
-import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { OVERRAN } from "../../../kernel/Shutdown.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import * as Events from "../../SupervisorEvents.ts"

@@ -288,19 +288,18 @@ export class SupervisorProcess extends TreeProcess {
   })
 
   /** From here on nobody waits for its answer. */
-  protected override close(reason: ExitReason.ExitReason): boolean {
-    if (!super.close(reason)) return false
+  override onClose(reason: ExitReason.ExitReason): void {
+    super.onClose(reason)
     this.desk.close()
-    return true
   }
 
-  protected override release(): void {
+  override release(): void {
     super.release()
     this.state = undefined
     this.slots.clear()
   }
 
-  override shutdown(reason: ExitReason.ExitReason): void {
+  override onShutdown(reason: ExitReason.ExitReason): void {
     if (this.exiting === undefined) this.tell({ _tag: "StopRequested", reason: { reason } })
   }
 }

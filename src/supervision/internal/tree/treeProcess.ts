@@ -6,8 +6,10 @@ import type * as Fiber from "effect/Fiber"
 import { eachTarget, SupervisedLayers, type Place, type Targets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
-import { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import type { SelfLimiting } from "../../../kernel/Shutdown.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { warn } from "../../../kernel/shared/reports.ts"
+import { writeLine } from "../../../kernel/shared/log.ts"
+import { SubclassedRecord } from "../../../kernel/shared/subclassed.ts"
 import { TreeFailed, type TreeEnd } from "../../../kernel/shared/treeWatch.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import { RestartLimit } from "../../RestartLimit.ts"
@@ -16,8 +18,6 @@ import type { Ending } from "../core/ending.ts"
 import { launching, type Launcher } from "./launcher.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { SupervisedHere } from "./supervised.ts"
-import { writeLine } from "../../../kernel/shared/log.ts"
-import { warn } from "../../../kernel/shared/reports.ts"
 
 /** Why a supervisor gives up. @internal */
 export interface GivingUp {
@@ -52,9 +52,7 @@ export interface TreeOptions {
 }
 
 /** @internal */
-export abstract class TreeProcess extends ProcessRecord implements SelfLimiting {
-  /** It gives each of its children a limit. */
-  readonly limitsItself = true
+export abstract class TreeProcess extends SubclassedRecord {
   readonly treeId: string
   readonly target: HandleTarget
   readonly targets: Targets
@@ -69,7 +67,7 @@ export abstract class TreeProcess extends ProcessRecord implements SelfLimiting 
   private looking: Fiber.Fiber<void> | undefined = undefined
 
   constructor(options: TreeOptions) {
-    super(options.kernel, options.parent, options.context)
+    super(options)
     this.treeId = options.id
     this.label = options.id
     this.target = options.target
@@ -124,10 +122,8 @@ export abstract class TreeProcess extends ProcessRecord implements SelfLimiting 
   })
 
   /** From here on its handle points to nothing: a killed supervisor is down at once. */
-  protected override close(reason: ExitReason.ExitReason): boolean {
-    const closed = super.close(reason)
-    if (closed) this.target.down(this)
-    return closed
+  override onClose(_reason: ExitReason.ExitReason): void {
+    this.target.down(this)
   }
 
   abstract override below(): ReadonlyArray<ProcessRecord>
@@ -136,19 +132,15 @@ export abstract class TreeProcess extends ProcessRecord implements SelfLimiting 
   abstract override blockers(): ReadonlyArray<ProcessRecord>
 
   /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
-  protected override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): void {
-    if (from !== undefined && from === this.parent) this.shutdown(reason)
+  override receiveExit(from: ProcessRecord | undefined, reason: ExitReason.ExitReason): boolean {
+    if (from !== undefined && from === this.parent) this.onShutdown(reason)
+    return true
   }
 
-  protected override release(): void {
-    super.release()
+  override release(): void {
     this.launcher = undefined
     // Of one below, its supervisor decides: it may be started again.
     if (this.isRoot) this.supervised.clear()
-  }
-
-  protected end(reason: ExitReason.ExitReason): void {
-    this.shutdown(reason)
   }
 
   /** The time of the monotonic clock. */
@@ -165,6 +157,4 @@ export abstract class TreeProcess extends ProcessRecord implements SelfLimiting 
   get isUp(): boolean {
     return this.status === "running"
   }
-
-  abstract override shutdown(reason: ExitReason.ExitReason): void
 }

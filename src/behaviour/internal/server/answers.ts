@@ -1,0 +1,93 @@
+/** What a server owes for the messages it has taken: their fates, and the answers to their calls. */
+import * as Fiber from "effect/Fiber"
+import * as Exit from "effect/Exit"
+import { describe, read } from "../../../values/describe.ts"
+import type { ExitReason } from "../../../kernel/ExitReason.ts"
+import { settle } from "../../../kernel/shared/delivery.ts"
+import type { Envelope } from "../../../kernel/shared/processRecord.ts"
+import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
+import * as Travel from "../call/travel.ts"
+import { heldCount, subjectOf, type Server } from "./server.ts"
+
+/** The turn of the message in hand is over. @internal */
+export const done = (server: Server, fate: "handled" | "failed"): void => {
+  const message = server.inHand
+  if (message === undefined) return
+  server.inHand = undefined
+  const wasLeft = fate === "handled" && message instanceof CallEnvelope && message.abandoned
+  settle(server.record, wasLeft ? "abandoned" : fate)
+}
+
+/** Answers the call in hand. @internal */
+export const answer = (server: Server, call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void => {
+  done(server, "handled")
+  if (!call.finish(exit)) call.countLate()
+}
+
+/** The turn of a call is over, and its answer is left for later. @internal */
+export const defer = (server: Server, call: CallEnvelope): void => {
+  done(server, "handled")
+  // Only a machine's own turns answer what it has put aside.
+  if (server.spec.lens === undefined) call.handOver()
+  if (!call.isDone) (call.keptIn = server.owed ??= new Set()).add(call)
+}
+
+/** Gives the answer to a call that was left for later. @internal */
+export const replyLater = (server: Server, call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void => {
+  server.owed?.delete(call)
+  server.watch?.answered(call.tag, exit)
+  // What the fibers of a dead server still answer is discarded.
+  if (!server.record.isAlive || !call.finish(exit)) call.countLate()
+}
+
+/** Gives the answer that was to wait for `terminate`. @internal */
+export const replyLast = (server: Server, hasEnded: boolean): void => {
+  const { ending, record } = server
+  const reply = ending?.reply
+  if (reply === undefined) return
+  ending!.reply = undefined
+  if (hasEnded && record.isAlive) replyLater(server, reply.call, Exit.succeed(reply.value))
+  else reply.call.failWith({ _tag: "ServerDown", reason: record.exiting! })
+}
+
+/** The server is closed: no turn will answer what it has taken, but for the answer that waits for `terminate`. @internal */
+export const failAll = (server: Server, reason: ExitReason): void => {
+  const { ending, inHand, owed, record } = server
+  const held = heldCount(server)
+  record.handled -= held
+  for (let i = 0; i < held; i++) settle(record, "failed")
+  if (inHand instanceof CallEnvelope) inHand.failWith({ _tag: "ServerDown", reason })
+  server.owed = undefined
+  for (const call of owed ?? []) {
+    if (call !== ending?.reply?.call) call.failWith({ _tag: "ServerDown", reason })
+  }
+}
+
+// ---- the message in hand ------------------------------------------------------------------------------------------
+
+/** The tag of the message whose turn it is, or what the turn is about that has none. @internal */
+export const requestOf = (server: Server, message: Envelope | undefined): string => {
+  if (message instanceof CallEnvelope || message instanceof CastEnvelope) return message.tag
+  if (server.spec.lens === undefined) return message === undefined ? server.ownTurn : "info"
+  const subject = subjectOf(server, message?.content)
+  const tag = read(subject, "_tag")
+  if (tag !== undefined) return describe(tag)
+  return message === undefined && subject === undefined ? "start" : "info"
+}
+
+/** What came with a message. @internal */
+export const travelOf = (message: Envelope | undefined): Travel.Travel | undefined =>
+  message instanceof CastEnvelope || message instanceof CallEnvelope ? message.travel : undefined
+
+/** A plain handler has no environment of its own: with what it sends goes what came with the message in hand. @internal */
+export const travelNow = ({ inHand, record }: Server): Travel.Travel | undefined => {
+  const fiber = Fiber.getCurrent()
+  return fiber !== undefined && fiber !== record.fiber ? Travel.capture(fiber) : travelOf(inHand)
+}
+
+/** How long the call in hand may still take, in milliseconds; undefined if nobody waits for an answer. @internal */
+export const timeLeft = ({ inHand }: Server): number | undefined => {
+  if (!(inHand instanceof CallEnvelope)) return undefined
+  if (inHand.abandoned) return 0
+  return inHand.isDone ? undefined : (inHand.left ?? Infinity)
+}

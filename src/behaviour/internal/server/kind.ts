@@ -1,0 +1,99 @@
+/** What makes a process a server: what signals do to it, and how it is closed, killed and let go of. */
+import type { ExitReason } from "../../../kernel/ExitReason.ts"
+import { close } from "../../../kernel/shared/death.ts"
+import { post, wake } from "../../../kernel/shared/delivery.ts"
+import type { EndedBy } from "../../../kernel/shared/life.ts"
+import type { Kind, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { interrupt, shutdown } from "../../../kernel/shared/signals.ts"
+import { StopEnvelope } from "../call/envelopes.ts"
+import { done, failAll, timeLeft } from "./answers.ts"
+import { giveUpTurn, noteWork } from "./crash.ts"
+import { endingOf, heldCount, type Server } from "./server.ts"
+import { ShownCrash } from "./status.ts"
+
+/** @internal */
+export const isServer = (record: ProcessRecord): record is ProcessRecord<Server> => record.kind === server
+
+// ---- signals ------------------------------------------------------------------------------------------------------
+
+/** The turn in hand is given up, then `terminate` runs. A server that starts has none. */
+const end = (record: ProcessRecord<Server>, reason: ExitReason, by: EndedBy): void => {
+  const starting = record.status === "starting"
+  if (!close(record, reason, by)) return
+  if (starting) interrupt(record)
+  else giveUpTurn(record.data)
+}
+
+/** The turn in hand comes to its end first, and with `drain` all that came before. */
+const endOrderly = (record: ProcessRecord<Server>, reason: ExitReason): void => {
+  const server = record.data
+  if (server.stop?.isInLine === false) return
+  if (record.status === "starting") return end(record, reason, "signal")
+  // What came before waits for ever where the server is suspended.
+  const isInLine = server.spec.drain && !server.suspended
+  server.stop = { reason, isInLine }
+  if (isInLine) post(record, new StopEnvelope(reason, undefined, "signal"), inLine)
+  else wake(record)
+}
+
+/** A request to stop that waits for room is not waited for by anybody. */
+const inLine = () => {}
+
+// ---- the end ------------------------------------------------------------------------------------------------------
+
+/** What there is to report is noted before anybody is told of the reason. */
+const closed = (record: ProcessRecord<Server>, reason: ExitReason): void => {
+  const server = record.data
+  const { life } = record
+  if (server.inHand !== undefined || record.turn !== undefined) noteWork(server)
+  const isReported = reason._tag === "Crash" && life._tag === "exiting" && life.by === "itself"
+  if (isReported && server.spec.formatStatus !== undefined) crashDetails(record, reason)
+  server.target.down(record)
+  failAll(server, reason)
+}
+
+/** The message in hand is given up. */
+const killed = ({ data: server }: ProcessRecord<Server>, reason: ExitReason): void => {
+  done(server, "failed")
+  const reply = server.ending?.reply
+  if (reply === undefined) return
+  server.ending!.reply = undefined
+  reply.call.failWith({ _tag: "ServerDown", reason })
+}
+
+const ended = ({ data: server, reason }: ProcessRecord<Server>): void => {
+  // It was killed before it had crashed to its end.
+  if (reason?._tag !== "Crash") server.ending?.details?.forget()
+  server.state = server.inHand = server.quietContext = server.owed = server.ending = server.watch = undefined
+}
+
+const crashDetails = ({ data: server }: ProcessRecord<Server>, reason: ExitReason): ShownCrash => {
+  const ending = endingOf(server)
+  if (ending.details?.reason === reason) return ending.details
+  // A finalizer has died, too.
+  ending.details?.forget()
+  return (ending.details = new ShownCrash(server.spec, { state: server.state, message: ending.message, reason }))
+}
+
+// ---- the kind -----------------------------------------------------------------------------------------------------
+
+const server: Kind<Server> = {
+  /** The parent's exit ends a server that traps exits, too, whatever its reason. */
+  onExit: (record, from, reason) => {
+    if (!record.trapExit || from === undefined || from !== record.parent) return false
+    shutdown(record, reason)
+    return true
+  },
+  onSignal: end,
+  onShutdown: endOrderly,
+  onClose: closed,
+  onKill: killed,
+  onEnd: ended,
+  inHand: ({ data }) => (data.inHand === undefined ? 0 : 1),
+  setAside: (record) => (record.isOpen ? heldCount(record.data) : 0),
+  crashDetails,
+  timeLeft: ({ data }) => timeLeft(data)
+}
+
+/** @internal */
+export { server as serverKind }

@@ -1,0 +1,88 @@
+/** Those who look at a server from outside: its state, counts of its messages, traces, and readers of its states. */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import { settingsOf } from "../../../kernel/Display.ts"
+import { deepFreeze } from "../../../kernel/shared/deepFreeze.ts"
+import { render } from "../../../values/render.ts"
+import { CallEnvelope } from "../call/envelopes.ts"
+import type { Server } from "./server.ts"
+import type { ServerSpec } from "./serverSpec.ts"
+import { shownBy } from "./status.ts"
+import { overheard, Watchers, type StateReader, type Tally, type Tracer } from "./watch.ts"
+
+// ---- the state ----------------------------------------------------------------------------------------------------
+
+/** @internal */
+export const replaceState = (server: Server, value: unknown): void => {
+  const { lens } = server.spec
+  const state = lens === undefined ? value : lens.set(server.state, value)
+  if (server.record.kernel.freezes) deepFreeze(state)
+  server.state = state
+  watchersOf(server)?.became(state)
+}
+
+/** The state as people may see it. @internal */
+export const shownState = (server: Server): unknown => {
+  const { state } = shownBy(server.spec, { state: server.state, message: undefined, reason: undefined })
+  return render(state, "same", settingsOf(server.record.context))
+}
+
+// ---- looking on ---------------------------------------------------------------------------------------------------
+
+/** @internal */
+export const messageCount = (server: Server): Tally | undefined => watchersOf(server)?.tally
+
+/** Begins to count messages, from nothing, or stops. @internal */
+export const countMessages = (server: Server, enabled: boolean): void => {
+  const watchers = watched(server)
+  watchers.tally = enabled ? { sinceNanos: nowNanos(server), messagesIn: 0, messagesOut: 0 } : undefined
+  look(server, watchers)
+}
+
+/** @internal */
+export const addTracer = (server: Server, tracer: Tracer): void => {
+  const watchers = watched(server)
+  watchers.tracers.add(tracer)
+  look(server, watchers)
+}
+
+/** @internal */
+export const addReader = (server: Server, reader: StateReader): void => {
+  const watchers = watched(server)
+  watchers.readers.add(reader)
+  look(server, watchers)
+}
+
+/** Between two steps of the server: whoever is removed hears nothing more. @internal */
+export const remove = (server: Server, who: Tracer | StateReader): void => {
+  const watchers = watchersOf(server)
+  if (watchers === undefined) return
+  watchers.tracers.delete(who)
+  watchers.readers.delete(who as StateReader)
+  look(server, watchers)
+}
+
+/** @internal */
+export const nowNanos = ({ record }: Server): bigint =>
+  Context.get(record.context, Clock.Clock).monotonicTimeNanosUnsafe()
+
+/** Those who look on by request. */
+const watchersOf = ({ watch }: Server): Watchers | undefined => (watch instanceof Watchers ? watch : undefined)
+
+const watched = (server: Server): Watchers => watchersOf(server) ?? new Watchers(server.watch, server.spec)
+
+/** Nobody who looks on costs a server nothing: then it is again as it was. */
+const look = (server: Server, watchers: Watchers): void => {
+  if (!server.record.isAlive) return
+  server.spec = watchers.hearsMessages ? (watchers.overheard ??= listenTo(server, watchers)) : watchers.spec
+  server.watch = watchers.isEmpty ? watchers.below : watchers
+}
+
+const listenTo = (server: Server, watchers: Watchers): ServerSpec =>
+  overheard(watchers.spec, {
+    message: (tag, payload) => {
+      const message = server.inHand
+      watchers.received(message?.from, { _tag: message instanceof CallEnvelope ? "Call" : "Cast", tag, payload })
+    },
+    other: (received) => watchers.received(server.inHand?.from, received)
+  })

@@ -1,0 +1,141 @@
+/**
+ * The loop of a server: takes messages in order, one after the other.
+ *
+ * It runs on the fiber of the process and takes as many messages as it can in one step. A handler that answers with a plain
+ * value costs no fiber; one that answers with an effect runs it as a turn.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import { close } from "../../../kernel/shared/death.ts"
+import { roomMade } from "../../../kernel/shared/delivery.ts"
+import type { Envelope } from "../../../kernel/shared/processRecord.ts"
+import { CallEnvelope, CastEnvelope, StopEnvelope, SystemEnvelope } from "../call/envelopes.ts"
+import { forgetSender } from "../call/sender.ts"
+import { done } from "./answers.ts"
+import { crash } from "./crash.ts"
+import { terminate } from "./ending.ts"
+import { Reach } from "./handlerContext.ts"
+import * as Limits from "./limits.ts"
+import { serverOf, type Server } from "./server.ts"
+import type { HandlerContext } from "./serverSpec.ts"
+import * as Step from "./step.ts"
+import { answerSystem, stopRequested } from "./system.ts"
+import { turn, warnOfInfo } from "./turn.ts"
+
+// ---- the loop -----------------------------------------------------------------------------------------------------
+
+/** Takes messages until there are none, one has to be waited for, or the server is to end. */
+const drain = (server: Server): Effect.Effect<void> => {
+  const { record } = server
+  const { mailbox } = record
+  const share = Step.share(mailbox.size)
+  for (let taken = 0, until = Step.first; taken < until || (until = Step.goOn(taken, share)) > taken; taken++) {
+    if (!record.isOpen) return Effect.void
+    const { continuation, stop } = server
+    if (continuation !== undefined) {
+      server.continuation = undefined
+      // A server that always continues would never come to its stop.
+      if (continuation.isChained && stop !== undefined) continue
+      const waiting = runContinuation(server, continuation.token)
+      if (waiting !== undefined) return Effect.flatMap(waiting, again)
+      continue
+    }
+    if (stop !== undefined && !stop.isInLine) {
+      close(record, stop.reason, "signal")
+      return Effect.void
+    }
+    const next = mailbox.shift()
+    if (next === undefined && server.idle?.isDue !== true) {
+      if (server.idleMillis !== undefined) Limits.beginIdling(server)
+      return rest
+    }
+    const waiting = next === undefined ? runIdle(server) : take(server, next)
+    if (waiting !== undefined) return Effect.flatMap(waiting, again)
+  }
+  return pause
+}
+
+/** Nothing to do: waits for a message. */
+const park = (server: Server, resume: (effect: Effect.Effect<void>) => void): void => {
+  const { record } = server
+  forgetSender()
+  // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+  if (record.mailbox.size > 0 || hasToAct(server)) resume(Exit.void)
+  else record.resume = resume
+}
+
+const hasToAct = ({ idle, record, stop }: Server): boolean =>
+  stop?.isInLine === false || !record.isOpen || idle?.isDue === true
+
+// ---- one message --------------------------------------------------------------------------------------------------
+
+const take = (server: Server, message: Envelope): Effect.Effect<void> | undefined => {
+  server.inHand = message
+  if (server.idle !== undefined && !(message instanceof SystemEnvelope)) Limits.stopIdling(server)
+  if (server.record.bound !== undefined) roomMade(server.record)
+  if (message instanceof CastEnvelope) {
+    return turn(server, message, server.spec.handlers[message.tag]!(message.payload, server.state, quiet(server)))
+  }
+  if (message instanceof CallEnvelope) {
+    message.begun = true
+    if (message instanceof SystemEnvelope) return answerSystem(server, message)
+    const context = new Reach(server, message)
+    return turn(server, message, server.spec.handlers[message.tag]!(message.payload, server.state, context))
+  }
+  if (message instanceof StopEnvelope) return stopRequested(server, message)
+  return inform(server, message)
+}
+
+const quiet = (server: Server): HandlerContext => (server.quietContext ??= new Reach(server, undefined))
+
+const inform = (server: Server, message: Envelope): Effect.Effect<void> | undefined => {
+  const { content } = message
+  const { info } = server.spec
+  if (info !== undefined) return turn(server, message, info(content, server.state, quiet(server)))
+  done(server, "handled")
+  return warnOfInfo(server.record, content)
+}
+
+// ---- turns without a message --------------------------------------------------------------------------------------
+
+const runContinuation = (server: Server, token: unknown): Effect.Effect<void> | undefined => {
+  server.ownTurn = "continue"
+  const { continue: handler, id } = server.spec
+  if (handler === undefined) return Effect.die(new Error(`${id} has no handler for continue`))
+  return turn(server, undefined, handler(token, server.state, quiet(server)))
+}
+
+const runIdle = (server: Server): Effect.Effect<void> | undefined => {
+  Limits.stopIdling(server)
+  server.idleMillis = server.spec.idleMillis
+  server.ownTurn = "idle"
+  const { idle } = server.spec
+  if (idle === undefined) {
+    close(server.record, ExitReason.normal)
+    return Effect.void
+  }
+  return turn(server, undefined, idle(server.state, quiet(server)))
+}
+
+// ---- the parts all servers share ----------------------------------------------------------------------------------
+
+const loop: Effect.Effect<void> = Effect.withFiber((fiber) => drain(serverOf(fiber)))
+const again = (): Effect.Effect<void> => loop
+const pause: Effect.Effect<void> = Effect.flatMap(Effect.yieldNow, again)
+const rest: Effect.Effect<void> = Effect.flatMap(
+  Effect.callback<void>((resume) => park(serverOf(Fiber.getCurrent()!), resume)),
+  again
+)
+
+/** Handles messages until the server is to end, then ends it. @internal */
+export const serve: Effect.Effect<void> = Effect.flatMap(
+  Effect.catchCause(loop, (cause) =>
+    Effect.withFiber((fiber) => {
+      crash(serverOf(fiber), cause)
+      return Effect.void
+    })
+  ),
+  () => Effect.withFiber((fiber) => terminate(serverOf(fiber)))
+)

@@ -1,0 +1,64 @@
+/** The first step of a server: its `init`. */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import { isInstance } from "../../../values/describe.ts"
+import { isOpen } from "../../../kernel/shared/life.ts"
+import { scopeUnsafe, Self } from "../../../kernel/shared/processRecord.ts"
+import { ranOut } from "./ending.ts"
+import { serve } from "./loop.ts"
+import { Initial } from "./next.ts"
+import { initDone, type Server } from "./server.ts"
+import { afterwards } from "./turn.ts"
+
+/** Runs `init` in the caller's step, and the loop after it. @internal */
+export const run = (server: Server, init: Effect.Effect<unknown, unknown>): void => {
+  const { record } = server
+  const { life } = record
+  if (!isOpen(life)) return
+  life.context = Context.add(life.context, Self, record)
+  const context = Context.add(life.context, Scope.Scope, scopeUnsafe(record))
+  follow(server, Effect.runForkWith(context)(main(server, init)))
+}
+
+/** Apart from `run`, for what is made here lives as long as the server and must not hold its `init`. */
+const follow = (server: Server, fiber: Fiber.Fiber<unknown, unknown>): void => {
+  fiber.addObserver((exit) => ranOut(server, exit))
+}
+
+const main = (server: Server, init: Effect.Effect<unknown, unknown>): Effect.Effect<void, unknown> =>
+  Effect.withFiber((fiber) => {
+    const { life } = server.record
+    if (life._tag !== "ended") life.fiber = fiber
+    return Effect.matchCauseEffect(init, {
+      onFailure: (cause) => failed(server, cause),
+      onSuccess: (state) => initialized(server, fiber, state)
+    })
+  })
+
+const initialized = (server: Server, fiber: Fiber.Fiber<unknown, unknown>, result: unknown): Effect.Effect<void> => {
+  const { init, record } = server
+  const { life } = record
+  if (!isOpen(life)) return Effect.void
+  server.idleMillis = server.spec.idleMillis
+  if (isInstance(result, Initial)) {
+    server.state = result.state
+    afterwards(server, result.options, false)
+  } else server.state = result
+  server.watch?.began(server.state)
+  life._tag = "running"
+  server.init = initDone
+  server.target.up(record)
+  if (init._tag === "running") init.told?.()
+  // Only `init` and `terminate` run in the scope of the server.
+  fiber.setContext(life.context)
+  // Who starts the server goes on before a continue of `init` runs.
+  return server.continuation === undefined ? serve : Effect.andThen(Effect.yieldNow, serve)
+}
+
+const failed = (server: Server, cause: Cause.Cause<unknown>): Effect.Effect<never, unknown> => {
+  server.init = { _tag: "failed", cause }
+  return Effect.failCause(cause)
+}

@@ -1,0 +1,65 @@
+/**
+ * Requests to the process of a server, which its handlers never see, and a suspension, in which the server takes nothing
+ * else.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import { close } from "../../../kernel/shared/death.ts"
+import { admitControls, roomMade } from "../../../kernel/shared/delivery.ts"
+import type { Envelope } from "../../../kernel/shared/processRecord.ts"
+import { StopEnvelope, SystemEnvelope } from "../call/envelopes.ts"
+import { answer, done } from "./answers.ts"
+import * as Limits from "./limits.ts"
+import { serverOf, type Server } from "./server.ts"
+
+// ---- requests -----------------------------------------------------------------------------------------------------
+
+/** Answers a request to the process itself. An effect if the server is to go on with a suspension. @internal */
+export const answerSystem = (server: Server, message: SystemEnvelope<Server>): Effect.Effect<void> | undefined => {
+  message.begun = true
+  answer(server, message, message.answerOf(server))
+  return server.suspended ? suspension : undefined
+}
+
+/** @internal */
+export const stopRequested = (server: Server, { by, reason }: StopEnvelope): undefined => {
+  done(server, "handled")
+  close(server.record, reason, by)
+}
+
+// ---- suspension ---------------------------------------------------------------------------------------------------
+
+const suspension: Effect.Effect<void> = Effect.suspend(() => serveSuspended(serverOf(Fiber.getCurrent()!), 0))
+
+/** Takes stops and system requests, from a position in the mailbox on, until the server goes on or ends. */
+const serveSuspended = (server: Server, from: number): Effect.Effect<void> => {
+  const { record } = server
+  admitControls(record)
+  Limits.beginIdling(server)
+  while (server.suspended && !isToEnd(server)) {
+    const next = record.mailbox.take(isForProcess, from)
+    if (next === undefined) {
+      const seen = record.mailbox.end
+      return Effect.flatMap(pause(server, seen), () => serveSuspended(server, seen))
+    }
+    server.inHand = next
+    if (record.bound !== undefined) roomMade(record)
+    if (next instanceof SystemEnvelope) answerSystem(server, next)
+    else stopRequested(server, next as StopEnvelope)
+  }
+  return Effect.void
+}
+
+/** Waits for whatever a suspended server hears. */
+const pause = (server: Server, seen: number): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+    if (server.record.mailbox.end > seen || isToEnd(server)) resume(Exit.void)
+    else server.record.resume = resume
+  })
+
+const isToEnd = ({ record, stop }: Server): boolean => stop?.isInLine === false || !record.isOpen
+
+const isForProcess = (message: Envelope): boolean =>
+  message instanceof SystemEnvelope || message instanceof StopEnvelope

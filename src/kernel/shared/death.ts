@@ -1,0 +1,149 @@
+/**
+ * How a process ends, from the step in which its mailbox closes to the one in which nothing of it is left.
+ *
+ * `close → finish → die → ended`, or `kill`, which is all but the last at once. Each step tells many. If one of those it
+ * tells throws, the others hear of it all the same.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Scope from "effect/Scope"
+import { forEachGuarded, guarded, type Guard } from "../../values/guard.ts"
+import * as ExitReason from "../ExitReason.ts"
+import { crashOf, death as announceDeath, logThrown, reportCrash, type CrashDetails } from "./reports.ts"
+import { exitOf, worse } from "./exits.ts"
+import * as Relations from "../internal/relations.ts"
+import { Down } from "../Signal.ts"
+import { refuseAll, signal } from "./delivery.ts"
+import { Dead, Ended, Exiting, isOpen, isOver, type EndedBy } from "./life.ts"
+import type { Observer, ProcessRecord } from "./processRecord.ts"
+import { interrupt, linkedExit } from "./signals.ts"
+
+// ---- steps --------------------------------------------------------------------------------------------------------
+
+/** Closes the mailbox: from now on messages are refused with this reason. False if it was closed before. @internal */
+export const close = (record: ProcessRecord, reason: ExitReason.ExitReason, by: EndedBy = "itself"): boolean => {
+  const { life } = record
+  if (!isOpen(life)) return false
+  record.life = new Exiting(life, reason, by, record.mailbox.size)
+  // What it still waited for, it is taken out of: its last duties are still to come.
+  record.waitingFor = undefined
+  guarded(() => record.kind.onClose?.(record, reason), record)
+  refuseAll(record, reason)
+  tell(record, (observer) => observer.exiting?.(reason))
+  return true
+}
+
+/** Its last duties have failed, and that is a crash of its own. @internal */
+export const worsen = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
+  const { life } = record
+  if (life._tag === "exiting") record.life = new Exiting(life, reason, "itself", life.mailboxLength)
+}
+
+/** The fiber has ended and nothing is left to do but finalizers. @internal */
+export const finish = (record: ProcessRecord, reason: ExitReason.ExitReason, by?: EndedBy): void => {
+  close(record, reason, by)
+  const { context, scope } = record
+  if (scope === undefined || scope.state._tag !== "Open") return ended(record, reason)
+  const closing = Effect.runForkWith(context)(Scope.close(scope, exitOf(reason)), { uninterruptible: true })
+  closing.addObserver((closed) => ended(record, closed._tag === "Failure" ? worse(reason, closed.cause) : reason))
+}
+
+/**
+ * Ends it at once: neighbours see the reason now, its name is free now. Its fiber is interrupted and may take its time (an
+ * uninterruptible region, finalizers); what it still sends is discarded.
+ *
+ * @internal
+ */
+export const kill = (record: ProcessRecord, reason: ExitReason.ExitReason = ExitReason.killed): void => {
+  if (isOver(record.life)) return
+  close(record, reason)
+  guarded(() => record.kind.onKill?.(record, reason), record)
+  die(record, reason, true)
+  record.kernel.zombies.add(record)
+  interrupt(record)
+}
+
+/**
+ * Not alive; timers dropped; name free; exits to links; downs to monitors; observers such as supervisors. Then telemetry and
+ * the crash report.
+ */
+const die = (record: ProcessRecord, reason: ExitReason.ExitReason, wasKilled: boolean): void => {
+  const { belongings, kernel, life } = record
+  if (life._tag !== "exiting") return
+  kernel.retire(record.tally)
+  // Who has sent a signal reports what the signal says. What has made it worse nobody else knows.
+  const isReported = reason._tag === "Crash" && (life.by === "itself" || reason !== life.exiting)
+  record.life = new Dead(life, { reason, wasKilled, isReported })
+  record.resume = undefined
+  record.belongings = undefined
+  forEachGuarded(belongings, (belonging) => belonging.drop(), record)
+  kernel.table.remove(record)
+  kernel.releaseName(record)
+  const details = isReported ? detailsOf(record, reason) : undefined
+  forEachGuarded(Relations.exited<ProcessRecord>(record), (delivery) => deliver(record, reason, delivery), record)
+  tell(record, (observer) => observer.dead?.(reason))
+  guarded(() => announceDeath(record, reason), record)
+  if (details !== undefined) guarded(() => report(record, details), record)
+}
+
+const deliver = (
+  record: ProcessRecord,
+  reason: ExitReason.ExitReason,
+  delivery: Relations.Delivery<ProcessRecord>
+): void => {
+  if (delivery._tag === "Exit") linkedExit(delivery.to, record, reason)
+  else signal(delivery.to, new Down(delivery.monitor, record, reason))
+}
+
+/** Fiber and scope have ended. */
+const ended = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
+  const { context, scope } = record
+  if (scope?.state._tag === "Empty") scope.state = { _tag: "Closed", exit: exitOf(reason) }
+  die(record, reason, false)
+  const { life } = record
+  if (life._tag !== "dead") return
+  // A finalizer has died after the death.
+  if (reason._tag === "Crash" && reason !== life.reason && Cause.hasDies(reason.cause)) {
+    guarded(() => report(record, detailsOf(record, reason)), record)
+  }
+  record.life = new Ended(life)
+  record.kernel.zombies.delete(record)
+  tell(record, (observer) => observer.ended?.(), { threw: (error) => logThrown(record, error, context) })
+  release(record)
+}
+
+/** Takes back a record whose process never ran: nobody has seen it. @internal */
+export const discard = (record: ProcessRecord, reason: ExitReason.ExitReason = ExitReason.normal): void => {
+  record.life = new Ended({ exiting: reason, by: "itself", reason, wasKilled: false, isReported: false })
+  record.kernel.table.remove(record)
+  release(record)
+}
+
+/** Lets go of what a pid somebody keeps must not hold. */
+const release = (record: ProcessRecord): void => {
+  record.observers = undefined
+  record.reporter = record.leader = record.turn = undefined
+  while (record.parent?.ended === true) record.parent = record.parent.parent
+  record.kind.onEnd?.(record)
+}
+
+// ---- parts --------------------------------------------------------------------------------------------------------
+
+/** Tells a copy of the list: observers may come and go meanwhile. */
+const tell = (record: ProcessRecord, told: (observer: Observer) => void, guard: Guard = record): void => {
+  if (record.observers !== undefined) forEachGuarded(record.observers.slice(), told, guard)
+}
+
+const report = (record: ProcessRecord, details: CrashDetails): void => {
+  const { life, reporter } = record
+  const crash = crashOf(record, life._tag === "dead" ? life.mailboxLength : 0, details)
+  if (reporter === undefined) reportCrash(record, crash)
+  else reporter(crash)
+}
+
+/** What its kind says of the work it was at. From now on its user decides what is told of this reason. */
+const detailsOf = (record: ProcessRecord, reason: ExitReason.ExitReason): CrashDetails =>
+  record.kind.crashDetails?.(record, reason) ?? {
+    make: () => ({ message: undefined, state: undefined, reason }),
+    forget: () => {}
+  }

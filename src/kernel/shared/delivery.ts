@@ -1,0 +1,170 @@
+/**
+ * How a message gets into a mailbox, and what becomes of one that does not.
+ *
+ * Every message that is posted has one fate, and is counted once when it comes and once when its fate is known.
+ */
+import * as Exit from "effect/Exit"
+import { forEachGuarded, guarded } from "../../values/guard.ts"
+import { emptyTally, type Fate } from "../Accounting.ts"
+import * as ExitReason from "../ExitReason.ts"
+import { deadLetter } from "./reports.ts"
+import { deepFreeze } from "./deepFreeze.ts"
+import { SignalEnvelope } from "./plainEnvelopes.ts"
+import { WaitingLine } from "../internal/waitingLine.ts"
+import type { Signal } from "../Signal.ts"
+import { isOpen, isOver } from "./life.ts"
+import type { Envelope, ProcessRecord, Refusal } from "./processRecord.ts"
+
+// ---- in -----------------------------------------------------------------------------------------------------------
+
+/**
+ * Adds a message, or says what became of it. Returns false if its sender has to wait for room: then `admit` is called once
+ * there is some, or the message has another fate. A sender that waits must post in the step in which it begins to wait:
+ * `admit` may be called before its next one.
+ *
+ * @internal
+ */
+export const post = (record: ProcessRecord, envelope: Envelope, admit?: () => void): boolean => {
+  record.accepted++
+  if (record.kernel.freezes) deepFreeze(envelope.shared)
+  if (!isOpen(record.life)) return postClosed(record, envelope)
+  if (envelope.from?.wasKilled === true) return lose(record, envelope)
+  const { bound, mailbox } = record
+  if (bound !== undefined && mailbox.size >= bound.capacity) return overflow(record, envelope, admit)
+  mailbox.push(envelope)
+  if (record.resume !== undefined) wake(record)
+  return true
+}
+
+/** Adds a signal of the kernel: no bound holds it off. @internal */
+export const signal = (record: ProcessRecord, signal: Signal): void => {
+  const envelope = new SignalEnvelope(signal)
+  record.accepted++
+  if (isOpen(record.life)) push(record, envelope)
+  else postClosed(record, envelope)
+}
+
+const postClosed = (record: ProcessRecord, envelope: Envelope): true => {
+  const { life } = record
+  // The counts of a dead process are summed up already.
+  if (isOver(life)) record.kernel.retired.accepted++
+  if (envelope.from?.wasKilled === true) return lose(record, envelope)
+  return refuse(record, envelope, { _tag: "Closed", reason: isOpen(life) ? ExitReason.noProcess : life.exiting })
+}
+
+/** The mailbox is full. */
+const overflow = (record: ProcessRecord, envelope: Envelope, admit: (() => void) | undefined): boolean => {
+  const bound = record.bound!
+  if (bound.policy === "suspend" && admit !== undefined && envelope.from !== record) {
+    ;(record.waiting ??= new WaitingLine()).add(envelope, admit)
+    return false
+  }
+  if (envelope.isControl === true) return push(record, envelope)
+  if (bound.policy === "dropNewest") return drop(record, envelope)
+  if (bound.policy === "dropOldest") {
+    const oldest = record.mailbox.take((held) => held.isControl !== true)
+    if (oldest === undefined) return drop(record, envelope)
+    drop(record, oldest)
+    return push(record, envelope)
+  }
+  return refuse(record, envelope, { _tag: "Full" })
+}
+
+const push = (record: ProcessRecord, envelope: Envelope): true => {
+  record.mailbox.push(envelope)
+  if (record.resume !== undefined) wake(record)
+  return true
+}
+
+/** Wakes the owner where it waits for a message. @internal */
+export const wake = (record: ProcessRecord): void => {
+  const { life, resume } = record
+  if (resume === undefined || life._tag === "ended") return
+  record.resume = undefined
+  life.fiber!.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+}
+
+// ---- room ---------------------------------------------------------------------------------------------------------
+
+/** Lets the next senders in that wait for room. @internal */
+export const roomMade = (record: ProcessRecord): void => {
+  const { mailbox, waiting } = record
+  if (waiting === undefined) return
+  while (waiting.length > 0 && mailbox.size < record.bound!.capacity) {
+    const { admit, envelope } = waiting.shift()!
+    if (envelope.from?.wasKilled === true) lose(record, envelope)
+    else push(record, envelope)
+    admit()
+  }
+  if (waiting.length === 0) record.waiting = undefined
+}
+
+/** Lets requests to the process itself in that wait for room behind other messages. @internal */
+export const admitControls = (record: ProcessRecord): void => {
+  for (const { admit, envelope } of record.waiting?.takeControls() ?? []) {
+    push(record, envelope)
+    admit()
+  }
+}
+
+// ---- out ----------------------------------------------------------------------------------------------------------
+
+/** Takes a message that has not begun back out of the mailbox; false if it has begun or is not here. @internal */
+export const withdraw = (record: ProcessRecord, envelope: Envelope): boolean => {
+  if (!record.mailbox.remove(envelope) && record.waiting?.remove(envelope) !== true) return false
+  settle(record, "returned")
+  roomMade(record)
+  return true
+}
+
+/** Takes a signal back out of the mailbox before it was received. @internal */
+export const withdrawSignal = (record: ProcessRecord, matches: (signal: Signal) => boolean): boolean => {
+  const found = record.mailbox.take((envelope) => envelope instanceof SignalEnvelope && matches(envelope.signal))
+  if (found === undefined) return false
+  settle(record, "returned")
+  roomMade(record)
+  return true
+}
+
+/** Refuses all that waits: the process has closed. @internal */
+export const refuseAll = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
+  const why: Refusal = { _tag: "Closed", reason }
+  const { waiting } = record
+  record.waiting = undefined
+  forEachGuarded(record.mailbox.clear(), (envelope) => refuse(record, envelope, why), record)
+  for (let next = waiting?.shift(); next !== undefined; next = waiting?.shift()) {
+    const { admit, envelope } = next
+    guarded(() => refuse(record, envelope, why), record)
+    guarded(admit, record)
+  }
+}
+
+/** What its sender sent before it was killed is discarded. */
+const lose = (record: ProcessRecord, envelope: Envelope): true => {
+  envelope.refuse({ _tag: "Closed", reason: ExitReason.killed })
+  settle(record, "dropped")
+  return true
+}
+
+const refuse = (record: ProcessRecord, envelope: Envelope, why: Refusal): true => {
+  const fate = envelope.refuse(why)
+  settle(record, fate)
+  if (fate === "deadLettered") deadLetter(record, envelope, why)
+  return true
+}
+
+const drop = (record: ProcessRecord, envelope: Envelope): true => {
+  const fate = envelope.refuse({ _tag: "Full" })
+  settle(record, fate === "returned" ? "returned" : "dropped")
+  return true
+}
+
+// ---- fates --------------------------------------------------------------------------------------------------------
+
+/** A message has its fate. @internal */
+export const settle = (record: ProcessRecord, fate: Fate): void => {
+  if (fate === "handled") record.handled++
+  else (record.fates ??= emptyTally())[fate]++
+  // The counts of a dead process are summed up already.
+  if (isOver(record.life)) record.kernel.retired[fate]++
+}
