@@ -1,5 +1,5 @@
 /** The doc comments of public functions, for the check of how many have an example. */
-import { parseComment, type Comment } from "../../docs/site/comment.ts"
+import { parseComment, type Comment } from "./comment.ts"
 import { layerOf, type Source } from "./sources.ts"
 
 export interface Documented {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { afterAll, beforeAll } from "vitest"
-import { deadInMarkdown } from "../../docs/site/links.ts"
+import { deadInMarkdown } from "./links.ts"
 import { copyTo, run, temporary } from "./package.ts"
 import { files, type Manifest, root } from "./sources.ts"
 

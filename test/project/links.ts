@@ -1,13 +1,20 @@
-/** Links that lead nowhere, in Markdown and in the site. */
+/** Links of Markdown files that lead nowhere. `npm run docs` checks those of the site. */
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { Marked, type Token } from "marked"
-import { slug } from "./html.ts"
 
 export interface Link {
   readonly file: string
   readonly href: string
 }
+
+/** The anchor that GitHub gives to a heading. */
+export const slug = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+    .trim()
+    .replaceAll(/\s/g, "-")
 
 /** The links of a Markdown text, and the anchors of its headings. */
 export const linksOf = (
@@ -43,32 +50,6 @@ export const deadInMarkdown = (
         const target = to === "" ? file : path.posix.join(path.posix.dirname(file), to)
         if (!exists(target)) return true
         return anchor !== undefined && target.endsWith(".md") && !read(target).anchors.has(anchor)
-      })
-      .map((href) => ({ file, href }))
-  )
-}
-
-const unescape = (text: string): string => text.replaceAll("&amp;", "&")
-
-/** The links of a folder of HTML pages that lead nowhere. */
-export const deadInSite = (folder: string): ReadonlyArray<Link> => {
-  const pages = new Map(
-    fs
-      .readdirSync(folder, { recursive: true, encoding: "utf8" })
-      .filter((file) => file.endsWith(".html"))
-      .map((file) => [file.replaceAll(path.sep, "/"), fs.readFileSync(path.join(folder, file), "utf8")])
-  )
-  const anchors = new Map(
-    Array.from(pages, ([file, html]) => [file, new Set(Array.from(html.matchAll(/ id="([^"]*)"/g), ([, id]) => id))])
-  )
-  return Array.from(pages).flatMap(([file, html]) =>
-    Array.from(html.matchAll(/ (?:href|src)="([^"]*)"/g), ([, href]) => unescape(href!))
-      .filter((href) => !isOutside(href))
-      .filter((href) => {
-        const [to = "", anchor] = href.split("#")
-        const target = to === "" ? file : path.posix.join(path.posix.dirname(file), to)
-        if (!pages.has(target)) return !fs.existsSync(path.join(folder, target)) || anchor !== undefined
-        return anchor !== undefined && !anchors.get(target)!.has(anchor)
       })
       .map((href) => ({ file, href }))
   )
