@@ -33,7 +33,7 @@ import type { Pid } from "../kernel/Pid.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
 import { during, until } from "../kernel/shared/waiting.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
-import type { DynamicChild } from "./internal/dynamic/dynamicChild.ts"
+import type { DynamicChild, FirstStart } from "./internal/dynamic/dynamicChild.ts"
 import type { DynamicProcess } from "./internal/dynamic/dynamicProcess.ts"
 import { dynamicLayer } from "./internal/launch.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
@@ -270,7 +270,7 @@ const makeHandle = (target: HandleTarget) => ({
     for (const child of currentOf(target)?.children.values() ?? []) {
       if (child.isGone) continue
       children++
-      const state = child.shownState
+      const state = child.state
       if (state === "running") active++
       else if (state === "starting" || state === "restarting") restarting++
     }
@@ -287,11 +287,11 @@ export const childrenOf = (target: HandleTarget): ReadonlyArray<DynamicChild> =>
   ...(currentOf(target)?.children.values() ?? [])
 ]
 
-const infoOf = ({ key, shownState, record, incarnation }: DynamicChild): ChildInfo => ({
+const infoOf = ({ key, state, record, restarts }: DynamicChild): ChildInfo => ({
   key,
-  state: shownState,
+  state,
   pid: record?.isAlive === true ? record : undefined,
-  restarts: incarnation - 1
+  restarts
 })
 
 /** @internal */
@@ -335,23 +335,21 @@ const startChild = (
     case "Stopping":
       return down()
   }
-  return Effect.flatMap(firstStart(child), (exit) => {
-    if (exit._tag === "Success") return Exit.succeed(child.client)
-    // Told to stop while it started: it is gone.
-    if (child.state === "stopping") return supervisor.isStopping ? down() : Exit.fail(new ChildNotFound({ id: key }))
-    return Exit.failCause(exit.cause)
+  return Effect.flatMap(firstStart(child), (first) => {
+    if (first === "stopped") return supervisor.isStopping ? down() : Exit.fail(new ChildNotFound({ id: key }))
+    return first._tag === "Success" ? Exit.succeed(child.client) : Exit.failCause(first.cause)
   })
 }
 
 /** Waits until it is known how the first start of a child has ended. @internal */
-export const firstStart = (child: DynamicChild): Effect.Effect<Exit.Exit<void, unknown>> =>
+export const firstStart = (child: DynamicChild): Effect.Effect<FirstStart> =>
   Effect.withFiber((fiber) => {
-    if (child.first !== undefined) return Exit.succeed(child.first)
+    if (child.first !== undefined) return Effect.succeed(child.first)
     const wait = until(
       () => child.first !== undefined,
       () => child.record
     )
-    const started = Effect.callback<Exit.Exit<void, unknown>>((resume) => {
+    const started = Effect.callback<FirstStart>((resume) => {
       // This fiber may have lost its turn between the look and here.
       if (child.first !== undefined) return resume(Exit.succeed(child.first))
       child.onFirst = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.succeed(child.first!)), 0)

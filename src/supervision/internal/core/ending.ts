@@ -31,12 +31,15 @@ export class ReleaseTimeout extends Data.TaggedError("ReleaseTimeout")<{ readonl
 /** How a run ended, or that a restart has failed. @internal */
 export interface RunEnding extends Ending {
   readonly isStart: boolean
+  /** How long the run was up. */
+  readonly uptimeMillis: number
 }
 
 /** A restart that cannot begin: the last run has not ended. @internal */
 export const overdue = (child: string): RunEnding => ({
   isStart: true,
-  reason: ExitReason.defect(new ReleaseTimeout({ child }))
+  reason: ExitReason.defect(new ReleaseTimeout({ child })),
+  uptimeMillis: 0
 })
 
 /** How a start looks whose process ended before the Layer was built. @internal */

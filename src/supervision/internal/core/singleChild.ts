@@ -95,8 +95,16 @@ export const decide = <X>(child: Single<X>, event: Event<X>, type: RestartType):
   }
 }
 
+/** Whether its first start is under way. */
+export const isFirstStart = ({ incarnation, life }: Single<unknown>): boolean =>
+  life._tag === "Starting" && incarnation === 1
+
 /** Whether somebody will start it again, or is just doing so. */
-export const isRestarting = (child: Single<unknown>): boolean => child.restart !== undefined
+export const isRestarting = ({ restart }: Single<unknown>): boolean => restart !== undefined
+
+/** Whether it ends, or has ended, and is never started again. */
+export const isStopping = ({ life, restart }: Single<unknown>): boolean =>
+  life._tag === "Dropped" || (life._tag === "Stopping" && restart === undefined)
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 

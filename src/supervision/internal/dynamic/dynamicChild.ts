@@ -1,6 +1,6 @@
-/** One child of a dynamic supervisor: its key, its arguments, and the run it is in. */
+/** One child of a dynamic supervisor: its key, its arguments, where it stands, and the process of its latest run. */
 import type * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -13,9 +13,9 @@ import { kill } from "../../../kernel/shared/death.ts"
 import { awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
 import * as Waiting from "../../../kernel/shared/waiting.ts"
 import type { Restart } from "../../RestartPolicy.ts"
-import type { Ending } from "../core/ending.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"
-import type { Verdict } from "../group/group.ts"
+import type { RunEnding } from "../core/ending.ts"
+import { begun, isFirstStart, isRestarting, isStopping, type Single } from "../core/singleChild.ts"
 import { withBelow } from "../tree/treeProcess.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 import type { Crash } from "../../../kernel/shared/reports.ts"
@@ -28,14 +28,14 @@ export interface ChildListener {
   readonly childOverran: (child: DynamicChild, record: ProcessRecord) => void
 }
 
-/** Where a child stands. A child that is stopping is never started again, whatever else happens. @internal */
-export type ChildState = "starting" | "running" | "restarting" | "stopping"
-
 /** How a child is started. @internal */
 export interface DynamicLaunch extends Launch {
   /** In one step: nothing can happen to the process before the supervisor knows it. */
   readonly spawn?: (fiber: Fiber.Fiber<unknown, unknown>, args: ReadonlyArray<unknown>, place: Place) => ProcessRecord
 }
+
+/** How the first start of a child has ended; `"stopped"`: the child was told to stop before. @internal */
+export type FirstStart = Exit.Exit<void, unknown> | "stopped"
 
 /** How one child is treated. @internal */
 export interface ChildPolicy {
@@ -49,7 +49,8 @@ export interface DynamicChildOptions {
   readonly policy: ChildPolicy
   readonly args: ReadonlyArray<unknown>
   readonly launch: DynamicLaunch
-  readonly supervisor: ProcessRecord & ChildListener
+  readonly parent: ProcessRecord
+  readonly listener: ChildListener
   readonly targets: Targets
 }
 
@@ -65,12 +66,11 @@ export class DynamicChild implements Observer {
   private readonly listener: ChildListener
   /** Let go of once no other start can follow. */
   args: ReadonlyArray<unknown> | undefined
-  state: ChildState = "starting"
+  /** Where it stands, as the core decides. */
+  life: Single<RunEnding> = begun
   /** The process of its last start, from before its `init`. */
   record: ProcessRecord | undefined = undefined
-  incarnation = 1
   startedAt = 0
-  wasUp = false
   /** Dead for good: whoever is next has its room, though its fiber may not have ended. */
   isLeaving = false
   steps: RestartSteps | undefined = undefined
@@ -79,24 +79,24 @@ export class DynamicChild implements Observer {
   /** What followed the end of its last run; undefined until that is known. */
   decision: string | undefined = undefined
   /** How its first start ended. */
-  first: Exit.Exit<void, unknown> | undefined = undefined
+  first: FirstStart | undefined = undefined
   /** Tells who waits for that. Must not run a user's code. */
   onFirst: (() => void) | undefined = undefined
-  /** The start or restart that is under way. */
+  /** What is done so that it starts: the start itself, a question to its schedule, or a delay. */
   work: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** Its stop, once somebody has asked for one. */
   stop: Fiber.Fiber<void> | undefined = undefined
 
-  constructor({ key, args, launch, policy, supervisor, targets }: DynamicChildOptions) {
+  constructor({ key, args, launch, listener, parent, policy, targets }: DynamicChildOptions) {
     this.key = key
     this.policy = policy
     this.args = args
-    this.listener = supervisor
+    this.listener = listener
     this.isTask = launch.spawn !== undefined
     this.target = new HandleTarget(launch.id, true, key)
     this.target.home = targets
     this.client = launch.client(this.target)
-    this.place = { parent: supervisor, targets, adopt: (record) => this.adopt(record) }
+    this.place = { parent, targets, adopt: (record) => this.adopt(record) }
   }
 
   private adopt(record: ProcessRecord): void {
@@ -108,13 +108,34 @@ export class DynamicChild implements Observer {
     record.observe(this)
   }
 
-  /** Whether its process is up now, as whoever had an answer of it knows. */
-  get isUp(): boolean {
-    return this.record?.status === "running" && this.state !== "stopping"
+  exiting(): void {
+    this.listener.childExiting(this)
   }
 
-  private get isDead(): boolean {
-    return this.record?.isAlive === false
+  dead(reason: ExitReason): void {
+    this.listener.childDead(this, reason)
+  }
+
+  // ---- what is shown of it ----------------------------------------------------------------------------------------
+
+  /** The number of its latest start. */
+  get incarnation(): number {
+    return this.life.incarnation
+  }
+
+  /** How often it was started again. */
+  get restarts(): number {
+    return this.life.incarnation - 1
+  }
+
+  /** Whether its process is up now, as whoever had an answer of it knows. */
+  get isUp(): boolean {
+    return this.record?.status === "running" && !isStopping(this.life)
+  }
+
+  /** Whether its first start has succeeded. */
+  get wasUp(): boolean {
+    return this.first !== "stopped" && this.first?._tag === "Success"
   }
 
   /** Whether the process of its last start has been up. */
@@ -125,38 +146,14 @@ export class DynamicChild implements Observer {
 
   /** Whether it is dead for good, or did not come up: then it is on no list. */
   get isGone(): boolean {
-    return this.isLeaving || (this.state === "starting" && this.isDead && !this.cameUp)
+    return this.isLeaving || (isFirstStart(this.life) && this.record?.isAlive === false && !this.cameUp)
   }
 
   /** Where it stands, never older than what anybody has seen of it. */
-  get shownState(): ChildState {
-    return this.isUp ? "running" : this.state
-  }
-
-  /** Runs a start or restart, the one thing that is done for it at a time. */
-  begin(context: Context.Context<never>, effect: Effect.Effect<void, unknown>): void {
-    const work = Effect.runForkWith(context)(effect)
-    if (work.pollUnsafe() !== undefined) return
-    this.work = work
-    work.addObserver(() => {
-      if (this.work === work) this.work = undefined
-    })
-  }
-
-  /** Says how its first start ended, unless that is known. */
-  settle(first: Exit.Exit<void, unknown>): void {
-    if (this.first !== undefined) return
-    this.first = first
-    this.onFirst?.()
-    this.onFirst = undefined
-  }
-
-  /** Asks its schedule what follows this end. */
-  ask(make: () => RestartSteps | undefined, { reason }: Ending, uptimeMillis: number): Effect.Effect<Verdict> {
-    const steps = (this.steps ??= make())
-    if (steps === undefined) return Effect.succeed({ _tag: "Delay", millis: 0 })
-    const uptime = Duration.millis(uptimeMillis)
-    return steps.ask({ id: this.key, reason, incarnation: this.incarnation - 1, uptime })
+  get state(): "starting" | "running" | "restarting" | "stopping" {
+    if (this.isUp || this.life.life._tag === "Up") return "running"
+    if (isRestarting(this.life)) return "restarting"
+    return isFirstStart(this.life) ? "starting" : "stopping"
   }
 
   /** How people know it, whether a run of it is up or not. */
@@ -164,27 +161,32 @@ export class DynamicChild implements Observer {
     return this.record === undefined || !this.isTask ? this.target.displayName : displayName(this.record)
   }
 
-  /** How long a run that is dead may take to end. */
-  get patience(): Duration.Duration {
-    return parse(this.policy.limit).release
+  // ---- its start --------------------------------------------------------------------------------------------------
+
+  /** Does what brings it up, one thing at a time. `then` hears of the end of it, unless it is interrupted. */
+  begin<A>(context: Context.Context<never>, effect: Effect.Effect<A>, then: (result: A) => void): void {
+    this.work?.interruptUnsafe()
+    const through = Effect.map(effect, (result) => {
+      this.work = undefined
+      then(result)
+    })
+    const work = Effect.runForkWith(context)(through)
+    if (work.pollUnsafe() === undefined) this.work = work
   }
 
-  /** Waits until the last run has ended, within the limit; gives whether it has. */
-  get released(): Effect.Effect<boolean> {
-    const { record } = this
-    return record === undefined
-      ? Effect.succeed(true)
-      : Effect.map(endWithin(record, this.patience), () => record.ended)
+  /** Says how its first start ended, unless that is known. */
+  settle(first: FirstStart): void {
+    if (this.first !== undefined) return
+    this.first = first
+    this.onFirst?.()
+    this.onFirst = undefined
   }
+
+  // ---- its end ----------------------------------------------------------------------------------------------------
 
   /** A wait for its end. One that is killed does not get to finish what it does. */
   get endWait(): Wait {
     return Waiting.make(() => (this.policy.limit === "brutalKill" ? [] : withBelow(this.record)))
-  }
-
-  /** Waits until a run that ends by itself has ended, within the limit. */
-  endByItself(record: ProcessRecord): Effect.Effect<void> {
-    return endWithin(record, parse(this.policy.limit).own)
   }
 
   /** Whether its last run has ended. */
@@ -195,7 +197,12 @@ export class DynamicChild implements Observer {
     return this.record === undefined ? Effect.void : awaitEnd(this.record)
   }
 
-  /** Ends its start or restart, then its run in good order, all within the limit. It may be that not all has ended then. */
+  /** How long a run that is dead may take to end. */
+  get patience(): Duration.Duration {
+    return parse(this.policy.limit).release
+  }
+
+  /** Ends what brings it up, then its run in good order, all within the limit. It may be that not all has ended then. */
   end(): Effect.Effect<void> {
     const { patience } = this
     const { limit } = this.policy
@@ -212,16 +219,6 @@ export class DynamicChild implements Observer {
     return Effect.andThen(this.endWork(patience), endRun)
   }
 
-  /** That kills a process in its `init`, which may take its time. */
-  private endWork(patience: Duration.Duration): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { work } = this
-      if (work === undefined) return Effect.void
-      work.interruptUnsafe()
-      return Effect.asVoid(Effect.timeoutOption(Fiber.await(work), patience))
-    })
-  }
-
   /** Kills it, wherever it stands, and waits until all has ended, within the limit. */
   kill(): Effect.Effect<void> {
     const { patience } = this
@@ -236,11 +233,16 @@ export class DynamicChild implements Observer {
     return Effect.andThen(this.endWork(patience), killRun)
   }
 
-  exiting(): void {
-    this.listener.childExiting(this)
-  }
-
-  dead(reason: ExitReason): void {
-    this.listener.childDead(this, reason)
+  /** Of a start, that kills a process in its `init`, which may take its time. */
+  private endWork(patience: Duration.Duration): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { work } = this
+      if (work === undefined) return Effect.void
+      work.interruptUnsafe()
+      const ended = Effect.map(Fiber.await(work), () => {
+        if (this.work === work) this.work = undefined
+      })
+      return Effect.asVoid(Effect.timeoutOption(ended, patience))
+    })
   }
 }

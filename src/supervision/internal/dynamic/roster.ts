@@ -1,5 +1,4 @@
 /** The children of a dynamic supervisor, by key. A dead one keeps its key until it is released, but takes no room. */
-import * as Exit from "effect/Exit"
 import type { DynamicChild } from "./dynamicChild.ts"
 
 /** @internal */
@@ -29,14 +28,6 @@ export class Roster {
     if (child.isLeaving || !this.has(child)) return
     child.isLeaving = true
     this.leaving++
-  }
-
-  /** None of them is started any more, and nobody waits for one. */
-  abandon(): void {
-    for (const child of this.byKey.values()) {
-      child.state = "stopping"
-      child.settle(Exit.interrupt())
-    }
   }
 
   /** Its key is free. */

@@ -1,0 +1,338 @@
+/**
+ * The children of a dynamic supervisor: what happens to them goes to the core, and what the core decides is done here.
+ *
+ * Nothing here waits: starts, questions to schedules, delays and stops are fibers of their own, so that no child holds
+ * another up.
+ */
+import type * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import type { Targets } from "../../../kernel/shared/adoption.ts"
+import { kill } from "../../../kernel/shared/death.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import type { Crash } from "../../../kernel/shared/reports.ts"
+import { endWithin, parse } from "../../../kernel/Shutdown.ts"
+import { leave } from "../child/stragglers.ts"
+import { overdue, startEnding, type RunEnding } from "../core/ending.ts"
+import { restartsAfter } from "../core/restartType.ts"
+import { decide, isStopping, type Action, type Event } from "../core/singleChild.ts"
+import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
+import { DynamicReports } from "./dynamicReports.ts"
+import type { DynamicSpec } from "./dynamicSpec.ts"
+import type { GivingUp } from "../tree/treeProcess.ts"
+import { Roster } from "./roster.ts"
+import { stopTogether } from "./stopTogether.ts"
+
+/** The supervisor, as its children need it. @internal */
+export interface Owner {
+  readonly record: ProcessRecord
+  readonly spec: DynamicSpec
+  readonly targets: Targets
+  /** What the fibers of the children's starts and stops run in. */
+  readonly context: () => Context.Context<never>
+  readonly nowMillis: () => number
+  readonly isStopping: () => boolean
+  /** Runs a step after this one. */
+  readonly later: (step: () => void) => void
+  /** Counts a failure; how many there were, if these are too many. */
+  readonly failed: () => number | undefined
+  readonly giveUp: (why: GivingUp) => void
+  /** A child is gone for good. */
+  readonly forgotten: (child: DynamicChild) => void
+}
+
+/** @internal */
+export class LiveChildren implements ChildListener {
+  private readonly owner: Owner
+  private readonly roster = new Roster()
+  readonly reports: DynamicReports
+  /** How often a child was allowed to restart. */
+  private tickets = 0
+
+  constructor(owner: Owner) {
+    this.owner = owner
+    this.reports = new DynamicReports(owner.record, owner.spec.id)
+  }
+
+  get byKey(): ReadonlyMap<string, DynamicChild> {
+    return this.roster.byKey
+  }
+
+  /** How many were ever started. */
+  get added(): number {
+    return this.roster.added
+  }
+
+  /** How many count against the limit. */
+  get occupied(): number {
+    return this.roster.occupied
+  }
+
+  // ---- the core ---------------------------------------------------------------------------------------------------
+
+  /** Feeds the core of one child, and does what it decides. */
+  private hear(child: DynamicChild, event: Event<RunEnding>): void {
+    const [life, actions] = decide(child.life, event, child.policy.restart)
+    child.life = life
+    for (const action of actions) this.act(child, action)
+  }
+
+  private act(child: DynamicChild, action: Action<RunEnding>): void {
+    switch (action._tag) {
+      case "Start":
+        return this.restart(child)
+      case "Stop":
+        return this.beginStop(child)
+      case "AwaitRelease":
+        return this.awaitRelease(child)
+      case "Failed":
+        // Whoever tells of a death is in the middle of it. And starts that fail at once must not recurse.
+        return this.owner.later(() => this.failed(child, action.exit))
+      case "Ask":
+        return this.ask(child, action.ticket, action.exit)
+      case "Sleep":
+        return this.sleep(child, action.ticket, action.millis)
+      case "GiveUp":
+        return this.giveUp(child, action.exit, { attempts: action.attempts, policy: "schedule" })
+      case "NotStarted":
+        return this.notStarted(child, action.exit)
+      case "Forget":
+        return this.forget(child)
+    }
+  }
+
+  // ---- starts -----------------------------------------------------------------------------------------------------
+
+  /** Starts a child; its start goes on even if who asked for it does not. */
+  add(key: string, args: ReadonlyArray<unknown>, policy: ChildPolicy): DynamicChild {
+    const { record, spec, targets } = this.owner
+    const child = new DynamicChild({ key, args, policy, launch: spec.launch, parent: record, listener: this, targets })
+    this.roster.add(child)
+    this.start(child)
+    return child
+  }
+
+  private restart(child: DynamicChild): void {
+    child.record = undefined
+    this.start(child)
+  }
+
+  private start(child: DynamicChild): void {
+    child.begin(this.owner.context(), Effect.exit(this.launched(child)), (exit) => {
+      if (exit._tag === "Success") return child.settle(exit)
+      // Told to stop meanwhile: whoever told it sees to the rest.
+      if (isStopping(child.life)) return
+      const ending = startEnding(exit.cause)
+      this.reports.exited(child, ending.reason, 0)
+      this.hear(child, { _tag: "StartFailed", exit: { ...ending, isStart: true, uptimeMillis: 0 } })
+    })
+  }
+
+  private launched(child: DynamicChild): Effect.Effect<void, unknown> {
+    const { launch } = this.owner.spec
+    const { spawn } = launch
+    if (spawn !== undefined) {
+      return Effect.withFiber((fiber) => {
+        this.started(child, spawn(fiber, child.args!, child.place), this.owner.nowMillis())
+        return Exit.void
+      })
+    }
+    // Not interrupted between the start and the note that it has started.
+    return Effect.uninterruptibleMask((restore) => {
+      const begun = this.owner.nowMillis()
+      const { place, target } = child
+      const launched = launch.start(child.args!, { target, place, restore })
+      return Effect.map(launched, (record) => this.started(child, record, begun))
+    })
+  }
+
+  private started(child: DynamicChild, record: ProcessRecord, begun: number): void {
+    child.startedAt = this.owner.nowMillis()
+    this.hear(child, { _tag: "ChildStarted" })
+    if (child.policy.restart === "temporary") child.args = undefined
+    this.reports.started(child, child.startedAt - begun)
+    // It may be dying or dead already.
+    if (record.status === "exiting") this.childExiting(child)
+    else if (record.status === "dead") this.childDead(child, record.reason!)
+  }
+
+  private notStarted(child: DynamicChild, ending: RunEnding): void {
+    this.reports.settle(child, "no restart")
+    child.settle(Exit.failCause(ending.cause!))
+    this.forget(child)
+  }
+
+  // ---- endings ----------------------------------------------------------------------------------------------------
+
+  childCrashed(child: DynamicChild, crash: Crash): void {
+    this.reports.crashed(child, crash)
+  }
+
+  childOverran(child: DynamicChild, record: ProcessRecord): void {
+    this.reports.overran(child, record, this.owner.isStopping() ? "stop" : "no restart")
+  }
+
+  /** It ends by itself; what it has left to do has its limit. */
+  childExiting(child: DynamicChild): void {
+    if (child.life.life._tag !== "Up") return
+    const record = child.record!
+    const killIt = Effect.sync(() => {
+      if (child.life.life._tag !== "Up" || child.record !== record) return
+      const follows = restartsAfter(child.policy.restart, ExitReason.isExpected(record.exiting!))
+      if (record.isAlive) this.reports.overran(child, record, follows ? "restart" : "no restart")
+      kill(record, record.exiting)
+    })
+    // Most end at once: look again before a timer is set.
+    this.owner.later(() => {
+      if (record.isAlive) this.run(Effect.andThen(endWithin(record, parse(child.policy.limit).own), killIt))
+    })
+  }
+
+  childDead(child: DynamicChild, reason: ExitReason.ExitReason): void {
+    if (child.life.life._tag !== "Up") return this.deadUntold(child)
+    const isStopping = this.owner.isStopping()
+    const uptimeMillis = this.owner.nowMillis() - child.startedAt
+    this.reports.exited(child, reason, uptimeMillis)
+    const expected = isStopping || ExitReason.isExpected(reason)
+    if (isStopping) this.hear(child, { _tag: "StopRequested" })
+    else this.hear(child, { _tag: "ChildExited", expected, exit: { reason, isStart: false, uptimeMillis } })
+    if (child.life.restart === undefined) {
+      this.reports.ended(child, reason, isStopping ? "stop" : "no restart")
+      this.roster.leave(child)
+    }
+    this.owner.later(() => this.awaitRelease(child))
+  }
+
+  /** It is dead while its start or its stop is under way. If nobody will start it again it is gone for whoever knows. */
+  private deadUntold(child: DynamicChild): void {
+    const isTemporary = child.policy.restart === "temporary" && child.cameUp
+    if (isStopping(child.life) || isTemporary) this.roster.leave(child)
+  }
+
+  /** Reports that the dead run has ended, or that it has not within the limit. */
+  private awaitRelease(child: DynamicChild): void {
+    const { record } = child
+    const report = () => {
+      // Its stop reports, too.
+      if (child.stop !== undefined || child.record !== record) return
+      if (child.isOver()) return this.hear(child, { _tag: "ChildStopped" })
+      if (child.life.restart !== undefined) this.reports.overdue(child)
+      this.hear(child, { _tag: "ReleaseTimedOut", exit: overdue(child.key) })
+    }
+    if (record === undefined || record.ended) report()
+    else this.run(Effect.andThen(endWithin(record, child.patience), Effect.sync(report)))
+  }
+
+  // ---- restarts ---------------------------------------------------------------------------------------------------
+
+  private failed(child: DynamicChild, ending: RunEnding): void {
+    // Told to stop meanwhile.
+    if (isStopping(child.life) || this.owner.isStopping()) return
+    const attempts = this.owner.failed()
+    if (attempts === undefined) this.hear(child, { _tag: "RestartAllowed", ticket: ++this.tickets })
+    else this.giveUp(child, ending, { attempts, policy: "intensity" })
+  }
+
+  private giveUp(child: DynamicChild, ending: RunEnding, why: Pick<GivingUp, "attempts" | "policy">): void {
+    this.reports.decided(child, ending, "give up")
+    this.owner.giveUp({ child: child.key, reason: ending.reason, ...why })
+  }
+
+  private ask(child: DynamicChild, ticket: number, ending: RunEnding): void {
+    const answer = (verdict: Extract<Event<RunEnding>, { readonly _tag: "Verdict" }>["verdict"]) => {
+      if (verdict._tag === "Delay") this.reports.restarting(child, ending, verdict.millis)
+      this.hear(child, { _tag: "Verdict", ticket, verdict })
+    }
+    const steps = (child.steps ??= this.owner.spec.steps())
+    if (steps === undefined) return answer({ _tag: "Delay", millis: 0 })
+    const { reason, uptimeMillis } = ending
+    const input = { id: child.key, reason, incarnation: child.restarts, uptime: Duration.millis(uptimeMillis) }
+    child.begin(this.owner.context(), steps.ask(input), answer)
+  }
+
+  private sleep(child: DynamicChild, ticket: number, millis: number): void {
+    child.begin(this.owner.context(), Effect.sleep(Duration.millis(millis)), () =>
+      this.hear(child, { _tag: "DelayPassed", ticket })
+    )
+  }
+
+  // ---- stops ------------------------------------------------------------------------------------------------------
+
+  /** Begins to stop a child for good; the fiber that does so ends when it is forgotten. */
+  stop(child: DynamicChild): Fiber.Fiber<void> | undefined {
+    this.hear(child, { _tag: "StopRequested" })
+    return child.stop
+  }
+
+  private beginStop(child: DynamicChild): void {
+    const stopped = Effect.andThen(child.end(), this.stopped(child))
+    child.stop ??= this.run(Effect.andThen(Effect.yieldNow, stopped))
+  }
+
+  private stopped(child: DynamicChild): Effect.Effect<void> {
+    return Effect.sync(() => this.hearStopped(child))
+  }
+
+  private hearStopped(child: DynamicChild): void {
+    this.hear(child, child.isOver() ? { _tag: "ChildStopped" } : { _tag: "ReleaseTimedOut", exit: overdue(child.key) })
+  }
+
+  /** All are to end for good. Somebody else does it. */
+  private tellAll(children: Iterable<DynamicChild>): void {
+    for (const child of children) child.life = decide(child.life, { _tag: "StopRequested" }, child.policy.restart)[0]
+  }
+
+  /** Nobody waits for any of them any more. */
+  abandon(): void {
+    this.tellAll(this.byKey.values())
+    for (const child of this.byKey.values()) child.settle("stopped")
+  }
+
+  /** Stops all side by side, in good order. */
+  readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
+    const all = [...this.byKey.values()]
+    const up = all.filter(({ life }) => life.life._tag === "Up")
+    const others = all.filter(({ life }) => life.life._tag !== "Up")
+    this.tellAll(up)
+    const stopUp = stopTogether(
+      up,
+      (child) => this.hearStopped(child),
+      (child, record) => this.childOverran(child, record)
+    )
+    const stops = Effect.forEach(others, (child) => this.stopNow(child), { concurrency: "unbounded", discard: true })
+    return Effect.all([stopUp, stops], { concurrency: 2, discard: true })
+  })
+
+  private stopNow(child: DynamicChild): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const stop = this.stop(child)
+      return stop === undefined ? Effect.void : Effect.asVoid(Fiber.await(stop))
+    })
+  }
+
+  /** Kills all, and waits for each within its limit. */
+  readonly killAll: Effect.Effect<void> = Effect.suspend(() => {
+    const all = [...this.byKey.values()]
+    this.tellAll(all)
+    const killOne = (child: DynamicChild) => Effect.suspend(() => Effect.andThen(child.kill(), this.stopped(child)))
+    return Effect.forEach(all, killOne, { concurrency: "unbounded", discard: true })
+  })
+
+  private forget(child: DynamicChild): void {
+    this.roster.remove(child)
+    if (!child.isOver()) {
+      this.reports.overdue(child)
+      leave(this.owner.targets, child)
+    }
+    if (child.decision === undefined) this.reports.settle(child, "stop")
+    child.settle("stopped")
+    this.owner.forgotten(child)
+  }
+
+  private run<A>(effect: Effect.Effect<A>): Fiber.Fiber<A> {
+    return Effect.runForkWith(this.owner.context())(effect)
+  }
+}
