@@ -4,13 +4,11 @@
  * Nothing here waits: starts, questions to schedules, delays and stops are fibers of their own, so that no child holds
  * another up.
  */
-import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { Targets } from "../../../kernel/shared/adoption.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Crash } from "../../../kernel/shared/reports.ts"
@@ -21,28 +19,10 @@ import { restartsAfter } from "../core/restartType.ts"
 import { decide, isStopping, type Action, type Event } from "../core/singleChild.ts"
 import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
 import { DynamicReports } from "./dynamicReports.ts"
-import type { DynamicSpec } from "./dynamicSpec.ts"
+import type { Owner } from "./owner.ts"
 import type { GivingUp } from "../tree/treeProcess.ts"
 import { Roster } from "./roster.ts"
 import { stopTogether } from "./stopTogether.ts"
-
-/** The supervisor, as its children need it. @internal */
-export interface Owner {
-  readonly record: ProcessRecord
-  readonly spec: DynamicSpec
-  readonly targets: Targets
-  /** What the fibers of the children's starts and stops run in. */
-  readonly context: () => Context.Context<never>
-  readonly nowMillis: () => number
-  readonly isStopping: () => boolean
-  /** Runs a step after this one. */
-  readonly later: (step: () => void) => void
-  /** Counts a failure; how many there were, if these are too many. */
-  readonly failed: () => number | undefined
-  readonly giveUp: (why: GivingUp) => void
-  /** A child is gone for good. */
-  readonly forgotten: (child: DynamicChild) => void
-}
 
 /** @internal */
 export class LiveChildren implements ChildListener {

@@ -1,0 +1,25 @@
+/** What the children of a dynamic supervisor need of it. */
+import type * as Context from "effect/Context"
+import type { Targets } from "../../../kernel/shared/adoption.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import type { GivingUp } from "../tree/treeProcess.ts"
+import type { DynamicChild } from "./dynamicChild.ts"
+import type { DynamicSpec } from "./dynamicSpec.ts"
+
+/** @internal */
+export interface Owner {
+  readonly record: ProcessRecord
+  readonly spec: DynamicSpec
+  readonly targets: Targets
+  /** What the fibers of the children's starts and stops run in. */
+  readonly context: () => Context.Context<never>
+  readonly nowMillis: () => number
+  readonly isStopping: () => boolean
+  /** Runs a step after this one. */
+  readonly later: (step: () => void) => void
+  /** Counts a failure; how many there were, if these are too many. */
+  readonly failed: () => number | undefined
+  readonly giveUp: (why: GivingUp) => void
+  /** A child is gone for good. */
+  readonly forgotten: (child: DynamicChild) => void
+}
