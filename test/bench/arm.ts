@@ -1,17 +1,20 @@
 /** What one arm measures, and the two ways to measure it. */
 import { Effect, type Scope } from "effect"
 
-/** One figure, measured in a process of its own. */
+/** One figure, or several of the same work, measured in a process of its own. */
 export interface Arm {
   /** Default: Effect's own scheduler. */
   readonly scheduler?: "runQueue"
   /** How often it is measured in one process, after as many warm-ups as `warmups`; the median counts. */
   readonly repetitions: number
   readonly warmups: number
-  readonly measure: (scale: number) => Effect.Effect<number, unknown, Scope.Scope>
+  readonly measure: (scale: number) => Effect.Effect<Figure, unknown, Scope.Scope>
 }
 
-/** Arms by the key of their figure. */
+/** Several figures are named by the end of their key: of the arm `busy_1000`, `gap_ms` is `busy_1000_gap_ms`. */
+export type Figure = number | Readonly<Record<string, number>>
+
+/** Arms by their key, which is that of their figure where they have one. */
 export type Arms = Readonly<Record<string, Arm>>
 
 /** What is to be timed, once it is prepared. It ends when the work is done and dies if the work was not done right. */

@@ -37,29 +37,40 @@ const answer = (command: string, ...args: ReadonlyArray<string>): string | undef
   }
 }
 
+/** Figures by their key. */
+export type Measured = Readonly<Record<string, number>>
+
 /** The last core: the first has most of what the machine does besides. */
 const core = String(availableParallelism() - 1)
 export const isPinned = answer("taskset", "-c", core, "true") !== undefined
 export const elixirVersion = answer("elixir", "--version")?.split("\n").at(-1)
 
-const pinned = (command: string, ...args: ReadonlyArray<string>): number => {
-  const figure = Number(isPinned ? output("taskset", ["-c", core, command, ...args]) : output(command, args))
-  if (Number.isFinite(figure)) return figure
-  throw new Error(`${command} ${args.join(" ")} gave no figure`)
+/** What a command prints: one figure, or several by the end of their key. */
+const pinned = (key: string, command: string, ...args: ReadonlyArray<string>): Measured => {
+  const printed: unknown = JSON.parse(
+    isPinned ? output("taskset", ["-c", core, command, ...args]) : output(command, args)
+  )
+  const figures =
+    typeof printed === "number"
+      ? { [key]: printed }
+      : Object.fromEntries(Object.entries(printed as Measured).map(([end, figure]) => [`${key}_${end}`, figure]))
+  if (Object.values(figures).every(Number.isFinite)) return figures
+  throw new Error(`${command} ${args.join(" ")} printed ${JSON.stringify(printed)} instead of figures`)
 }
 
 const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 const prefixed = (prefix: string, key: string): string => prefix + key[0]!.toUpperCase() + key.slice(1)
 
 /**
- * The commands by the key of their figure. Ours, raw Effect's and the BEAM's figure of the same work follow each other, so
+ * The commands by the key of their arm. Ours, raw Effect's and the BEAM's figure of the same work follow each other, so
  * that what disturbs one disturbs the others.
  */
-export const commands = (scale: string): ReadonlyMap<string, () => number> => {
+export const commands = (scale: string): ReadonlyMap<string, () => Measured> => {
   const inNode = (arm: string) => () =>
-    pinned(process.execPath, "--expose-gc", "--conditions=source", file("one.ts"), arm, scale)
-  const onBeam = (arm: string) => () => pinned("elixir", "--erl", "+P 5000000 +S 1:1", file("beam.exs"), arm, scale)
-  const all = new Map<string, () => number>()
+    pinned(arm, process.execPath, "--expose-gc", "--conditions=source", file("one.ts"), arm, scale)
+  const onBeam = (arm: string) => () =>
+    pinned(prefixed("beam", arm), "elixir", "--erl", "+P 5000000 +S 1:1", file("beam.exs"), arm, scale)
+  const all = new Map<string, () => Measured>()
   for (const key of Object.keys(arms).filter((key) => !key.startsWith("raw"))) {
     all.set(key, inNode(key))
     const raw = prefixed("raw", key)

@@ -1,8 +1,5 @@
 /** What a run prints. */
-import { median, spread } from "./statistics.ts"
-
-/** The figures of all rounds, by key. */
-export type Figures = ReadonlyMap<string, ReadonlyArray<number>>
+import { median, spread, type Figures } from "./statistics.ts"
 
 /** What a larger heap costs the collector is allowed for; anything that grows with the number is a hundredfold. */
 const flat = (what: string) => ({
@@ -49,8 +46,24 @@ export const gateTable = (figures: Figures): string =>
     })
   )
 
+/** A figure that got worse. */
+export interface Loss {
+  readonly key: string
+  readonly before: number
+  readonly now: number
+  /** 0.2: a fifth worse. */
+  readonly loss: number
+}
+
+/** What got worse since the baseline. */
+export const lossTable = (losses: ReadonlyArray<Loss>): string =>
+  table(
+    ["worse than the baseline", "before", "now", "loss"],
+    losses.map(({ key, before, now, loss }) => [key, readable(before), readable(now), `${(loss * 100).toFixed(0)} %`])
+  )
+
 const readable = (value: number): string =>
-  value.toLocaleString("en-US", { maximumFractionDigits: value < 1000 ? 1 : 0 })
+  value.toLocaleString("en-US", { maximumFractionDigits: value < 10 ? 2 : value < 1000 ? 1 : 0 })
 
 /** The first column to the left, the others to the right. */
 const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {

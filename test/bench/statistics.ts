@@ -1,5 +1,8 @@
 /** Figures of several rounds in one: the median, and how far they lie apart. */
 
+/** The figures of all rounds, by key. */
+export type Figures = ReadonlyMap<string, ReadonlyArray<number>>
+
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length >> 1

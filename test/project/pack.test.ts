@@ -4,7 +4,7 @@ import * as path from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { deadInMarkdown } from "./links.ts"
 import { copyTo, run, temporary } from "./package.ts"
-import { files, type Manifest, root } from "./sources.ts"
+import { files, type Manifest, read, root } from "./sources.ts"
 
 const link = (app: string, name: string) => {
   const to = path.join(app, "node_modules", name)
@@ -31,6 +31,7 @@ console.log(await Effect.runPromise(Effect.succeed(expected)), modules.every((on
 `
 
 describe("the packed package, in an empty Effect app", () => {
+  const { version } = JSON.parse(read("package.json")) as Manifest
   const work = temporary()
   const build = path.join(work, "build")
   const app = path.join(work, "app")
@@ -43,7 +44,15 @@ describe("the packed package, in an empty Effect app", () => {
     const manifest = { name: "app", private: true, type: "module" }
     fs.writeFileSync(path.join(app, "package.json"), JSON.stringify(manifest))
     // Peers are linked below instead of being installed, so that nothing is asked of the network.
-    run(app, "npm", "install", "--offline", "--legacy-peer-deps", "--no-audit", path.join(work, "effect-otp-0.1.0.tgz"))
+    run(
+      app,
+      "npm",
+      "install",
+      "--offline",
+      "--legacy-peer-deps",
+      "--no-audit",
+      path.join(work, `effect-otp-${version}.tgz`)
+    )
     for (const name of ["effect", "@types/node", "@effect/platform-node"]) link(app, name)
     const compilerOptions = {
       target: "ES2024",

@@ -31,6 +31,10 @@ export const read = (file: string): string => fs.readFileSync(path.join(root, fi
 
 /** What the checks read of package.json. */
 export interface Manifest {
+  readonly version: string
+  readonly homepage: string
+  readonly bugs: { readonly url: string }
+  readonly repository: { readonly type: string; readonly url: string }
   readonly exports: Readonly<Record<string, null | string | Readonly<Record<string, string>>>>
 }
 
