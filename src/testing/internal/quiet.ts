@@ -7,8 +7,8 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
-import * as SeededScheduler from "../SeededScheduler.ts"
 import { withLive } from "./liveClock.ts"
+import { settleTimes } from "./settle.ts"
 
 type KernelState = ProcessRecord["kernel"]
 
@@ -17,7 +17,7 @@ const turns = 25
 /** Processes that go on for ever are not waited for. */
 const mostNanos = 500_000_000n
 
-const pause: Effect.Effect<void> = Effect.repeat(SeededScheduler.settle, { times: turns - 1 })
+const pause: Effect.Effect<void> = settleTimes(turns)
 
 const nanos = withLive(Clock.monotonicTimeNanos)
 
