@@ -6,9 +6,10 @@ import { Handle, Kernel, Process } from "effect-otp/kernel"
 import { TestKernel } from "effect-otp/testing"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
+import { cpuMillis } from "../fixtures/cpu.ts"
 import { run } from "../fixtures/supervision.ts"
 
-// Real time and real memory: they are what is measured.
+// Real processor time and real memory: they are what is measured.
 
 class Kid extends GenServer.Service<Kid>()("test/Kid", [
   Rpc.make("size", { success: Schema.Finite }),
@@ -33,11 +34,11 @@ describe("scale", () => {
 
   const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     Effect.suspend(() => {
-      const begun = performance.now()
-      return Effect.map(effect, () => performance.now() - begun)
+      const begun = cpuMillis()
+      return Effect.map(effect, () => cpuMillis() - begun)
     })
 
-  /** Milliseconds that each phase takes with so many children. */
+  /** The processor time that each phase takes with so many children, in milliseconds. */
   const phases = (children: number) =>
     Effect.gen(function* () {
       const { close, context } = yield* run(Kids.layer)
