@@ -161,3 +161,29 @@ describe.each([
     )
   }
 })
+
+it.live("a server with few messages lets others have their turn after 16", () =>
+  Effect.gen(function* () {
+    const order: Array<number> = []
+    const pair: Array<Client> = []
+    const definition = Busy.define({
+      init,
+      handlers: {
+        ask,
+        go: (x, index, context) => {
+          order.push(index)
+          context.cast(pair[index]!, "go", x)
+          return GenServer.noReply(index)
+        }
+      }
+    })
+    for (let i = 0; i < 2; i++) pair.push(yield* definition.start(i))
+    for (const client of pair) yield* client.go(1)
+    while (order.length < 1000) yield* Effect.yieldNow
+    // Where the other one comes in, from the first whole share on.
+    const changes = order.flatMap((index, at) => (at > 0 && order[at - 1] !== index ? [at] : []))
+    const shares = changes.slice(1).map((at, n) => at - changes[n]!)
+    // A share is shorter where the slice is over before it.
+    assert.strictEqual(Math.max(...shares), 16)
+  }).pipe(Effect.provide([Kernel.layer, quiet]), Effect.provide(Kernel.layerScheduler), Effect.scoped)
+)
