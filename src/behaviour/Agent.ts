@@ -28,7 +28,6 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
-import { hasProperty } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { printAs } from "../values/printed.ts"
@@ -225,6 +224,13 @@ export const start = <S, E = never, R = never, const N extends string | Registry
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
+/** What takes a function gets it first only where the agent comes later. Whatever else comes first has to be an agent. */
+const isDataFirst = (args: IArguments): boolean => typeof args[0] !== "function"
+
+/** With two arguments it is an agent and a value, or a value and options. */
+const isValueLast = ({ 0: first, 1: second, length }: IArguments): boolean =>
+  length > 2 || (length === 2 && (Handle.isHandle(first) || (typeof second !== "object" && second !== undefined)))
+
 /**
  * Gives the state, or what a function makes of it. The function runs in the agent.
  *
@@ -303,10 +309,8 @@ export const get: {
 export const set: {
   <S>(value: S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<void, CallError>
   <S>(self: Agent<S>, value: NoInfer<S>, options?: CallOptions): Effect.Effect<void, CallError>
-} = dual(
-  (args) => args.length > 1 && isAgent(args[0]),
-  <S>(self: Agent<S>, value: S, options?: CallOptions) =>
-    request("set", self, { f: (): readonly [void, S] => [undefined, value], options })
+} = dual(isValueLast, <S>(self: Agent<S>, value: S, options?: CallOptions) =>
+  request("set", self, { f: (): readonly [void, S] => [undefined, value], options })
 )
 
 /**
@@ -336,10 +340,8 @@ export const set: {
 export const getAndSet: {
   <S>(value: S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<S, CallError>
   <S>(self: Agent<S>, value: NoInfer<S>, options?: CallOptions): Effect.Effect<S, CallError>
-} = dual(
-  (args) => args.length > 1 && isAgent(args[0]),
-  <S>(self: Agent<S>, value: S, options?: CallOptions) =>
-    request("getAndSet", self, { f: (state: S) => [state, value], options })
+} = dual(isValueLast, <S>(self: Agent<S>, value: S, options?: CallOptions) =>
+  request("getAndSet", self, { f: (state: S) => [state, value], options })
 )
 
 /**
@@ -377,10 +379,8 @@ export const getAndSet: {
 export const update: {
   <S>(f: (state: S) => S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<void, CallError>
   <S>(self: Agent<S>, f: (state: S) => NoInfer<S>, options?: CallOptions): Effect.Effect<void, CallError>
-} = dual(
-  (args) => isAgent(args[0]),
-  <S>(self: Agent<S>, f: (state: S) => S, options?: CallOptions) =>
-    request("update", self, { f: (state: S): readonly [void, S] => [undefined, f(state)], options })
+} = dual(isDataFirst, <S>(self: Agent<S>, f: (state: S) => S, options?: CallOptions) =>
+  request("update", self, { f: (state: S): readonly [void, S] => [undefined, f(state)], options })
 )
 
 /**
@@ -410,10 +410,8 @@ export const update: {
 export const updateAndGet: {
   <S>(f: (state: S) => S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<S, CallError>
   <S>(self: Agent<S>, f: (state: S) => NoInfer<S>, options?: CallOptions): Effect.Effect<S, CallError>
-} = dual(
-  (args) => isAgent(args[0]),
-  <S>(self: Agent<S>, f: (state: S) => S, options?: CallOptions) =>
-    request("updateAndGet", self, { f: (state: S) => both(f(state)), options })
+} = dual(isDataFirst, <S>(self: Agent<S>, f: (state: S) => S, options?: CallOptions) =>
+  request("updateAndGet", self, { f: (state: S) => both(f(state)), options })
 )
 
 /**
@@ -446,10 +444,8 @@ export const updateAndGet: {
 export const getAndUpdate: {
   <S>(f: (state: S) => S, options?: CallOptions): (self: Agent<S>) => Effect.Effect<S, CallError>
   <S>(self: Agent<S>, f: (state: S) => NoInfer<S>, options?: CallOptions): Effect.Effect<S, CallError>
-} = dual(
-  (args) => isAgent(args[0]),
-  <S>(self: Agent<S>, f: (state: S) => S, options?: CallOptions) =>
-    request("getAndUpdate", self, { f: (state: S) => [state, f(state)], options })
+} = dual(isDataFirst, <S>(self: Agent<S>, f: (state: S) => S, options?: CallOptions) =>
+  request("getAndUpdate", self, { f: (state: S) => [state, f(state)], options })
 )
 
 /**
@@ -487,10 +483,8 @@ export const getAndUpdate: {
 export const modify: {
   <S, A>(f: (state: S) => readonly [A, S], options?: CallOptions): (self: Agent<S>) => Effect.Effect<A, CallError>
   <S, A>(self: Agent<S>, f: (state: S) => readonly [A, NoInfer<S>], options?: CallOptions): Effect.Effect<A, CallError>
-} = dual(
-  (args) => isAgent(args[0]),
-  <S, A>(self: Agent<S>, f: (state: S) => readonly [A, S], options?: CallOptions) =>
-    request("modify", self, { f, options })
+} = dual(isDataFirst, <S, A>(self: Agent<S>, f: (state: S) => readonly [A, S], options?: CallOptions) =>
+  request("modify", self, { f, options })
 )
 
 /**
@@ -547,10 +541,8 @@ export const updateEffect: {
     f: (state: S) => Effect.Effect<NoInfer<S>, E, R>,
     options?: CallOptions
   ): Effect.Effect<void, E | CallError, Without<R>>
-} = dual(
-  (args) => isAgent(args[0]),
-  <S, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, E, R>, options?: CallOptions) =>
-    requestEffect("updateEffect", self, { f: (state: S) => Effect.map(f(state), nothing), options })
+} = dual(isDataFirst, <S, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, E, R>, options?: CallOptions) =>
+  requestEffect("updateEffect", self, { f: (state: S) => Effect.map(f(state), nothing), options })
 )
 
 /**
@@ -583,10 +575,8 @@ export const updateAndGetEffect: {
     f: (state: S) => Effect.Effect<NoInfer<S>, E, R>,
     options?: CallOptions
   ): Effect.Effect<S, E | CallError, Without<R>>
-} = dual(
-  (args) => isAgent(args[0]),
-  <S, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, E, R>, options?: CallOptions) =>
-    requestEffect("updateAndGetEffect", self, { f: (state: S) => Effect.map(f(state), both), options })
+} = dual(isDataFirst, <S, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, E, R>, options?: CallOptions) =>
+  requestEffect("updateAndGetEffect", self, { f: (state: S) => Effect.map(f(state), both), options })
 )
 
 /**
@@ -619,13 +609,11 @@ export const getAndUpdateEffect: {
     f: (state: S) => Effect.Effect<NoInfer<S>, E, R>,
     options?: CallOptions
   ): Effect.Effect<S, E | CallError, Without<R>>
-} = dual(
-  (args) => isAgent(args[0]),
-  <S, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, E, R>, options?: CallOptions) =>
-    requestEffect("getAndUpdateEffect", self, {
-      f: (state: S) => Effect.map(f(state), (next): readonly [S, S] => [state, next]),
-      options
-    })
+} = dual(isDataFirst, <S, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, E, R>, options?: CallOptions) =>
+  requestEffect("getAndUpdateEffect", self, {
+    f: (state: S) => Effect.map(f(state), (next): readonly [S, S] => [state, next]),
+    options
+  })
 )
 
 /**
@@ -659,7 +647,7 @@ export const modifyEffect: {
     options?: CallOptions
   ): Effect.Effect<A, E | CallError, Without<R>>
 } = dual(
-  (args) => isAgent(args[0]),
+  isDataFirst,
 
   <S, A, E, R>(self: Agent<S>, f: (state: S) => Effect.Effect<readonly [A, S], E, R>, options?: CallOptions) =>
     requestEffect("modifyEffect", self, { f, options })
@@ -700,10 +688,7 @@ export const modifyEffect: {
 export const cast: {
   <S>(f: (state: S) => S): (self: Agent<S>) => Effect.Effect<void>
   <S>(self: Agent<S>, f: (state: S) => NoInfer<S>): Effect.Effect<void>
-} = dual(
-  (args) => isAgent(args[0]),
-  <S>(self: Agent<S>, f: (state: S) => S) => Server.tell("cast", Handle.targetOf(self), f)
-)
+} = dual(isDataFirst, <S>(self: Agent<S>, f: (state: S) => S) => Server.tell("cast", targetOf("cast", self), f))
 
 /**
  * Makes the next state by an effect that cannot fail. The sender does not wait.
@@ -735,12 +720,12 @@ export const castEffect: {
   <S, R>(f: (state: S) => Effect.Effect<S, never, R>): (self: Agent<S>) => Effect.Effect<void, never, Without<R>>
   <S, R>(self: Agent<S>, f: (state: S) => Effect.Effect<NoInfer<S>, never, R>): Effect.Effect<void, never, Without<R>>
 } = dual(
-  (args) => isAgent(args[0]),
+  isDataFirst,
 
   <S, R>(self: Agent<S>, f: (state: S) => Effect.Effect<S, never, R>): Effect.Effect<void, never, Without<R>> =>
     Effect.contextWith((asker: Context.Context<Without<R>>) => {
       const inAgent = Server.withServicesOf(asker)
-      return Server.tell("castEffect", Handle.targetOf(self), (state: S) => inAgent(f(state)))
+      return Server.tell("castEffect", targetOf("castEffect", self), (state: S) => inAgent(f(state)))
     })
 )
 
@@ -786,11 +771,12 @@ export const castEffect: {
  * @since 0.1.0
  */
 export const changes = <S>(self: Agent<S>, options?: { readonly capacity?: number | undefined }): Stream.Stream<S> => {
+  const target = targetOf("changes", self)
   const capacity = options?.capacity ?? 16
   if (!Number.isSafeInteger(capacity) || capacity < 1) {
     throw new RangeError(`The capacity of changes must be a whole number of at least 1, got ${capacity}`)
   }
-  return Stream.callback<S>((queue) => Server.follow(Handle.targetOf(self), queue), {
+  return Stream.callback<S>((queue) => Server.follow(target, queue), {
     bufferSize: capacity,
     strategy: "sliding"
   })
@@ -803,7 +789,7 @@ const makeClient = clientMaker([])
 /** The key of an agent that is no service: nobody looks it up. */
 class Anonymous extends Context.Service<Anonymous, unknown>()("effect-otp/behaviour/Agent/Anonymous") {}
 
-const isAgent = (u: unknown): boolean => hasProperty(u, Handle.TypeId)
+const targetOf = <S>(tag: string, self: Agent<S>): Handle.HandleTarget => Handle.targetOf(`Agent.${tag}`, self)
 
 const both = <S>(state: S): readonly [S, S] => [state, state]
 const nothing = <S>(state: S): readonly [void, S] => [undefined, state]
@@ -817,7 +803,7 @@ const request = <S, A>(
   tag: string,
   self: Agent<S>,
   { f, options }: Asked<(state: S) => readonly [A, S]>
-): Effect.Effect<A, CallError> => Server.ask(tag, Handle.targetOf(self), f, options) as Effect.Effect<A, CallError>
+): Effect.Effect<A, CallError> => Server.ask(tag, targetOf(tag, self), f, options) as Effect.Effect<A, CallError>
 
 const requestEffect = <S, A, E, R>(
   tag: string,
@@ -826,5 +812,5 @@ const requestEffect = <S, A, E, R>(
 ): Effect.Effect<A, E | CallError, Without<R>> =>
   Effect.contextWith((asker: Context.Context<Without<R>>) => {
     const inAgent = Server.withServicesOf(asker)
-    return Server.ask(tag, Handle.targetOf(self), (state: S) => inAgent(f(state)), options)
+    return Server.ask(tag, targetOf(tag, self), (state: S) => inAgent(f(state)), options)
   }) as Effect.Effect<A, E | CallError, Without<R>>

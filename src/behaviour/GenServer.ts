@@ -24,10 +24,13 @@
  */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
-import type * as Option from "effect/Option"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { thisCopy } from "../values/copies.ts"
+import { read } from "../values/describe.ts"
+import { refuseGiven } from "../values/given.ts"
 import { printAs } from "../values/printed.ts"
 import * as Check from "../values/check.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
@@ -713,7 +716,8 @@ export const initial = <S, const C = never>(state: S, options: NextOptions<C>): 
  * @category operations
  * @since 0.1.0
  */
-export const pid: <M extends Protocol.Any>(client: Client<M>) => Effect.Effect<Option.Option<Pid>> = Handle.pid
+export const pid: <M extends Protocol.Any>(client: Client<M>) => Effect.Effect<Option.Option<Pid>> = (client) =>
+  Effect.sync(() => Option.fromUndefinedOr(Handle.targetOf("GenServer.pid", client).current))
 
 /**
  * Stops a server in good order and waits until it has ended.
@@ -779,7 +783,7 @@ export const terminate = <M extends Protocol.Any>(
     readonly timeout?: Duration.Input | undefined
   }
 ): Effect.Effect<void, CallError> =>
-  stopServer(Handle.targetOf(client), {
+  stopServer(Handle.targetOf("GenServer.terminate", client), {
     reason: options?.reason ?? ExitReason.normal,
     timeout: Check.duration("The timeout of GenServer.terminate", options?.timeout ?? Duration.infinity)
   })
@@ -821,6 +825,14 @@ export const terminate = <M extends Protocol.Any>(
 export const traveling = <A>(reference: Context.Reference<A>): Context.Reference<A> => {
   makeTraveling(reference)
   return reference
+}
+
+/** How a supervisor starts what a definition says. What is no definition of this copy of the library is refused. @internal */
+export const launchOf = (to: string, definition: { readonly [DefinitionTypeId]: Launch }): Launch => {
+  const launch = read(definition, DefinitionTypeId)
+  if (read(launch, "copy") === thisCopy) return launch as Launch
+  const what = "a definition of a server, as define gives it"
+  return refuseGiven({ to, what, isForeign: launch !== undefined }, definition)
 }
 
 // ---- services -----------------------------------------------------------------------------------------------------

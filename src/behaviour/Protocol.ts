@@ -15,7 +15,8 @@ import * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
-import { messageOf } from "../values/describe.ts"
+import { refusalOf } from "../values/refusal.ts"
+import { settingsOf } from "../kernel/Display.ts"
 
 declare const CastTypeId: unique symbol
 
@@ -188,8 +189,15 @@ export const cast = <const Tag extends string, const P extends Schema.Top | Sche
 export interface Message {
   readonly tag: string
   readonly isCast: boolean
-  /** Constructs the payload through its Schema; throws for a bad one. */
-  readonly construct: (payload: unknown) => unknown
+  /**
+   * Constructs the payload through its Schema, for a server that is called so, in the environment of the sender. Throws a
+   * `RangeError` that names server, message and field for a bad one.
+   */
+  readonly construct: (payload: unknown, server: Named, context: Context.Context<never>) => unknown
+}
+
+interface Named {
+  readonly displayName: string
 }
 
 /** The messages of a protocol. Throws a `RangeError` for a protocol no server can have. @internal */
@@ -206,18 +214,19 @@ export const messagesOf = (id: string, rpcs: ReadonlyArray<Any>): ReadonlyArray<
     return {
       tag: rpc._tag,
       isCast: Context.get(rpc.annotations, IsCast),
-      construct: constructor(`${id}.${rpc._tag}`, rpc.payloadSchema)
+      construct: constructor(rpc._tag, rpc.payloadSchema)
     }
   })
 }
 
-const constructor = (name: string, schema: Schema.Top): ((payload: unknown) => unknown) => {
+const constructor = (tag: string, schema: Schema.Top): Message["construct"] => {
   if (schema === Schema.Void) return () => undefined
-  return (payload) => {
+  return (payload, server, context) => {
     try {
       return schema.make(payload)
-    } catch (cause) {
-      throw new RangeError(`${name}: its Schema refuses the payload. ${messageOf(cause)}`, { cause })
+    } catch (error) {
+      const refusal = refusalOf(error, { name: "payload", value: payload, settings: settingsOf(context) })
+      throw new RangeError(`${server.displayName}: ${tag}: ${refusal}`)
     }
   }
 }

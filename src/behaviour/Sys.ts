@@ -24,7 +24,7 @@
  * @stability experimental
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -33,13 +33,15 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { refusalOf } from "../values/refusal.ts"
 import { defaultSettings, type Settings } from "../values/render.ts"
 import type { Accounting } from "../kernel/Accounting.ts"
 import { settingsOf } from "../kernel/Display.ts"
 import * as Handle from "../kernel/Handle.ts"
 import * as Pid from "../kernel/Pid.ts"
-import * as Process from "../kernel/Process.ts"
+import { awaitExit } from "../kernel/Process.ts"
 import { displayName } from "../kernel/shared/displayName.ts"
+import { checkedRecord } from "../kernel/shared/processRecord.ts"
 import type { CallError } from "./CallError.ts"
 import type { CallOptions } from "./GenServer.ts"
 import { askSystem } from "./internal/call/client.ts"
@@ -222,6 +224,23 @@ export class NotAServer extends Data.TaggedError("NotAServer")<{ readonly proces
 }
 
 /**
+ * The state of a server is not what the given Schema says. The message names the server and the field, and shows what is
+ * there: without secrets, within limits.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WrongState extends Data.TaggedError("WrongState")<{
+  readonly server: string
+  /** The first fields that are wrong, what was expected, and what is there. */
+  readonly refusal: string
+}> {
+  override get message() {
+    return `${this.server}: ${this.refusal}`
+  }
+}
+
+/**
  * The function given to `replaceState` has failed. The state is as it was.
  *
  * @category errors
@@ -246,7 +265,7 @@ export class ReplaceFailed extends Data.TaggedError("ReplaceFailed")<{ readonly 
  * **Errors**
  *
  * - `CallError` as for a call.
- * - `SchemaError` if the state is not what `schema` says.
+ * - `WrongState` if the state is not what `schema` says.
  * - `NotAServer` for the pid of another process.
  *
  * **Example** (Looking into a server)
@@ -276,11 +295,11 @@ export class ReplaceFailed extends Data.TaggedError("ReplaceFailed")<{ readonly 
  * @since 0.1.0
  */
 export const getState: {
-  <T extends Target, S>(target: T, options: Checked<S>): Effect.Effect<S, Failure<T> | Schema.SchemaError>
+  <T extends Target, S>(target: T, options: Checked<S>): Effect.Effect<S, Failure<T> | WrongState>
   <T extends Target>(target: T, options?: CallOptions): Effect.Effect<StateOf<T>, Failure<T>>
 } = (target: Target, options?: CallOptions & { readonly schema?: Schema.Schema<unknown> }) =>
   ask(target, { tag: "getState", options }, (server) =>
-    checked(options?.schema, userState(server))
+    checked(options?.schema, server, userState(server))
   ) as Effect.Effect<never>
 
 /**
@@ -298,7 +317,7 @@ export const getState: {
  * **Errors**
  *
  * - `ReplaceFailed` if the function throws. The state stays as it was.
- * - `SchemaError`, `CallError` and `NotAServer` as for {@link getState}.
+ * - `WrongState`, `CallError` and `NotAServer` as for {@link getState}.
  *
  * **Example** (Repairing a counter)
  *
@@ -331,7 +350,7 @@ export const replaceState: {
     target: T,
     f: (state: NoInfer<S>) => NoInfer<S>,
     options: Checked<S>
-  ): Effect.Effect<S, Failure<T> | ReplaceFailed | Schema.SchemaError>
+  ): Effect.Effect<S, Failure<T> | ReplaceFailed | WrongState>
 } = (
   target: Target,
   f: (state: never) => unknown,
@@ -599,7 +618,7 @@ const ask = <T extends Target, A>(
   request: Request<A>
 ): Effect.Effect<A, Failure<T>> =>
   Effect.suspend(() => {
-    const found = targetOf(target)
+    const found = targetOf(`Sys.${tag}`, target)
     const process = found.current ?? found.last
     if (process !== undefined && !isServer(process)) {
       return Effect.fail(new NotAServer({ process: displayName(process) }))
@@ -609,9 +628,9 @@ const ask = <T extends Target, A>(
     return askSystem(found, `Sys.${tag}`, request, how)
   }) as Effect.Effect<A, Failure<T>>
 
-const targetOf = (target: Target): Handle.HandleTarget => {
-  if (!Pid.isPid(target)) return Handle.targetOf(target)
-  const record = Process.recordOf(target)
+const targetOf = (to: string, target: Target): Handle.HandleTarget => {
+  if (!Pid.isPid(target) && Handle.isHandle(target)) return Handle.targetOf(to, target)
+  const record = checkedRecord(to, target as Pid.Pid, "a client or a pid")
   const found = new Handle.HandleTarget(displayName(record), false)
   if (record.isAlive) found.up(record)
   else found.leave(record.reason!)
@@ -624,19 +643,29 @@ const setSuspended = <T extends Target>(target: T, suspended: boolean, options: 
     return Exit.void
   })
 
-const checked = (schema: Schema.Schema<unknown> | undefined, state: unknown): Exit.Exit<unknown, unknown> =>
-  schema === undefined ? Exit.succeed(state) : Schema.decodeUnknownExit(Schema.toType(schema))(state)
+const checked = (
+  schema: Schema.Schema<unknown> | undefined,
+  server: Server,
+  state: unknown
+): Exit.Exit<unknown, unknown> => {
+  if (schema === undefined) return Exit.succeed(state)
+  const exit = Schema.decodeUnknownExit(Schema.toType(schema))(state)
+  if (exit._tag === "Success" || !Cause.hasFails(exit.cause)) return exit
+  const refused = { name: "state", value: state, settings: settingsOf(server.record.context) }
+  const refusal = refusalOf(Cause.squash(exit.cause), refused)
+  return Exit.fail(new WrongState({ server: displayName(server.record), refusal }))
+}
 
 const replaced = (
   server: Server,
   f: (state: unknown) => unknown,
   schema: Schema.Schema<unknown> | undefined
 ): Exit.Exit<unknown, unknown> => {
-  const before = checked(schema, userState(server))
+  const before = checked(schema, server, userState(server))
   if (before._tag === "Failure") return before
   const made = Effect.runSyncExit(Effect.sync(() => f(before.value)))
   if (made._tag === "Failure") return Exit.fail(new ReplaceFailed({ cause: made.cause }))
-  const after = checked(schema, made.value)
+  const after = checked(schema, server, made.value)
   if (after._tag === "Success") Lookers.replaceState(server, after.value)
   return after
 }
@@ -681,6 +710,6 @@ const feed = Effect.fnUntraced(function* <T extends Target>(
     Lookers.addTracer(server, tracer)
     return Exit.succeed(server.record)
   }
-  yield* Process.awaitExit(yield* ask(target, { tag: "trace", options }, begin))
+  yield* awaitExit(yield* ask(target, { tag: "trace", options }, begin))
   yield* Queue.end(queue)
 })

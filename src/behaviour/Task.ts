@@ -45,6 +45,8 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Check from "../values/check.ts"
 import { isInstance } from "../values/describe.ts"
+import { refuseGiven } from "../values/given.ts"
+import { has } from "../values/kinds.ts"
 import { shutdown as plainShutdown } from "../kernel/ExitReason.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, spawnLink, unlink, type Self } from "../kernel/Process.ts"
@@ -52,7 +54,7 @@ import { Self as SelfKey, type ProcessRecord } from "../kernel/shared/processRec
 import { kill } from "../kernel/shared/death.ts"
 import { shutdown as askToEnd } from "../kernel/shared/signals.ts"
 import { checkedLimit, shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
-import { outcomeOf, spawnTask, TaskRun, toResult, type TypeId } from "./internal/task/taskRun.ts"
+import { outcomeOf, spawnTask, TaskRun, toResult, TypeId } from "./internal/task/taskRun.ts"
 import { streamOf } from "./internal/task/taskStream.ts"
 import type { Begin } from "./internal/task/taskStreamSpec.ts"
 import { TaskExit, type TaskTimeout } from "./TaskError.ts"
@@ -250,7 +252,7 @@ export const asyncNoLink = <A, E, R>(
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 const await_ = <A, E>(task: Task<A, E>): Effect.Effect<A, E | TaskExit> =>
-  outcomeOf(runOf(task)) as Effect.Effect<A, E | TaskExit>
+  Effect.suspend(() => outcomeOf(runOf("Task.await", task))) as Effect.Effect<A, E | TaskExit>
 
 export {
   /**
@@ -332,7 +334,8 @@ export const poll = <A, E>(
     readonly timeout?: Duration.Input | undefined
   }
 ): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> => {
-  const now = Effect.sync(() => resultOf<A, E>(runOf(task)))
+  const run = runOf("Task.poll", task)
+  const now = Effect.sync(() => resultOf<A, E>(run))
   if (options?.timeout === undefined) return now
   const timeout = Check.duration("The timeout of a poll", options.timeout)
   // What came at the last moment is there all the same.
@@ -380,7 +383,7 @@ export const shutdown = <A, E>(
   task: Task<A, E>,
   options?: { readonly limit?: Limit | undefined }
 ): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> => {
-  const run = runOf(task)
+  const run = runOf("Task.shutdown", task)
   const limit = options?.limit === undefined ? undefined : checkedLimit("The limit of a shutdown", options.limit)
   const brutal = limit === "brutalKill"
   const tell = Effect.sync(() => {
@@ -434,7 +437,7 @@ export const shutdown = <A, E>(
  */
 export const ignore = <A, E>(task: Task<A, E>): Effect.Effect<Option.Option<Result.Result<A, E | TaskExit>>> =>
   Effect.suspend(() => {
-    const run = runOf(task)
+    const run = runOf("Task.ignore", task)
     run.ignored = true
     return Effect.map(unlinked(run), () => resultOf<A, E>(run))
   })
@@ -579,7 +582,10 @@ type AnyItem = (input: unknown) => Effect.Effect<unknown, unknown>
 
 /** @internal */
 export const taskOf = <A, E>(run: TaskRun): Task<A, E> => run as unknown as Task<A, E>
-const runOf = (task: Task<unknown, unknown>): TaskRun => task as unknown as TaskRun
+const runOf = (to: string, task: Task<unknown, unknown>): TaskRun => {
+  if (isInstance(task, TaskRun)) return task
+  return refuseGiven({ to, what: "a task", isForeign: has(task, TypeId) }, task)
+}
 
 const spawned = <A, E, R>(
   effect: Effect.Effect<A, E, R>,

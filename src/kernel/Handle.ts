@@ -14,6 +14,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { thisCopy } from "../values/copies.ts"
+import { read } from "../values/describe.ts"
+import { refuseGiven } from "../values/given.ts"
 import { printAs } from "../values/printed.ts"
 import { showBy } from "../values/kinds.ts"
 import * as ExitReason from "./ExitReason.ts"
@@ -81,6 +84,11 @@ export class HandleTarget implements Target<unknown>, Wait {
     this.key = key
     this.isSupervised = isSupervised
     this.child = child
+  }
+
+  /** Which copy of the library it is of. */
+  get copy(): typeof thisCopy {
+    return thisCopy
   }
 
   /** How people know the server, whether a run of it is up or not. */
@@ -168,12 +176,22 @@ export class HandleTarget implements Target<unknown>, Wait {
  * @since 0.1.0
  */
 export const pid = <M>(handle: Handle<M>): Effect.Effect<Option.Option<Pid>> =>
-  Effect.sync(() => Option.fromUndefinedOr(targetOf(handle).current))
+  Effect.sync(() => Option.fromUndefinedOr(targetOf("Handle.pid", handle).current))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** @internal */
-export const targetOf = <M>(handle: Handle<M>): HandleTarget => handle[TypeId] as unknown as HandleTarget
+/** Whether a value is a handle, of whatever copy of the library. @internal */
+export const isHandle = (u: unknown): u is Handle<unknown> => read(u, TypeId) !== undefined
+
+/**
+ * What a handle points to. `to` says who was given it: what is no handle of this copy of the library is refused with a
+ * `RangeError`. @internal
+ */
+export const targetOf = <M>(to: string, handle: Handle<M>): HandleTarget => {
+  const target = read(handle, TypeId)
+  if (read(target, "copy") === thisCopy) return target as HandleTarget
+  return refuseGiven({ to, what: "a client, as the service of a server is", isForeign: target !== undefined }, handle)
+}
 
 showBy(TypeId, (target) => `[${(target as HandleTarget).displayName}]`)
 

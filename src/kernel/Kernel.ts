@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
+import { ownKey } from "../values/copies.ts"
 import { printAs } from "../values/printed.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import type { Accounting } from "./Accounting.ts"
@@ -74,7 +75,7 @@ class KernelImpl implements Kernel {
  * @category services
  * @since 0.1.0
  */
-export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>("effect-otp/kernel/Kernel", {
+export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>(ownKey("effect-otp/kernel/Kernel"), {
   defaultValue: () => new KernelImpl(Context.get(Context.empty(), Telemetry.Telemetry), false)
 })
 

@@ -91,6 +91,17 @@ const COMPACT = 1024
 /** How many slots an empty mailbox keeps for the next messages. */
 const KEPT = 32
 
+/** With more messages than that its owner is told, and again only after it was down to half of that. @internal */
+export const CROWD = 100_000
+
+/** Its owner was told. */
+const TOLD = 2 ** 30
+
+/** Hears that its mailbox has become very long. @internal */
+export interface Owner {
+  crowded(): void
+}
+
 /**
  * The queue itself: an array read from `head`, written at `tail`. A slot between them may be empty where a caller withdrew
  * its call.
@@ -106,6 +117,8 @@ export class Mailbox<A extends object> {
   private cut = 0
   /** Where the last message was removed: calls that time out together follow one another. */
   private near = 0
+  /** So many slots, and it looks how many messages it holds. Only a mailbox that grows asks. */
+  private alarm = CROWD + 1
 
   /** The position behind the newest message: it only grows, and every later message lies at or behind it. */
   get end(): number {
@@ -116,12 +129,22 @@ export class Mailbox<A extends object> {
     return this.tail - this.head - this.holes
   }
 
-  push(message: A): void {
+  push(message: A, owner?: Owner): void {
     const { items, tail } = this
     this.tail = tail + 1
     if (items === undefined) this.items = [message]
     else if (tail < items.length) items[tail] = message
-    else items.push(message)
+    else if (items.push(message) >= this.alarm) this.look(items.length, owner)
+  }
+
+  private look(slots: number, owner: Owner | undefined): void {
+    const { size } = this
+    if (size <= CROWD) {
+      this.alarm = slots + CROWD + 1 - size
+      return
+    }
+    this.alarm = TOLD
+    owner?.crowded()
   }
 
   shift(): A | undefined {
@@ -186,21 +209,28 @@ export class Mailbox<A extends object> {
 
   private trim(items: Array<A | undefined>): void {
     const { head, tail } = this
+    const isTold = this.alarm === TOLD
+    if (isTold && this.size < CROWD / 2) this.alarm = CROWD + 1
+    // Then whatever is taken next comes here, too: some empty slots stay before it.
+    const kept = isTold ? COMPACT : 0
     if (head === tail) {
       if (items.length > KEPT) this.items = undefined
       this.startAfresh()
     } else if (head >= COMPACT && head * 2 >= tail) {
-      this.items = items.slice(head, tail)
-      this.cut += head
-      this.tail = tail - head
-      this.head = 0
+      this.items = items.slice(head - kept, tail)
+      this.cut += head - kept
+      this.tail = tail - head + kept
+      this.head = kept
+      if (!isTold) this.alarm = CROWD + 1
     } else if (this.holes >= COMPACT && this.holes * 2 >= tail - head) {
       // Behind a message nobody takes the others come and go. What is left moves towards the end: never out of sight.
       const rest = this.held
-      this.items = rest
+      this.items = kept === 0 ? rest : [...Array.from({ length: kept }, () => undefined), ...rest]
       this.startAfresh()
-      this.cut -= rest.length
-      this.tail = rest.length
+      this.head = kept
+      this.tail = rest.length + kept
+      this.cut -= this.tail
+      if (!isTold) this.alarm = CROWD + 1
     }
   }
 

@@ -12,8 +12,7 @@
  * @since 0.1.0
  */
 import type * as Equal from "effect/Equal"
-import { hasProperty } from "effect/Predicate"
-import { showBy } from "../values/kinds.ts"
+import { has, showBy } from "../values/kinds.ts"
 
 /**
  * @category type IDs
@@ -54,7 +53,7 @@ export interface Pid<in M = never> extends Equal.Equal {
  * @category guards
  * @since 0.1.0
  */
-export const isPid = (u: unknown): u is Pid => hasProperty(u, TypeId)
+export const isPid = (u: unknown): u is Pid => has(u, TypeId)
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,10 @@ import * as Option from "effect/Option"
 import type { Refinement } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
+import { ownKey } from "../values/copies.ts"
 import { describe } from "../values/describe.ts"
+import { refuseGiven } from "../values/given.ts"
+import { attempt } from "../values/kinds.ts"
 import type { Accounting } from "./Accounting.ts"
 import { CurrentAdoption } from "./shared/adoption.ts"
 import * as ExitReason from "./ExitReason.ts"
@@ -38,7 +41,13 @@ import * as Relations from "./internal/relations.ts"
 import * as Kernel from "./Kernel.ts"
 import { bound, type Bound } from "./Mailbox.ts"
 import type { Pid } from "./Pid.ts"
-import { currentUnsafe, Self as SelfKey, type Envelope, type ProcessRecord } from "./shared/processRecord.ts"
+import {
+  checkedRecord,
+  currentUnsafe,
+  Self as SelfKey,
+  type Envelope,
+  type ProcessRecord
+} from "./shared/processRecord.ts"
 import * as Signal from "./Signal.ts"
 import { discard, kill as killUnsafe } from "./shared/death.ts"
 import { post, signal, withdraw, withdrawSignal } from "./shared/delivery.ts"
@@ -419,7 +428,7 @@ export const selfFor = <M>(): Effect.Effect<Pid<M>, never, Self | Receives<M>> =
  */
 export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
-    const record = recordOf(pid)
+    const record = checkedRecord("Process.send", pid)
     const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
     if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
     post(record, envelope)
@@ -463,7 +472,7 @@ export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =
  */
 export const exit = (pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
-    exitSignal(recordOf(pid), currentUnsafe(fiber), reason)
+    exitSignal(checkedRecord("Process.exit", pid), currentUnsafe(fiber), reason)
     return Effect.void
   })
 
@@ -500,7 +509,7 @@ export const exit = (pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<voi
  * @category operations
  * @since 0.1.0
  */
-export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => killUnsafe(recordOf(pid)))
+export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => killUnsafe(checkedRecord("Process.kill", pid)))
 
 /**
  * Links this process to another: when one of them ends abnormally, the other gets its exit signal.
@@ -543,7 +552,7 @@ export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => killUns
 export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
   Effect.withFiber((fiber) => {
     const me = selfUnsafe(fiber)
-    const other = recordOf(pid)
+    const other = checkedRecord("Process.link", pid)
     // What has ended makes no relations any more: nothing would end them.
     if (!me.isAlive) return me.wasKilled ? Effect.void : Effect.fail(new NoProcess({ pid: me }))
     if (other.isAlive) {
@@ -593,7 +602,7 @@ export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
 export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
   Effect.withFiber((fiber) => {
     const me = selfUnsafe(fiber)
-    const other = recordOf(pid)
+    const other = checkedRecord("Process.unlink", pid)
     if (!Relations.unlink<ProcessRecord>(me, other) && !other.isAlive) {
       // What the other sent by `exit` while it lived stays.
       const ends = [other.reason, ExitReason.noProcess]
@@ -643,7 +652,7 @@ export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
  * @since 0.1.0
  */
 export const monitor = (pid: Pid): Effect.Effect<Signal.MonitorRef, never, Self> =>
-  Effect.withFiber((fiber) => Effect.succeed(monitorUnsafe(selfUnsafe(fiber), recordOf(pid))))
+  Effect.withFiber((fiber) => Effect.succeed(monitorUnsafe(selfUnsafe(fiber), checkedRecord("Process.monitor", pid))))
 
 /**
  * Stops watching. A `Down` of this monitor that has come already is taken out of the mailbox.
@@ -684,7 +693,7 @@ export const monitor = (pid: Pid): Effect.Effect<Signal.MonitorRef, never, Self>
 export const demonitor = (ref: Signal.MonitorRef): Effect.Effect<boolean, never, Self> =>
   Effect.withFiber((fiber) => {
     const me = selfUnsafe(fiber)
-    const monitor = ref as Relations.Monitor<ProcessRecord>
+    const monitor = monitorOf(ref)
     if (monitor.watcher !== me) return Effect.succeed(true)
     const watched = Relations.demonitor(monitor)
     withdrawSignal(me, (sent) => sent._tag === "Down" && sent.monitor === ref)
@@ -770,7 +779,7 @@ export const trapExit = (trap: boolean): Effect.Effect<boolean, never, Self> =>
  */
 export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
   Effect.withFiber((fiber) => {
-    const record = recordOf(pid)
+    const record = checkedRecord("Process.awaitExit", pid)
     if (record.reason !== undefined) return Exit.succeed(record.reason)
     const exit = Effect.callback<ExitReason.ExitReason>((resume) => {
       const dead = (reason: ExitReason.ExitReason) =>
@@ -806,7 +815,8 @@ export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
  * @category operations
  * @since 0.1.0
  */
-export const isAlive = (pid: Pid): Effect.Effect<boolean> => Effect.sync(() => recordOf(pid).isAlive)
+export const isAlive = (pid: Pid): Effect.Effect<boolean> =>
+  Effect.sync(() => checkedRecord("Process.isAlive", pid).isAlive)
 
 /**
  * Gives this process a label, which crash reports and listings show.
@@ -859,7 +869,7 @@ export const ancestors: Effect.Effect<ReadonlyArray<Pid>, never, Self> = Effect.
  * @since 0.1.0
  */
 export const Callers: Context.Reference<ReadonlyArray<Pid>> = Context.Reference<ReadonlyArray<Pid>>(
-  "effect-otp/kernel/Process/Callers",
+  ownKey("effect-otp/kernel/Process/Callers"),
   { defaultValue: () => [] }
 )
 
@@ -893,12 +903,19 @@ export const Callers: Context.Reference<ReadonlyArray<Pid>> = Context.Reference<
  * @category operations
  * @since 0.1.0
  */
-export const info = (pid: Pid): Effect.Effect<Option.Option<Info>> => Effect.sync(() => infoUnsafe(recordOf(pid)))
+export const info = (pid: Pid): Effect.Effect<Option.Option<Info>> =>
+  Effect.sync(() => infoUnsafe(checkedRecord("Process.info", pid)))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** The record behind a pid. @internal */
+/** The record behind a pid of which it is known that it is one. @internal */
 export const recordOf = (pid: Pid): ProcessRecord => pid as unknown as ProcessRecord
+
+/** A reference that {@link monitor} gave. */
+const monitorOf = (ref: Signal.MonitorRef): Relations.Monitor<ProcessRecord> => {
+  if (attempt(() => checkedRecord("", ref.pid)) !== undefined) return ref as Relations.Monitor<ProcessRecord>
+  return refuseGiven({ to: "Process.demonitor", what: "a monitor, as Process.monitor gives it", isForeign: false }, ref)
+}
 
 /** The record of the process this fiber runs in, where the types say there is one. @internal */
 export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>

@@ -21,7 +21,7 @@ import type { Pid } from "./Pid.ts"
 import { kill as killUnsafe } from "./shared/death.ts"
 import { displayName } from "./shared/displayName.ts"
 import { warn } from "./shared/reports.ts"
-import type { ProcessRecord } from "./shared/processRecord.ts"
+import { checkedRecord, type ProcessRecord } from "./shared/processRecord.ts"
 import { shutdown as askToEnd } from "./shared/signals.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -94,7 +94,8 @@ const defaultLimit = Duration.seconds(5)
 export const shutdown = (
   pid: Pid,
   options?: { readonly limit?: Limit | undefined; readonly reason?: ExitReason.ExitReason | undefined }
-): Effect.Effect<Ended> => shutdownTelling(pid as unknown as ProcessRecord, { ...options, overran: tellOverrun })
+): Effect.Effect<Ended> =>
+  shutdownTelling(checkedRecord("Shutdown.shutdown", pid), { ...options, overran: tellOverrun })
 
 /**
  * Waits until the fiber and the scope of a process have ended.
@@ -133,7 +134,7 @@ export const shutdown = (
  */
 export const awaitEnd = (pid: Pid): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
-    const record = pid as unknown as ProcessRecord
+    const record = checkedRecord("Shutdown.awaitEnd", pid)
     if (record.ended) return Exit.void
     return Effect.callback<void>((resume) => {
       const observer = { ended: () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0) }
@@ -171,7 +172,7 @@ export const awaitEnd = (pid: Pid): Effect.Effect<void> =>
  */
 export const killAndAwait = (pid: Pid): Effect.Effect<void> =>
   Effect.suspend(() => {
-    killUnsafe(pid as unknown as ProcessRecord)
+    killUnsafe(checkedRecord("Shutdown.killAndAwait", pid))
     return awaitEnd(pid)
   })
 
@@ -210,7 +211,10 @@ export const shutdownAll = (
   pids: ReadonlyArray<Pid>,
   options?: { readonly limit?: Limit | undefined }
 ): Effect.Effect<void> =>
-  shutdownAllTelling(pids as unknown as ReadonlyArray<ProcessRecord>, { ...options, overran: tellOverrun })
+  shutdownAllTelling(
+    pids.map((pid) => checkedRecord("Shutdown.shutdownAll", pid)),
+    { ...options, overran: tellOverrun }
+  )
 
 /** As `shutdownAll`, where somebody else tells of a process that is killed at its limit. @internal */
 export const shutdownAllTelling = (

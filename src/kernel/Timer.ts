@@ -24,12 +24,20 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { printAs } from "../values/printed.ts"
 import * as Check from "../values/check.ts"
+import { refuseGiven } from "../values/given.ts"
+import { isInstance, read as read_ } from "../values/describe.ts"
 import { Deadline } from "./shared/deadlines.ts"
 import type { KernelState } from "./shared/kernelState.ts"
 import * as Kernel from "./Kernel.ts"
-import { isPid, type Pid } from "./Pid.ts"
+import type { Pid } from "./Pid.ts"
 import { post } from "./shared/delivery.ts"
-import { currentUnsafe, type Belonging, type Envelope, type ProcessRecord } from "./shared/processRecord.ts"
+import {
+  checkedRecord,
+  currentUnsafe,
+  type Belonging,
+  type Envelope,
+  type ProcessRecord
+} from "./shared/processRecord.ts"
 import { MessageEnvelope } from "./shared/plainEnvelopes.ts"
 
 const TypeId = "~effect-otp/kernel/Timer"
@@ -100,7 +108,9 @@ export const sendAfter = <M>(
   message: NoInfer<M>,
   delay: Duration.Input
 ): Effect.Effect<Timer> =>
-  Effect.withFiber((fiber) => Effect.succeed(startUnsafe(fiber, { to, message, delay, every: false })))
+  Effect.withFiber((fiber) =>
+    Effect.succeed(startUnsafe(fiber, { name: "Timer.sendAfter", to, message, delay, every: false }))
+  )
 
 /**
  * Sends a message to a process again and again, for the first time after one interval.
@@ -145,7 +155,9 @@ export const sendEvery = <M>(
   message: NoInfer<M>,
   interval: Duration.Input
 ): Effect.Effect<Timer> =>
-  Effect.withFiber((fiber) => Effect.succeed(startUnsafe(fiber, { to, message, delay: interval, every: true })))
+  Effect.withFiber((fiber) =>
+    Effect.succeed(startUnsafe(fiber, { name: "Timer.sendEvery", to, message, delay: interval, every: true }))
+  )
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -182,8 +194,9 @@ export const sendEvery = <M>(
  */
 export const cancel = (timer: Timer): Effect.Effect<Option.Option<Duration.Duration>> =>
   Effect.sync(() => {
-    const left = leftOf(timer)
-    ;(timer as MessageTimer).drop()
+    const given = timerOf("Timer.cancel", timer)
+    const left = leftOf(given)
+    given.drop()
     return left
   })
 
@@ -220,7 +233,8 @@ export const cancel = (timer: Timer): Effect.Effect<Option.Option<Duration.Durat
  * @category operations
  * @since 0.1.0
  */
-export const read = (timer: Timer): Effect.Effect<Option.Option<Duration.Duration>> => Effect.sync(() => leftOf(timer))
+export const read = (timer: Timer): Effect.Effect<Option.Option<Duration.Duration>> =>
+  Effect.sync(() => leftOf(timerOf("Timer.read", timer)))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
@@ -231,6 +245,8 @@ export const armUnsafe = (deadline: Deadline, fiber: Fiber.Fiber<unknown, unknow
 }
 
 interface Options<M> {
+  /** The function that was called. */
+  readonly name: string
   readonly to: Pid<M> | Address<M>
   readonly message: M
   readonly delay: Duration.Input
@@ -239,11 +255,14 @@ interface Options<M> {
 
 /** Sets a timer in the step of this fiber. @internal */
 export const startUnsafe = <M>(fiber: Fiber.Fiber<unknown, unknown>, options: Options<M>): Timer => {
-  const { to, message, delay, every } = options
+  const { name, to, message, delay, every } = options
   const make = (): Envelope => new MessageEnvelope(message, undefined)
-  if (isPid(to)) return startEnvelopeUnsafe(fiber, { to: to as unknown as ProcessRecord, make, delay, every })
+  if (!isAddress(to)) return startEnvelopeUnsafe(fiber, { to: checkedRecord(name, to), make, delay, every })
   const kernel = Context.get(fiber.context, Kernel.Kernel)
-  const resolve = () => to.resolve(kernel) as ProcessRecord | undefined
+  const resolve = () => {
+    const found = to.resolve(kernel)
+    return found === undefined ? undefined : checkedRecord(name, found)
+  }
   return new MessageTimer(fiber, { resolve, make, delay, every })
 }
 
@@ -261,8 +280,15 @@ export const startEnvelopeUnsafe = (
   return new MessageTimer(fiber, { ...options, owner: to, resolve: () => to })
 }
 
-const leftOf = (timer: Timer): Option.Option<Duration.Duration> => {
-  const left = (timer as MessageTimer).left
+/** Whatever is no address has to be a pid. */
+const isAddress = <M>(to: Pid<M> | Address<M>): to is Address<M> => typeof read_(to, "resolve") === "function"
+
+const timerOf = (to: string, timer: Timer): MessageTimer => {
+  if (isInstance(timer, MessageTimer)) return timer
+  return refuseGiven({ to, what: "a timer", isForeign: read_(timer, TypeId) === TypeId }, timer)
+}
+
+const leftOf = ({ left }: MessageTimer): Option.Option<Duration.Duration> => {
   return left === undefined ? Option.none() : Option.some(Duration.millis(left))
 }
 

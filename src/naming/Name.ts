@@ -21,17 +21,18 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { printAs } from "../values/printed.ts"
 import * as Check from "../values/check.ts"
 import { describe } from "../values/describe.ts"
-import { TypeId as HandleTypeId, targetOf, type Handle } from "../kernel/Handle.ts"
+import { refuseGiven } from "../values/given.ts"
+import { has } from "../values/kinds.ts"
+import { isHandle, targetOf, type Handle } from "../kernel/Handle.ts"
 import * as Kernel from "../kernel/Kernel.ts"
-import { isPid, type Pid } from "../kernel/Pid.ts"
+import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
 import { post } from "../kernel/shared/delivery.ts"
-import { currentUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { checkedRecord, currentUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 import type { MonitorRef } from "../kernel/Signal.ts"
 import type { Address } from "../kernel/Timer.ts"
@@ -167,7 +168,7 @@ export const make = <M = never>(name: string): Name<M> => {
  * @category guards
  * @since 0.1.0
  */
-export const isName = (u: unknown): u is Name => hasProperty(u, TypeId)
+export const isName = (u: unknown): u is Name => has(u, TypeId)
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -217,12 +218,13 @@ export const register = <M>(
   pid: Pid<NoInfer<M>>
 ): Effect.Effect<void, NameTaken | AlreadyNamed | Process.NoProcess> =>
   withKernel((kernel): Exit.Exit<void, NameTaken | AlreadyNamed | Process.NoProcess> => {
-    const record = Process.recordOf(pid)
+    const text = textOf("Name.register", name)
+    const record = checkedRecord("Name.register", pid)
     if (!record.isAlive || record.kernel !== kernel) return Exit.fail(new Process.NoProcess({ pid: record }))
-    const holder = kernel.names.get(name.name)
-    if (holder !== undefined) return Exit.fail(new NameTaken({ processName: name.name, pid: holder }))
+    const holder = kernel.names.get(text)
+    if (holder !== undefined) return Exit.fail(new NameTaken({ processName: text, pid: holder }))
     if (record.name !== undefined) return Exit.fail(new AlreadyNamed({ processName: record.name, pid: record }))
-    give(kernel, name.name, record)
+    give(kernel, text, record)
     return Exit.void
   })
 
@@ -261,8 +263,9 @@ export const register = <M>(
  */
 export const unregister = <M>(name: Name<M>): Effect.Effect<void, NotRegistered> =>
   withKernel((kernel) => {
-    const holder = kernel.names.get(name.name)
-    if (holder === undefined) return Effect.fail(new NotRegistered({ processName: name.name }))
+    const text = textOf("Name.unregister", name)
+    const holder = kernel.names.get(text)
+    if (holder === undefined) return Effect.fail(new NotRegistered({ processName: text }))
     kernel.releaseName(holder)
     holder.name = undefined
     return Effect.void
@@ -300,11 +303,7 @@ export const unregister = <M>(name: Name<M>): Effect.Effect<void, NotRegistered>
  * @category operations
  * @since 0.1.0
  */
-export const whereis = <M>(name: Name<M>): Effect.Effect<Option.Option<Pid<M>>> =>
-  withKernel((kernel) => {
-    const pid: Pid<M> | undefined = kernel.names.get(name.name)
-    return Exit.succeed(Option.fromUndefinedOr(pid))
-  })
+export const whereis = <M>(name: Name<M>): Effect.Effect<Option.Option<Pid<M>>> => whereisFor("Name.whereis", name)
 
 /**
  * Lists the names in use.
@@ -352,7 +351,7 @@ export const registered: Effect.Effect<ReadonlyArray<string>> = Effect.suspend((
  * @since 0.1.0
  */
 export const send = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void, NotRegistered> =>
-  Effect.flatMap(whereis(name), (found) =>
+  Effect.flatMap(whereisFor("Name.send", name), (found) =>
     Option.isSome(found)
       ? Process.send(found.value, message)
       : Effect.fail(new NotRegistered({ processName: name.name }))
@@ -385,13 +384,14 @@ export const send = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void,
  * @since 0.1.0
  */
 export const cast = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void> =>
-  Effect.catchTag(send(name, message), "NotRegistered", () =>
-    Effect.withFiber((fiber) => {
+  Effect.flatMap(whereisFor("Name.cast", name), (found) => {
+    if (Option.isSome(found)) return Process.send(found.value, message)
+    return Effect.withFiber((fiber) => {
       const nobody = Process.nobodyUnsafe(Kernel.currentUnsafe(fiber), name.name)
       post(nobody, new MessageEnvelope(message, currentUnsafe(fiber)))
       return Effect.void
     })
-  )
+  })
 
 /**
  * Watches the process that has a name now. Exactly one `Down` arrives when it ends.
@@ -433,8 +433,9 @@ export const cast = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void>
 export const monitor = <M>(name: Name<M>): Effect.Effect<MonitorRef, never, Process.Self> =>
   Effect.withFiber((fiber) => {
     const kernel = Kernel.currentUnsafe(fiber)
-    const found = kernel.names.get(name.name) ?? Process.nobodyUnsafe(kernel, name.name)
-    return Effect.succeed(Process.monitorUnsafe(Process.selfUnsafe(fiber), found, name.name))
+    const text = textOf("Name.monitor", name)
+    const found = kernel.names.get(text) ?? Process.nobodyUnsafe(kernel, text)
+    return Effect.succeed(Process.monitorUnsafe(Process.selfUnsafe(fiber), found, text))
   })
 
 /**
@@ -467,7 +468,7 @@ export const resolve: {
   <M>(reference: Pid<M> | Name<M>): Effect.Effect<Option.Option<Pid<M>>>
   <M>(reference: Handle<M>): Effect.Effect<Option.Option<Pid>>
 } = (reference: Reference) =>
-  withKernel((kernel) => Effect.succeed(Option.fromUndefinedOr(resolveUnsafe(kernel, reference))))
+  withKernel((kernel) => Effect.succeed(Option.fromUndefinedOr(resolveUnsafe("Name.resolve", kernel, reference))))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
@@ -475,14 +476,26 @@ type KernelState = ProcessRecord["kernel"]
 type Reference = Pid<never> | Name<never> | Handle<unknown>
 
 /** The record of the live process behind a pid, a name or a handle. @internal */
-export const resolveUnsafe = (kernel: KernelState, reference: Reference): ProcessRecord | undefined => {
-  const record = isPid(reference)
-    ? Process.recordOf(reference)
-    : isHandle(reference)
-      ? targetOf(reference).current
-      : kernel.names.get(reference.name)
+export const resolveUnsafe = (to: string, kernel: KernelState, reference: Reference): ProcessRecord | undefined => {
+  const record = recordIn(to, kernel, reference)
   return record?.isAlive === true ? record : undefined
 }
+
+const recordIn = (to: string, kernel: KernelState, reference: Reference): ProcessRecord | undefined => {
+  if (isName(reference)) return kernel.names.get(reference.name)
+  if (isHandle(reference)) return targetOf(to, reference).current
+  return checkedRecord(to, reference, "a pid, a name or a client")
+}
+
+/** The text of a name. A name means the same to each copy of the library. */
+const textOf = (to: string, name: Name<never>): string =>
+  isName(name) ? name.name : refuseGiven({ to, what: "a name", isForeign: false }, name)
+
+const whereisFor = <M>(to: string, name: Name<M>): Effect.Effect<Option.Option<Pid<M>>> =>
+  withKernel((kernel) => {
+    const pid: Pid<M> | undefined = kernel.names.get(textOf(to, name))
+    return Exit.succeed(Option.fromUndefinedOr(pid))
+  })
 
 /** Claims a name for a process that is about to start, in this step. @internal */
 export const claimUnsafe = (
@@ -506,8 +519,6 @@ export const checkedName = (name: unknown): string => {
   if (typeof name === "string" && name !== "") return name
   return Check.refuse("A name", "a string that is not empty", name)
 }
-
-const isHandle = (u: Name<never> | Handle<unknown>): u is Handle<unknown> => hasProperty(u, HandleTypeId)
 
 /** Never called: it carries the type of the messages. */
 const accepts = (): void => {}

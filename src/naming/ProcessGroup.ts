@@ -22,8 +22,10 @@ import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
 import type * as Stream from "effect/Stream"
+import { isInstance, read } from "../values/describe.ts"
+import { refuseGiven } from "../values/given.ts"
+import { has } from "../values/kinds.ts"
 import { printAs } from "../values/printed.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
@@ -131,7 +133,7 @@ export const make = <G, M = never>(name: string): ProcessGroup<G, M> =>
  * @category guards
  * @since 0.1.0
  */
-export const isProcessGroup = (u: unknown): u is ProcessGroup<never> => hasProperty(u, TypeId)
+export const isProcessGroup = (u: unknown): u is ProcessGroup<never> => has(u, TypeId)
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -177,7 +179,7 @@ export const join: {
   <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>): Effect.Effect<void, never, Process.Member<M>>
   <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>, pid: Pid<NoInfer<M>>): Effect.Effect<void, Process.NoProcess>
 } = <G, M>(scope: ProcessGroup<G, M>, group: G, pid?: Pid) =>
-  entering(pid, (record) => {
+  entering("ProcessGroup.join", pid, (record) => {
     stateIn(scope, record.kernel).join(group, record)
     return Exit.void
   })
@@ -215,7 +217,7 @@ export const leave: {
   <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>): Effect.Effect<boolean, never, Process.Self>
   <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>, pid: Pid): Effect.Effect<boolean>
 } = <G, M>(scope: ProcessGroup<G, M>, group: G, pid?: Pid) =>
-  withProcess(pid, (record) => Exit.succeed(stateIn(scope, record.kernel).leave(group, record)))
+  withProcess("ProcessGroup.leave", pid, (record) => Exit.succeed(stateIn(scope, record.kernel).leave(group, record)))
 
 /**
  * Lists the members of a group, each as often as it has joined.
@@ -508,7 +510,13 @@ class ScopeImpl<G> {
 }
 
 const stateIn = <G, M>(scope: ProcessGroup<G, M>, kernel: KernelState): MembershipState<G> =>
-  (scope as unknown as ScopeImpl<G>).stateIn(kernel)
+  implOf<G>(scope).stateIn(kernel)
+
+const implOf = <G>(scope: unknown): ScopeImpl<G> => {
+  if (isInstance(scope, ScopeImpl)) return scope as ScopeImpl<G>
+  const isForeign = read(scope, TypeId) !== undefined
+  return refuseGiven({ to: "ProcessGroup", what: "a process group", isForeign }, scope)
+}
 
 const withState = <G, M, A>(scope: ProcessGroup<G, M>, f: (state: MembershipState<G>) => A): Effect.Effect<A> =>
   Effect.withFiber((fiber) => Exit.succeed(f(stateIn(scope, Kernel.currentUnsafe(fiber)))))

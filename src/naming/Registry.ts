@@ -32,14 +32,15 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
 import type * as Stream from "effect/Stream"
 import { printAs } from "../values/printed.ts"
-import { describe } from "../values/describe.ts"
+import { describe, isInstance, read } from "../values/describe.ts"
+import { refuseGiven } from "../values/given.ts"
+import { has } from "../values/kinds.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
-import * as Process from "../kernel/Process.ts"
-import type { ProcessRecord } from "../kernel/shared/processRecord.ts"
+import type * as Process from "../kernel/Process.ts"
+import { checkedRecord, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import type { Address } from "../kernel/Timer.ts"
 import { checkedCapacity } from "./internal/changeFeed.ts"
 import { entering, withProcess } from "./internal/entering.ts"
@@ -296,7 +297,7 @@ export const via: {
  * @category guards
  * @since 0.1.0
  */
-export const isRegistry = (u: unknown): u is Registry<never, never> => hasProperty(u, TypeId)
+export const isRegistry = (u: unknown): u is Registry<never, never> => has(u, TypeId)
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -344,7 +345,7 @@ export const register = <K, V, M, U extends Keys>(
   key: NoInfer<K>,
   ...value: ValueArgs<NoInfer<V>>
 ): Effect.Effect<void, Refused<U>, Process.Member<M>> =>
-  entering(undefined, (record) => enter(registry, record, [key, value[0] as V]))
+  entering("Registry.register", undefined, (record) => enter(registry, record, [key, value[0] as V]))
 
 /**
  * Registers another process under a key, with a value if the registry has values.
@@ -384,7 +385,11 @@ export const registerFor = <K, V, M, U extends Keys>(
   pid: Pid<NoInfer<M>>,
   ...[key, value]: [key: NoInfer<K>, ...value: ValueArgs<NoInfer<V>>]
 ): Effect.Effect<void, Refused<U> | Process.NoProcess> =>
-  entering(pid, (record) => enter(registry, record, [key, value as V]))
+  Effect.suspend(() =>
+    entering("Registry.registerFor", checkedRecord("Registry.registerFor", pid), (record) =>
+      enter(registry, record, [key, value as V])
+    )
+  )
 
 /**
  * Takes out what this process has registered under a key: all of it, or what matches.
@@ -427,7 +432,7 @@ export const unregister = <K, V, M>(
   key: NoInfer<K>,
   matches?: (value: V) => boolean
 ): Effect.Effect<void, never, Process.Self> =>
-  withProcess(undefined, (self) => {
+  withProcess("Registry.unregister", undefined, (self) => {
     const state = stateIn(registry, self.kernel)
     for (const entry of state.table.own(self, key)) {
       if (matches === undefined || matches(entry.value)) state.remove(entry)
@@ -465,7 +470,7 @@ export const unregister = <K, V, M>(
  */
 export const unregisterFor = <K, V, M>(registry: Registry<K, V, M>, pid: Pid, key: NoInfer<K>): Effect.Effect<void> =>
   withState(registry, (state) => {
-    for (const entry of state.table.own(Process.recordOf(pid), key)) state.remove(entry)
+    for (const entry of state.table.own(checkedRecord("Registry.unregisterFor", pid), key)) state.remove(entry)
   })
 
 /**
@@ -507,7 +512,7 @@ export const update = <K, V, M>(
   key: NoInfer<K>,
   f: (value: V) => V
 ): Effect.Effect<{ readonly value: V; readonly previous: V }, NotOwner, Process.Self> =>
-  withProcess(undefined, (self) => {
+  withProcess("Registry.update", undefined, (self) => {
     const state = stateIn(registry, self.kernel)
     const entry = state.table.holder(key)
     if (entry?.pid !== self) return Exit.fail(new NotOwner({ registry: registry.name, key }))
@@ -625,7 +630,7 @@ export const whereis = <K, V, M>(
  */
 export const keys = <K, V, M>(registry: Registry<K, V, M>, pid: Pid): Effect.Effect<ReadonlyArray<K>> =>
   withState(registry, (state) => {
-    const owner = state.table.of(Process.recordOf(pid))
+    const owner = state.table.of(checkedRecord("Registry.keys", pid))
     return Array.from(owner?.entries() ?? [], ({ key }) => key)
   })
 
@@ -662,7 +667,7 @@ export const values = <K, V, M>(
   key: NoInfer<K>,
   pid: Pid
 ): Effect.Effect<ReadonlyArray<V>> =>
-  withState(registry, (state) => state.table.own(Process.recordOf(pid), key).map(({ value }) => value))
+  withState(registry, (state) => state.table.own(checkedRecord("Registry.values", pid), key).map(({ value }) => value))
 
 /**
  * Finds what is registered under a key with a value that matches.
@@ -953,15 +958,22 @@ class ViaImpl extends RegistryVia {
 }
 
 /** Tells whether a value is a key of a registry. @internal */
-export const isVia = (u: unknown): u is Via => hasProperty(u, ViaTypeId)
+export const isVia = (u: unknown): u is Via => has(u, ViaTypeId)
 
 /** @internal */
-export const viaOf = (via: Via): RegistryVia => via as unknown as ViaImpl
+export const viaOf = (via: Via): RegistryVia => {
+  if (isInstance(via, ViaImpl)) return via
+  const what = "a key of a registry, as Registry.via gives it"
+  return refuseGiven({ to: "A server behind a key", what, isForeign: isVia(via) }, via)
+}
 
-const implOf = <K, V, M>(registry: Registry<K, V, M>): Untyped => registry as unknown as Untyped
+const implOf = <K, V, M>(registry: Registry<K, V, M>): Untyped => {
+  if (isInstance(registry, RegistryImpl)) return registry
+  return refuseGiven({ to: "Registry", what: "a registry", isForeign: read(registry, TypeId) !== undefined }, registry)
+}
 
 const stateIn = <K, V, M>(registry: Registry<K, V, M>, kernel: KernelState): RegistryState<K, V> =>
-  (registry as unknown as RegistryImpl<K, V>).stateIn(kernel)
+  (implOf(registry) as RegistryImpl<K, V>).stateIn(kernel)
 
 const withState = <K, V, M, A>(registry: Registry<K, V, M>, f: (state: RegistryState<K, V>) => A): Effect.Effect<A> =>
   Effect.withFiber((fiber: Fiber.Fiber<unknown, unknown>) =>

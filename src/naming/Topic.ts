@@ -29,14 +29,16 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { format } from "effect/Formatter"
-import { hasProperty } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import { isInstance, read } from "../values/describe.ts"
+import { refuseGiven } from "../values/given.ts"
+import { has } from "../values/kinds.ts"
 import { printAs } from "../values/printed.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
-import * as Process from "../kernel/Process.ts"
-import { currentUnsafe, ProcessRecord } from "../kernel/shared/processRecord.ts"
+import type * as Process from "../kernel/Process.ts"
+import { checkedRecord, currentUnsafe, ProcessRecord } from "../kernel/shared/processRecord.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { entering, withProcess } from "./internal/entering.ts"
 import { openIn, streamIn, streamOf, type Opened } from "./internal/feed.ts"
@@ -205,7 +207,7 @@ export const family = <K, M>(name: string): ((key: K) => Topic<M>) => {
  * @category guards
  * @since 0.1.0
  */
-export const isTopic = (u: unknown): u is Topic<never> => hasProperty(u, TypeId)
+export const isTopic = (u: unknown): u is Topic<never> => has(u, TypeId)
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -345,7 +347,7 @@ export const subscribe: {
   <M>(topic: Topic<M>): Effect.Effect<void, never, Process.Member<M>>
   <M>(topic: Topic<M>, pid: Pid<NoInfer<M>>): Effect.Effect<void, Process.NoProcess>
 } = <M>(topic: Topic<M>, pid?: Pid) =>
-  entering(pid, (record) => {
+  entering("Topic.subscribe", pid, (record) => {
     const { key, topics } = implOf(topic)
     topics.stateIn(record.kernel).add(key, record)
     return Exit.void
@@ -388,7 +390,7 @@ export const unsubscribe: {
   <M>(topic: Topic<M>): Effect.Effect<boolean, never, Process.Self>
   <M>(topic: Topic<M>, pid: Pid): Effect.Effect<boolean>
 } = <M>(topic: Topic<M>, pid?: Pid) =>
-  withProcess(pid, (record) => {
+  withProcess("Topic.unsubscribe", pid, (record) => {
     const { key, topics } = implOf(topic)
     return Exit.succeed(topics.stateIn(record.kernel).remove(key, record))
   })
@@ -579,7 +581,10 @@ printAs(TopicImpl.prototype, ({ name }) => `Topic(${name})`)
 
 const topicOf = <M>(topics: Topics, key: unknown): Topic<M> => new TopicImpl(topics, key) as unknown as Topic<M>
 
-const implOf = <M>(topic: Topic<M>): TopicImpl => topic as unknown as TopicImpl
+const implOf = <M>(topic: Topic<M>): TopicImpl => {
+  if (isInstance(topic, TopicImpl)) return topic
+  return refuseGiven({ to: "Topic", what: "a topic", isForeign: read(topic, TypeId) !== undefined }, topic)
+}
 
 const withState = <M, A>(topic: Topic<M>, f: (state: TopicState, key: unknown) => A): Effect.Effect<A> =>
   Effect.withFiber((fiber) => {
@@ -609,7 +614,7 @@ const publishIn = <M>(
   impl.topics.stateIn(kernel).publish(impl.key, {
     message,
     from: fiber === undefined ? undefined : currentUnsafe(fiber),
-    except: except === undefined ? undefined : Process.recordOf(except),
+    except: except === undefined ? undefined : checkedRecord("Topic.publish: except", except),
     onDrop: (drop) => announce(kernel, impl, drop)
   })
 }

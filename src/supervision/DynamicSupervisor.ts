@@ -26,7 +26,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { DefinitionTypeId, type Client, type Definition, type Launch } from "../behaviour/GenServer.ts"
+import { launchOf, type Client, type Definition } from "../behaviour/GenServer.ts"
 import type * as Protocol from "../behaviour/Protocol.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
@@ -235,7 +235,7 @@ export const Service =
     options: Options<M, A, E, R, D, RS>
   ): ServiceClass<Self, Id, M, A, E, R | NoInfer<RS>> => {
     const key = Context.Service<Self, DynamicSupervisorHandle<M, A, E>>()(id)
-    const launch: Launch = options.child[DefinitionTypeId]
+    const launch = launchOf(`${id}: child`, options.child)
     const spec = dynamicSpecOf(id, launch, { ...options, schedule: untypedSchedule(options.schedule) })
     const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target)]]))
     return Object.assign(key, { layer: dynamicLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, M, A, E, R>

@@ -28,7 +28,8 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Check from "../values/check.ts"
-import { DefinitionTypeId, type Client, type Definition } from "../behaviour/GenServer.ts"
+import { has } from "../values/kinds.ts"
+import { launchOf, type Client, type Definition } from "../behaviour/GenServer.ts"
 import type * as Protocol from "../behaviour/Protocol.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
@@ -318,20 +319,26 @@ export const partitionOf = (key: Key, count: number): number => {
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
+interface SupervisedService {
+  readonly key: string
+  readonly layer: Untyped["layer"]
+}
+
+const isService = (child: AnyOptions["child"]): child is SupervisedService => has(child, "key")
+
 /** The options without their types. */
 interface AnyOptions extends PartitionOptions<unknown, never> {
-  readonly child:
-    | Definition<unknown, Protocol.Any, ReadonlyArray<unknown>, unknown, never>
-    | { readonly key: string; readonly layer: Untyped["layer"] }
+  readonly child: Definition<unknown, Protocol.Any, ReadonlyArray<unknown>, unknown, never> | SupervisedService
   readonly args?: ((partition: number) => ReadonlyArray<unknown>) | undefined
 }
 
 const keyOf = (id: string, partition: number): string => `${id}#${partition}`
 
 const layerOf = ({ args, child }: AnyOptions, partition: number, key: string): Untyped["layer"] => {
-  if (!(DefinitionTypeId in child)) return partitionLayer(child.layer, child.key, key)
+  if (isService(child)) return partitionLayer(child.layer, child.key, key)
+  const launch = launchOf("PartitionSupervisor: child", child)
   const layer = child.layer(...(args === undefined ? [partition] : args(partition)))
-  return partitionLayer(layer, child[DefinitionTypeId].id, key)
+  return partitionLayer(layer, launch.id, key)
 }
 
 const currentOf = (target: HandleTarget): PartitionProcess | undefined => target.current as PartitionProcess | undefined

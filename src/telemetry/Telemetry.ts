@@ -38,6 +38,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
+import { ownKey } from "../values/copies.ts"
 import * as HandlerTable from "./internal/handlerTable.ts"
 
 const TypeId: typeof HandlerTable.TypeId = HandlerTable.TypeId
@@ -868,7 +869,7 @@ export const stream = <E extends Event.Any>(
  * @category services
  * @since 0.1.0
  */
-export const Telemetry: Context.Reference<Table> = Context.Reference<Table>("effect-otp/telemetry/Telemetry", {
+export const Telemetry: Context.Reference<Table> = Context.Reference<Table>(ownKey("effect-otp/telemetry/Telemetry"), {
   defaultValue: makeUnsafe
 })
 

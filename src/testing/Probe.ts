@@ -27,11 +27,12 @@ import * as Option from "effect/Option"
 import type { Refinement } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Check from "../values/check.ts"
+import { read } from "../values/describe.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
-import { type Handle, targetOf } from "../kernel/Handle.ts"
+import { isHandle, targetOf, type Handle } from "../kernel/Handle.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
-import { Self, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { checkedRecord, Self, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import { shutdown } from "../kernel/Shutdown.ts"
 import * as Signal from "../kernel/Signal.ts"
 import { callSite, pointTo } from "./internal/callSite.ts"
@@ -156,7 +157,7 @@ export const make = <M = unknown>(options?: Options): Effect.Effect<Probe<M>, ne
     const spawned = Effect.acquireRelease(Process.spawn(body, { label: "probe", trapExit: true }), (pid) =>
       shutdown(pid)
     )
-    return Effect.map(spawned, (pid) => makeProbe(Process.recordOf(pid), arrivals) as unknown as Probe<M>)
+    return Effect.map(spawned, (pid) => makeProbe(checkedRecord("Probe.make", pid), arrivals) as unknown as Probe<M>)
   })
 
 // ---- internals ----------------------------------------------------------------------------------------------------
@@ -171,11 +172,14 @@ const makeProbe = (record: ProcessRecord, arrivals: Arrivals): Probe<unknown> =>
     )
   const expect = (expected: unknown) => arrivals.take({ ...message(expected), frames: callSite(expect) })
   const expectDown: Probe<unknown>["expectDown"] = (of) => {
+    checkedRecord("expectDown of a probe", isPid(of) ? of : (read(of, "pid") as Pid))
     const expected = { ...down(of), frames: callSite(expectDown) }
     return isPid(of) ? deathOf(of, expected, { record, arrivals }) : reasonIn(arrivals.take(expected))
   }
-  const expectExit: Probe<unknown>["expectExit"] = (from) =>
-    reasonIn(arrivals.take({ ...exit(from), frames: callSite(expectExit) }))
+  const expectExit: Probe<unknown>["expectExit"] = (from) => {
+    checkedRecord("expectExit of a probe", from)
+    return reasonIn(arrivals.take({ ...exit(from), frames: callSite(expectExit) }))
+  }
   const expectNothing = quietly(() =>
     arrivals.left.length === 0 ? Effect.void : arrivals.failed({ words: () => "nothing", frames: () => "" }, undefined)
   )
@@ -237,8 +241,8 @@ const deathOf = (
 }
 
 const watched = <T>(record: ProcessRecord, target: Pid | Handle<T>): ProcessRecord => {
-  if (isPid(target)) return Process.recordOf(target)
-  const { current, key } = targetOf(target)
+  if (!isHandle(target)) return checkedRecord("monitor of a probe", target as Pid, "a pid or a client")
+  const { current, key } = targetOf("monitor of a probe", target as Handle<T>)
   return current ?? Process.nobodyUnsafe(record.kernel, key)
 }
 

@@ -385,7 +385,7 @@ const supervised = (layer: UntypedLayer, options: SupervisedOptions<unknown> = {
       const scope = yield* Scope.make()
       const build = Layer.buildWithScope(Layer.fresh(Tree.layer), scope)
       const context = yield* Effect.onError(restore(build), (cause) => Scope.close(scope, Exit.failCause(cause)))
-      const { current } = targetOf(Context.getUnsafe(context, Tree))
+      const { current } = targetOf("TestKernel", Context.getUnsafe(context, Tree))
       yield* Effect.addFinalizer((exit) => Effect.andThen(closeWithin(scope, exit), hasEnded(current)))
       return context
     })

@@ -5,7 +5,7 @@
  * function here throws, each text has a limit, and credentials in it are not shown.
  */
 import * as Cause from "effect/Cause"
-import { renderCause, renderText, type Settings } from "./render.ts"
+import { defaultSettings, render, renderCause, renderText, type Limits, type Settings } from "./render.ts"
 
 /** How many characters of a text are kept. */
 const MOST = 1000
@@ -58,6 +58,23 @@ export const isInstance = <A>(value: unknown, type: abstract new (...args: Array
     return false
   }
 }
+
+/** A value in a few words, for a sentence that refuses it: `"text"`, `{"a":1}`, `null`. Secrets are not shown. */
+export const brief = (value: unknown, { secrets }: Settings = defaultSettings): string => {
+  try {
+    const shown = render(value, "plain", { limits: fewWords, secrets })
+    if (typeof value === "string" || (typeof shown === "object" && shown !== null)) {
+      return shorten(JSON.stringify(shown), MOST_OF_BRIEF)
+    }
+    return typeof shown === "string" ? shorten(shown, MOST_OF_BRIEF) : String(shown)
+  } catch {
+    return "a value that cannot be shown"
+  }
+}
+
+const MOST_OF_BRIEF = 200
+
+const fewWords: Limits = { depth: 2, width: 5, nodes: 20, length: 100, size: 200 }
 
 /** Cuts a text that is too long, and says by how much. */
 export const shorten = (text: string, most = MOST): string =>

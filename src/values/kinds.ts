@@ -3,6 +3,7 @@ import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
+import { hasProperty } from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 
 /** Runs what may be code of a user. */
@@ -13,6 +14,10 @@ export const attempt = <A>(read: () => A): A | undefined => {
     return undefined
   }
 }
+
+/** Whether a value has this key. Unlike `in` it does not throw for a proxy. */
+export const has = <K extends PropertyKey>(value: unknown, key: K): value is { readonly [_ in K]: unknown } =>
+  attempt(() => hasProperty(value, key)) === true
 
 /** The text that says all of it, if there is one: for secrets, processes, times, buffers and running things. */
 export const textOf = (value: object): string | undefined => {

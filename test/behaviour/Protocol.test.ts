@@ -1,7 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Schema } from "effect"
+import { Cause, Effect, Exit, Option, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { GenServer } from "effect-otp/behaviour"
+import { GenServer, StateMachine } from "effect-otp/behaviour"
+import { Process } from "effect-otp/kernel"
+import { DynamicSupervisor } from "effect-otp/supervision"
 import { kernelTest } from "../fixtures/kernel.ts"
 import { fates } from "./puppet.ts"
 
@@ -42,6 +44,9 @@ class Shapes extends GenServer.Service<Shapes>()("test/Shapes", [
 
 const untyped = (payload: unknown) => payload as never
 
+const messageOf = (effect: Effect.Effect<unknown, unknown>) =>
+  Effect.map(Effect.flip(Effect.sandbox(effect)), (cause) => (Cause.squash(cause) as Error).message)
+
 describe("payloads", () => {
   kernelTest(
     "are constructed by their Schema: defaults, classes, single values, nothing",
@@ -62,29 +67,68 @@ describe("payloads", () => {
   )
 
   kernelTest(
-    "that their Schema rejects die in the caller: the server never sees them",
+    "that their Schema refuses are a defect of the caller, which names server, message and field",
     Effect.gen(function* () {
       const shapes = yield* Shapes.definition.start()
-      const bad = [
-        shapes.add({ by: -1 }),
-        shapes.add(untyped({ by: "1" })),
-        shapes.add(untyped(undefined)),
-        shapes.show(untyped({ point: { x: "1", y: 2 } })),
-        shapes.double(0),
-        shapes.put({ value: -5 }),
-        shapes.put(untyped({}))
+      const bad: ReadonlyArray<readonly [Effect.Effect<unknown, unknown>, said: string]> = [
+        [shapes.add({ by: -1 }), "add: payload.by: expected a value greater than 0, got -1"],
+        [shapes.add(untyped({ by: "1" })), 'add: payload.by: expected number, got "1"'],
+        [shapes.add(untyped({})), "add: payload.by: is missing"],
+        [shapes.add(untyped(undefined)), "add: payload: expected object, got undefined"],
+        [shapes.show(untyped({ point: { x: "1", y: 2 } })), 'show: payload.point.x: expected number, got "1"'],
+        [shapes.double(0), "double: payload: expected a value greater than 0, got 0"],
+        [shapes.put({ value: -5 }), "put: payload.value: expected a value greater than 0, got -5"],
+        [shapes.put(untyped({})), "put: payload.value: is missing"]
       ]
-      for (const effect of bad) {
-        const exit = yield* Effect.exit<unknown, unknown, never>(effect)
+      for (const [effect, said] of bad) {
+        const exit = yield* Effect.exit(effect)
         assert.isTrue(Exit.hasDies(exit), String(exit))
         const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
         assert.instanceOf(defect, RangeError)
-        assert.match(defect.message, /^test\/Shapes\.(add|show|double|put): its Schema refuses the payload\. ./)
+        assert.strictEqual(defect.message, `test/Shapes: ${said}`)
       }
-      const exit = yield* Effect.exit(shapes.add({ by: -1 }))
-      assert.include(Exit.isFailure(exit) ? Cause.pretty(exit.cause) : "", "greater than 0")
       assert.deepStrictEqual(yield* fates, {})
       assert.strictEqual(yield* shapes.total(), 0)
+    })
+  )
+
+  kernelTest(
+    "that their Schema refuses name a server by its whole name, also in a cast of a handler and for a state machine",
+    Effect.gen(function* () {
+      class Lamp extends StateMachine.Service<Lamp>()("test/Lamp", [
+        Rpc.make("dim", { payload: { to: Positive }, success: Schema.Void })
+      ]) {}
+      const lamp = Lamp.define({
+        init: () => Effect.succeed({ _tag: "On" as const }),
+        states: { On: { dim: () => StateMachine.keep([StateMachine.reply(undefined)]) } }
+      })
+      class Lamps extends DynamicSupervisor.Service<Lamps>()("test/Lamps", { child: lamp }) {}
+      class Caller extends GenServer.Service<Caller>()("test/Caller", [
+        GenServer.cast("put", { payload: { value: Schema.Finite } })
+      ]) {}
+      const wrong = yield* Effect.gen(function* () {
+        const lamps = yield* Lamps
+        const hall = yield* lamps.startChild("hall")
+        return yield* messageOf(hall.dim({ to: -1 }))
+      }).pipe(Effect.provide(Lamps.layer))
+      assert.strictEqual(wrong, "test/Lamp(hall): dim: payload.to: expected a value greater than 0, got -1")
+
+      const shapes = yield* Shapes.definition.start()
+      const caller = yield* Caller.define({
+        init: () => Effect.succeed(0),
+        handlers: {
+          put: ({ value }, state, context) => {
+            context.cast(shapes, "put", { value })
+            return GenServer.noReply(state)
+          }
+        }
+      }).start()
+      const pid = Option.getOrThrow(yield* GenServer.pid(caller))
+      yield* caller.put({ value: -1 })
+      const reason = yield* Process.awaitExit(pid)
+      const defect = reason._tag === "Crash" ? Cause.squash(reason.cause) : undefined
+      assert.instanceOf(defect, RangeError)
+      assert.strictEqual(defect.message, "test/Shapes: put: payload.value: expected a value greater than 0, got -1")
     })
   )
 

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Scheduler } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Scheduler } from "effect"
 import type { Pid } from "effect-otp/kernel"
 import { Accounting, ExitReason, Kernel, Mailbox, Process, Signal, Timer } from "effect-otp/kernel"
-import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
+import { SeededScheduler, TestKernel } from "effect-otp/testing"
 import { asProcess, idle, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 
 const accountOf = (pid: Pid.Pid) => Effect.map(Process.info(pid), (info) => Option.getOrThrow(info).messages)
@@ -398,4 +398,57 @@ describe("accounts", () => {
       assert.strictEqual(Accounting.missing(messages), 0)
     })
   )
+})
+
+describe("a mailbox without a bound", () => {
+  /** A log that is kept. */
+  const logged = (lines: Array<string>) =>
+    Logger.layer([Logger.make(({ logLevel, message }) => void lines.push(`${logLevel} ${String(message)}`))])
+
+  it.effect("warns when it holds more than 100,000 messages, and again only after it was down to half of that", () => {
+    const lines: Array<string> = []
+    const warning =
+      "Warn app/Sink: more than 100,000 messages wait in its mailbox. It handles them more slowly than they come. A " +
+      "bound for the mailbox makes its senders wait, or fails them."
+    return Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const pid = yield* Process.spawn(
+        (inbox: Process.Inbox<number>) =>
+          Effect.gen(function* () {
+            yield* Deferred.await(gate)
+            while (true) if ((yield* inbox.take) === 1) return yield* Effect.never
+          }),
+        { label: "app/Sink" }
+      )
+      const send = (count: number, message = 0) =>
+        Effect.forEach(Array.from({ length: count }), () => Process.send(pid, message), { discard: true })
+      yield* send(100_000)
+      assert.deepStrictEqual(lines, [])
+      yield* send(1)
+      assert.deepStrictEqual(lines, [warning])
+      yield* send(10_000)
+      assert.deepStrictEqual(lines, [warning])
+      yield* send(1, 1)
+      yield* send(49_999)
+      // Takes all up to the one that says stop.
+      yield* Deferred.succeed(gate, undefined)
+      yield* Effect.repeat(settle, { until: () => Effect.map(accountOf(pid), ({ pending }) => pending < 50_000) })
+      yield* send(50_001)
+      assert.deepStrictEqual(lines, [warning])
+      yield* send(1)
+      assert.deepStrictEqual(lines, [warning, warning])
+      yield* Process.kill(pid)
+    }).pipe(Effect.provide(Layer.merge(TestKernel.layerUnfrozen, logged(lines))))
+  })
+
+  it.effect("says nothing if it has a bound: its senders are told", () => {
+    const lines: Array<string> = []
+    return Effect.gen(function* () {
+      const bound: Mailbox.Bound = { capacity: 100_010, policy: "dropNewest" }
+      const pid = yield* Process.spawn<never, never, never, number>(Effect.never, { mailbox: bound })
+      yield* Effect.forEach(Array.from({ length: 100_020 }), () => Process.send(pid, 0), { discard: true })
+      assert.deepStrictEqual(lines, [])
+      yield* Process.kill(pid)
+    }).pipe(Effect.provide(Layer.merge(TestKernel.layerUnfrozen, logged(lines))))
+  })
 })

@@ -23,6 +23,7 @@ const samples = (pid: Pid.Pid): ReadonlyArray<AnyError> => [
   new Otp.Topic.Overflow({ topic: "shop/sales", capacity: 1 }),
   new CallError.CallError({ server: "shop/Till", request: "open", reason: { _tag: "Timeout" }, started: "no" }),
   new Sys.NotAServer({ process: "shop/Shop" }),
+  new Sys.WrongState({ server: "shop/Till", refusal: "state.left: is missing" }),
   new Sys.ReplaceFailed({ cause: Cause.die("odd") }),
   new TaskError.TaskExit({ pid, reason: ExitReason.killed }),
   new TaskError.TaskTimeout({ timeout: Duration.seconds(1) }),

@@ -26,9 +26,9 @@ same<typeof ofTree, Effect.Effect<Sys.Status, CallError.CallError | Sys.NotAServ
 
 // A schema says what the state is.
 const typed = Sys.getState(shop, { schema: Schema.FiniteFromString })
-same<typeof typed, Effect.Effect<number, CallError.CallError | Schema.SchemaError>>(true)
+same<typeof typed, Effect.Effect<number, CallError.CallError | Sys.WrongState>>(true)
 const replaced = Sys.replaceState(shop, (count) => count + 1, { schema: Schema.Finite, timeout: "1 second" })
-same<typeof replaced, Effect.Effect<number, CallError.CallError | Sys.ReplaceFailed | Schema.SchemaError>>(true)
+same<typeof replaced, Effect.Effect<number, CallError.CallError | Sys.ReplaceFailed | Sys.WrongState>>(true)
 
 // @ts-expect-error nothing says what the state is
 Sys.replaceState(shop, (count: number) => count + 1)

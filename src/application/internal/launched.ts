@@ -14,6 +14,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { describe } from "../../values/describe.ts"
+import { ownKey } from "../../values/copies.ts"
 import { CurrentGroupLeader, GroupLeader } from "../../kernel/shared/groupLeader.ts"
 import { tellLeftOut } from "../../kernel/Kernel.ts"
 import { awaitEnd, shutdownAll } from "../../kernel/Shutdown.ts"
@@ -24,7 +25,7 @@ import { displayName } from "../../kernel/shared/displayName.ts"
 /** The application an effect runs in. @internal */
 export const CurrentApplication: Context.Reference<ApplicationState | undefined> = Context.Reference<
   ApplicationState | undefined
->("effect-otp/application/CurrentApplication", { defaultValue: () => undefined })
+>(ownKey("effect-otp/application/CurrentApplication"), { defaultValue: () => undefined })
 
 /** Its budget is over: `hung` names the processes that were still there. @internal */
 export interface Overdue {

@@ -25,6 +25,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import { ownKey } from "../../values/copies.ts"
 import { HandleTarget } from "../Handle.ts"
 import { childId } from "./displayName.ts"
 import * as Kernel from "../Kernel.ts"
@@ -176,7 +177,7 @@ export class LayerPlace implements Place {
  * @since 0.1.0
  */
 export const CurrentAdoption: Context.Reference<LayerPlace | undefined> = Context.Reference<LayerPlace | undefined>(
-  "effect-otp/kernel/CurrentAdoption",
+  ownKey("effect-otp/kernel/CurrentAdoption"),
   { defaultValue: () => undefined }
 )
 
@@ -191,7 +192,7 @@ export const CurrentAdoption: Context.Reference<LayerPlace | undefined> = Contex
  */
 export const SupervisedLayers: Context.Reference<SupervisedLayers | undefined> = Context.Reference<
   SupervisedLayers | undefined
->("effect-otp/kernel/SupervisedLayers", { defaultValue: () => undefined })
+>(ownKey("effect-otp/kernel/SupervisedLayers"), { defaultValue: () => undefined })
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ export const post = (record: ProcessRecord, envelope: Envelope, admit?: () => vo
   if (envelope.from?.wasKilled === true) return lose(record, envelope)
   const { bound, mailbox } = record
   if (bound !== undefined && mailbox.size >= bound.capacity) return overflow(record, envelope, admit)
-  mailbox.push(envelope)
+  mailbox.push(envelope, record)
   if (record.resume !== undefined) wake(record)
   return true
 }
@@ -71,7 +71,7 @@ const overflow = (record: ProcessRecord, envelope: Envelope, admit: (() => void)
 }
 
 const push = (record: ProcessRecord, envelope: Envelope): true => {
-  record.mailbox.push(envelope)
+  record.mailbox.push(envelope, record)
   if (record.resume !== undefined) wake(record)
   return true
 }

@@ -17,6 +17,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import { ownKey } from "../../values/copies.ts"
 import { printAs } from "../../values/printed.ts"
 import type { Pid } from "../Pid.ts"
 
@@ -97,7 +98,7 @@ export class GroupLeader {
  */
 export const CurrentGroupLeader: Context.Reference<GroupLeader | undefined> = Context.Reference<
   GroupLeader | undefined
->("effect-otp/kernel/CurrentGroupLeader", { defaultValue: () => undefined })
+>(ownKey("effect-otp/kernel/CurrentGroupLeader"), { defaultValue: () => undefined })
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 

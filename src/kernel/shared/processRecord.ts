@@ -18,11 +18,14 @@ import * as Equal from "effect/Equal"
 import type * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as Scope from "effect/Scope"
+import { ownKey } from "../../values/copies.ts"
+import { isInstance } from "../../values/describe.ts"
+import { refuseGiven } from "../../values/given.ts"
 import { guarded, type Guard } from "../../values/guard.ts"
 import { printAs } from "../../values/printed.ts"
 import { emptyTally, type Accounting, type Fate, type Tally } from "../Accounting.ts"
 import type * as ExitReason from "../ExitReason.ts"
-import { logThrown, type Crash, type CrashDetails } from "./reports.ts"
+import { logThrown, tellCrowded, type Crash, type CrashDetails } from "./reports.ts"
 import type { KernelState } from "./kernelState.ts"
 import type * as Relations from "../internal/relations.ts"
 import type { WaitOf } from "../internal/wait.ts"
@@ -104,7 +107,7 @@ export interface Belonging {
  * @category services
  * @since 0.1.0
  */
-export class Self extends Context.Service<Self, Pid.Pid>()("effect-otp/kernel/Self") {}
+export class Self extends Context.Service<Self, Pid.Pid>()(ownKey("effect-otp/kernel/Self")) {}
 
 /**
  * The process in whose name this fiber acts, if there is one.
@@ -119,6 +122,15 @@ export class Self extends Context.Service<Self, Pid.Pid>()("effect-otp/kernel/Se
  */
 export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined =>
   (Context.getOrUndefined(fiber.context, Self) as ProcessRecord | undefined)?.speaker
+
+/**
+ * The record behind a pid. `to` says who was given it: what is no pid of this copy of the library is refused with a
+ * `RangeError`. @internal
+ */
+export const checkedRecord = (to: string, pid: Pid.Pid, what = "a pid"): ProcessRecord => {
+  if (isInstance(pid, ProcessRecord)) return pid
+  return refuseGiven({ to, what, isForeign: Pid.isPid(pid) }, pid)
+}
 
 // ---- the kind -----------------------------------------------------------------------------------------------------
 
@@ -359,6 +371,11 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 
   disown(belonging: Belonging): void {
     if (this.belongings?.delete(belonging) === true && this.belongings.size === 0) this.belongings = undefined
+  }
+
+  /** Its mailbox has become very long. */
+  crowded(): void {
+    if (this.bound === undefined) tellCrowded(this)
   }
 
   /** Something that was told of its end has thrown. */

@@ -13,6 +13,7 @@ import type { CrashReport } from "../CrashReport.ts"
 import { settingsOf } from "../Display.ts"
 import * as Events from "../Events.ts"
 import { shownOf, type ExitReason } from "../ExitReason.ts"
+import { CROWD } from "../Mailbox.ts"
 import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import { isVisible, writeLine, type Line } from "./log.ts"
@@ -217,6 +218,17 @@ export const warn = (
 
 /** A line that says why a tree has ended holds a stack. */
 const MOST_OF_LINE = 12_000
+
+/** A mailbox without a bound has become very long. @internal */
+export const tellCrowded = (record: Known & Where): void => {
+  const name = displayName(record)
+  const why =
+    "It handles them more slowly than they come. A bound for the mailbox makes its senders wait, or fails them."
+  warn(record, `${name}: mailbox`, () => ({
+    text: `${name}: more than ${CROWD.toLocaleString("en")} messages wait in its mailbox. ${why}`,
+    fields: { pid: record.toString() }
+  }))
+}
 
 /** Tells what a listener to a death has thrown, an observer for example. @internal */
 export const logThrown = (process: Known & Where, error: unknown, context = process.context): void => {

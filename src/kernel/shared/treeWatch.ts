@@ -17,6 +17,7 @@
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import { ownKey } from "../../values/copies.ts"
 import * as ExitReason from "../ExitReason.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -62,4 +63,4 @@ export class TreeFailed extends Data.TaggedError("TreeFailed")<{
  */
 export const TreeWatch: Context.Reference<((end: TreeEnd) => void) | undefined> = Context.Reference<
   ((end: TreeEnd) => void) | undefined
->("effect-otp/kernel/TreeWatch", { defaultValue: () => undefined })
+>(ownKey("effect-otp/kernel/TreeWatch"), { defaultValue: () => undefined })

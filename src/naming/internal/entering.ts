@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Kernel from "../../kernel/Kernel.ts"
 import type { Pid } from "../../kernel/Pid.ts"
-import { NoProcess, recordOf, selfUnsafe } from "../../kernel/Process.ts"
-import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
+import { NoProcess, selfUnsafe } from "../../kernel/Process.ts"
+import { checkedRecord, type ProcessRecord } from "../../kernel/shared/processRecord.ts"
 
 /**
  * Enters a process in one step. A process that was killed enters nowhere: what it does by itself is discarded, for another
@@ -13,6 +13,7 @@ import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
  * @internal
  */
 export const entering = <E>(
+  to: string,
   pid: Pid | undefined,
   enter: (record: ProcessRecord) => Exit.Exit<void, E>
 ): Effect.Effect<void, E> =>
@@ -21,13 +22,14 @@ export const entering = <E>(
       const self = selfUnsafe(fiber)
       return self.isAlive ? enter(self) : Exit.void
     }
-    const record = recordOf(pid)
+    const record = checkedRecord(to, pid)
     const isHere = record.isAlive && record.kernel === Kernel.currentUnsafe(fiber)
     return isHere ? enter(record) : (Exit.fail(new NoProcess({ pid })) as Exit.Exit<never, never>)
   })
 
 /** The process that is given, or the one an effect runs in. @internal */
 export const withProcess = <A, E>(
+  to: string,
   pid: Pid | undefined,
   f: (record: ProcessRecord) => Exit.Exit<A, E>
-): Effect.Effect<A, E> => Effect.withFiber((fiber) => f(pid === undefined ? selfUnsafe(fiber) : recordOf(pid)))
+): Effect.Effect<A, E> => Effect.withFiber((fiber) => f(pid === undefined ? selfUnsafe(fiber) : checkedRecord(to, pid)))

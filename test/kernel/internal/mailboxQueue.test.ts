@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { cpuMillis } from "../../fixtures/cpu.ts"
 import { forAll } from "../../fixtures/property.ts"
-import { Mailbox } from "../../../src/kernel/Mailbox.ts"
+import { CROWD, Mailbox } from "../../../src/kernel/Mailbox.ts"
 
 interface Message {
   readonly n: number
@@ -114,5 +114,59 @@ describe("the queue of a mailbox", () => {
     for (let n = 0; n < 50_000; n++) mailbox.push({ n })
     while (mailbox.shift() !== undefined);
     assert.strictEqual(slotsOf(mailbox), 0)
+  })
+
+  it("tells its owner when it passes 100,000 messages, and again only after it was below half of that", () => {
+    let runs = 0
+    forAll(({ int, pick }) => {
+      // Each run moves half a million messages.
+      if (++runs % 250 !== 0) return
+      const mailbox = new Mailbox<Message>()
+      const owner = { told: 0, crowded: () => void owner.told++ }
+      let model: Array<Message> = []
+      let expected = 0
+      let isArmed = true
+      let n = 0
+      const check = () => {
+        if (isArmed && model.length > CROWD) {
+          expected++
+          isArmed = false
+        }
+        if (model.length < CROWD / 2) isArmed = true
+        assert.strictEqual(mailbox.size, model.length)
+        assert.strictEqual(owner.told, expected)
+      }
+      const push = (count: number) => {
+        for (let i = 0; i < count; i++) {
+          const message = { n: n++ }
+          model.push(message)
+          mailbox.push(message, owner)
+        }
+        check()
+      }
+      const shift = (count: number) => {
+        model = model.slice(count)
+        for (let i = 0; i < count; i++) mailbox.shift()
+        check()
+      }
+      const take = (count: number) => {
+        // Behind the first, which nobody takes.
+        model = [...model.slice(0, 1), ...model.slice(1 + count)]
+        const [first] = model
+        for (let i = 0; i < count; i++) mailbox.take((message) => message !== first)
+        check()
+      }
+      for (let step = 0; step < 5; step++) {
+        // To the numbers that matter, and to one more or less.
+        const goal = pick([CROWD, CROWD / 2, 0, 1500, CROWD + 40_000]) + int(3) - 1
+        const more = Math.max(goal, 0) - model.length
+        if (more >= 0) push(more)
+        else {
+          const few = step % 2 === 0 ? 0 : Math.min(-more, model.length - 1, 2000)
+          take(few)
+          shift(-more - few)
+        }
+      }
+    })
   })
 })

@@ -33,7 +33,7 @@ export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleT
   const proto: object = { [MessagesKey]: new Map(messages.map((message) => [message.tag, message])) }
   for (const message of messages) Object.defineProperty(proto, message.tag, methodOf(message))
   // A message may be called so, too: then that stays.
-  printAs(proto, (self) => `Client(${targetOf(self as Client).key})`)
+  printAs(proto, (self) => `Client(${(self as Client)[HandleTypeId].key})`)
   // A function, for its objects are a third of the size of those `Object.create` makes.
   const ClientOf = function (this: Record<string, unknown>, target: HandleTarget) {
     this[HandleTypeId] = target
@@ -49,7 +49,7 @@ const methodOf = (message: Message): PropertyDescriptor => {
     configurable: true,
     enumerable: true,
     get(this: Client) {
-      return method(message, targetOf(this))
+      return method(message, this[HandleTypeId] as unknown as HandleTarget)
     }
   }
 }
@@ -73,9 +73,10 @@ class CastRequest extends Request<void> {
   }
 
   run(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> {
-    const { tag, construct } = this.message
-    const envelope = new CastEnvelope(tag, construct(this.payload), senderOf(fiber).process, Travel.capture(fiber))
-    const record = receiver(this.target, fiber)
+    const { message, target } = this
+    const payload = message.construct(this.payload, target, fiber.context)
+    const envelope = new CastEnvelope(message.tag, payload, senderOf(fiber).process, Travel.capture(fiber))
+    const record = receiver(target, fiber)
     if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
     post(record, envelope)
     return Exit.void
@@ -95,11 +96,12 @@ export interface Cast {
 
 /** Casts in the step of a handler. @internal */
 export const castUnsafe = (from: ProcessRecord, to: Handle<unknown>, { payload, tag, travel }: Cast): void => {
+  const target = targetOf("context.cast", to)
   const message = (to as Client)[MessagesKey]?.get(tag)
-  const target = targetOf(to)
   if (message?.isCast !== true) throw new RangeError(`${target.displayName} has no cast "${tag}"`)
   const record = target.current ?? target.last ?? nobodyUnsafe(from.kernel, target.displayName)
-  post(record, new CastEnvelope(tag, message.construct(payload), from.speaker, travel))
+  const made = message.construct(payload, target, from.context)
+  post(record, new CastEnvelope(tag, made, from.speaker, travel))
 }
 
 /** @internal */
@@ -129,7 +131,7 @@ class CallRequest extends Request<unknown, unknown> {
       fiber,
       target,
       tag: message.tag,
-      payload: message.construct(this.payload),
+      payload: message.construct(this.payload, target, fiber.context),
       from: process,
       millis: timeoutMillis(options?.timeout ?? calls.timeout, process)
     }

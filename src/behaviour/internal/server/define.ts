@@ -6,6 +6,7 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Check from "../../../values/check.ts"
+import { thisCopy } from "../../../values/copies.ts"
 import { processLayer, targetIn, type Place } from "../../../kernel/shared/adoption.ts"
 import { type HandleTarget, type Handle } from "../../../kernel/Handle.ts"
 import { bound, type Bound } from "../../../kernel/Mailbox.ts"
@@ -40,6 +41,8 @@ export type ServerName = string | Claim
 
 /** How a supervisor starts one of many. @internal */
 export interface Launch {
+  /** Which copy of the library it is of. */
+  readonly copy: typeof thisCopy
   readonly id: string
   readonly client: (target: HandleTarget) => Handle<unknown>
   readonly start: (args: ReadonlyArray<unknown>, where: Where) => Effect.Effect<ProcessRecord, unknown>
@@ -69,6 +72,7 @@ const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
   const spec = specOf(parts, options)
   if (typeof options.name !== "function") checked(options.name)
   return {
+    copy: thisCopy,
     id: parts.id,
     client: parts.makeClient,
     start: (args, where) => {

@@ -1,6 +1,7 @@
 /** The server behind a key of a registry, looked up when it is used. */
 import * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
+import { thisCopy } from "../../../values/copies.ts"
 import { describe } from "../../../values/describe.ts"
 import type { HandleTarget, Waiter } from "../../../kernel/Handle.ts"
 import * as Kernel from "../../../kernel/Kernel.ts"
@@ -25,6 +26,10 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     this.key = via.name
     this.via = via
     this.parts = parts
+  }
+
+  get copy(): typeof thisCopy {
+    return thisCopy
   }
 
   get displayName(): string {

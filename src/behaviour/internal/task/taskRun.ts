@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import { showBy } from "../../../values/kinds.ts"
 import { printAs } from "../../../values/printed.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import type { Pid } from "../../../kernel/Pid.ts"
@@ -143,4 +144,8 @@ export const toResult = (outcome: Outcome): Result.Result<unknown, unknown> => {
   return Result.fail(outcome.cause.reasons.find(Cause.isFailReason)?.error)
 }
 
-printAs(TaskRun.prototype, ({ record }) => `Task(${record === undefined ? "not started" : record.toString()})`)
+const textOf = ({ record }: TaskRun): string => `Task(${record === undefined ? "not started" : record.toString()})`
+
+showBy<TaskRun>(TypeId, (_, task) => `[${textOf(task)}]`)
+
+printAs(TaskRun.prototype, textOf)

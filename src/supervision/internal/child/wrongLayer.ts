@@ -8,7 +8,7 @@ import { displayName } from "../../../kernel/shared/displayName.ts"
 /** A child's Layer has started no process. @internal */
 export const noProcess = (id: string, built: Context.Context<never>): string => {
   const what = `The Layer of child "${id}" started no process`
-  const [target] = Array.from(handlesOf(built).mapUnsafe.values(), (handle) => targetOf(handle))
+  const [target] = Array.from(handlesOf(built).mapUnsafe.values(), (handle) => targetOf("Supervisor.child", handle))
   if (target === undefined) {
     return `${what}: it is no server, worker or supervisor. Make it a Supervisor.resource`
   }

@@ -3,13 +3,14 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import { thisCopy } from "../../../values/copies.ts"
 import type { TaskRun } from "../../../behaviour/Task.ts"
 import type { Place } from "../../../kernel/shared/adoption.ts"
 import { TypeId as HandleTypeId } from "../../../kernel/Handle.ts"
 import { Kernel } from "../../../kernel/Kernel.ts"
 import type { Pid } from "../../../kernel/Pid.ts"
 import { Callers, environment, linkStartedUnsafe, recordOf, spawnIn } from "../../../kernel/Process.ts"
-import { currentUnsafe, Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { checkedRecord, currentUnsafe, Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import type { DynamicLaunch } from "./dynamicChild.ts"
 
@@ -77,7 +78,7 @@ const homes = new WeakMap<ProcessRecord, { readonly supervisor: ProcessRecord; r
 
 /** The key of a task under its supervisor, by the pid of any of its runs. @internal */
 export const keyOf = (pid: Pid, supervisor: ProcessRecord): string | undefined => {
-  const home = homes.get(recordOf(pid))
+  const home = homes.get(checkedRecord("TaskSupervisor.terminateChild", pid))
   return home?.supervisor === supervisor ? home.key : undefined
 }
 
@@ -90,6 +91,7 @@ const callersOf = (fiber: AnyFiber): ReadonlyArray<Pid> => {
 
 /** How a dynamic supervisor starts a job. @internal */
 export const taskLaunch = (id: string): DynamicLaunch => ({
+  copy: thisCopy,
   id,
   client: (target) => ({ [HandleTypeId]: target }),
   start: () => Effect.die(new Error(`${id} starts its tasks in one step`)),
