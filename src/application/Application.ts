@@ -104,7 +104,7 @@ export class StopTimeout extends Data.TaggedError("StopTimeout")<{
 }> {
   override get message() {
     const who = this.hung.length === 0 ? "a finalizer outside of all processes" : this.hung.join(", ")
-    return `Not stopped within ${Duration.format(this.within)}: ${who}`
+    return `The application did not stop within ${Duration.format(this.within)}. Still there: ${who}`
   }
 }
 

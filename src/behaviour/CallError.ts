@@ -58,7 +58,7 @@ export class CallError extends Data.TaggedError("CallError")<{
   readonly started: Started
 }> {
   override get message() {
-    const begun = this.started === "no" ? "it was not begun" : "it may have begun"
+    const begun = this.started === "no" ? "the call did not begin" : "the call may have begun"
     return `${this.server}.${this.request}: ${explain(this.reason)} (${begun})`
   }
 }
@@ -66,7 +66,7 @@ export class CallError extends Data.TaggedError("CallError")<{
 const explain = (reason: Reason): string => {
   switch (reason._tag) {
     case "Timeout":
-      return "no answer in time"
+      return "no answer within the timeout"
     case "NoProcess":
       return "the server is not running"
     case "ServerDown":

@@ -204,12 +204,13 @@ interface Named {
 export const messagesOf = (id: string, rpcs: ReadonlyArray<Any>): ReadonlyArray<Message> => {
   const seen = new Set<string>()
   return (rpcs as ReadonlyArray<Rpc.AnyWithProps>).map((rpc) => {
-    if (seen.has(rpc._tag)) throw new RangeError(`${id}: there are two messages "${rpc._tag}"`)
+    if (seen.has(rpc._tag)) throw new RangeError(`${id}: the protocol has two messages with the tag "${rpc._tag}"`)
     // A client with such a method would pass for a promise, or would have another prototype.
     if (rpc._tag === "then" || rpc._tag === "__proto__") {
-      throw new RangeError(`${id}: a message cannot be called "${rpc._tag}"`)
+      throw new RangeError(`${id}: a message cannot have the tag "${rpc._tag}"`)
     }
-    if (RpcSchema.isStreamSchema(rpc.successSchema)) throw new RangeError(`${id}: "${rpc._tag}" answers with a stream`)
+    if (RpcSchema.isStreamSchema(rpc.successSchema))
+      throw new RangeError(`${id}: the message "${rpc._tag}" answers with a stream, which a server cannot do`)
     seen.add(rpc._tag)
     return {
       tag: rpc._tag,

@@ -351,7 +351,8 @@ export const Service =
     const key = Context.Service<Self, Client<Ms[number]>>()(id)
     const messages = Protocol.messagesOf(id, protocol)
     const tags = messages.map(({ tag }) => tag)
-    if (tags.includes("onEnter")) throw new RangeError(`${id}: a message of a state machine cannot be called "onEnter"`)
+    if (tags.includes("onEnter"))
+      throw new RangeError(`${id}: a message of a state machine cannot have the tag "onEnter"`)
     const makeClient = clientMaker(messages)
     const untyped = (options: Omit<MachineOptions, "machine" | "tags"> & Parameters<typeof machineOf>[1]) => {
       const machine = machineOf(id, options)

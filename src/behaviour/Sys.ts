@@ -219,7 +219,7 @@ export interface TraceOptions extends CallOptions {
  */
 export class NotAServer extends Data.TaggedError("NotAServer")<{ readonly process: string }> {
   override get message() {
-    return `${this.process} is no server: it answers no system requests`
+    return `${this.process} is not a server, so it does not answer requests of Sys`
   }
 }
 
@@ -248,7 +248,7 @@ export class WrongState extends Data.TaggedError("WrongState")<{
  */
 export class ReplaceFailed extends Data.TaggedError("ReplaceFailed")<{ readonly cause: Cause.Cause<unknown> }> {
   override get message() {
-    return "The state was not replaced: the function that gives the next one failed"
+    return "The state was not replaced, because the given function threw"
   }
 }
 

@@ -20,7 +20,7 @@ import type { Pid } from "../kernel/Pid.ts"
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * A task has ended without an answer: it crashed, was killed or told to end, or ended itself.
+ * A task ended without an answer: it crashed, was killed or told to end, or ended itself.
  *
  * @category errors
  * @since 0.1.0
@@ -30,7 +30,7 @@ export class TaskExit extends Data.TaggedError("TaskExit")<{
   readonly reason: ExitReason.ExitReason
 }> {
   override get message() {
-    return `Task ${describe(this.pid)} has ended without an answer: ${ExitReason.outline(this.reason)}`
+    return `Task ${describe(this.pid)} ended without an answer: ${ExitReason.outline(this.reason)}`
   }
 }
 
@@ -42,6 +42,6 @@ export class TaskExit extends Data.TaggedError("TaskExit")<{
  */
 export class TaskTimeout extends Data.TaggedError("TaskTimeout")<{ readonly timeout: Duration.Duration }> {
   override get message() {
-    return `A task has not ended within ${describe(this.timeout)}`
+    return `A task took longer than ${describe(this.timeout)}`
   }
 }

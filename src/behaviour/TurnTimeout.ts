@@ -33,6 +33,6 @@ export class TurnTimeout extends Data.TaggedError("TurnTimeout")<{
   readonly timeout: Duration.Duration
 }> {
   override get message() {
-    return `${this.server}.${this.request}: the turn was not over within ${Duration.format(this.timeout)}`
+    return `${this.server}.${this.request}: the turn took longer than ${Duration.format(this.timeout)}`
   }
 }

@@ -171,7 +171,7 @@ export class AlreadyRegistered extends Data.TaggedError("AlreadyRegistered")<{
   readonly pid: Pid
 }> {
   override get message() {
-    return `${this.registry}(${format(this.key)}) is registered by ${describe(this.pid)}`
+    return `${this.registry}(${format(this.key)}) is already registered by ${describe(this.pid)}`
   }
 }
 

@@ -122,7 +122,7 @@ type Failure<P extends Policy> = P extends "fail" ? Overflow : never
  */
 export class Overflow extends Data.TaggedError("Overflow")<{ readonly topic: string; readonly capacity: number }> {
   override get message() {
-    return `More than ${this.capacity} messages of ${this.topic} waited for a stream`
+    return `A stream of ${this.topic} was too slow: more than ${this.capacity} messages waited for it`
   }
 }
 

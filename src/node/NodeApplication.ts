@@ -85,7 +85,7 @@ export const runMain = <ROut, E>(layer: Layer.Layer<ROut, E>, options?: Applicat
     const { over, stop } = yield* Application.launch(layer, options)
     const end = yield* Effect.exit(Effect.raceFirst(over, Deferred.await(stopRequested)))
     // At once: what it ended of must not be lost when stopping hangs as well.
-    if (Exit.isFailure(end)) yield* complain("The application has failed:", end.cause)
+    if (Exit.isFailure(end)) yield* complain("The application failed:", end.cause)
     stopping = true
     yield* Effect.catchCause(stop, (cause) => complain("The application did not stop in order:", cause))
   })
@@ -97,7 +97,7 @@ export const runMain = <ROut, E>(layer: Layer.Layer<ROut, E>, options?: Applicat
   process.on("SIGTERM", onSignal)
   process.on("SIGINT", onSignal)
   process.on("uncaughtException", (error) => {
-    Effect.runFork(complain("Uncaught:", Cause.die(error)))
+    Effect.runFork(complain("An error was not caught:", Cause.die(error)))
     requestStop()
   })
 

@@ -186,7 +186,7 @@ export class ChildAlreadyStarted extends Data.TaggedError("ChildAlreadyStarted")
  */
 export class MaxChildren extends Data.TaggedError("MaxChildren")<{ readonly maxChildren: number }> {
   override get message() {
-    return `There are ${this.maxChildren} children already, no more are allowed`
+    return `The supervisor already has ${this.maxChildren} children, which is its maximum`
   }
 }
 

@@ -151,7 +151,7 @@ export class ChildNotFound extends Data.TaggedError("ChildNotFound")<{ readonly 
  */
 export class ChildRunning extends Data.TaggedError("ChildRunning")<{ readonly id: string }> {
   override get message() {
-    return `Child "${this.id}" runs already`
+    return `Child "${this.id}" is already running`
   }
 }
 
@@ -163,7 +163,7 @@ export class ChildRunning extends Data.TaggedError("ChildRunning")<{ readonly id
  */
 export class ChildRestarting extends Data.TaggedError("ChildRestarting")<{ readonly id: string }> {
   override get message() {
-    return `Child "${this.id}" is being restarted already`
+    return `Child "${this.id}" is already being restarted`
   }
 }
 
@@ -265,7 +265,7 @@ export const startAnswer = (
     case "StartFailed":
       return Exit.fail(new StartFailed({ id, error: errorOf(result.exit.reason) }))
     case "StartInterrupted":
-      return Exit.fail(new StartFailed({ id, error: new Error("it was told to stop meanwhile") }))
+      return Exit.fail(new StartFailed({ id, error: new Error("it was told to stop before it was up") }))
     case "Done":
       return Exit.void
   }

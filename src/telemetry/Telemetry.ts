@@ -181,7 +181,7 @@ export class AlreadyAttached extends Schema.TaggedError<AlreadyAttached>("effect
   { id: Schema.String }
 ) {
   override get message() {
-    return `A telemetry handler "${this.id}" is attached already`
+    return `A telemetry handler with the id "${this.id}" is already attached`
   }
 }
 
@@ -195,7 +195,7 @@ export class NotAttached extends Schema.TaggedError<NotAttached>("effect-otp/tel
   id: Schema.String
 }) {
   override get message() {
-    return `No telemetry handler "${this.id}" is attached`
+    return `No telemetry handler has the id "${this.id}"`
   }
 }
 

@@ -104,9 +104,9 @@ export class Stuck extends Schema.TaggedError<Stuck>("effect-otp/testing/SeededS
   override get message() {
     switch (this.reason) {
       case "deadlock":
-        return `Nothing is ready after ${this.tasks} tasks, and the effect has not ended: it waits for what nobody does`
+        return `Deadlock after ${this.tasks} tasks: no task is ready, and the effect has not ended`
       case "asleep":
-        return `Nothing is ready after ${this.tasks} tasks but ${this.sleeping} sleeping fibers: nobody adjusts the clock`
+        return `After ${this.tasks} tasks, only ${this.sleeping} sleeping fibers are left, and nothing moves the clock`
       case "endless":
         return `The effect has not ended after ${this.tasks} tasks`
     }
@@ -125,7 +125,7 @@ export class SeedFailed extends Data.TaggedError("SeedFailed")<{
   readonly cause: unknown
 }> {
   override get message() {
-    return `Seed ${this.seed} fails (replay it with runSeed): ${Cause.pretty(this.failure)}`
+    return `Seed ${this.seed} failed (replay it with runSeed): ${Cause.pretty(this.failure)}`
   }
 }
 

@@ -65,7 +65,7 @@ export const make = <I, S extends Stable["Service"]>(key: Context.Key<I, S>, met
     get: (target, name) =>
       name in target || typeof name === "symbol" || asked.has(name)
         ? Reflect.get(target, name)
-        : () => Effect.die(new Error(`${key.key}: the test double has no "${name}"`))
+        : () => Effect.die(new Error(`${key.key}: the test double has no method "${name}"`))
   }) as unknown as S
 }
 

@@ -110,10 +110,10 @@ export class Leaked extends Data.TaggedError("Leaked")<{
     const lines = [
       ...this.processes.map(describe),
       ...this.names.map((name) => `name "${name}"`),
-      ...(this.timers > 0 ? [`${count(this.timers, "timer")} still to fire`] : []),
-      ...(this.missing !== 0 ? [`${count(this.missing, "message")} without a fate`] : [])
+      ...(this.timers > 0 ? [`${count(this.timers, "timer")} that did not fire`] : []),
+      ...(this.missing !== 0 ? [`${count(this.missing, "message")} that nobody handled or refused`] : [])
     ]
-    return ["The test has left behind:", ...lines].join("\n  - ")
+    return ["The test left behind:", ...lines].join("\n  - ")
   }
 }
 
@@ -295,7 +295,7 @@ export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
  * const exit = await Effect.runPromiseExit(Effect.provide(test, TestKernel.layer))
  * const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
  * error instanceof TestKernel.Leaked && error.message
- * // => "The test has left behind:\n  - poller <0.1>, running"
+ * // => "The test left behind:\n  - poller <0.1>, running"
  * ```
  *
  * @category layers

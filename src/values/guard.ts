@@ -49,5 +49,5 @@ export const callGuarded = <A>(f: (value: A) => void, value: A, guard: Guard): v
 export const synchronous = <A>(value: A): A => {
   if (!isPromise(value)) return value
   value.then(undefined, () => {})
-  throw new TypeError("It gave a promise")
+  throw new TypeError("The function returned a promise, and nobody waits for it")
 }

@@ -103,7 +103,7 @@ describe("a start", () => {
     "that is interrupted from inside is a defect that says so",
     Effect.gen(function* () {
       const exit = yield* Effect.exit(Application.run(Layer.effectDiscard(Effect.interrupt)))
-      const message = "The start of the application was interrupted from inside: nobody asked it to stop"
+      const message = "Something inside the application interrupted its start, although nobody asked it to stop"
       assert.deepStrictEqual(exit, Exit.die(new Error(message)))
     }),
     20

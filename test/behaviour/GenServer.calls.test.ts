@@ -316,7 +316,7 @@ describe("call", () => {
       yield* later(1)
       assert.strictEqual(
         String((yield* Fiber.join(calling)).message),
-        "test/Puppet.call: no answer in time (it may have begun)"
+        "test/Puppet.call: no answer within the timeout (the call may have begun)"
       )
       yield* Deferred.succeed(gate, undefined)
     })
@@ -540,7 +540,7 @@ describe("cycles", () => {
 describe("payloads", () => {
   it("protocols that no server can have are refused", () => {
     const twice = [GenServer.cast("a"), GenServer.cast("a")] as const
-    assert.throws(() => GenServer.Service<never>()("test/Twice", twice), RangeError, /two messages "a"/)
+    assert.throws(() => GenServer.Service<never>()("test/Twice", twice), RangeError, /two messages with the tag "a"/)
     assert.throws(() => GenServer.Service<never>()("test/Then", [GenServer.cast("then")]), RangeError, /"then"/)
   })
 })

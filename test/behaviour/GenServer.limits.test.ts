@@ -184,7 +184,7 @@ describe("turnTimeout", () => {
       assert.strictEqual(reports.length, 1)
       assert.strictEqual((reports[0]!.message as { readonly _tag: string })._tag, "call")
       assert.deepStrictEqual(yield* fates, { accepted: 3, handled: 1, failed: 1, returned: 1 })
-      assert.match(ExitReason.format(reason), /TurnTimeout: test\/Puppet\.call: the turn was not over within 1s/)
+      assert.match(ExitReason.format(reason), /TurnTimeout: test\/Puppet\.call: the turn took longer than 1s/)
     })
   )
 

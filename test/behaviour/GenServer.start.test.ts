@@ -278,7 +278,7 @@ describe("start", () => {
         assert.isTrue(Exit.hasDies(exit) && !Exit.hasInterrupts(exit), String(exit))
         assert.match(
           String(Exit.isFailure(exit) && Cause.squash(exit.cause)),
-          /test\/Puppet ended before its init was through: Killed/
+          /test\/Puppet ended before its init had succeeded: Killed/
         )
         yield* nobody
       })

@@ -616,7 +616,7 @@ describe("info", () => {
         }),
         Logger.layer([logger])
       )
-      assert.deepStrictEqual(lines, ["Warn test/Puppet has no handler for info messages"])
+      assert.deepStrictEqual(lines, ["Warn test/Puppet has no info handler, so it ignored a message"])
       assert.deepStrictEqual(yield* fates, { accepted: 3, handled: 3 })
     })
   )

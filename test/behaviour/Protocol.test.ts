@@ -183,7 +183,7 @@ describe("protocols", () => {
 
   it("that no server can have are refused where they are written", () => {
     const stream = Rpc.make("watch", { success: Schema.Finite, stream: true })
-    assert.throws(service(GenServer.cast("a"), Rpc.make("a")), RangeError, /two messages "a"/)
+    assert.throws(service(GenServer.cast("a"), Rpc.make("a")), RangeError, /two messages with the tag "a"/)
     assert.throws(service(GenServer.cast("then")), RangeError, /"then"/)
     assert.throws(service(GenServer.cast("__proto__")), RangeError, /"__proto__"/)
     assert.throws(service(stream), RangeError, /stream/)

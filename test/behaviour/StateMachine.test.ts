@@ -125,8 +125,14 @@ describe("ends", () => {
           const { reason } = error.reason
           return String(reason._tag === "Crash" ? Cause.squash(reason.cause) : reason._tag)
         })
-      assert.include(yield* why(() => "nonsense" as never), "A answers call with no transition")
-      assert.include(yield* why(() => keep([insert({ _tag: "Nobody" } as never)])), "A has no handler for Nobody")
+      assert.include(
+        yield* why(() => "nonsense" as never),
+        "the handler of A for call did not answer with a transition"
+      )
+      assert.include(
+        yield* why(() => keep([insert({ _tag: "Nobody" } as never)])),
+        "the state A has no handler for Nobody"
+      )
       assert.include(
         yield* why(() => keep([stateTimeout(-1, noting([], "never"))])),
         "A timeout must be a duration of 0 or more, not -1"
@@ -622,7 +628,10 @@ describe("onEnter", () => {
       const error = yield* Effect.flip(fickle.call(go("B", reply("never"))))
       assert.instanceOf(error, CallError.CallError)
       const { reason } = error
-      assert.include(reason._tag === "ServerDown" ? ExitReason.format(reason.reason) : reason._tag, "cannot be left")
+      assert.include(
+        reason._tag === "ServerDown" ? ExitReason.format(reason.reason) : reason._tag,
+        "cannot leave or repeat the state"
+      )
     })
   )
 

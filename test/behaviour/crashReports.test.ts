@@ -374,7 +374,7 @@ describe("what travels of a crash", () => {
         JSON.stringify(ExitReason.shutdown({ reason: ExitReason.defect(boom) }))
       ]
       for (const text of encoded) assert.notInclude(text, SECRET)
-      assert.strictEqual(error.message, "test/Vault.open: the server ended: Crash (it may have begun)")
+      assert.strictEqual(error.message, "test/Vault.open: the server ended: Crash (the call may have begun)")
       // Who is here learns all of it.
       const { reason } = error
       if (reason._tag !== "ServerDown" || reason.reason._tag !== "Crash") return assert.fail("no crash")

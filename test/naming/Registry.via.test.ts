@@ -272,7 +272,7 @@ describe("a client through a key", () => {
         const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
         assert.match(
           String(error),
-          new RegExp(`RangeError: test/rooms\\("${name}"\\) is <0\\.\\d+>, which is no test/Room`)
+          new RegExp(`RangeError: test/rooms\\("${name}"\\) belongs to <0\\.\\d+>, which is not a server of test/Room`)
         )
       }
       assert.strictEqual((yield* Kernel.counts).processes, 2)
@@ -289,7 +289,10 @@ describe("a client through a key", () => {
       yield* settle
       assert.deepStrictEqual(yield* Effect.exit(Registry.registerFor(Rooms, plain, "attic")), Exit.void)
       for (const exit of yield* Effect.forEach(asked, Fiber.join)) {
-        assert.match(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), /RangeError: .* which is no test\/Room/)
+        assert.match(
+          String(Exit.isFailure(exit) && Cause.squash(exit.cause)),
+          /RangeError: .* which is not a server of test\/Room/
+        )
       }
       yield* Process.kill(plain)
     })

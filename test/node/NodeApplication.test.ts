@@ -64,7 +64,7 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
   it("stopping past the budget exits 1 and names who hung", async () => {
     const { code, stdout, stderr } = await run("hang", onReady("SIGTERM"))
     assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: ["ready", "draining"] })
-    assert.match(stderr, /StopTimeout: Not stopped within 200ms: .*main <0\.\d+>/)
+    assert.match(stderr, /StopTimeout: The application did not stop within 200ms. Still there: .*main <0\.\d+>/)
   })
 
   it("a tree that ends on purpose exits 0", async () => {
@@ -81,7 +81,7 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
   it("a start that fails exits 1 with its whole cause on stderr, once", async () => {
     const { code, stdout, stderr } = await run("bad-start", none)
     assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: [] })
-    assert.match(stderr, /FATAL .*The application has failed: PortTaken: the port is taken\n/)
+    assert.match(stderr, /FATAL .*The application failed: PortTaken: the port is taken\n/)
     assert.strictEqual(stderr.split("EADDRINUSE: address already in use").length, 2, stderr)
     assert.strictEqual(stderr.split("FATAL").length, 2, stderr)
   })
@@ -89,7 +89,7 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
   it("a start that is interrupted from inside exits 1 and says so on stderr", async () => {
     const { code, stdout, stderr } = await run("interrupted-start", none)
     assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: [] })
-    assert.include(stderr, "The start of the application was interrupted from inside: nobody asked it to stop")
+    assert.include(stderr, "Something inside the application interrupted its start, although nobody asked it to stop")
   })
 
   it("a tree that gives up while later layers are built exits 1 with the reason on stderr", async () => {
@@ -103,19 +103,19 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
       if (line === "starting") kill("SIGTERM")
     })
     assert.strictEqual(code, 1)
-    assert.match(stderr, /StopTimeout: Not stopped within 200ms: .*main <0\.\d+>/)
+    assert.match(stderr, /StopTimeout: The application did not stop within 200ms. Still there: .*main <0\.\d+>/)
   })
 
   it("a throw in a raw callback is an orderly stop with exit code 1", async () => {
     const { code, stdout, stderr } = await run("uncaught", none)
     assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: ["ready", "draining", "released"] })
-    assert.include(stderr, "Uncaught: Error: thrown in a raw callback")
+    assert.include(stderr, "An error was not caught: Error: thrown in a raw callback")
   })
 
   it("a rejection nobody handles is an orderly stop with exit code 1", async () => {
     const { code, stdout, stderr } = await run("rejection", none)
     assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: ["ready", "draining", "released"] })
-    assert.include(stderr, "Uncaught: Error: rejected by nobody")
+    assert.include(stderr, "An error was not caught: Error: rejected by nobody")
   })
 })
 
@@ -123,6 +123,6 @@ describe("Layer.launch under Effect's own runMain", { timeout: 60_000 }, () => {
   it("exits 1 with the reason in the log when its tree gives up", async () => {
     const { code, stdout } = await run("launch", none)
     assert.strictEqual(code, 1)
-    assert.include(stdout.join("\n"), "The supervision tree test/Launched has ended: Shutdown: test/Launched gave up")
+    assert.include(stdout.join("\n"), "The supervision tree test/Launched ended: Shutdown: test/Launched gave up")
   })
 })

@@ -180,7 +180,7 @@ const actor = (kids: Handle, witness: Witness, requests: Requests) =>
 /** A defect that is not one of the child's own. */
 const isForeign = (cause: Cause.Cause<unknown>): boolean => {
   const defect = Cause.hasDies(cause) ? Cause.squash(cause) : "die"
-  return defect !== "die" && !String(defect).includes("ended before its init was through")
+  return defect !== "die" && !String(defect).includes("ended before its init had succeeded")
 }
 
 const isCrash = (reason: ExitReason.ExitReason): boolean =>

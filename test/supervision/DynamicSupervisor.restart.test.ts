@@ -695,7 +695,7 @@ describe("giving up", () => {
       yield* journal.expectAll("+a1", "+b1", "-a1", "-b1")
       const fatal = lines.filter(({ level }) => level === "Fatal")
       assert.lengthOf(fatal, 1)
-      assert.include(fatal[0]!.message, "The supervision tree test/Kids has ended: Shutdown: test/Kids gave up on a")
+      assert.include(fatal[0]!.message, "The supervision tree test/Kids ended: Shutdown: test/Kids gave up on a")
       // Its own handle, and those of all its children.
       assert.strictEqual((yield* Effect.flip(start("c")))._tag, "SupervisorDown")
       assert.deepStrictEqual(yield* kids.whichChildren, [])

@@ -203,7 +203,7 @@ describe("a stop", () => {
         lines.map(({ message }) => message),
         [
           "test/Kids: child test/Kid(z) did not end within its shutdown limit and was killed (stop)",
-          "test/Kids: child test/Kid(z) has not ended within its shutdown limit"
+          "test/Kids: child test/Kid(z) did not end within its shutdown limit"
         ]
       )
       assert.strictEqual((yield* Kernel.counts).zombies, 1)

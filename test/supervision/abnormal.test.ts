@@ -245,7 +245,7 @@ describe("the name of a child", () => {
           "app/Worker(tenant-42)",
           "app/Worker(tenant-42)",
           ["Error app/Worker(tenant-42) crashed"],
-          "app/Worker(tenant-42).name: the server is not running (it was not begun)"
+          "app/Worker(tenant-42).name: the server is not running (the call did not begin)"
         ]
       )
     })

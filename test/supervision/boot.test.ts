@@ -229,7 +229,11 @@ describe("options", () => {
     Supervisor.Service()("test/Sup", { strategy: "oneForOne", children, ...options })
 
   it("#128 an id that is used twice is refused where the supervisor is defined", () => {
-    assert.throws(() => define([worker("a"), worker("b"), worker("a")]), RangeError, `child "a" is used twice`)
+    assert.throws(
+      () => define([worker("a"), worker("b"), worker("a")]),
+      RangeError,
+      `child "a" has the id of another child`
+    )
   })
 
   for (const max of [-1, 1.5, Number.NaN, Infinity]) {

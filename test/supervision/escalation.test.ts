@@ -183,7 +183,7 @@ describe("escalation", () => {
         "Error test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
           "test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom",
         "Error test/c crashed",
-        "Fatal The supervision tree test/Top has ended: Shutdown: " +
+        "Fatal The supervision tree test/Top ended: Shutdown: " +
           "test/Top gave up on middle after 1 failure (intensity): Shutdown: " +
           "test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
           "test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom"
@@ -272,7 +272,7 @@ describe("the root", () => {
             {
               level: "Fatal",
               message:
-                "The supervision tree test/Top has ended: Shutdown: test/Top gave up on b after 1 failure (intensity): Killed"
+                "The supervision tree test/Top ended: Shutdown: test/Top gave up on b after 1 failure (intensity): Killed"
             }
           ]
         )
@@ -433,7 +433,7 @@ describe("autoShutdown", () => {
             lines.filter(({ level }) => level !== "Error"),
             [
               ...(how === "is killed" ? [{ level: "Warn", message: "test/Sup: child b was killed (stop all)" }] : []),
-              { level: "Info", message: "The supervision tree test/Sup has ended: Shutdown: AutoShutdown" }
+              { level: "Info", message: "The supervision tree test/Sup ended: Shutdown: AutoShutdown" }
             ]
           )
         })

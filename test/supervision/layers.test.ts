@@ -165,7 +165,7 @@ describe("the same server outside of the supervisor", () => {
       const defect = defectOf(yield* Effect.exit(run(Sup.layer.pipe(Layer.provideMerge(layer)))))
       assert.include(defect, `"the account"`)
       assert.include(defect, "started no process")
-      assert.include(defect, "test/a runs already")
+      assert.include(defect, "test/a already runs")
       assert.include(defect, "provided elsewhere")
       assert.include(defect, "Layer.fresh")
       yield* journal.expect("+db1", "a has db1", "+a1", "-a1", "-db1")
@@ -447,7 +447,7 @@ describe("several supervisors", () => {
       }) {}
       const defect = defectOf(yield* Effect.exit(run(Roof.layer)))
       assert.include(defect, `"the child"`)
-      assert.include(defect, "test/a is supervised already, by test/One")
+      assert.include(defect, "test/a is already supervised by test/One")
       yield* journal.expect("+a1", "-a1")
     })
   )

@@ -538,7 +538,7 @@ describe("restartChild", () => {
       yield* pass("2 seconds")
       assert.deepStrictEqual(yield* stopping, Exit.void)
       const error = yield* Effect.flip(sup.restartChild("a"))
-      assert.include(error.message, "has not ended within its shutdown limit")
+      assert.include(error.message, "did not end within its shutdown limit")
       yield* pass("1 minute")
       yield* journal.expect("+a1", "-a1")
       stubborn = Effect.void

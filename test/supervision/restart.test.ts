@@ -258,7 +258,7 @@ describe("delays", () => {
       assert.strictEqual((yield* limitOf(supervisor)).policy, "schedule")
       assert.include(
         lines.map(({ message }) => message),
-        "A restart schedule died"
+        "A restart schedule failed with a defect"
       )
     })
   )

@@ -77,7 +77,7 @@ describe("attach", () => {
         yield* Effect.exit(Telemetry.detach("two")),
         Exit.fail(new Telemetry.NotAttached({ id: "two" }))
       )
-      assert.strictEqual(new Telemetry.NotAttached({ id: "two" }).message, 'No telemetry handler "two" is attached')
+      assert.strictEqual(new Telemetry.NotAttached({ id: "two" }).message, 'No telemetry handler has the id "two"')
     })
   )
 
@@ -231,7 +231,7 @@ describe("a failing handler", () => {
       })
       yield* sell(1).pipe(Effect.provide(Logger.layer([logger])))
       assert.deepStrictEqual(lines, [
-        'Error: Telemetry handler "broken" failed on "test.item.sold" and is detached: Error: no'
+        'Error: Telemetry handler "broken" failed on "test.item.sold" and was detached: Error: no'
       ])
     })
   )

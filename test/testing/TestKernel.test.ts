@@ -95,7 +95,7 @@ describe("a leak fails the test, by name", () => {
           yield* Process.send(pid, "b")
         })
       )
-      assert.strictEqual(error.message, "The test has left behind:\n  - poller <0.1>, running, with 2 messages")
+      assert.strictEqual(error.message, "The test left behind:\n  - poller <0.1>, running, with 2 messages")
       const [process] = error.processes
       assert.deepStrictEqual([process?.label, process?.status, process?.pending], ["poller", "running", 2])
     })
@@ -104,7 +104,7 @@ describe("a leak fails the test, by name", () => {
   it.effect("one without a label by its pid", () =>
     Effect.gen(function* () {
       const error = yield* blame(Process.spawn(Effect.never))
-      assert.strictEqual(error.message, "The test has left behind:\n  - <0.1>, running")
+      assert.strictEqual(error.message, "The test left behind:\n  - <0.1>, running")
     })
   )
 
@@ -113,10 +113,7 @@ describe("a leak fails the test, by name", () => {
       const error = yield* blame(
         Effect.flatMap(Process.spawn(Effect.never), (pid) => Name.register(Name.make("test/clock"), pid))
       )
-      assert.strictEqual(
-        error.message,
-        'The test has left behind:\n  - test/clock <0.1>, running\n  - name "test/clock"'
-      )
+      assert.strictEqual(error.message, 'The test left behind:\n  - test/clock <0.1>, running\n  - name "test/clock"')
       assert.deepStrictEqual(error.names, ["test/clock"])
     })
   )
@@ -131,7 +128,7 @@ describe("a leak fails the test, by name", () => {
           yield* Process.kill(pid)
         })
       )
-      assert.strictEqual(error.message, "The test has left behind:\n  - stuck <0.1>, zombie (Killed)")
+      assert.strictEqual(error.message, "The test left behind:\n  - stuck <0.1>, zombie (Killed)")
       yield* Deferred.succeed(gate, undefined)
     })
   )
@@ -151,7 +148,7 @@ describe("a leak fails the test, by name", () => {
           yield* Process.exit(pid, ExitReason.shutdown())
         })
       )
-      assert.strictEqual(error.message, "The test has left behind:\n  - slow <0.1>, exiting (Shutdown)")
+      assert.strictEqual(error.message, "The test left behind:\n  - slow <0.1>, exiting (Shutdown)")
       yield* TestClock.adjust("1 hour")
     })
   )
@@ -164,7 +161,7 @@ describe("a leak fails the test, by name", () => {
           yield* Timer.sendEvery(Name.make<string>("test/nobody"), "tick", "1 hour")
         })
       )
-      assert.strictEqual(error.message, "The test has left behind:\n  - 2 timers still to fire")
+      assert.strictEqual(error.message, "The test left behind:\n  - 2 timers that did not fire")
     })
   )
 
@@ -178,7 +175,7 @@ describe("a leak fails the test, by name", () => {
           yield* Process.kill(pid)
         })
       )
-      assert.strictEqual(error.message, "The test has left behind:\n  - 2 messages without a fate")
+      assert.strictEqual(error.message, "The test left behind:\n  - 2 messages that nobody handled or refused")
     })
   )
 
@@ -492,7 +489,7 @@ describe("a test double", () => {
       assert.strictEqual(yield* double.next(), 17)
       const exit = yield* Effect.exit(double.crash())
       const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
-      assert.strictEqual(String(error), `Error: test/Fragile: the test double has no "crash"`)
+      assert.strictEqual(String(error), `Error: test/Fragile: the test double has no method "crash"`)
       assert.strictEqual(
         yield* Effect.provide(
           Fragile.use((fragile) => fragile.next()),
@@ -535,7 +532,7 @@ describe("a test double", () => {
       assert.strictEqual(yield* reader.seen(), 3)
       const exit = yield* Effect.exit(TestKernel.startSupervised(double))
       const error = Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : ""
-      assert.include(error, "A test double goes where test/Counter is needed")
+      assert.include(error, "Provide a test double where test/Counter is needed")
     }).pipe(Effect.provide(Layer.provideMerge(TestKernel.layer, Logger.layer([]))))
   )
 })

@@ -181,4 +181,4 @@ export class Launched<ROut, E> {
 export const failIfFailed = (end: TreeEnd): Effect.Effect<void, TreeFailed> =>
   end.failed ? Effect.fail(new TreeFailed(end)) : Effect.void
 
-const interruptedInside = "The start of the application was interrupted from inside: nobody asked it to stop"
+const interruptedInside = "Something inside the application interrupted its start, although nobody asked it to stop"

@@ -29,7 +29,10 @@ export class ApplicationState {
     const due = this.hooks.filter((hook) => hook.step === step).toReversed()
     return Effect.forEach(
       due,
-      (hook) => Effect.catchCause(hook.effect, (cause) => Effect.logError(`${step} failed`, renderCause(cause))),
+      (hook) =>
+        Effect.catchCause(hook.effect, (cause) =>
+          Effect.logError(`An effect of Application.beforeStop("${step}") failed`, renderCause(cause))
+        ),
       {
         discard: true
       }

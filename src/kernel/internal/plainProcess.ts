@@ -111,4 +111,5 @@ const park = (record: ProcessRecord, seen: number): Effect.Effect<void> =>
     })
   })
 
-const twoReceivers = (process: ProcessRecord) => `Two fibers receive from the inbox of ${describe(process)}`
+const twoReceivers = (process: ProcessRecord) =>
+  `Two fibers receive from the inbox of ${describe(process)} at the same time`

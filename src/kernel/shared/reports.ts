@@ -233,7 +233,7 @@ export const tellCrowded = (record: Known & Where): void => {
 /** Tells what a listener to a death has thrown, an observer for example. @internal */
 export const logThrown = (process: Known & Where, error: unknown, context = process.context): void => {
   const name = displayName(process)
-  const text = () => `${name} has ended, and something that was told of it threw: ${describe(error)}`
+  const text = () => `${name} has ended. A listener that was told of it threw an error: ${describe(error)}`
   warn({ kernel: process.kernel, context }, `${name}: listener`, () => ({ text: text() }), "Error")
 }
 

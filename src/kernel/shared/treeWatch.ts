@@ -49,7 +49,7 @@ export class TreeFailed extends Data.TaggedError("TreeFailed")<{
   readonly reason: ExitReason.ExitReason
 }> {
   override get message() {
-    return `The supervision tree ${this.supervisor} has ended: ${ExitReason.format(this.reason)}`
+    return `The supervision tree ${this.supervisor} ended: ${ExitReason.format(this.reason)}`
   }
 }
 

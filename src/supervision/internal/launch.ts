@@ -155,4 +155,4 @@ const failure = (record: SupervisorProcess): Exit.Exit<never, unknown> => {
   return Exit.failCause(bootFailure)
 }
 
-const notByItself = "the start of a child was interrupted, and not by its supervisor"
+const notByItself = "something other than the supervisor interrupted the start of a child"

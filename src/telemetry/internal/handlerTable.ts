@@ -63,7 +63,7 @@ export const declare = (name: string): Event => {
   const known = declaredByName.get(name)
   if (known !== undefined) return known
   if (typeof name !== "string" || !/^[a-zA-Z]\w*(\.[a-zA-Z]\w*)*$/.test(name)) {
-    refuse("The name of a telemetry event", "words with a dot between them", name)
+    refuse("The name of a telemetry event", "words separated by dots", name)
   }
   const made = Object.freeze({ [TypeId]: {}, name, index: declaredByName.size })
   declaredByName.set(name, made)
@@ -142,7 +142,7 @@ const failed = (
   const eventName = execution.event.name
   Effect.runForkWith(context)(
     Effect.logError(
-      `Telemetry handler "${id}" failed on "${eventName}" and is detached`,
+      `Telemetry handler "${id}" failed on "${eventName}" and was detached`,
       renderCause(Cause.die(reason))
     )
   )

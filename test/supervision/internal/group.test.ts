@@ -781,7 +781,7 @@ describe("validate", () => {
     assert.throws(
       () => validate(options({ members: [permanent("a"), resource("a")] })),
       RangeError,
-      `"a" is used twice`
+      `"a" has the id of another child`
     )
   })
 

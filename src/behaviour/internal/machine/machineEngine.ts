@@ -108,7 +108,7 @@ export const handle = (machine: Machine, before: Running, event: Event): Decisio
   const running = Timers.without(before, Transitions.eventTimer)
   const handler = handlerOf(machine, running.state, event)
   if (handler === undefined)
-    throw new RangeError(`${machine.id}: ${running.state._tag} has no handler for ${event.tag}`)
+    throw new RangeError(`${machine.id}: the state ${running.state._tag} has no handler for ${event.tag}`)
   return decide({ machine, running, event }, handler(event.content, running.state, { from: event.from }))
 }
 
@@ -174,7 +174,9 @@ const nothing = { outputs: [], inserts: [], timers: [] }
 
 const checkTransition = ({ event, machine, running }: Turn, transition: Transition): void => {
   if (transitions.has(transition?._tag)) return
-  throw new RangeError(`${machine.id}: ${running.state._tag} answers ${event?.tag} with no transition`)
+  throw new RangeError(
+    `${machine.id}: the handler of ${running.state._tag} for ${event?.tag} did not answer with a transition`
+  )
 }
 
 const transitions: ReadonlySet<string | undefined> = new Set(["Next", "Keep", "Repeat", "Stop"])
@@ -184,7 +186,7 @@ const enter = (machine: Machine, state: State, previous: State): Transition | un
   const entered = machine.states[state._tag]?.["onEnter"]?.(state, previous, nobody)
   if (entered === undefined || entered._tag === "Keep" || entered._tag === "Stop") return entered
   if (entered._tag === "Next" && entered.state._tag === state._tag) return entered
-  throw new RangeError(`${machine.id}: ${state._tag} cannot be left or repeated by its onEnter`)
+  throw new RangeError(`${machine.id}: the onEnter of ${state._tag} cannot leave or repeat the state`)
 }
 
 const nobody: Context = { from: undefined }

@@ -103,7 +103,7 @@ const inform = (server: Server, message: Envelope): Effect.Effect<void> | undefi
 const runContinuation = (server: Server, token: unknown): Effect.Effect<void> | undefined => {
   server.ownTurn = "continue"
   const { continue: handler, id } = server.spec
-  if (handler === undefined) return Effect.die(new Error(`${id} has no handler for continue`))
+  if (handler === undefined) return Effect.die(new Error(`${id} has no continue handler`))
   return turn(server, undefined, handler(token, server.state, quiet(server)))
 }
 

@@ -99,5 +99,5 @@ const failure = ({ init, record, spec }: Server): Effect.Effect<never, unknown> 
   // An interruption inside `init` must not look like one of who starts it.
   if (init._tag === "failed" && !Cause.hasInterruptsOnly(init.cause)) return Effect.failCause(init.cause)
   const why = ExitReason.format(record.reason ?? ExitReason.killed)
-  return Effect.failCause(Cause.die(new Error(`${spec.id} ended before its init was through: ${why}`)))
+  return Effect.failCause(Cause.die(new Error(`${spec.id} ended before its init had succeeded: ${why}`)))
 }

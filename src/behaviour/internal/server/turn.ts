@@ -120,7 +120,10 @@ const apply = (server: Server, message: Envelope | undefined, next: Next): undef
     else defer(server, call)
     return
   }
-  if (tag !== "Stop" && tag !== "StopReply") throw new RangeError(`${spec.id}: no handler can answer ${describe(next)}`)
+  if (tag !== "Stop" && tag !== "StopReply")
+    throw new RangeError(
+      `${spec.id}: a handler answered with ${describe(next)}. Use GenServer.reply, noReply, stop or stopReply`
+    )
   server.state = next.state
   if (tag === "StopReply") endingOf(server).reply = { call: call!, value: next.value }
   done(server, "handled")
@@ -150,7 +153,7 @@ const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }
 export const warnOfInfo = (record: ProcessRecord, content: unknown): undefined => {
   const name = displayName(record)
   warn(record, `${record.label ?? name}: info`, () => ({
-    text: `${name} has no handler for info messages`,
+    text: `${name} has no info handler, so it ignored a message`,
     fields: { message: content }
   }))
 }

@@ -64,7 +64,7 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     const { id, makeClient } = this.parts
     const spec = isServer(found) ? found.data.spec : undefined
     if (spec?.id === id && spec.makeClient === makeClient) return found
-    throw new RangeError(`${this.key} is ${describe(found)}, which is no ${id}`)
+    throw new RangeError(`${this.key} belongs to ${describe(found)}, which is not a server of ${id}`)
   }
 
   get gone(): undefined {

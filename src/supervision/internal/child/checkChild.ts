@@ -16,7 +16,7 @@ export const limitOf = (record: ProcessRecord | undefined): Limit =>
 export const checkChild = (record: ProcessRecord, spec: Untyped): void => {
   if (spec.options.restart !== "transient" || !(record instanceof TreeProcess) || !record.onlyGivesUp) return
   throw new RangeError(
-    `${record.treeId} cannot be transient: when it gives up it ends with Shutdown, which is expected, and would ` +
-      `vanish silently. Make it permanent, or give it autoShutdown`
+    `${record.treeId} cannot be transient: a supervisor that gives up ends with Shutdown. That is an expected reason, so ` +
+      `a transient one would not be restarted. Make it permanent, or give it autoShutdown`
   )
 }

@@ -54,7 +54,7 @@ export class RestartSteps {
     }
     const exhausted = Effect.succeed<Verdict>({ _tag: "Exhausted", attempts: this.attempts })
     return Cause.hasDies(answer.cause)
-      ? Effect.andThen(Effect.logError("A restart schedule died", renderCause(answer.cause)), exhausted)
+      ? Effect.andThen(Effect.logError("A restart schedule failed with a defect", renderCause(answer.cause)), exhausted)
       : exhausted
   }
 }

@@ -9,6 +9,6 @@ export const warnUnclean = (
   { context, id, parent }: Pick<ChildRunOptions, "context" | "id" | "parent">,
   cause: Cause.Cause<unknown>
 ): void => {
-  const text = `${displayName(parent)}: child ${id} was not released cleanly`
+  const text = `${displayName(parent)}: child ${id} failed while it released what it held`
   warn({ kernel: parent.kernel, context }, `${displayName(parent)} ${id}`, () => ({ text, cause }), "Error")
 }

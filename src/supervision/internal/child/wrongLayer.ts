@@ -10,18 +10,19 @@ export const noProcess = (id: string, built: Context.Context<never>): string => 
   const what = `The Layer of child "${id}" started no process`
   const [target] = Array.from(handlesOf(built).mapUnsafe.values(), (handle) => targetOf("Supervisor.child", handle))
   if (target === undefined) {
-    return `${what}: it is no server, worker or supervisor. Make it a Supervisor.resource`
+    return `${what}: it is not a server, a worker or a supervisor. Make it a Supervisor.resource`
   }
   const { current, key } = target
-  if (current === undefined) return `${what}: it gives ${key} without one. A test double goes where ${key} is needed`
+  if (current === undefined)
+    return `${what}: it provides ${key} without one. Provide a test double where ${key} is needed`
   if (current.parent !== undefined) {
     const parent = displayName(current.parent)
-    return `${what}: ${key} is supervised already, by ${parent}. Whoever needs it gets its handle from there`
+    return `${what}, because ${key} is already supervised by ${parent}. Take its handle from there`
   }
   return (
-    `${what}: ${key} runs already, since the same Layer is provided elsewhere, too. Provide the supervisor where ` +
+    `${what}, because ${key} already runs: the same Layer is also provided elsewhere. Provide the supervisor where ` +
     `${key} is needed, or give the child a server of its own with Layer.fresh. If an effect in that Layer provides or ` +
-    `builds ${key}, use Layer.unwrap in its place`
+    `builds ${key}, use Layer.unwrap instead`
   )
 }
 
@@ -30,6 +31,6 @@ export const severalProcesses = (id: string, first: ProcessRecord | undefined): 
   const second = first === undefined ? "several processes" : `a second process beside ${displayName(first)}`
   return (
     `The Layer of child "${id}" started ${second}. Make each server a child of its own: Supervisor.child(A.layer), ` +
-    "Supervisor.child(B.layer) in place of one child with Layer.merge or Layer.provide"
+    "Supervisor.child(B.layer) instead of one child with Layer.merge or Layer.provide"
   )
 }

@@ -24,7 +24,7 @@ export const outcomeOf = (reason: ExitReason.ExitReason): { readonly expected: b
 /** A process that is dead, or a resource that is no good, still holds what the next one needs. @internal */
 export class ReleaseTimeout extends Data.TaggedError("ReleaseTimeout")<{ readonly child: string }> {
   override get message() {
-    return `${this.child} has not ended within its shutdown limit and as long again after it was killed`
+    return `${this.child} did not end within its shutdown limit, nor in the same time again after it was killed`
   }
 }
 

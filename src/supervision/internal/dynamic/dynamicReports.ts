@@ -43,7 +43,7 @@ export class DynamicReports {
 
   overdue(child: DynamicChild): void {
     this.execute(Events.childZombie, { count: 1 }, () => this.about(child))
-    this.warnOf(child, { what: "has not ended within its shutdown limit" }, undefined)
+    this.warnOf(child, { what: "did not end within its shutdown limit" }, undefined)
   }
 
   /** Its process has crashed. */

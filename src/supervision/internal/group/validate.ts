@@ -18,7 +18,7 @@ export const validate = (options: Options): Options => {
   known("autoShutdown", options.autoShutdown, ["never", "anySignificant", "allSignificant"])
   const ids = new Set<string>()
   for (const member of options.members) {
-    const wrong = ids.has(member.id) ? "is used twice" : badCombination(member, options)
+    const wrong = ids.has(member.id) ? "has the id of another child" : badCombination(member, options)
     if (wrong !== undefined) throw new RangeError(`supervisor: child "${member.id}" ${wrong}`)
     if (member.kind === "child") checkedRestart(member.restart)
     else known("rebuild", member.rebuild, ["withHolder", "onWatch"])

@@ -172,7 +172,7 @@ export class ChildReports {
   }
 }
 
-const OVERDUE = "has not ended within its shutdown limit"
+const OVERDUE = "did not end within its shutdown limit"
 
 /** What follows the ending of a child; undefined as long as that is not known. */
 const decisionOn = ({ phase }: State<Ending>, child: number, delayMillis: number): string | undefined => {
