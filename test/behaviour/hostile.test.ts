@@ -87,7 +87,7 @@ describe("a hostile value", () => {
       const exit = yield* Effect.sandbox(strict.check("text")).pipe(Effect.flip)
       const defect = Cause.squash(exit)
       assert.instanceOf(defect, RangeError)
-      assert.match(defect.message, /^hostile\/Strict\.check: /)
+      assert.match(defect.message, /^hostile\/Strict: check: payload/)
     })
     return inKernel(Effect.provide(program, layer))
   })
