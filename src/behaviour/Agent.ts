@@ -1,7 +1,7 @@
 /**
  * Agents: processes that keep a state and nothing else.
  *
- * What is done with the state is a function, which runs in the agent, one at a time. An agent is declared as a service
+ * Functions change and read the state. They run in the agent, one at a time. An agent is declared as a service
  * with the type of its state; as a Layer it is the one agent of that name, put under a supervisor; by `start` it is
  * one of many.
  *
@@ -14,8 +14,8 @@
  *
  * **Not here**
  *
- * Protocols: whoever has an agent may do anything with its state. `GenServer` says what can be asked, and its
- * messages can travel. Where no process is needed to own the state, a `Ref` of Effect is enough.
+ * Protocols: everybody who has an agent can do anything with its state. A `GenServer` says what can be asked. If no
+ * process has to own the state, a `Ref` of Effect is enough.
  *
  * **In Erlang/OTP**
  *

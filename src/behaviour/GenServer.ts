@@ -9,7 +9,7 @@
  * - Three outcomes of a handler. Success: the next state. A typed failure that the message declares: the caller gets it,
  *   the state stays, the server lives. A defect: the server crashes, callers learn it at once, its supervisor decides.
  * - A call fails with its declared error or `CallError`, which says whether the server may have begun.
- * - A handler is never interrupted by its caller (a handler of Effect's `RpcServer` is).
+ * - A caller never interrupts a handler. (A caller of Effect's `RpcServer` does.)
  * - The state is replaced only when a handler has succeeded: a restart never sees a half-written one.
  * - A client names the server, not one run of it: it stays valid across restarts.
  *
@@ -104,8 +104,8 @@ export interface NextOptions<out C = never> {
   /** Runs `continue` with this before anything that waits in the mailbox. */
   readonly continue?: C
   /**
-   * Runs `idle` if no message comes for so long, in place of the server's `idleTimeout`. Without an `idle` handler the
-   * server stops then. It holds until the next turn that ends well.
+   * Runs `idle` if no message comes for this long. It replaces the server's `idleTimeout` until the next turn that
+   * succeeds. Without an `idle` handler the server stops then.
    */
   readonly idle?: Duration.Input | undefined
 }

@@ -71,7 +71,7 @@ export const MachineTypeId = "~effect-otp/behaviour/StateMachine/Machine"
  * @since 0.1.0
  */
 export interface HandlerContext<out F> {
-  /** Who waits for the answer. Keep it to answer later with `replyTo`. Undefined if nobody does. */
+  /** The caller that waits for the answer. Keep it to answer later with `replyTo`. Undefined if there is none. */
   readonly from: F
 }
 

@@ -6,7 +6,7 @@
  *
  * **Guarantees**
  *
- * - Order: a request takes its turn among the other messages of who asks; handlers never see it, and an idle time
+ * - Order: a request takes its turn among the other messages of its sender; handlers never see it, and an idle time
  *   goes on.
  * - Suspension: a suspended server keeps its messages in order and answers system requests and stops. Its parent's
  *   shutdown, exit signals and a kill end it as ever.

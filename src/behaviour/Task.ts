@@ -1,5 +1,5 @@
 /**
- * Runs an effect as a process of its own and gives its outcome to whoever asks.
+ * Runs an effect as a process of its own and gives its outcome to every caller that asks.
  *
  * A task is a plain process with an answer. What its effect succeeds or fails with is the answer; a crash, a kill, or
  * any other end without one is a `TaskExit` with the reason. The outcome is kept with the task, so that it can be asked
@@ -9,7 +9,7 @@
  *
  * - `async` *links* it to the calling process. A crash of either ends the other. Compiles only in a process.
  * - `asyncScoped` binds it to the scope at hand and works everywhere: when the scope closes, the task is told to end and
- *   waited for. A crash of the task is known to those who await it, and ends nobody.
+ *   waited for. A crash of the task is known to the callers that await it, and ends nobody.
  * - `asyncNoLink` leaves it alone: it goes on until it is done.
  *
  * **Guarantees**
@@ -221,7 +221,7 @@ export const asyncScoped = <A, E, R>(
  *
  * **Details**
  *
- * A crash of the task is reported, and is known to those who await it. It ends nobody else.
+ * A crash of the task is reported, and is known to the callers that await it. It ends nobody else.
  *
  * **Example** (A crash that ends nobody)
  *

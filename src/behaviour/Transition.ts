@@ -48,7 +48,7 @@ export interface Tagged {
 }
 
 /**
- * Who waits for the answer to a call. A value: keep it in a state to answer later.
+ * The caller that waits for the answer to a call. It is a value: keep it in a state to answer later.
  *
  * @category models
  * @since 0.1.0
@@ -88,7 +88,7 @@ export type MessageOf<M extends Protocol.Any> = M extends Protocol.Any
   : never
 
 /**
- * Who waits for the answer to a message; undefined for one without.
+ * The caller that waits for the answer to a message; undefined for a message without an answer.
  *
  * @category models
  * @since 0.1.0

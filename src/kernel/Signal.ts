@@ -2,7 +2,7 @@
  * The messages the kernel itself puts into a mailbox.
  *
  * A process that traps exits gets an `Exit` for every exit signal but a kill; each monitor yields exactly one `Down`,
- * or none if it was removed first. Both keep their place among the messages of who sent them.
+ * or none if it was removed first. Both keep their place among the other messages of their sender.
  *
  * **In Erlang/OTP**
  *

@@ -1,8 +1,8 @@
 /**
  * Sends messages later.
  *
- * A timer to a pid belongs to the process it sends to: it is dropped with it, and whoever set it may be gone. A timer to
- * a name looks the name up when it fires.
+ * A timer to a pid belongs to the process that gets the message: it is gone when that process dies, and it goes on when
+ * the process that set it dies. A timer to a name looks the name up when it fires.
  *
  * **Guarantees**
  *
@@ -55,7 +55,7 @@ export interface Timer {
 }
 
 /**
- * Something that stands for a process and is looked up, in the kernel of who uses it, when it is used.
+ * Something that stands for a process. It is looked up when it is used, in the kernel of its user.
  *
  * @category models
  * @since 0.1.0

@@ -1,15 +1,15 @@
 /**
  * Finds processes by a key of any type, and keeps a value with each.
  *
- * A registry is a value, made once beside what it names. A key is unique, then it has one owner, or it is duplicate, then
- * any number of processes register under it. What is registered belongs to a kernel and to a process, and goes with it.
+ * A registry is a value, made once beside what it names. A unique key has one owner. A duplicate key has any number of
+ * processes. What is registered belongs to a kernel and to a process, and is gone when that process dies.
  *
  * **Guarantees**
  *
  * - A unique key has at most one owner, and a server that starts under one claims it before its `init` runs.
  * - Freed at death: what a process has registered is gone in the step in which it dies, before `Exit` and `Down` are sent.
- *   Whoever sees it dead can register at once, and no lookup gives a dead process.
- * - A process that dies costs time for what it has registered itself, however much there is of others.
+ *   A process that sees it dead can register at once, and no lookup gives a dead process.
+ * - The death of a process takes time in proportion to what it has registered itself, however much others have.
  * - Keys are compared by Effect's `Equal`: data classes and plain objects by what they hold.
  *
  * **Not here**

@@ -1,13 +1,13 @@
 /**
- * Publishes typed messages to whoever has subscribed: processes, and streams.
+ * Publishes typed messages to all subscribers: processes and streams.
  *
  * A topic is a value, made once beside its messages; `family` makes one for each key. Subscriptions belong to a kernel. A
  * process gets the messages in its mailbox, a stream in a buffer of its own.
  *
  * **Guarantees**
  *
- * - To publish takes no time of the subscribers' and never waits: whoever is slow loses messages by a policy it has named,
- *   and holds up nobody. Nothing grows without bound but a mailbox without one.
+ * - Publishing never waits. A slow subscriber loses messages as its own bound says, and delays nobody. Nothing grows
+ *   without limit, except a mailbox without a bound.
  * - All that one process publishes arrives at each subscriber in the order published.
  * - Gone at death: a process is no subscriber any more in the step in which it dies.
  * - What a stream drops is counted, and announced by {@link dropped}.
@@ -100,7 +100,7 @@ export interface Counts {
 }
 
 /**
- * Who is not to get a message.
+ * Which process does not get a message.
  *
  * @category models
  * @since 0.1.0

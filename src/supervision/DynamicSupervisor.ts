@@ -121,8 +121,9 @@ export interface DynamicSupervisorHandle<
   E
 > extends Handle<never> {
   /**
-   * Starts a child under a key and waits for its `init`. If who waits is interrupted, the child is started all the same.
-   * Where the child before it is dead for good it waits first until that one has ended; interrupted then, it starts none.
+   * Starts a child under a key and waits for its `init`. If the caller is interrupted, the child is started all the same.
+   * If a child with this key is dead for good and has not ended yet, it waits for that first. Interrupted then, it starts
+   * none.
    *
    * Fails as `init` does; with `ChildAlreadyStarted` or `MaxChildren`, and then nothing is started; with `ChildNotFound` if
    * the child is terminated meanwhile; with `SupervisorDown`. An `init` that dies is a defect here.
@@ -134,7 +135,7 @@ export interface DynamicSupervisorHandle<
   /** The client of a child that was up once and is not dead for good; it stays valid while the child is restarted. */
   readonly get: (key: string) => Effect.Effect<Option.Option<Client<M>>>
   /**
-   * Stops a child, or cancels its start or restart, and waits until it has ended. If who waits is interrupted, the child
+   * Stops a child, or cancels its start or restart, and waits until it has ended. If the caller is interrupted, the child
    * ends all the same. Its key is free when this returns.
    */
   readonly terminateChild: (key: string) => Effect.Effect<void, ChildNotFound | SupervisorDown>

@@ -160,7 +160,7 @@ export interface PartitionSupervisorHandle<out C> extends Handle<never> {
    * state is lost. To use more, they are started one after the other, and keys are routed anew in the step in which all of
    * them are up. One that restarts with its group is waited for, too. If one does not come up, everything stays as it was.
    *
-   * One change is made at a time, and if who waits is interrupted it is made all the same. A change to fewer partitions than
+   * One change is made at a time, and if the caller is interrupted it is made all the same. A change to fewer partitions than
    * are being started ends those starts: who asked for them gets `StartFailed`.
    *
    * Throws a `RangeError` for any other number.

@@ -12,11 +12,11 @@
  * - A restart begins only after the dead process and its scope have ended.
  * - The supervisor answers, and can be stopped, while a child's `init` runs or a restart delay passes.
  * - A supervisor that gives up stops its children and ends with `Shutdown(RestartLimit)`: the next supervisor up decides.
- *   At the root that is `TreeFailed` for an application, else a fatal log line; never silence.
+ *   At the root, an application fails with `TreeFailed`; otherwise the log has a fatal line.
  *
  * **Not here**
  *
- * Children are not added at run time: a static supervisor that grew would make its type a lie. See `DynamicSupervisor`.
+ * Adding children at run time, since the type of a supervisor lists its children. `DynamicSupervisor` does that.
  *
  * **In Erlang/OTP**
  *

@@ -1,11 +1,11 @@
 /**
- * Supervises tasks: they are started by whoever needs one, and end with their supervisor at the latest.
+ * Supervises tasks: any process or fiber starts them, and they end with their supervisor at the latest.
  *
- * A task supervisor is a service whose Layer goes under a supervisor. Its tasks run in the environment of who asked for
- * them, captured once, and belong to the supervisor: that is their parent, counts them, and stops them.
+ * A task supervisor is a service whose Layer goes under a supervisor. Its tasks run in the environment of their
+ * starter, captured once. They belong to the supervisor, which is their parent, counts them, and stops them.
  *
  * - `async` links the task to the calling process as well; `asyncNoLink` does not, which is what a server wants: a crash
- *   of the task is known to who awaits it, and the server lives.
+ *   of the task is known to the callers that await it, and the server lives.
  * - `start` asks for no answer. It may be restarted, and then a failure is a crash.
  *
  * **Guarantees**
@@ -149,7 +149,7 @@ export interface TaskSupervisorHandle extends Handle<never> {
     effect: Effect.Effect<A, E, R>,
     options?: TaskOptions
   ) => Effect.Effect<Task<A, E>, Refusal, Needs<R> | Self>
-  /** Starts a task that is linked to nobody: a crash is known to who awaits it. */
+  /** Starts a task that is linked to nobody: the callers that await it learn of a crash. */
   readonly asyncNoLink: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: TaskOptions

@@ -1,8 +1,8 @@
 /**
- * Tells whoever listens what happens inside a system: named events with measurements and metadata, and spans.
+ * Tells listeners what happens inside a system: named events with measurements and metadata, and spans.
  *
  * The layers below and above declare their events as values and execute them; an application attaches handlers. A
- * handler runs synchronously in the step of who executes the event, so that an event costs one check while nobody
+ * handler runs synchronously in the step that executes the event, so that an event costs one check while nobody
  * listens.
  *
  * A name is one dotted string, `"otp.process.exit"`, and not a list of words: it is found by a text search, it is a key
@@ -102,7 +102,7 @@ export declare namespace Event {
  *
  * **Gotchas**
  *
- * It runs inside the step of who executes the event: it must be short. An `async` function is not waited for; its
+ * It runs inside the step that executes the event, so it must be short. An `async` function is not waited for; its
  * rejection counts as a failure.
  *
  * @category models

@@ -1,5 +1,5 @@
 /**
- * Stands in for a server or a supervisor in the tests of those who use it: its methods, and no process.
+ * Takes the place of a server or a supervisor in the tests of its users: its methods, and no process.
  *
  * A client is a plain service, so any object of its type will do. A double is one with the methods a test needs: any
  * other one that is called is a defect that says so.
