@@ -2,8 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { Application, ExitReason, GenServer, Kernel, RestartLimit, Supervisor } from "effect-otp"
+import { Application, GenServer, Kernel, Supervisor } from "effect-otp"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
+import { fragile, gaveUp } from "../fixtures/fragile.ts"
 import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 import { seeds } from "../fixtures/seeds.ts"
 
@@ -15,27 +16,6 @@ const hanging = (begun: Deferred.Deferred<void>, letGo: Deferred.Deferred<void>)
       handlers: {}
     }).layer()
   }
-
-/** Gives up when it is told to. */
-const fragile = (when: Deferred.Deferred<void>) =>
-  class Fragile extends Supervisor.Service<Fragile>()("test/Fragile", {
-    strategy: "oneForOne",
-    intensity: { max: 0, within: "1 second" },
-    children: [Supervisor.worker("main", Effect.andThen(Deferred.await(when), Effect.die("boom")))]
-  }) {}
-
-const gaveUp = new Application.TreeFailed({
-  supervisor: "test/Fragile",
-  reason: ExitReason.shutdown(
-    new RestartLimit.RestartLimit({
-      supervisor: "test/Fragile",
-      child: "main",
-      reason: ExitReason.defect("boom"),
-      attempts: 1,
-      policy: "intensity"
-    })
-  )
-})
 
 describe("a stop while an application starts", () => {
   it.effect("has its budget when a child hangs, and names it", () =>

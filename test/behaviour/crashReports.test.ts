@@ -4,7 +4,8 @@ import { Cause, Deferred, Effect, Fiber, Layer, Logger, References, Schema, Stre
 import { CallError, GenServer, Sys, Telemetry } from "effect-otp"
 import { Display, Events, ExitReason, Kernel, Process } from "effect-otp/kernel"
 import { Rpc } from "effect/rpc"
-import { hostile } from "../fixtures/hostile.ts"
+import { spent } from "../fixtures/cpu.ts"
+import { hostile, Money, nested } from "../fixtures/hostile.ts"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 
 const SECRET = "hunter2"
@@ -52,32 +53,6 @@ const heard = <M extends object, D extends object>(event: Telemetry.Event<M, D>)
     yield* Telemetry.attachScoped(`heard ${event.name}`, event, (_, metadata) => void seen.push(metadata))
     return seen
   })
-
-/** How many milliseconds of the processor something takes. */
-const spent = <E, R>(effect: Effect.Effect<unknown, E, R>) =>
-  Effect.suspend(() => {
-    const begun = process.cpuUsage()
-    return Effect.map(effect, () => {
-      const { system, user } = process.cpuUsage(begun)
-      return (user + system) / 1000
-    })
-  })
-
-const nested = (count: number) => {
-  let error = new Error("root")
-  for (let index = 0; index < count; index++) error = new Error(`e${index}`, { cause: error })
-  return error
-}
-
-class Money {
-  readonly amount: string
-  constructor(amount: string) {
-    this.amount = amount
-  }
-  toJSON() {
-    throw new Error(this.amount)
-  }
-}
 
 const odd: ReadonlyArray<readonly [name: string, state: unknown, error: () => unknown]> = [
   ...hostile.map(([name, make]) => [name, 1, make] as const),

@@ -5,39 +5,13 @@ import { Events, Kernel, Process, Signal } from "effect-otp/kernel"
 import { ProcessGroup } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
 import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
+import { anyPid, deaf, keeper, reading } from "../fixtures/receivers.ts"
 
 const Workers = ProcessGroup.make<string, string>("test/workers")
-
-const anyPid = (pid: Pid.Pid) => pid as Pid.Pid<unknown>
-
-/** A process that keeps what it gets and lives as long as the test. */
-const keeper = (options?: Process.SpawnOptions) =>
-  Effect.gen(function* () {
-    const got: Array<unknown> = []
-    const body = (inbox: Process.Inbox<string>) =>
-      Effect.forever(Effect.map(inbox.take, (message) => got.push(message)))
-    const pid = yield* Effect.acquireRelease(Process.spawn(body, options), Process.kill)
-    return { pid, got }
-  })
-
-/** A process that never looks into its mailbox. */
-const deaf = (mailbox?: Process.SpawnOptions["mailbox"]) =>
-  Effect.acquireRelease(
-    Process.spawn((inbox: Process.Inbox<string>) => Effect.as(Effect.never, inbox), { mailbox }),
-    Process.kill
-  )
 
 const ids = (pids: ReadonlyArray<Pid.Pid<string>>) => pids.map(({ id }) => id)
 
 const inOrder = (pids: ReadonlyArray<Pid.Pid<string>>) => ids(pids).toSorted((a, b) => a - b)
-
-const reading = <A>(changes: Stream.Stream<A>) =>
-  Effect.gen(function* () {
-    const got: Array<A> = []
-    yield* Effect.forkScoped(Stream.runForEach(changes, (change) => Effect.sync(() => got.push(change))))
-    yield* settle
-    return got
-  })
 
 const shown = (change: ProcessGroup.Change<string, string>) =>
   change._tag === "Snapshot"

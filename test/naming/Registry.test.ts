@@ -4,6 +4,7 @@ import type { Pid } from "effect-otp/kernel"
 import { ExitReason, Kernel, Process, Signal } from "effect-otp/kernel"
 import { Registry } from "effect-otp/naming"
 import { asProcess, idle as spawnIdle, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
+import { anyPid, reading } from "../fixtures/receivers.ts"
 
 const Rooms = Registry.make<string, number>("test/rooms", { keys: "unique" })
 const Tags = Registry.make<string, string>("test/tags", { keys: "duplicate" })
@@ -11,20 +12,9 @@ const Tags = Registry.make<string, string>("test/tags", { keys: "duplicate" })
 /** A process that lives as long as the test. */
 const idle = () => Effect.acquireRelease(spawnIdle(), Process.kill)
 
-const anyPid = (pid: Pid.Pid) => pid as Pid.Pid<unknown>
-
 /** What a registry gives, without its own objects. */
 const plain = <V>(entries: ReadonlyArray<Registry.Registration<string, V>>) =>
   entries.map(({ key, pid, value }) => [key, pid.id, value])
-
-/** Reads a stream of changes as it comes. */
-const reading = <A>(changes: Stream.Stream<A>) =>
-  Effect.gen(function* () {
-    const got: Array<A> = []
-    yield* Effect.forkScoped(Stream.runForEach(changes, (change) => Effect.sync(() => got.push(change))))
-    yield* settle
-    return got
-  })
 
 describe("a registry", () => {
   it("is made of a name and one of two kinds of keys", () => {

@@ -7,28 +7,10 @@ import { Accounting, Events, Kernel, Process } from "effect-otp/kernel"
 import { Topic } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
 import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
+import { anyPid, deaf, keeper } from "../fixtures/receivers.ts"
 
 const News = Topic.make<string>("test/news")
 const Room = Topic.family<string, string>("test/room")
-
-const anyPid = (pid: Pid.Pid) => pid as Pid.Pid<unknown>
-
-/** A process that keeps what it gets and lives as long as the test. */
-const keeper = (options?: Process.SpawnOptions) =>
-  Effect.gen(function* () {
-    const got: Array<unknown> = []
-    const body = (inbox: Process.Inbox<string>) =>
-      Effect.forever(Effect.map(inbox.take, (message) => got.push(message)))
-    const pid = yield* Effect.acquireRelease(Process.spawn(body, options), Process.kill)
-    return { pid, got }
-  })
-
-/** A process that never looks into its mailbox. */
-const deaf = (mailbox?: Process.SpawnOptions["mailbox"]) =>
-  Effect.acquireRelease(
-    Process.spawn((inbox: Process.Inbox<string>) => Effect.as(Effect.never, inbox), { mailbox }),
-    Process.kill
-  )
 
 const ids = (pids: ReadonlyArray<Pid.Pid<string>>) => pids.map(({ id }) => id)
 

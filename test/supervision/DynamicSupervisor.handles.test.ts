@@ -1,16 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, type Duration, Effect, Exit, Fiber, Option, Schedule } from "effect"
 import { type CallError, DynamicSupervisor, RestartLimit, Supervisor } from "effect-otp"
-import { ExitReason, Handle, Process } from "effect-otp/kernel"
+import { ExitReason, Process } from "effect-otp/kernel"
 import { kid, supervisorOf } from "../fixtures/dynamic.ts"
-import { boom, child, crash, Journal, pass, quiet, run, treeTest } from "../fixtures/supervision.ts"
+import { boom, child, crash, Journal, pass, pidOf, quiet, run, treeTest } from "../fixtures/supervision.ts"
 
 const waitLong = { whenDown: "wait", timeout: "1 hour" } as const
 
 const reasonOf = <A>(call: Effect.Effect<A, CallError.CallError>) =>
   Effect.map(Effect.flip(call), ({ reason }) => reason)
-
-const pidOf = <M>(handle: Handle.Handle<M>) => Effect.flatMap(Handle.pid(handle), Effect.fromOption)
 
 interface Intensity {
   readonly max: number

@@ -6,7 +6,7 @@ import { Handle, Kernel, Process } from "effect-otp/kernel"
 import { TestKernel } from "effect-otp/testing"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
-import { cpuMillis } from "../fixtures/cpu.ts"
+import { spent } from "../fixtures/cpu.ts"
 import { run } from "../fixtures/supervision.ts"
 
 // Real processor time and real memory: they are what is measured.
@@ -32,19 +32,13 @@ describe("scale", () => {
     intensity: { max: 1_000_000, within: "1 hour" }
   }) {}
 
-  const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    Effect.suspend(() => {
-      const begun = cpuMillis()
-      return Effect.map(effect, () => cpuMillis() - begun)
-    })
-
   /** The processor time that each phase takes with so many children, in milliseconds. */
   const phases = (children: number) =>
     Effect.gen(function* () {
       const { close, context } = yield* run(Kids.layer)
       const kids = Context.get(context, Kids)
       const keys = Array.from({ length: children }, (_, n) => `k${n}`)
-      const start = yield* timed(Effect.forEach(keys, (key) => kids.startChild(key, { size: 1 }), { discard: true }))
+      const start = yield* spent(Effect.forEach(keys, (key) => kids.startChild(key, { size: 1 }), { discard: true }))
       const allAgain = (restarts: number): Effect.Effect<void> =>
         Effect.flatMap(kids.whichChildren, (infos) =>
           infos.every((info) => info.restarts === restarts && info.state === "running")
@@ -52,18 +46,18 @@ describe("scale", () => {
             : Effect.andThen(Effect.yieldNow, allAgain(restarts))
         )
       const clients = yield* Effect.forEach(keys, (key) => Effect.flatMap(kids.get(key), Effect.fromOption))
-      const crash = yield* timed(
+      const crash = yield* spent(
         Effect.andThen(
           Effect.forEach(clients, (client) => client.crash(), { discard: true }),
           allAgain(1)
         )
       )
       const pids = (yield* kids.whichChildren).map(({ pid }) => pid!)
-      const kill = yield* timed(Effect.andThen(Effect.forEach(pids, Process.kill, { discard: true }), allAgain(2)))
+      const kill = yield* spent(Effect.andThen(Effect.forEach(pids, Process.kill, { discard: true }), allAgain(2)))
       const half = keys.slice(0, children / 2)
-      const terminate = yield* timed(Effect.forEach(half, (key) => kids.terminateChild(key), { discard: true }))
+      const terminate = yield* spent(Effect.forEach(half, (key) => kids.terminateChild(key), { discard: true }))
       assert.strictEqual((yield* Kernel.counts).processes, children / 2 + 1)
-      const stop = yield* timed(close)
+      const stop = yield* spent(close)
       return { start, crash, kill, terminate, stop, ...(yield* waiting(keys)) }
     }).pipe(Effect.provide(quietly))
 
@@ -86,10 +80,10 @@ describe("scale", () => {
       yield* Effect.forEach(pids, Process.kill, { discard: true })
       yield* TestKernel.quiet
       assert.strictEqual((yield* first.kids.countChildren).restarting, keys.length)
-      const cancel = yield* timed(first.close)
+      const cancel = yield* spent(first.close)
       const second = yield* started
       const supervisor = yield* Effect.flatMap(Handle.pid(second.kids), Effect.fromOption)
-      const killAll = yield* timed(Effect.andThen(Process.kill(supervisor), second.close))
+      const killAll = yield* spent(Effect.andThen(Process.kill(supervisor), second.close))
       assert.strictEqual((yield* Kernel.counts).processes, 0)
       return { cancel, killAll }
     })

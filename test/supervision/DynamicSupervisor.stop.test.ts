@@ -3,13 +3,7 @@ import { Clock, Context, Deferred, Duration, Effect, Fiber } from "effect"
 import { Supervisor } from "effect-otp"
 import { ExitReason, Kernel, Process, type Pid } from "effect-otp/kernel"
 import { type KidsOptions, runKids, type Script, supervisorOf } from "../fixtures/dynamic.ts"
-import { boom, crash, end, type Journal, pass, quiet, run, treeTest } from "../fixtures/supervision.ts"
-
-const beside = <A, E>(effect: Effect.Effect<A, E>) =>
-  Effect.map(Effect.forkChild(effect), (fiber) => ({
-    isDone: Effect.sync(() => fiber.pollUnsafe() !== undefined),
-    join: Fiber.join(fiber)
-  }))
+import { beside, boom, crash, end, type Journal, pass, quiet, run, treeTest } from "../fixtures/supervision.ts"
 
 const startOf = (journal: Journal, options: KidsOptions, ...keys: ReadonlyArray<string>) =>
   Effect.tap(runKids(journal, options), ({ start }) => Effect.forEach(keys, start, { discard: true }))

@@ -10,7 +10,7 @@ import {
   Supervisor,
   TaskSupervisor
 } from "effect-otp"
-import { ExitReason, Handle, Process } from "effect-otp/kernel"
+import { ExitReason, Process } from "effect-otp/kernel"
 import { kid, type Script } from "../fixtures/dynamic.ts"
 import {
   boom,
@@ -19,6 +19,7 @@ import {
   failing,
   type Journal,
   pass,
+  pidOf,
   quiet,
   run,
   type StartError,
@@ -47,8 +48,6 @@ const runParts = (journal: Journal, options?: Options) =>
 
 const reasonOf = <A>(call: Effect.Effect<A, CallError.CallError>) =>
   Effect.map(Effect.flip(call), ({ reason }) => reason)
-
-const pidOf = <M>(handle: Handle.Handle<M>) => Effect.flatMap(Handle.pid(handle), Effect.fromOption)
 
 const names = (count: number) => Array.from({ length: count }, (_, partition) => `p${partition}`)
 

@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { RestartLimit, Supervisor } from "effect-otp"
-import { ExitReason, Handle, Kernel, type Pid, Process } from "effect-otp/kernel"
+import { ExitReason, Kernel, type Pid, Process } from "effect-otp/kernel"
 import { TreeWatch, type TreeEnd } from "../../src/kernel/shared/treeWatch.ts"
 import {
   boom,
@@ -11,6 +11,7 @@ import {
   failing,
   type Journal,
   pass,
+  pidOf,
   quiet,
   run,
   server,
@@ -18,8 +19,6 @@ import {
 } from "../fixtures/supervision.ts"
 
 const once = { max: 0, within: "1 second" } as const
-
-const pidOf = <M>(handle: Handle.Handle<M>) => Effect.flatMap(Handle.pid(handle), Effect.fromOption)
 
 const limitOf = (reason: ExitReason.ExitReason): RestartLimit.RestartLimit => {
   const detail = reason._tag === "Shutdown" ? reason.detail : undefined

@@ -2,9 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Layer, Schedule } from "effect"
 import { CallError, GenServer, Supervisor } from "effect-otp"
 import { ExitReason, Handle, Process } from "effect-otp/kernel"
-import { crash, end, type Journal, pass, quiet, run, server, treeTest } from "../fixtures/supervision.ts"
-
-const pidOf = <M>(handle: Handle.Handle<M>) => Effect.flatMap(Handle.pid(handle), Effect.fromOption)
+import { crash, end, type Journal, pass, pidOf, quiet, run, server, treeTest } from "../fixtures/supervision.ts"
 
 const noProcess = (request: string) =>
   new CallError.CallError({ server: "test/a", request, reason: { _tag: "NoProcess" }, started: "no" })

@@ -1,31 +1,11 @@
 /** `Layer.launch` of a tree that gives up. It rests on what Effect's fibers look like inside: these tests say if that changes. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, type Exit, Fiber, Layer, Logger, Scope } from "effect"
-import { DynamicSupervisor, ExitReason, GenServer, RestartLimit, Supervisor } from "effect-otp"
+import { DynamicSupervisor, GenServer } from "effect-otp"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { TreeFailed, TreeWatch } from "../../src/kernel/shared/treeWatch.ts"
+import { fragile, gaveUp } from "../fixtures/fragile.ts"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
-
-/** A tree that gives up when it is told to. */
-const fragile = (go: Deferred.Deferred<void>) =>
-  class Fragile extends Supervisor.Service<Fragile>()("test/Fragile", {
-    strategy: "oneForOne",
-    intensity: { max: 0, within: "1 second" },
-    children: [Supervisor.worker("main", Effect.andThen(Deferred.await(go), Effect.die("boom")))]
-  }) {}
-
-const failed = new TreeFailed({
-  supervisor: "test/Fragile",
-  reason: ExitReason.shutdown(
-    new RestartLimit.RestartLimit({
-      supervisor: "test/Fragile",
-      child: "main",
-      reason: ExitReason.defect("boom"),
-      attempts: 1,
-      policy: "intensity"
-    })
-  )
-})
 
 const nothing = Layer.effectDiscard(Effect.void)
 const other = Layer.effectDiscard(Effect.forkScoped(Effect.never))
@@ -59,7 +39,7 @@ describe("a launched tree that gives up ends the launch with TreeFailed as a def
         assert.isUndefined(launched.pollUnsafe())
         yield* Deferred.succeed(go, undefined)
         yield* settle
-        assert.deepStrictEqual(defects(launched.pollUnsafe()), [failed])
+        assert.deepStrictEqual(defects(launched.pollUnsafe()), [gaveUp])
       }),
       10
     )
@@ -78,7 +58,7 @@ describe("a launched tree that gives up ends the launch with TreeFailed as a def
       yield* Deferred.succeed(later, undefined)
       yield* SeededScheduler.adjust("1 second")
       yield* settle
-      assert.deepStrictEqual(defects(launched.pollUnsafe()), [failed])
+      assert.deepStrictEqual(defects(launched.pollUnsafe()), [gaveUp])
     }),
     10
   )
@@ -97,7 +77,7 @@ describe("a launched tree that gives up ends the launch with TreeFailed as a def
       yield* Deferred.succeed(later, undefined)
       yield* SeededScheduler.adjust("1 second")
       yield* settle
-      assert.deepStrictEqual(defects(launched.pollUnsafe()), [failed])
+      assert.deepStrictEqual(defects(launched.pollUnsafe()), [gaveUp])
     }),
     10
   )

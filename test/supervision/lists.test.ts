@@ -2,12 +2,10 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schedule } from "effect"
 import { DynamicSupervisor, GenServer, PartitionSupervisor, Supervisor, TaskSupervisor } from "effect-otp"
-import { ExitReason, Handle, type Pid, Process, Signal } from "effect-otp/kernel"
+import { ExitReason, type Pid, Process, Signal } from "effect-otp/kernel"
 import { kid, runKids } from "../fixtures/dynamic.ts"
 import { asProcess } from "../fixtures/kernel.ts"
-import { boom, child, crash, end, pass, run, server, treeTest } from "../fixtures/supervision.ts"
-
-const pidOf = <M>(handle: Handle.Handle<M>) => Effect.flatMap(Handle.pid(handle), Effect.fromOption)
+import { boom, child, crash, end, pass, pidOf, run, server, treeTest } from "../fixtures/supervision.ts"
 
 /** Runs `end`, waits for the `Down` of a process, and asks in the step in which it is received. */
 const afterDown = <A, E>(pid: Pid.Pid, end: Effect.Effect<unknown>, ask: Effect.Effect<A, E>) =>

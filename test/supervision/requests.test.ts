@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Schedule } from "effect"
 import { DynamicSupervisor, Supervisor } from "effect-otp"
-import { ExitReason, Handle, Kernel, Process } from "effect-otp/kernel"
+import { ExitReason, Kernel, Process } from "effect-otp/kernel"
 import { runKids } from "../fixtures/dynamic.ts"
 import {
   boom,
@@ -11,6 +11,7 @@ import {
   failing,
   type Journal,
   pass,
+  pidOf,
   quiet,
   run,
   server,
@@ -20,8 +21,6 @@ import {
 
 const states = (sup: Supervisor.SupervisorHandle) =>
   Effect.map(sup.whichChildren, (children) => children.map(({ id, state }) => `${id} ${state}`))
-
-const pidOf = <M>(handle: Handle.Handle<M>) => Effect.flatMap(Handle.pid(handle), Effect.fromOption)
 
 /** What became of a request that runs beside the test; undefined: it still waits. */
 const beside = <A, E>(effect: Effect.Effect<A, E>) =>

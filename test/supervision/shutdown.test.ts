@@ -1,9 +1,10 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, Schedule } from "effect"
 import { RestartLimit, Supervisor } from "effect-otp"
-import { ExitReason, Handle, Kernel, type Pid, Process, type Shutdown } from "effect-otp/kernel"
+import { ExitReason, Kernel, type Pid, Process, type Shutdown } from "effect-otp/kernel"
 import { runKids, type Script as KidScript, supervisorOf } from "../fixtures/dynamic.ts"
 import {
+  beside,
   boom,
   child,
   crash,
@@ -12,6 +13,7 @@ import {
   type Journal,
   type Line,
   pass,
+  pidOf,
   quiet,
   run,
   server,
@@ -19,17 +21,8 @@ import {
   type World
 } from "../fixtures/supervision.ts"
 
-/** Runs an effect beside the test; says whether it is through. */
-const beside = <A, E>(effect: Effect.Effect<A, E>) =>
-  Effect.map(Effect.forkChild(effect), (fiber) => ({
-    isDone: Effect.sync(() => fiber.pollUnsafe() !== undefined),
-    join: Fiber.join(fiber)
-  }))
-
 const reasons = (journal: Journal, ...names: ReadonlyArray<string>) =>
   Effect.forEach(names, (name) => Process.awaitExit(journal.pid(name)))
-
-const pidOf = <M>(handle: Handle.Handle<M>) => Effect.flatMap(Handle.pid(handle), Effect.fromOption)
 
 /** A part of a child's life that cannot be interrupted. */
 const stubborn = (millis: number) => () => Effect.uninterruptible(Effect.sleep(millis))

@@ -4,7 +4,7 @@ import { Cause, Chunk, Data, Duration, Effect, Exit, HashMap, HashSet, Logger, O
 import { Headers as HttpHeaders } from "effect/http"
 import { cpuMillis } from "../fixtures/cpu.ts"
 import { defaultLimits, render, renderCause } from "../../src/values/render.ts"
-import { hostile } from "../fixtures/hostile.ts"
+import { hostile, Money } from "../fixtures/hostile.ts"
 import { forAll, type Choices } from "../fixtures/property.ts"
 
 const plain = (value: unknown) => render(value, "plain")
@@ -33,16 +33,6 @@ const logged = (cause: Cause.Cause<unknown>, fields: Record<string, unknown>): s
   const line = Effect.annotateLogs(Effect.logError("report", cause), fields)
   Effect.runSync(Effect.provide(line, Logger.layer(loggers)))
   return written
-}
-
-class Money {
-  readonly amount: string
-  constructor(amount: string) {
-    this.amount = amount
-  }
-  toJSON() {
-    throw new Error(this.amount)
-  }
 }
 
 const huge = (): ReadonlyArray<readonly [name: string, make: () => unknown]> => [
