@@ -16,7 +16,8 @@ const alone = [
   "test/examples/*.test.ts",
   "test/node/*.test.ts",
   "test/project/*.test.ts",
-  "test/supervision/DynamicSupervisor.scale.test.ts"
+  "test/supervision/DynamicSupervisor.scale.test.ts",
+  "test/values/copies.test.ts"
 ]
 
 export default defineConfig({
