@@ -1,6 +1,6 @@
 /** What is wrong with a Layer that is no child, and how to cure it: for the one who wrote it. */
 import type * as Context from "effect/Context"
-import { type HandleTarget, TypeId } from "../../../kernel/Handle.ts"
+import { type HandleTarget, targetOf, TypeId } from "../../../kernel/Handle.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { handlesOf } from "./handles.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
@@ -8,8 +8,10 @@ import { displayName } from "../../../kernel/shared/displayName.ts"
 /** A child's Layer has started no process. @internal */
 export const noProcess = (id: string, built: Context.Context<never>): string => {
   const what = `The Layer of child "${id}" started no process`
-  // Not `targetOf`: a double written by hand has a key and no more, and is to be named here.
-  const [target] = Array.from(handlesOf(built).mapUnsafe.values(), (handle): Partial<HandleTarget> => handle[TypeId])
+  const [handle] = handlesOf(built).mapUnsafe.values()
+  // A double written by hand has a key and no more, and is named below. What another copy has made is refused.
+  const made: Partial<HandleTarget> | undefined = handle?.[TypeId]
+  const target = handle === undefined || made?.copy === undefined ? made : targetOf("Supervisor.child", handle)
   if (target === undefined) {
     return `${what}: it is not a server, a worker or a supervisor. Make it a Supervisor.resource`
   }
