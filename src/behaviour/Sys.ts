@@ -45,6 +45,7 @@ import { checkedRecord } from "../kernel/shared/processRecord.ts"
 import type { CallError } from "./CallError.ts"
 import type { CallOptions } from "./GenServer.ts"
 import { askSystem } from "./internal/call/client.ts"
+import { traceCapacity } from "./internal/defaults.ts"
 import { shownTrace } from "./internal/server/shownTrace.ts"
 import { isServer } from "./internal/server/kind.ts"
 import * as Lookers from "./internal/server/lookers.ts"
@@ -590,7 +591,7 @@ export const trace = <T extends Target>(
   target: T,
   options: TraceOptions = {}
 ): Stream.Stream<TraceEvent<ProtocolOf<T>, StateOf<T>>, Failure<T>> => {
-  const { capacity = 1024, policy = "dropOldest" } = options
+  const { capacity = traceCapacity, policy = "dropOldest" } = options
   if (!Number.isSafeInteger(capacity) || capacity < 1) {
     throw new RangeError(`Trace capacity must be a whole number of at least 1, got ${capacity}`)
   }

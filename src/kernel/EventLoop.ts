@@ -20,7 +20,6 @@
  * @stability experimental
  * @since 0.1.0
  */
-import type * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -28,6 +27,7 @@ import * as Check from "../values/check.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import * as Events from "./Events.ts"
 import * as Kernel from "./Kernel.ts"
+import { monotonicMillis } from "./shared/monotonic.ts"
 
 /**
  * Looks at the event loop as long as it is provided. A block is logged as a warning and sent as `otp.loop.blocked`.
@@ -65,16 +65,14 @@ const watch = (threshold: number): Effect.Effect<never> =>
   Effect.clockWith((clock) => {
     const interval = threshold / 4
     const look = Effect.suspend(() => {
-      const before = nowMillis(clock)
+      const before = monotonicMillis(clock)
       return Effect.flatMap(Effect.sleep(interval), () => {
-        const late = nowMillis(clock) - before - interval
+        const late = monotonicMillis(clock) - before - interval
         return late < threshold ? Effect.void : report(late, threshold)
       })
     })
     return Effect.forever(look)
   })
-
-const nowMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
 
 const report = (lateMillis: number, thresholdMillis: number): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {

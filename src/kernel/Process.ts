@@ -52,6 +52,7 @@ import * as Signal from "./Signal.ts"
 import { discard, kill as killUnsafe } from "./shared/death.ts"
 import { post, signal, withdraw, withdrawSignal } from "./shared/delivery.ts"
 import { exitSignal } from "./shared/signals.ts"
+import { resumeLater, waitUntil } from "./shared/waitUntil.ts"
 import { during, forEnd } from "./shared/waiting.ts"
 import { TreeWatch } from "./shared/treeWatch.ts"
 import { MessageEnvelope } from "./shared/plainEnvelopes.ts"
@@ -778,15 +779,13 @@ export const trapExit = (trap: boolean): Effect.Effect<boolean, never, Self> =>
  * @since 0.1.0
  */
 export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
-  Effect.withFiber((fiber) => {
+  Effect.suspend(() => {
     const record = checkedRecord("Process.awaitExit", pid)
     if (record.reason !== undefined) return Exit.succeed(record.reason)
-    const exit = Effect.callback<ExitReason.ExitReason>((resume) => {
-      const dead = (reason: ExitReason.ExitReason) =>
-        fiber.currentDispatcher.scheduleTask(() => resume(Exit.succeed(reason)), 0)
-      const observer = { dead }
+    const exit = waitUntil<ExitReason.ExitReason>((resume) => {
+      const observer = { dead: (reason: ExitReason.ExitReason) => resume(Exit.succeed(reason)) }
       record.observe(observer)
-      return Effect.sync(() => record.unobserve(observer))
+      return () => record.unobserve(observer)
     })
     return during(forEnd(record), exit)
   })
@@ -952,7 +951,7 @@ export const postUnsafe = (
 ): Effect.Effect<void> =>
   // Posted in the step that waits: between two steps room could be made, and nobody would hear.
   Effect.callback<void>((resume) => {
-    const admit = () => fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
+    const admit = () => resumeLater(fiber, resume, Effect.void)
     if (post(record, envelope, admit)) return resume(Effect.void)
     return Effect.sync(() => {
       withdraw(record, envelope)

@@ -17,12 +17,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Check from "../values/check.ts"
 import * as ExitReason from "./ExitReason.ts"
+import { defaultLimit } from "./internal/defaults.ts"
 import type { Pid } from "./Pid.ts"
 import { kill as killUnsafe } from "./shared/death.ts"
 import { displayName } from "./shared/displayName.ts"
 import { warn } from "./shared/reports.ts"
 import { checkedRecord, type ProcessRecord } from "./shared/processRecord.ts"
 import { shutdown as askToEnd } from "./shared/signals.ts"
+import { waitUntil } from "./shared/waitUntil.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -46,9 +48,6 @@ export interface Ended {
   /** Whether its fiber or its scope has still not ended. */
   readonly zombie: boolean
 }
-
-/** How long a killed process may take to leave its last uninterruptible region where nothing else says so. */
-const defaultLimit = Duration.seconds(5)
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -133,13 +132,13 @@ export const shutdown = (
  * @since 0.1.0
  */
 export const awaitEnd = (pid: Pid): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => {
+  Effect.suspend(() => {
     const record = checkedRecord("Shutdown.awaitEnd", pid)
     if (record.ended) return Exit.void
-    return Effect.callback<void>((resume) => {
-      const observer = { ended: () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0) }
+    return waitUntil<void>((resume) => {
+      const observer = { ended: () => resume(Exit.void) }
       record.observe(observer)
-      return Effect.sync(() => record.unobserve(observer))
+      return () => record.unobserve(observer)
     })
   })
 
@@ -350,18 +349,18 @@ const awaitEach = (
   left: ReadonlyArray<ProcessRecord>,
   when: (record: ProcessRecord) => "dead" | "ended"
 ): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => {
+  Effect.suspend(() => {
     if (left.length === 0) return Exit.void
-    return Effect.callback<void>((resume) => {
+    return waitUntil<void>((resume) => {
       let waiting = left.length
       const seen = () => {
-        if (--waiting === 0) fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+        if (--waiting === 0) resume(Exit.void)
       }
       const observers = left.map((record) => ({ record, observer: { [when(record)]: seen } }))
       for (const { observer, record } of observers) record.observe(observer)
-      return Effect.sync(() => {
+      return () => {
         for (const { observer, record } of observers) record.unobserve(observer)
-      })
+      }
     })
   })
 

@@ -26,7 +26,7 @@ import { printAs } from "../values/printed.ts"
 import * as Check from "../values/check.ts"
 import { refuseGiven } from "../values/given.ts"
 import { isInstance, read as read_ } from "../values/describe.ts"
-import { Deadline } from "./shared/deadlines.ts"
+import { disarm, millisLeft, type Deadline } from "./shared/deadlines.ts"
 import type { KernelState } from "./shared/kernelState.ts"
 import * as Kernel from "./Kernel.ts"
 import type { Pid } from "./Pid.ts"
@@ -288,7 +288,8 @@ const timerOf = (to: string, timer: Timer): MessageTimer => {
   return refuseGiven({ to, what: "a timer", isForeign: read_(timer, TypeId) === TypeId }, timer)
 }
 
-const leftOf = ({ left }: MessageTimer): Option.Option<Duration.Duration> => {
+const leftOf = (timer: MessageTimer): Option.Option<Duration.Duration> => {
+  const left = millisLeft(timer)
   return left === undefined ? Option.none() : Option.some(Duration.millis(left))
 }
 
@@ -300,7 +301,11 @@ interface MessageTimerOptions {
   readonly every: boolean
 }
 
-class MessageTimer extends Deadline implements Timer, Belonging {
+class MessageTimer implements Deadline, Timer, Belonging {
+  list: Deadline["list"] = undefined
+  due = 0
+  previous: Deadline["previous"] = undefined
+  next: Deadline["next"] = undefined
   readonly [TypeId] = TypeId
   private readonly kernel: KernelState<ProcessRecord>
   private readonly options: MessageTimerOptions
@@ -308,7 +313,6 @@ class MessageTimer extends Deadline implements Timer, Belonging {
   private readonly millis: number
 
   constructor(fiber: Fiber.Fiber<unknown, unknown>, options: MessageTimerOptions) {
-    super()
     const { owner } = options
     this.millis = millisOf(options.delay, options.every)
     this.kernel = owner?.kernel ?? Kernel.currentUnsafe(fiber)
@@ -332,13 +336,13 @@ class MessageTimer extends Deadline implements Timer, Belonging {
     if (to !== undefined) post(to, this.options.make())
   }
 
-  override kernelClosed(): void {
+  kernelClosed(): void {
     this.drop()
   }
 
   drop(): void {
     if (this.list === undefined) return
-    this.disarm()
+    disarm(this)
     this.end()
   }
 

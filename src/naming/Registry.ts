@@ -47,11 +47,10 @@ import { entering, withProcess } from "./internal/entering.ts"
 import { streamIn } from "./internal/feed.ts"
 import { PerKernel } from "./internal/perKernel.ts"
 import { registration, RegistryState } from "./internal/registryState.ts"
-import { RegistryVia } from "./internal/registryVia.ts"
+import { RegistryVia, ViaTypeId } from "./internal/registryVia.ts"
 import { checkedName } from "./Name.ts"
 
 const TypeId = "~effect-otp/naming/Registry"
-const ViaTypeId = "~effect-otp/naming/Registry/Via"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -278,7 +277,7 @@ export const via: {
   <K, M>(registry: Registry<K, void, M, "unique">, key: NoInfer<K>): Claim<M>
   <K, V, M>(registry: Registry<K, V, M, "unique">, key: NoInfer<K>, value: NoInfer<V>): Claim<M>
   <K, V, M>(registry: Registry<K, V, M, "unique">, key: NoInfer<K>): Via<M>
-} = <K, V, M>(registry: Registry<K, V, M, "unique">, key: K, value?: V) => new ViaImpl(implOf(registry), key, value)
+} = <K, V, M>(registry: Registry<K, V, M, "unique">, key: K, value?: V) => new RegistryVia(implOf(registry), key, value)
 
 // ---- guards -------------------------------------------------------------------------------------------------------
 
@@ -953,16 +952,12 @@ class RegistryImpl<K, V> {
   }
 }
 
-class ViaImpl extends RegistryVia {
-  readonly [ViaTypeId] = "claim"
-}
-
 /** Tells whether a value is a key of a registry. @internal */
 export const isVia = (u: unknown): u is Via => has(u, ViaTypeId)
 
 /** @internal */
 export const viaOf = (via: Via): RegistryVia => {
-  if (isInstance(via, ViaImpl)) return via
+  if (isInstance(via, RegistryVia)) return via
   const what = "a key of a registry, as Registry.via gives it"
   return refuseGiven({ to: "A server behind a key", what, isForeign: isVia(via) }, via)
 }

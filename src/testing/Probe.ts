@@ -33,6 +33,7 @@ import { isHandle, targetOf, type Handle } from "../kernel/Handle.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
 import { checkedRecord, Self, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { waitUntil } from "../kernel/shared/waitUntil.ts"
 import { shutdown } from "../kernel/Shutdown.ts"
 import * as Signal from "../kernel/Signal.ts"
 import { callSite, pointTo } from "./internal/callSite.ts"
@@ -282,16 +283,14 @@ class Arrivals {
 
   /** Waits until more has come than that. */
   private more(seen: number): Effect.Effect<void> {
-    return Effect.withFiber((fiber) =>
-      Effect.callback<void>((resume) => {
-        if (this.all.length > seen) return resume(Effect.void)
-        const wake = () => fiber.currentDispatcher.scheduleTask(() => resume(Effect.void), 0)
-        this.waiting.add(wake)
-        return Effect.sync(() => {
-          this.waiting.delete(wake)
-        })
-      })
-    )
+    return waitUntil<void>((resume, resumeNow) => {
+      if (this.all.length > seen) return resumeNow(Effect.void)
+      const wake = () => resume(Effect.void)
+      this.waiting.add(wake)
+      return () => {
+        this.waiting.delete(wake)
+      }
+    })
   }
 
   within<A>(effect: Effect.Effect<A>, expected: Where): Effect.Effect<A, ExpectationFailed> {

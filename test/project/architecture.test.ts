@@ -10,7 +10,8 @@ describe("architecture", () => {
     ["3. a file imports files, not barrels", rules.paths],
     ["5. areas outside the core are met in the layer that answers for them", rules.outside],
     ["6. time, chance, output and failure go through Effect", rules.host],
-    ["8. only values/ turns values of users into text", rules.text]
+    ["8. only values/ turns values of users into text", rules.text],
+    ["9. no class extends a class of ours", rules.inheritance]
   ]
   it.each(each)("%s", (_, rule) => {
     assert.deepStrictEqual(all.flatMap(rule), [])
@@ -92,6 +93,12 @@ describe("the rules themselves", () => {
     const text = "String(error); error instanceof Error; error instanceof Mine; Schema.String; error.toString()"
     assert.strictEqual(broken(rules.text, "src/kernel/A.ts", text), 2)
     assert.strictEqual(broken(rules.text, "src/values/a.ts", text), 0)
+  })
+
+  it("inheritance: a class that extends another is reported, what Effect makes is fine", () => {
+    const fine = `class A extends Data.TaggedError("A")<{}> {}; class B extends Effectable.Class<void> {}; class C {}`
+    assert.strictEqual(broken(rules.inheritance, "src/kernel/A.ts", `${fine}; class D extends C {}`), 1)
+    assert.strictEqual(broken(rules.inheritance, "src/kernel/A.ts", fine), 0)
   })
 
   it("keys: the same key in two places is reported", () => {

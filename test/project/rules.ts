@@ -159,6 +159,23 @@ export const text: Rule = (source) => {
   return found
 }
 
+/** Supervisors still extend a record. */
+const stillExtending = ["TreeProcess", "SupervisorProcess", "PartitionProcess", "DynamicProcess", "SubclassedRecord"]
+
+/** 9. A class extends what Effect makes (`Data.TaggedError(…)`, `Context.Service(…)`, `Effectable.Class`), and nothing of ours. */
+export const inheritance: Rule = (source) => {
+  if (!source.file.startsWith("src/")) return []
+  const found: Array<string> = []
+  const check = (node: { readonly id?: unknown; readonly superClass: unknown; readonly start: number }) => {
+    const above = node.superClass as { readonly type: string } | null
+    const name = (node.id as { readonly name: string } | null)?.name ?? "a class"
+    if (above?.type !== "Identifier" || stillExtending.includes(name)) return
+    found.push(`${place(source, node.start)}: ${name} extends a class of ours. Hold it, or pass functions`)
+  }
+  new Visitor({ ClassDeclaration: check, ClassExpression: check }).visit(source.program)
+  return found
+}
+
 /** 7. A service's key is written once: nobody rebuilds a tag by its string. */
 export const keys = (all: ReadonlyArray<Source>): ReadonlyArray<string> => {
   const owners = new Map<string, string>()

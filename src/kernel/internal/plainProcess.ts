@@ -13,6 +13,7 @@ import { isOpen } from "../shared/life.ts"
 import { ProcessRecord, scopeUnsafe, Self, type Kind, type RecordOptions } from "../shared/processRecord.ts"
 import { worse } from "../shared/exits.ts"
 import { interrupt } from "../shared/signals.ts"
+import { resumeLater } from "../shared/waitUntil.ts"
 
 /** @internal */
 export interface PlainOptions {
@@ -35,7 +36,7 @@ const plain: Kind<undefined> = {
     const { fiber, resume } = record
     if (resume === undefined) return
     record.resume = undefined
-    fiber!.currentDispatcher.scheduleTask(() => resume(Effect.interrupt), 0)
+    resumeLater(fiber!, resume, Effect.interrupt)
   }
 }
 

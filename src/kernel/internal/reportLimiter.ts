@@ -3,10 +3,9 @@
  *
  * What it keeps is bounded by what it admits, so it need not forget a kind before its second is over.
  */
+import { reportsPerSecond } from "./defaults.ts"
 
 const WINDOW_MILLIS = 1000
-const PER_KIND = 10
-const PER_KERNEL = 100
 
 /** Of so many kinds it is known how many reports were left out; of others only how many in all. */
 const MOST_LEFT_OUT = 20
@@ -35,7 +34,7 @@ export class ReportLimiter {
       this.written.clear()
     }
     const written = this.written.get(kind) ?? 0
-    if (written < PER_KIND && this.admitted < PER_KERNEL) {
+    if (written < reportsPerSecond.ofKind && this.admitted < reportsPerSecond.inAll) {
       this.admitted++
       this.written.set(kind, written + 1)
       return true

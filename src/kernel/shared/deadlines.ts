@@ -12,28 +12,33 @@ import type * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Scheduler from "effect/Scheduler"
 import { renderCause } from "../../values/render.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { DueHeap, type Entry } from "../internal/dueHeap.ts"
 
-/** @internal */
-export abstract class Deadline {
-  list: DeadlineList | undefined = undefined
-  due = 0
-  previous: Deadline | undefined = undefined
-  next: Deadline | undefined = undefined
+/**
+ * Something that happens when its time is up. It is itself the member of the list it is in, so that what has a deadline, a
+ * call for example, costs no second object. @internal
+ */
+export interface Deadline {
+  /** Undefined: it is not armed. */
+  list: DeadlineList | undefined
+  due: number
+  previous: Deadline | undefined
+  next: Deadline | undefined
   /** Runs when the time is up, unless disarmed before. */
-  abstract expire(): void
-  /** The kernel it was armed in has closed. Who waits for an answer still has this one. */
-  kernelClosed(): void {}
-
-  disarm(): void {
-    this.list?.remove(this)
-  }
-
-  /** Milliseconds left, or undefined if it is not armed. */
-  get left(): number | undefined {
-    return this.list === undefined ? undefined : Math.max(0, this.due - this.list.queue.now())
-  }
+  expire(): void
+  /** The kernel it was armed in has closed. Without this, it stays armed: somebody may wait for it. */
+  kernelClosed?(): void
 }
+
+/** @internal */
+export const disarm = (deadline: Deadline): void => {
+  deadline.list?.remove(deadline)
+}
+
+/** Milliseconds left, or undefined if it is not armed. @internal */
+export const millisLeft = ({ due, list }: Deadline): number | undefined =>
+  list === undefined ? undefined : Math.max(0, due - list.queue.now())
 
 /** @internal */
 export class Deadlines {
@@ -114,7 +119,7 @@ export class DeadlineList implements Entry {
   close(): void {
     for (let deadline = this.head; deadline !== undefined;) {
       const { next } = deadline
-      deadline.kernelClosed()
+      deadline.kernelClosed?.()
       deadline = next
     }
   }
@@ -139,7 +144,7 @@ export class DeadlineQueue {
   }
 
   now(): number {
-    return Number(this.clock.monotonicTimeNanosUnsafe()) / 1_000_000
+    return monotonicMillis(this.clock)
   }
 
   listOf(millis: number): DeadlineList {

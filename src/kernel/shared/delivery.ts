@@ -13,6 +13,7 @@ import { SignalEnvelope } from "./plainEnvelopes.ts"
 import { WaitingLine } from "../internal/waitingLine.ts"
 import type { Signal } from "../Signal.ts"
 import { isOpen, isOver } from "./life.ts"
+import { resumeLater } from "./waitUntil.ts"
 import type { Envelope, ProcessRecord, Refusal } from "./processRecord.ts"
 
 // ---- in -----------------------------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ export const wake = (record: ProcessRecord): void => {
   const { life, resume } = record
   if (resume === undefined || life._tag === "ended") return
   record.resume = undefined
-  life.fiber!.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
+  resumeLater(life.fiber!, resume, Exit.void)
 }
 
 // ---- room ---------------------------------------------------------------------------------------------------------

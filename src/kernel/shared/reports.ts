@@ -16,6 +16,7 @@ import { shownOf, type ExitReason } from "../ExitReason.ts"
 import { CROWD } from "../Mailbox.ts"
 import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
+import { monotonicMillis } from "./monotonic.ts"
 import { isVisible, writeLine, type Line } from "./log.ts"
 import type { LeftOut, ReportLimiter } from "../internal/reportLimiter.ts"
 
@@ -247,7 +248,7 @@ const admits = (
   context: Context.Context<never>
 ): boolean => {
   if (!isVisible(level, context)) return false
-  const nowMillis = Number(Context.get(context, Clock.Clock).monotonicTimeNanosUnsafe()) / 1_000_000
+  const nowMillis = monotonicMillis(Context.get(context, Clock.Clock))
   const before = reports.hasLeftOut
   if (reports.admit(kind, nowMillis)) return true
   if (!before) summariseIn(reports, reports.restMillis(nowMillis), context)

@@ -5,18 +5,20 @@
  * by then. So it is never wrong, only late.
  */
 import * as Exit from "effect/Exit"
+import { defaultCapacity } from "./defaults.ts"
 import * as Check from "../../values/check.ts"
-import { Feed } from "./feed.ts"
+import { takeFrom, wake, type Feed, type Source } from "./feed.ts"
 
 /** @internal */
-export class ChangeFeed<S, D> extends Feed<S | D> {
+export class ChangeFeed<S, D> implements Feed<S | D>, Source<S | D, never> {
+  readonly take = takeFrom<S | D, never>(this)
+  wakeReader: (() => void) | undefined = undefined
   private readonly capacity: number
   private readonly snapshot: () => S
   /** Undefined: what waits is a snapshot, made when it is taken. */
   private changes: Array<D> | undefined = undefined
 
   constructor(capacity: number, snapshot: () => S) {
-    super()
     this.capacity = capacity
     this.snapshot = snapshot
   }
@@ -25,26 +27,23 @@ export class ChangeFeed<S, D> extends Feed<S | D> {
     if (this.changes === undefined) return
     if (this.changes.length >= this.capacity) this.changes = undefined
     else this.changes.push(change)
-    this.wake()
+    wake(this)
   }
 
-  protected collect() {
+  collect() {
     const { changes } = this
     if (changes?.length === 0) return undefined
     this.changes = []
     return Exit.succeed(changes === undefined ? ([this.snapshot()] as const) : (changes as [D, ...Array<D>]))
   }
 
-  protected get isReady(): boolean {
+  get isReady(): boolean {
     return this.changes?.length !== 0
   }
 }
 
-/** How many changes may wait for a reader that does not say. */
-const DEFAULT_CAPACITY = 256
-
 /** @internal */
 export const checkedCapacity = (capacity: number | undefined): number => {
-  if (capacity === undefined) return DEFAULT_CAPACITY
+  if (capacity === undefined) return defaultCapacity
   return Check.wholeNumber("The capacity of a stream", capacity, 1)
 }

@@ -11,39 +11,42 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Kernel from "../../kernel/Kernel.ts"
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
+import { waitUntil } from "../../kernel/shared/waitUntil.ts"
+
+/** What one reader reads from. @internal */
+export interface Feed<out A, out E = never> {
+  /** Waits until there is something, and takes it all. A reader interrupted while it waits has taken nothing. */
+  readonly take: Effect.Effect<Arr.NonEmptyReadonlyArray<A>, E>
+}
+
+/** What a feed is made of. @internal */
+export interface Source<A, E> {
+  /** Wakes the reader, while it waits. */
+  wakeReader: (() => void) | undefined
+  readonly isReady: boolean
+  /** Takes out what there is; undefined if there is nothing. */
+  collect(): Exit.Exit<Arr.NonEmptyReadonlyArray<A>, E> | undefined
+}
+
+/** There is something to take. @internal */
+export const wake = (source: Pick<Source<unknown, unknown>, "wakeReader">): void => {
+  const { wakeReader } = source
+  source.wakeReader = undefined
+  wakeReader?.()
+}
 
 /** @internal */
-export abstract class Feed<A, E = never> {
-  private wakeReader: (() => void) | undefined = undefined
-
-  /** Takes out what there is; undefined if there is nothing. */
-  protected abstract collect(): Exit.Exit<Arr.NonEmptyReadonlyArray<A>, E> | undefined
-
-  /** There is something to take. */
-  protected wake(): void {
-    const wakeReader = this.wakeReader
-    this.wakeReader = undefined
-    wakeReader?.()
-  }
-
-  /** Waits until there is something, and takes it all. A reader interrupted while it waits has taken nothing. */
-  readonly take: Effect.Effect<Arr.NonEmptyReadonlyArray<A>, E> = Effect.suspend(() => this.collect() ?? this.wait)
-
-  private readonly wait: Effect.Effect<Arr.NonEmptyReadonlyArray<A>, E> = Effect.flatMap(
-    Effect.withFiber<void>((fiber) =>
-      Effect.callback<void>((resume) => {
-        this.wakeReader = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
-        // This fiber may have lost its turn since it looked.
-        if (this.isReady) this.wake()
-        return Effect.sync(() => {
-          this.wakeReader = undefined
-        })
-      })
-    ),
-    () => this.take
-  )
-
-  protected abstract get isReady(): boolean
+export const takeFrom = <A, E>(source: Source<A, E>): Feed<A, E>["take"] => {
+  const wait = waitUntil<void>((resume) => {
+    source.wakeReader = () => resume(Exit.void)
+    // This fiber may have lost its turn since it looked.
+    if (source.isReady) wake(source)
+    return () => {
+      source.wakeReader = undefined
+    }
+  })
+  const take: Feed<A, E>["take"] = Effect.suspend(() => source.collect() ?? Effect.flatMap(wait, () => take))
+  return take
 }
 
 /** What somebody reads from, and how to stop. @internal */

@@ -2,7 +2,7 @@
 import type * as Arr from "effect/Array"
 import * as Exit from "effect/Exit"
 import * as Check from "../../values/check.ts"
-import { Feed } from "./feed.ts"
+import { takeFrom, wake, type Feed, type Source } from "./feed.ts"
 
 /** @internal */
 export type FeedPolicy = "dropNewest" | "dropOldest" | "fail"
@@ -14,7 +14,9 @@ export interface FeedBound {
 }
 
 /** @internal */
-export class MessageFeed<A, E> extends Feed<A, E> {
+export class MessageFeed<A, E> implements Feed<A, E>, Source<A, E> {
+  readonly take = takeFrom<A, E>(this)
+  wakeReader: (() => void) | undefined = undefined
   readonly bound: FeedBound
   private readonly overflow: () => E
   private messages: Array<A> = []
@@ -23,7 +25,6 @@ export class MessageFeed<A, E> extends Feed<A, E> {
   private isFull = false
 
   constructor(bound: FeedBound, overflow: () => E) {
-    super()
     this.bound = bound
     this.overflow = overflow
   }
@@ -37,7 +38,7 @@ export class MessageFeed<A, E> extends Feed<A, E> {
       return false
     }
     this.messages.push(message)
-    if (hasRoom) this.wake()
+    if (hasRoom) wake(this)
     else this.dropOldest(capacity)
     return hasRoom
   }
@@ -49,7 +50,7 @@ export class MessageFeed<A, E> extends Feed<A, E> {
     this.head = 0
   }
 
-  protected collect(): Exit.Exit<Arr.NonEmptyReadonlyArray<A>, E> | undefined {
+  collect(): Exit.Exit<Arr.NonEmptyReadonlyArray<A>, E> | undefined {
     if (this.messages.length === 0) return this.isFull ? Exit.fail(this.overflow()) : undefined
     const messages = this.head === 0 ? this.messages : this.messages.slice(this.head)
     this.messages = []
@@ -57,7 +58,7 @@ export class MessageFeed<A, E> extends Feed<A, E> {
     return Exit.succeed(messages as [A, ...Array<A>])
   }
 
-  protected get isReady(): boolean {
+  get isReady(): boolean {
     return this.messages.length > 0 || this.isFull
   }
 }

@@ -18,7 +18,11 @@ interface Keyed {
 }
 
 /** @internal */
+export const ViaTypeId = "~effect-otp/naming/Registry/Via"
+
+/** @internal */
 export class RegistryVia {
+  readonly [ViaTypeId] = "claim"
   readonly registry: Keyed
   readonly key: unknown
   private readonly value: unknown

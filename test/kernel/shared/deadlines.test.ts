@@ -4,12 +4,15 @@ import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { settle } from "../../fixtures/kernel.ts"
 import { forAll, runs } from "../../fixtures/property.ts"
 import { seeds } from "../../fixtures/seeds.ts"
-import { Deadline, Deadlines } from "../../../src/kernel/shared/deadlines.ts"
+import { type Deadline, Deadlines, disarm, millisLeft } from "../../../src/kernel/shared/deadlines.ts"
 
-class Probe extends Deadline {
+class Probe implements Deadline {
+  list: Deadline["list"] = undefined
+  due = 0
+  previous: Deadline["previous"] = undefined
+  next: Deadline["next"] = undefined
   private readonly onExpire: (probe: Probe) => void
   constructor(onExpire: (probe: Probe) => void) {
-    super()
     this.onExpire = onExpire
   }
   expire(): void {
@@ -43,12 +46,12 @@ describe("deadlines", () => {
       arm(100, b)
       arm(100, c)
       arm(50, d)
-      b.disarm()
-      assert.isUndefined(b.left)
-      b.disarm()
+      disarm(b)
+      assert.isUndefined(millisLeft(b))
+      disarm(b)
       yield* SeededScheduler.adjust(60)
       assert.deepStrictEqual(expired, ["d"])
-      assert.strictEqual(a.left, 40)
+      assert.strictEqual(millisLeft(a), 40)
       arm(100, b)
       yield* SeededScheduler.adjust(1000)
       assert.deepStrictEqual(expired, ["d", "a", "c", "b"])
@@ -111,11 +114,11 @@ describe("deadlines", () => {
         return probe
       })
       assert.strictEqual(deadlines.size, 3)
-      for (const probe of probes) probe.disarm()
+      for (const probe of probes) disarm(probe)
       arm(20, probes[0]!)
       yield* settle
       assert.strictEqual(deadlines.size, 1)
-      probes[0]!.disarm()
+      disarm(probes[0]!)
       yield* settle
       assert.strictEqual(deadlines.size, 0)
     })
@@ -227,13 +230,13 @@ const against = (program: Program) =>
     for (const { kind, n, millis } of program) {
       if (kind <= 2) {
         yield* pass(0)
-        probes[n]!.disarm()
+        disarm(probes[n]!)
         model = model.filter((one) => one.n !== n)
         arm(millis, probes[n]!)
         model.push({ n, due: now() + millis })
       } else if (kind === 3) {
         yield* pass(0)
-        probes[n]!.disarm()
+        disarm(probes[n]!)
         model = model.filter((one) => one.n !== n)
       } else yield* pass(millis)
     }

@@ -1,8 +1,9 @@
 /** The methods of a client: how a call or a cast gets from a fiber into the mailbox of the server it names. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import { printAs } from "../../../values/printed.ts"
 import * as Check from "../../../values/check.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../../kernel/Handle.ts"
@@ -12,15 +13,13 @@ import { post } from "../../../kernel/shared/delivery.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { cycleUnsafe } from "../../../kernel/shared/waiting.ts"
 import type { Message } from "../../Protocol.ts"
+import { callTimeoutMillis } from "../defaults.ts"
 import { closesCycle, downReason, refusal, type Ask, type Call } from "./call.ts"
 import type { CallOptions } from "./callOptions.ts"
-import { CallEnvelope, CastEnvelope, SystemEnvelope, type CallParts } from "./envelopes.ts"
+import { CallEnvelope, CastEnvelope, type SystemRequest } from "./envelopes.ts"
 import { askPatiently } from "./patience.ts"
-import { Request } from "./request.ts"
 import { senderOf } from "./sender.ts"
 import * as Travel from "./travel.ts"
-
-const DEFAULT_TIMEOUT_MILLIS = 5000
 
 const MessagesKey = Symbol("effect-otp/behaviour/messages")
 
@@ -60,7 +59,7 @@ export const castMethod =
   (payload: unknown): Effect.Effect<void> =>
     new CastRequest(message, target, payload)
 
-class CastRequest extends Request<void> {
+class CastRequest extends Effectable.Class<void> {
   private readonly message: Message
   private readonly target: HandleTarget
   private readonly payload: unknown
@@ -72,7 +71,8 @@ class CastRequest extends Request<void> {
     this.payload = payload
   }
 
-  run(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> {
+  asEffect(): Effect.Effect<void> {
+    const fiber = Fiber.getCurrent()!
     const { message, target } = this
     const payload = message.construct(this.payload, target, fiber.context)
     const envelope = new CastEnvelope(message.tag, payload, senderOf(fiber).process, Travel.capture(fiber))
@@ -110,7 +110,7 @@ export const callMethod =
   (payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> =>
     new CallRequest(message, target, payload, options)
 
-class CallRequest extends Request<unknown, unknown> {
+class CallRequest extends Effectable.Class<unknown, unknown> {
   private readonly message: Message
   private readonly target: HandleTarget
   private readonly payload: unknown
@@ -124,7 +124,8 @@ class CallRequest extends Request<unknown, unknown> {
     this.options = options
   }
 
-  run(fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<unknown, unknown> {
+  asEffect(): Effect.Effect<unknown, unknown> {
+    const fiber = Fiber.getCurrent()!
     const { message, options, target } = this
     const { calls, process } = senderOf(fiber)
     const call: Call = {
@@ -145,7 +146,7 @@ const askNow = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
   return current === undefined ? Effect.fail(refusal(call, downReason(call.target))) : ask(call, current)
 }
 
-const ask: Ask = (call, server) => askWith(makeCall, call, server, admitted)
+const ask: Ask = (call, server) => askWith(call, server, undefined)
 
 /** Asks the process of a server, and not its handlers. @internal */
 export const askSystem = <Server>(
@@ -158,21 +159,14 @@ export const askSystem = <Server>(
     const { calls, process } = senderOf(fiber)
     const millis = timeoutMillis(options?.timeout ?? calls.timeout, process)
     const call: Call = { fiber, target, tag, payload: undefined, from: process, millis }
-    const pack: Pack = (parts) => new SystemEnvelope(parts, request)
-    // No bound holds it off: where a suspended server is full, nothing else would ever make room.
-    const ask: Ask = (call, server) => askWith(pack, call, server, undefined)
+    const ask: Ask = (call, server) => askWith(call, server, request)
     return (options?.whenDown ?? calls.whenDown) === "wait" ? askPatiently(call, ask) : askNow(call, ask)
   })
 
-/** How a call is packed. */
-type Pack = (parts: CallParts) => CallEnvelope
-const makeCall: Pack = (parts) => new CallEnvelope(parts)
-
 const askWith = (
-  pack: Pack,
   call: Call,
   server: ProcessRecord,
-  admit: (() => void) | undefined
+  request: SystemRequest | undefined
 ): Effect.Effect<unknown, unknown> => {
   const { fiber, from } = call
   return Effect.callback<unknown, unknown>((resume) => {
@@ -184,12 +178,13 @@ const askWith = (
     }
     const { tag, payload } = call
     const travel = Travel.capture(fiber)
-    const envelope = pack({ tag, payload, from, travel, server, caller: fiber, resume })
+    const envelope = new CallEnvelope({ tag, payload, from, travel, server, caller: fiber, resume, request })
     if (own) from.waitingFor = envelope
     if (call.millis !== Infinity) {
       server.kernel.deadlines.arm(envelope, senderOf(fiber).clock, call.millis, fiber.context)
     }
-    post(server, envelope, admit)
+    // A request to the process itself does not wait for room: where a suspended server is full, nothing would make any.
+    post(server, envelope, request === undefined ? admitted : undefined)
     return envelope
   })
 }
@@ -199,7 +194,7 @@ const admitted = () => {}
 
 /** The own limit of a call, or what is left of the one its caller has to keep. */
 const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: ProcessRecord | undefined): number => {
-  if (timeout === undefined) return DEFAULT_TIMEOUT_MILLIS
+  if (timeout === undefined) return callTimeoutMillis
   if (timeout !== "inherit") return Check.millis("The timeout of a call", timeout)
-  return caller?.kind.timeLeft?.(caller) ?? DEFAULT_TIMEOUT_MILLIS
+  return caller?.kind.timeLeft?.(caller) ?? callTimeoutMillis
 }

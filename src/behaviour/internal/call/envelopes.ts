@@ -16,9 +16,10 @@ import { displayName } from "../../../kernel/shared/displayName.ts"
 import type { Envelope, ProcessRecord, Refusal } from "../../../kernel/shared/processRecord.ts"
 import { warn } from "../../../kernel/shared/reports.ts"
 import { names } from "../../../kernel/shared/waiting.ts"
+import { resumeLater } from "../../../kernel/shared/waitUntil.ts"
 import { CallError, type Reason, type Started } from "../../CallError.ts"
 import type { Travel } from "./travel.ts"
-import { Deadline } from "../../../kernel/shared/deadlines.ts"
+import { disarm, type Deadline } from "../../../kernel/shared/deadlines.ts"
 
 /** @internal */
 export class CastEnvelope implements Envelope {
@@ -50,9 +51,6 @@ export class CastEnvelope implements Envelope {
 /** How many answers may resume their callers inside one another before one has to take its turn with the dispatcher. */
 const MAX_DEPTH = 16
 
-/** Named, because what `Mixin` gives has no name a declaration file could say. */
-const EffectfulDeadline = Effectable.Mixin(Deadline) as unknown as abstract new () => Deadline & Effect.Effect<void>
-
 /** What makes a call. @internal */
 export interface CallParts {
   readonly tag: string
@@ -62,7 +60,12 @@ export interface CallParts {
   readonly server: ProcessRecord
   readonly caller: Fiber.Fiber<unknown, unknown>
   readonly resume: (exit: Effect.Effect<unknown, unknown>) => void
+  /** What the process of the server itself is asked. Undefined: its handlers answer the call. */
+  readonly request: SystemRequest | undefined
 }
+
+/** What is asked of a server beside its handlers. It must not throw. @internal */
+export type SystemRequest = (server: never) => Exit.Exit<unknown, unknown>
 
 /**
  * A call: it ends exactly once, with an answer, a typed failure, a `CallError`, or because its caller left.
@@ -71,12 +74,17 @@ export interface CallParts {
  *
  * @internal
  */
-export class CallEnvelope extends EffectfulDeadline implements Envelope {
+export class CallEnvelope extends Effectable.Class<void> implements Envelope, Deadline {
+  list: Deadline["list"] = undefined
+  due = 0
+  previous: Deadline["previous"] = undefined
+  next: Deadline["next"] = undefined
   readonly tag: string
   readonly payload: unknown
   readonly from: ProcessRecord | undefined
   readonly travel: Travel | undefined
   readonly server: ProcessRecord
+  readonly request: SystemRequest | undefined
   private readonly caller: Fiber.Fiber<unknown, unknown>
   private resume: ((exit: Effect.Effect<unknown, unknown>) => void) | undefined
   /** Set when the caller has gone, by interruption or timeout, after the call had begun. */
@@ -94,14 +102,20 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
     this.server = options.server
     this.caller = options.caller
     this.resume = options.resume
+    this.request = options.request
   }
 
   get content(): unknown {
-    return { _tag: this.tag, payload: this.payload }
+    return this.request === undefined ? { _tag: this.tag, payload: this.payload } : { _tag: this.tag }
   }
 
   get shared(): unknown {
     return this.payload
+  }
+
+  /** What its process is asked has to reach it: no bound holds that off. */
+  get isControl(): boolean {
+    return this.request !== undefined
   }
 
   asEffect(): Effect.Effect<void> {
@@ -121,7 +135,7 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
     const exit = Exit.fail(this.error({ _tag: "CallCycle", path: names(round) }, begun ? "unknown" : "no"))
     const resume = this.resume!
     this.leave()
-    this.caller.currentDispatcher.scheduleTask(() => resume(exit), 0)
+    resumeLater(this.caller, resume, exit)
     return true
   }
 
@@ -142,7 +156,7 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
     const kernel = this.server.kernel
     // A chain of answers that resume one another would run out of stack: past a few, take a turn.
     if (kernel.depth >= MAX_DEPTH) {
-      this.caller.currentDispatcher.scheduleTask(() => resume(exit), 0)
+      resumeLater(this.caller, resume, exit)
       return true
     }
     kernel.depth++
@@ -173,7 +187,7 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
   private later(exit: Exit.Exit<unknown, unknown>): true {
     const resume = this.resume!
     this.end()
-    this.caller.currentDispatcher.scheduleTask(() => resume(exit), 0)
+    resumeLater(this.caller, resume, exit)
     return true
   }
 
@@ -204,7 +218,7 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
 
   private end(): void {
     this.resume = undefined
-    this.disarm()
+    disarm(this)
     this.handOver()
   }
 
@@ -215,38 +229,6 @@ export class CallEnvelope extends EffectfulDeadline implements Envelope {
     if (!Telemetry.isActiveUnsafe(kernel.telemetry, Events.lateReply)) return
     const about = { pid: this.server, displayName: displayName(this.server), request: this.tag }
     Telemetry.executeUnsafe(kernel.telemetry, Events.lateReply, { count: 1 }, about)
-  }
-}
-
-/**
- * A call to the process of a server and not to its handlers. It keeps its place among other messages; no bound holds it
- * off, and it is the one thing beside a stop that a suspended server takes.
- *
- * @internal
- */
-export class SystemEnvelope<Server> extends CallEnvelope {
-  private readonly request: (server: Server) => Exit.Exit<unknown, unknown>
-
-  constructor(options: CallParts, request: (server: Server) => Exit.Exit<unknown, unknown>) {
-    super(options)
-    this.request = request
-  }
-
-  /** Must not throw. */
-  answerOf(server: Server): Exit.Exit<unknown, unknown> {
-    return this.request(server)
-  }
-
-  override get content(): unknown {
-    return { _tag: this.tag }
-  }
-
-  override get shared(): unknown {
-    return undefined
-  }
-
-  get isControl(): boolean {
-    return true
   }
 }
 

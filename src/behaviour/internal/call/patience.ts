@@ -5,15 +5,17 @@ import * as Effect from "effect/Effect"
 import type { ProcessRecord, Wait } from "../../../kernel/shared/processRecord.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import { cycleUnsafe } from "../../../kernel/shared/waiting.ts"
+import { resumeLater } from "../../../kernel/shared/waitUntil.ts"
 import { isInstance } from "../../../values/describe.ts"
 import { CallError } from "../../CallError.ts"
 import { closesCycle, downReason, refusal, type Ask, type Call } from "./call.ts"
-import { Deadline } from "../../../kernel/shared/deadlines.ts"
+import { disarm, millisLeft, type Deadline } from "../../../kernel/shared/deadlines.ts"
+import { monotonicMillis } from "../../../kernel/shared/monotonic.ts"
 
 /** Asks again as long as the server ends before it begins the call, within the one timeout. @internal */
 export const askPatiently = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
   const clock = Context.get(call.fiber.context, Clock.Clock)
-  const now = () => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000
+  const now = () => monotonicMillis(clock)
   const limit = now() + call.millis
   const attempt: Effect.Effect<unknown, unknown> = Effect.suspend(() => {
     const { target } = call
@@ -48,7 +50,11 @@ interface Up extends Call {
 }
 
 /** One call that waits until its server is up, or gone, or its time is over. */
-class UpWait extends Deadline implements Wait {
+class UpWait implements Deadline, Wait {
+  list: Deadline["list"] = undefined
+  due = 0
+  previous: Deadline["previous"] = undefined
+  next: Deadline["next"] = undefined
   private readonly call: Call
   private readonly resume: (effect: Effect.Effect<Up, CallError>) => void
   /** The process whose own fiber waits. */
@@ -56,7 +62,6 @@ class UpWait extends Deadline implements Wait {
   private isOver = false
 
   constructor(call: Call, resume: (effect: Effect.Effect<Up, CallError>) => void) {
-    super()
     this.call = call
     this.resume = resume
     this.owner = call.from?.isOwn(call.fiber) === true ? call.from : undefined
@@ -122,9 +127,9 @@ class UpWait extends Deadline implements Wait {
 
   /** Gives the time that is left. */
   private stop(): number {
-    const left = this.left ?? Infinity
+    const left = millisLeft(this) ?? Infinity
     this.isOver = true
-    this.disarm()
+    disarm(this)
     this.call.target.forget(this.told)
     if (this.owner !== undefined) this.owner.kernel.patient.delete(this.owner)
     return left
@@ -135,6 +140,6 @@ class UpWait extends Deadline implements Wait {
   }
 
   private settle(effect: Effect.Effect<Up, CallError>): void {
-    this.call.fiber.currentDispatcher.scheduleTask(() => this.resume(effect), 0)
+    resumeLater(this.call.fiber, this.resume, effect)
   }
 }

@@ -3,6 +3,7 @@ import * as Fiber from "effect/Fiber"
 import * as Exit from "effect/Exit"
 import { describe, read } from "../../../values/describe.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
+import { millisLeft } from "../../../kernel/shared/deadlines.ts"
 import { settle } from "../../../kernel/shared/delivery.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
@@ -89,5 +90,5 @@ export const travelNow = ({ inHand, record }: Server): Travel.Travel | undefined
 export const timeLeft = ({ inHand }: Server): number | undefined => {
   if (!(inHand instanceof CallEnvelope)) return undefined
   if (inHand.abandoned) return 0
-  return inHand.isDone ? undefined : (inHand.left ?? Infinity)
+  return inHand.isDone ? undefined : (millisLeft(inHand) ?? Infinity)
 }

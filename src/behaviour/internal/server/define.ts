@@ -14,6 +14,7 @@ import { shutdown } from "../../../kernel/Shutdown.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { checkedName, claimUnsafe } from "../../../naming/Name.ts"
 import { isVia, viaOf, type Claim } from "../../../naming/Registry.ts"
+import { scopeLimit } from "../defaults.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 import { startServer, type Restore, type StartOptions } from "./start.ts"
 
@@ -137,9 +138,6 @@ const endWithScope = (record: ProcessRecord): Effect.Effect<void, never, Scope.S
 
 const ending = (record: ProcessRecord) => () =>
   Effect.provideContext(shutdown(record, { limit: scopeLimit }), record.context)
-
-/** How long an orderly end may take when a scope closes. */
-const scopeLimit = Duration.seconds(5)
 
 const specOf = (parts: ServiceParts, options: DefineOptions): ServerSpec => ({
   id: parts.id,

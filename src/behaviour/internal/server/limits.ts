@@ -3,7 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Check from "../../../values/check.ts"
 import * as Timer from "../../../kernel/Timer.ts"
-import { Deadline } from "../../../kernel/shared/deadlines.ts"
+import { disarm, type Deadline } from "../../../kernel/shared/deadlines.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import { wake } from "../../../kernel/shared/delivery.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
@@ -16,11 +16,14 @@ import type { Server } from "./server.ts"
 // ---- idle ---------------------------------------------------------------------------------------------------------
 
 /** @internal */
-export class IdleDeadline extends Deadline {
+export class IdleDeadline implements Deadline {
+  list: Deadline["list"] = undefined
+  due = 0
+  previous: Deadline["previous"] = undefined
+  next: Deadline["next"] = undefined
   isDue = false
   private readonly server: Server
   constructor(server: Server) {
-    super()
     this.server = server
   }
   expire(): void {
@@ -45,21 +48,24 @@ export const idleFor = (server: Server, input: Duration.Input): void => {
 
 /** @internal */
 export const stopIdling = (server: Server): void => {
-  server.idle?.disarm()
+  if (server.idle !== undefined) disarm(server.idle)
   server.idle = undefined
 }
 
 // ---- turns --------------------------------------------------------------------------------------------------------
 
 /** @internal */
-export class TurnLimit extends Deadline {
+export class TurnLimit implements Deadline {
+  list: Deadline["list"] = undefined
+  due = 0
+  previous: Deadline["previous"] = undefined
+  next: Deadline["next"] = undefined
   private hasCrashed = false
   private readonly server: Server
   /** What the turn is about. */
   private readonly message: Envelope | undefined
   private readonly millis: number
   constructor(server: Server, message: Envelope | undefined, millis: number) {
-    super()
     this.server = server
     this.message = message
     this.millis = millis
@@ -91,6 +97,6 @@ export const limitTurn = (server: Server, message: Envelope | undefined): void =
 
 /** @internal */
 export const turnOver = (server: Server): void => {
-  server.turnLimit?.disarm()
+  if (server.turnLimit !== undefined) disarm(server.turnLimit)
   server.turnLimit = undefined
 }

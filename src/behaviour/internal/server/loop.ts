@@ -11,7 +11,7 @@ import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { close } from "../../../kernel/shared/death.ts"
 import { roomMade } from "../../../kernel/shared/delivery.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
-import { CallEnvelope, CastEnvelope, StopEnvelope, SystemEnvelope } from "../call/envelopes.ts"
+import { CallEnvelope, CastEnvelope, StopEnvelope } from "../call/envelopes.ts"
 import { forgetSender } from "../call/sender.ts"
 import { done } from "./answers.ts"
 import { crash } from "./crash.ts"
@@ -21,7 +21,7 @@ import * as Limits from "./limits.ts"
 import { serverOf, type Server } from "./server.ts"
 import type { HandlerContext } from "./serverSpec.ts"
 import * as Step from "./step.ts"
-import { answerSystem, stopRequested } from "./system.ts"
+import { answerSystem, isSystem, stopRequested } from "./system.ts"
 import { turn, warnOfInfo } from "./turn.ts"
 
 // ---- the loop -----------------------------------------------------------------------------------------------------
@@ -73,14 +73,14 @@ const hasToAct = ({ idle, record, stop }: Server): boolean =>
 
 const take = (server: Server, message: Envelope): Effect.Effect<void> | undefined => {
   server.inHand = message
-  if (server.idle !== undefined && !(message instanceof SystemEnvelope)) Limits.stopIdling(server)
+  if (server.idle !== undefined && !isSystem(message)) Limits.stopIdling(server)
   if (server.record.bound !== undefined) roomMade(server.record)
   if (message instanceof CastEnvelope) {
     return turn(server, message, server.spec.handlers[message.tag]!(message.payload, server.state, quiet(server)))
   }
   if (message instanceof CallEnvelope) {
     message.begun = true
-    if (message instanceof SystemEnvelope) return answerSystem(server, message)
+    if (message.request !== undefined) return answerSystem(server, message, message.request)
     const context = new Reach(server, message)
     return turn(server, message, server.spec.handlers[message.tag]!(message.payload, server.state, context))
   }

@@ -2,7 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
 import * as Kernel from "../../../kernel/Kernel.ts"
@@ -11,6 +10,7 @@ import { discard } from "../../../kernel/shared/death.ts"
 import { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { killAndAwait } from "../../../kernel/Shutdown.ts"
 import { ownerUnsafe, until } from "../../../kernel/shared/waiting.ts"
+import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
 import { serverKind } from "./kind.ts"
 import { run } from "./run.ts"
 import { initRunning, Server } from "./server.ts"
@@ -63,7 +63,7 @@ export const startServer = (options: StartOptions, restore: Restore): Effect.Eff
     // Interrupted: nobody will know of this server, so it must not be there. One that is up ends in good order if there is
     // a supervisor to see to it.
     const abandon = Effect.suspend(() => (options.isAdopted && isUp(server) ? Effect.void : killAndAwait(record)))
-    return Effect.onInterrupt(restore(initResult(server, fiber)), () => abandon)
+    return Effect.onInterrupt(restore(initResult(server)), () => abandon)
   })
 
 /** Whether its `init` was through, whatever has become of it since. */
@@ -75,24 +75,22 @@ const untilStarted = (server: Server) =>
     () => server.record
   )
 
-const initResult = (server: Server, fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<ProcessRecord, unknown> =>
-  Effect.callback((resume) => {
+const initResult = (server: Server): Effect.Effect<ProcessRecord, unknown> =>
+  waitUntil<ProcessRecord, unknown>((resume, resumeNow) => {
     // This fiber may have lost its turn since: nobody tells it any more.
     const { record } = server
-    if (isUp(server)) return resume(Exit.succeed(record))
-    const answer = (result: () => Effect.Effect<ProcessRecord, unknown>) =>
-      fiber.currentDispatcher.scheduleTask(() => resume(Effect.suspend(result)), 0)
-    const observer = { ended: () => answer(() => failure(server)) }
+    if (isUp(server)) return resumeNow(Exit.succeed(record))
+    const observer = { ended: () => resume(Effect.suspend(() => failure(server))) }
     record.observe(observer)
     const told = () => {
       record.unobserve(observer)
-      answer(() => Exit.succeed(record))
+      resume(Exit.succeed(record))
     }
     if (server.init._tag === "running") server.init = { _tag: "running", told }
-    return Effect.sync(() => {
+    return () => {
       record.unobserve(observer)
       if (server.init._tag === "running") server.init = initRunning
-    })
+    }
   })
 
 const failure = ({ init, record, spec }: Server): Effect.Effect<never, unknown> => {

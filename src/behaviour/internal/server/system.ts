@@ -8,7 +8,7 @@ import * as Fiber from "effect/Fiber"
 import { close } from "../../../kernel/shared/death.ts"
 import { admitControls, roomMade } from "../../../kernel/shared/delivery.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
-import { StopEnvelope, SystemEnvelope } from "../call/envelopes.ts"
+import { CallEnvelope, StopEnvelope, type SystemRequest } from "../call/envelopes.ts"
 import { answer, done } from "./answers.ts"
 import * as Limits from "./limits.ts"
 import { serverOf, type Server } from "./server.ts"
@@ -16,11 +16,18 @@ import { serverOf, type Server } from "./server.ts"
 // ---- requests -----------------------------------------------------------------------------------------------------
 
 /** Answers a request to the process itself. An effect if the server is to go on with a suspension. @internal */
-export const answerSystem = (server: Server, message: SystemEnvelope<Server>): Effect.Effect<void> | undefined => {
+export const answerSystem = (
+  server: Server,
+  message: CallEnvelope,
+  request: SystemRequest
+): Effect.Effect<void> | undefined => {
   message.begun = true
-  answer(server, message, message.answerOf(server))
+  answer(server, message, (request as (server: Server) => Exit.Exit<unknown, unknown>)(server))
   return server.suspended ? suspension : undefined
 }
+
+/** Whether its handlers do not see a message. @internal */
+export const isSystem = (message: Envelope): boolean => message instanceof CallEnvelope && message.request !== undefined
 
 /** @internal */
 export const stopRequested = (server: Server, { by, reason }: StopEnvelope): undefined => {
@@ -45,8 +52,8 @@ const serveSuspended = (server: Server, from: number): Effect.Effect<void> => {
     }
     server.inHand = next
     if (record.bound !== undefined) roomMade(record)
-    if (next instanceof SystemEnvelope) answerSystem(server, next)
-    else stopRequested(server, next as StopEnvelope)
+    if (next instanceof StopEnvelope) stopRequested(server, next)
+    else answerSystem(server, next as CallEnvelope, (next as CallEnvelope).request!)
   }
   return Effect.void
 }
@@ -61,5 +68,4 @@ const pause = (server: Server, seen: number): Effect.Effect<void> =>
 
 const isToEnd = ({ record, stop }: Server): boolean => stop?.isInLine === false || !record.isOpen
 
-const isForProcess = (message: Envelope): boolean =>
-  message instanceof SystemEnvelope || message instanceof StopEnvelope
+const isForProcess = (message: Envelope): boolean => isSystem(message) || message instanceof StopEnvelope

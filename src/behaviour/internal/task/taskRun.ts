@@ -16,6 +16,7 @@ import type { Pid } from "../../../kernel/Pid.ts"
 import { spawnIn } from "../../../kernel/Process.ts"
 import type { Observer, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { during, until } from "../../../kernel/shared/waiting.ts"
+import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
 import { TaskExit } from "../../TaskError.ts"
 
 /** @internal */
@@ -23,8 +24,19 @@ export const TypeId = "~effect-otp/behaviour/Task"
 
 type Outcome = Exit.Exit<unknown, unknown>
 
+/** Who has a task among others, and sees to it. Its functions run in the step of a death: no code of a user. @internal */
+export interface RunOwner {
+  /** Whether nobody needs it any more before it is started. */
+  readonly isUnwanted: boolean
+  started(record: ProcessRecord): void
+  refused(): void
+  settled(outcome: Outcome): void
+  ended(): void
+}
+
 /** @internal */
 export class TaskRun implements Observer {
+  private readonly within: RunOwner | undefined
   /** Undefined until it is spawned. */
   record: ProcessRecord | undefined = undefined
   /** The process it is linked to. */
@@ -40,6 +52,10 @@ export class TaskRun implements Observer {
   private answer: Outcome | undefined = undefined
   private listeners: Array<() => void> | undefined = undefined
 
+  constructor(within?: RunOwner) {
+    this.within = within
+  }
+
   /** Carries types only. */
   get [TypeId](): undefined {
     return undefined
@@ -51,7 +67,7 @@ export class TaskRun implements Observer {
 
   /** Whether nobody needs it any more before it is started. */
   get isUnwanted(): boolean {
-    return false
+    return this.within?.isUnwanted === true
   }
 
   /** What its process runs. A failure with a type is an answer: the process ends well. */
@@ -71,6 +87,7 @@ export class TaskRun implements Observer {
   started(record: ProcessRecord): void {
     this.record = record
     record.observe(this)
+    this.within?.started(record)
   }
 
   dead(reason: ExitReason): void {
@@ -83,15 +100,23 @@ export class TaskRun implements Observer {
   refuse(error: unknown): void {
     this.refused = true
     this.settle(Exit.fail(error))
+    this.within?.refused()
+  }
+
+  /** Its process and all it holds have ended. */
+  ended(): void {
+    this.within?.ended()
   }
 
   /** Says what has become of it. In the step of a death: must not run a user's code. */
-  protected settle(outcome: Outcome): void {
+  settle(outcome: Outcome): void {
+    if (this.outcome !== undefined) return
     this.outcome = outcome
     this.answer = undefined
     const { listeners } = this
     this.listeners = undefined
     for (const listener of listeners ?? []) listener()
+    this.within?.settled(outcome)
   }
 
   listen(listener: () => void): void {
@@ -118,18 +143,18 @@ export const spawnTask = (
 
 /** Waits for the outcome of a task and has it as its own. @internal */
 export const outcomeOf = (run: TaskRun): Effect.Effect<unknown, unknown> =>
-  Effect.withFiber((fiber) => {
+  Effect.suspend(() => {
     if (run.outcome !== undefined) return run.outcome
     const wait = until(
       () => run.outcome !== undefined,
       () => run.record
     )
-    const outcome = Effect.callback<unknown, unknown>((resume) => {
+    const outcome = waitUntil<unknown, unknown>((resume, resumeNow) => {
       // This fiber may have lost its turn between the look and here.
-      if (run.outcome !== undefined) return resume(run.outcome)
-      const listener = () => fiber.currentDispatcher.scheduleTask(() => resume(run.outcome!), 0)
+      if (run.outcome !== undefined) return resumeNow(run.outcome)
+      const listener = () => resume(run.outcome!)
       run.listen(listener)
-      return Effect.sync(() => run.unlisten(listener))
+      return () => run.unlisten(listener)
     })
     return during(wait, outcome)
   })

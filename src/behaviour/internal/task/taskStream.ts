@@ -15,14 +15,15 @@ import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import { shutdownAll } from "../../../kernel/Shutdown.ts"
 import { armUnsafe } from "../../../kernel/Timer.ts"
 import { TaskTimeout } from "../../TaskError.ts"
-import { TaskRun, toResult } from "./taskRun.ts"
+import { TaskRun, toResult, type RunOwner } from "./taskRun.ts"
 import { checked, type CheckedSpec, type StreamSpec } from "./taskStreamSpec.ts"
 import { TaskWindow, type Finishing } from "./taskWindow.ts"
-import { Deadline } from "../../../kernel/shared/deadlines.ts"
+import { disarm, type Deadline } from "../../../kernel/shared/deadlines.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
 type AnyFiber = Fiber.Fiber<unknown, unknown>
@@ -65,62 +66,56 @@ interface FlowOptions extends CheckedSpec {
 }
 
 /** One item: its task, and how long it may take. */
-class Item extends TaskRun implements Finishing {
+class Item implements Finishing, RunOwner, Deadline {
+  list: Deadline["list"] = undefined
+  due = 0
+  previous: Deadline["previous"] = undefined
+  next: Deadline["next"] = undefined
   finished = false
   late = false
   readonly input: unknown
-  deadline: ItemDeadline | undefined = undefined
+  readonly run = new TaskRun(this)
   private readonly flow: TaskFlow
 
   constructor(flow: TaskFlow, input: unknown) {
-    super()
     this.flow = flow
     this.input = input
   }
 
-  override started(record: ProcessRecord): void {
-    super.started(record)
+  started(record: ProcessRecord): void {
     this.flow.live.add(record)
     this.flow.startKnown(this)
   }
 
-  override get isUnwanted(): boolean {
-    return this.outcome !== undefined || this.flow.closed
+  get isUnwanted(): boolean {
+    return this.run.outcome !== undefined || this.flow.closed
   }
 
   /** Its time is up. */
   expire(): void {
-    if (this.outcome !== undefined) return
+    const { record } = this.run
+    if (this.run.outcome !== undefined) return
     this.late = true
-    if (this.record === undefined) this.settle(Exit.fail(this.flow.timedOut))
-    else kill(this.record)
+    if (record === undefined) this.run.settle(Exit.fail(this.flow.timedOut))
+    else kill(record)
   }
 
-  override refuse(error: unknown): void {
-    super.refuse(error)
+  refused(): void {
     this.flow.startKnown(this)
   }
 
-  protected override settle(outcome: Outcome): void {
-    if (this.outcome !== undefined) return
-    super.settle(outcome)
-    this.deadline?.disarm()
+  settled(outcome: Outcome): void {
+    disarm(this)
     this.flow.settled(this, outcome)
   }
 
   ended(): void {
-    this.flow.live.delete(this.record!)
+    this.flow.live.delete(this.run.record!)
   }
-}
 
-class ItemDeadline extends Deadline {
-  private readonly item: Item
-  constructor(item: Item) {
-    super()
-    this.item = item
-  }
-  expire(): void {
-    this.item.expire()
+  /** Whether its time was up before it had an answer. */
+  get isLate(): boolean {
+    return this.late && !this.run.hasAnswer
   }
 }
 
@@ -178,16 +173,14 @@ class TaskFlow {
     return this.inputEnd !== undefined && this.window.unread === 0
   }
 
-  private readonly wait: Effect.Effect<void> = Effect.withFiber((fiber) =>
-    Effect.callback<void>((resume) => {
-      // This fiber may have lost its turn between the look and here.
-      if (this.failure !== undefined || this.window.isReady || this.isDone) return resume(Exit.void)
-      this.waiter = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
-      return Effect.sync(() => {
-        this.waiter = undefined
-      })
-    })
-  )
+  private readonly wait = waitUntil<void>((resume, resumeNow) => {
+    // This fiber may have lost its turn between the look and here.
+    if (this.failure !== undefined || this.window.isReady || this.isDone) return resumeNow(Exit.void)
+    this.waiter = () => resume(Exit.void)
+    return () => {
+      this.waiter = undefined
+    }
+  })
 
   private wake(): void {
     const { waiter } = this
@@ -196,7 +189,7 @@ class TaskFlow {
   }
 
   private element(item: Item): unknown {
-    const outcome = item.late && !item.hasAnswer ? Exit.fail(this.timedOut) : item.outcome!
+    const outcome = item.isLate ? Exit.fail(this.timedOut) : item.run.outcome!
     const shown = this.options.linked && outcome._tag === "Success" ? outcome.value : toResult(outcome)
     return this.options.zipInput === true ? [item.input, shown] : shown
   }
@@ -219,11 +212,10 @@ class TaskFlow {
     const item = new Item(this, input)
     this.window.begin(item)
     const effect = Effect.suspend(() => f(input))
-    begin(fiber, item, { effect, label })
-    if (item.record === undefined && item.outcome === undefined) this.starting.add(item)
-    if (this.millis === Infinity || item.outcome !== undefined) return
-    item.deadline = new ItemDeadline(item)
-    armUnsafe(item.deadline, fiber, this.millis)
+    const { run } = item
+    begin(fiber, run, { effect, label })
+    if (run.record === undefined && run.outcome === undefined) this.starting.add(item)
+    if (this.millis !== Infinity && run.outcome === undefined) armUnsafe(item, fiber, this.millis)
   }
 
   private ask(fiber: AnyFiber): void {
@@ -254,12 +246,10 @@ class TaskFlow {
     })
   }
 
-  private readonly untilAsked: Effect.Effect<void> = Effect.withFiber((fiber) =>
-    Effect.callback<void>((resume) => {
-      if (this.asked) return resume(Exit.void)
-      this.demand = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.void), 0)
-    })
-  )
+  private readonly untilAsked = waitUntil<void>((resume, resumeNow) => {
+    if (this.asked) return resumeNow(Exit.void)
+    this.demand = () => resume(Exit.void)
+  })
 
   private inputEnded(cause: Cause.Cause<unknown>): void {
     this.inputEnd = cause
@@ -272,9 +262,8 @@ class TaskFlow {
   /** An item has come to something. In the step of its death. */
   settled(item: Item, outcome: Outcome): void {
     if (this.closed) return
-    const late = item.late && !item.hasAnswer
-    if (item.refused) this.fail(outcome)
-    else if (late && this.options.onTimeout !== "kill") this.fail(Exit.fail(this.timedOut))
+    if (item.run.refused) this.fail(outcome)
+    else if (item.isLate && this.options.onTimeout !== "kill") this.fail(Exit.fail(this.timedOut))
     else if (this.options.linked && outcome._tag === "Failure") this.fail(outcome)
     else this.window.finish(item)
     if (this.failure !== undefined || this.window.isReady) this.wake()

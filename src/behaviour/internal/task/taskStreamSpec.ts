@@ -1,9 +1,10 @@
 /** What a stream of tasks is made of, checked. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Check from "../../../values/check.ts"
 import { checkedLimit, type Limit } from "../../../kernel/Shutdown.ts"
+import { taskTimeout } from "../defaults.ts"
 import type { TaskRun } from "./taskRun.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
@@ -39,10 +40,8 @@ export const checked = (spec: StreamSpec): CheckedSpec => {
   const { concurrency, onTimeout = "exit", shutdown } = spec
   Check.wholeNumber(what("concurrency"), concurrency, 1)
   Check.oneOf(what("onTimeout"), onTimeout, ["exit", "kill"])
-  const timeout = spec.timeout === undefined ? defaultTimeout : Check.duration(what("timeout"), spec.timeout)
+  const timeout = spec.timeout === undefined ? taskTimeout : Check.duration(what("timeout"), spec.timeout)
   return { ...spec, timeout, shutdown: shutdown === undefined ? undefined : checkedLimit(what("shutdown"), shutdown) }
 }
-
-const defaultTimeout = Duration.seconds(5)
 
 const what = (name: string): string => `The ${name} of a stream of tasks`

@@ -8,7 +8,8 @@ import * as Schedule from "effect/Schedule"
 import { renderCause } from "../../../values/render.ts"
 import type { RestartSchedule } from "../../ChildSpec.ts"
 import type { ChildExit } from "../../RestartPolicy.ts"
-import { monotonicMillis, MonotonicNow } from "../tree/monotonic.ts"
+import { monotonicMillis } from "../../../kernel/shared/monotonic.ts"
+import { MonotonicNow } from "../tree/monotonic.ts"
 import type { Verdict } from "../group/group.ts"
 
 type Policy = Schedule.Schedule<unknown, ChildExit<unknown>>

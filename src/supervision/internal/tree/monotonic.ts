@@ -1,5 +1,4 @@
 /** The monotonic clock, which windows and ages are measured by. */
-import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 
 /**
@@ -10,6 +9,3 @@ export const MonotonicNow: Context.Reference<number | undefined> = Context.Refer
   "effect-otp/supervision/MonotonicNow",
   { defaultValue: () => undefined }
 )
-
-/** Its time in milliseconds. @internal */
-export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000

@@ -16,7 +16,7 @@ import { RestartLimit } from "../../RestartLimit.ts"
 import * as Events from "../../SupervisorEvents.ts"
 import type { Ending } from "../core/ending.ts"
 import { launching, type Launcher } from "./launcher.ts"
-import { monotonicMillis } from "./monotonic.ts"
+import { monotonicMillis } from "../../../kernel/shared/monotonic.ts"
 import { SupervisedHere } from "./supervised.ts"
 
 /** Why a supervisor gives up. @internal */

@@ -1,0 +1,29 @@
+/** How an effect waits for what happens in a step of the kernel. */
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+
+type Resume<A, E> = (effect: Effect.Effect<A, E>) => void
+
+/**
+ * Waits until `resume` is called. The waiting fiber goes on in a task of its own: no code of it runs in the step of the
+ * caller. `begin` runs in the step in which the wait begins; what it gives back calls the wait off. `resumeNow` is for what
+ * is known in that step: it costs no task.
+ *
+ * @internal
+ */
+export const waitUntil = <A, E = never>(
+  begin: (resume: Resume<A, E>, resumeNow: Resume<A, E>) => (() => void) | void
+): Effect.Effect<A, E> =>
+  Effect.withFiber((fiber) =>
+    Effect.callback<A, E>((resume) => {
+      const callOff = begin((effect) => resumeLater(fiber, resume, effect), resume)
+      return callOff === undefined ? undefined : Effect.sync(callOff)
+    })
+  )
+
+/** Resumes an effect of a fiber in a task of its own. @internal */
+export const resumeLater = <A, E>(
+  fiber: Fiber.Fiber<unknown, unknown>,
+  resume: Resume<A, E>,
+  effect: Effect.Effect<A, E>
+): void => fiber.currentDispatcher.scheduleTask(() => resume(effect), 0)
