@@ -201,7 +201,7 @@ export const launch = <ROut, E, RIn>(
   options: Options | undefined
 ): Effect.Effect<Launching<ROut, E>, never, RIn> =>
   Effect.withFiber((fiber) => {
-    const within = Check.duration("stopWithin", options?.stopWithin ?? Duration.seconds(30))
+    const within = Check.duration("stopWithin", Check.or<Duration.Input>(options?.stopWithin, Duration.seconds(30)))
     const launched = new Launched(layer as Layer.Layer<ROut, E>, scheduled(fiber.context, options))
     const { ended, ready } = launched
     const over = Effect.raceFirst(Effect.andThen(ready, Effect.never), Effect.flatMap(ended, failIfFailed))

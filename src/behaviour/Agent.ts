@@ -30,6 +30,7 @@ import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Check from "../values/check.ts"
 import { printAs } from "../values/printed.ts"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import * as Handle from "../kernel/Handle.ts"
@@ -772,10 +773,7 @@ export const castEffect: {
  */
 export const changes = <S>(self: Agent<S>, options?: { readonly capacity?: number | undefined }): Stream.Stream<S> => {
   const target = targetOf("changes", self)
-  const capacity = options?.capacity ?? 16
-  if (!Number.isSafeInteger(capacity) || capacity < 1) {
-    throw new RangeError(`The capacity of changes must be a whole number of at least 1, got ${capacity}`)
-  }
+  const capacity = Check.wholeNumber("The capacity of Agent.changes", Check.or(options?.capacity, 16), 1)
   return Stream.callback<S>((queue) => Server.follow(target, queue), {
     bufferSize: capacity,
     strategy: "sliding"

@@ -12,6 +12,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import { printFields } from "../values/printed.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -62,6 +63,8 @@ export class CallError extends Data.TaggedError("CallError")<{
     return `${this.server}.${this.request}: ${explain(this.reason)} (${begun})`
   }
 }
+
+printFields(CallError.prototype)
 
 const explain = (reason: Reason): string => {
   switch (reason._tag) {

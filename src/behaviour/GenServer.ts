@@ -785,7 +785,7 @@ export const terminate = <M extends Protocol.Any>(
 ): Effect.Effect<void, CallError> =>
   stopServer(Handle.targetOf("GenServer.terminate", client), {
     reason: options?.reason ?? ExitReason.normal,
-    timeout: Check.duration("The timeout of GenServer.terminate", options?.timeout ?? Duration.infinity)
+    timeout: Check.duration("The timeout of GenServer.terminate", Check.or(options?.timeout, Duration.infinity))
   })
 
 /**

@@ -29,6 +29,7 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import * as Check from "../values/check.ts"
 import { printAs } from "../values/printed.ts"
 import type * as ExitReason from "../kernel/ExitReason.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
@@ -574,7 +575,7 @@ export const toMermaid = <X extends AnyMachine>(
   }
 ): string => {
   const starts = options.from.map((state) => begin(machine, state, options.results))
-  return draw(starts, options.events, options.limit ?? 1000)
+  return draw(starts, options.events, Check.wholeNumber("The limit of toMermaid", Check.or(options.limit, 1000), 1))
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------

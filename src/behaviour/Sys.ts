@@ -33,6 +33,8 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import { printFields } from "../values/printed.ts"
+import * as Check from "../values/check.ts"
 import { refusalOf } from "../values/refusal.ts"
 import { defaultSettings, type Settings } from "../values/render.ts"
 import type { Accounting } from "../kernel/Accounting.ts"
@@ -247,11 +249,13 @@ export class WrongState extends Data.TaggedError("WrongState")<{
  * @category errors
  * @since 0.1.0
  */
-export class ReplaceFailed extends Data.TaggedError("ReplaceFailed")<{ readonly cause: Cause.Cause<unknown> }> {
+export class ReplaceFailed extends Data.TaggedError("ReplaceFailed")<{ readonly failure: Cause.Cause<unknown> }> {
   override get message() {
     return "The state was not replaced, because the given function threw"
   }
 }
+
+printFields(ReplaceFailed.prototype)
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -592,9 +596,8 @@ export const trace = <T extends Target>(
   options: TraceOptions = {}
 ): Stream.Stream<TraceEvent<ProtocolOf<T>, StateOf<T>>, Failure<T>> => {
   const { capacity = traceCapacity, policy = "dropOldest" } = options
-  if (!Number.isSafeInteger(capacity) || capacity < 1) {
-    throw new RangeError(`Trace capacity must be a whole number of at least 1, got ${capacity}`)
-  }
+  Check.wholeNumber("The capacity of Sys.trace", capacity, 1)
+  Check.oneOf("The policy of Sys.trace", policy, ["dropOldest", "dropNewest"])
   return Stream.callback<AnyEvent, Failure<T>>((queue) => feed(target, queue, options), {
     bufferSize: capacity,
     strategy: policy === "dropOldest" ? "sliding" : "dropping"
@@ -665,7 +668,7 @@ const replaced = (
   const before = checked(schema, server, userState(server))
   if (before._tag === "Failure") return before
   const made = Effect.runSyncExit(Effect.sync(() => f(before.value)))
-  if (made._tag === "Failure") return Exit.fail(new ReplaceFailed({ cause: made.cause }))
+  if (made._tag === "Failure") return Exit.fail(new ReplaceFailed({ failure: made.cause }))
   const after = checked(schema, server, made.value)
   if (after._tag === "Success") Lookers.replaceState(server, after.value)
   return after

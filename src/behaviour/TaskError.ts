@@ -13,6 +13,7 @@
  */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
+import { printFields } from "../values/printed.ts"
 import { describe } from "../values/describe.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
 import type { Pid } from "../kernel/Pid.ts"
@@ -33,6 +34,8 @@ export class TaskExit extends Data.TaggedError("TaskExit")<{
     return `Task ${describe(this.pid)} ended without an answer: ${ExitReason.outline(this.reason)}`
   }
 }
+
+printFields(TaskExit.prototype)
 
 /**
  * An item of a stream of tasks took longer than it may, and its task was killed.

@@ -24,29 +24,20 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import { defaultLimits, type Settings } from "../values/render.ts"
+import { defaultLimits, type Limits, type Settings } from "../values/render.ts"
 import { defaultNames, secretsOf } from "../values/secrets.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
-/**
- * How much of a value is shown.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Limits {
-  /** How many objects deep, causes of errors among them. Default 6. */
-  readonly depth: number
-  /** How many items of a collection, fields of a record, and reasons of a cause. Default 30. */
-  readonly width: number
-  /** How many values in all. Default 300. */
-  readonly nodes: number
-  /** How many characters of one text. Default 1,000. */
-  readonly length: number
-  /** How many characters of text in all. Default 16,000. */
-  readonly size: number
-}
+export type {
+  /**
+   * How much of a value is shown.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  Limits
+} from "../values/render.ts"
 
 // ---- services -----------------------------------------------------------------------------------------------------
 

@@ -52,7 +52,10 @@ import { monotonicMillis } from "./shared/monotonic.ts"
  * @since 0.1.0
  */
 export const layer = (options?: { readonly threshold?: Duration.Input | undefined }): Layer.Layer<never> => {
-  const threshold = Check.millis("The threshold of a blocked loop", options?.threshold ?? "100 millis")
+  const threshold = Check.millis(
+    "The threshold of a blocked loop",
+    Check.or<Duration.Input>(options?.threshold, "100 millis")
+  )
   if (!Number.isFinite(threshold) || threshold < 4) {
     throw new RangeError(`The threshold of a blocked loop must be finite and at least 4 ms, got ${threshold} ms`)
   }

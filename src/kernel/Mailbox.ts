@@ -75,9 +75,10 @@ export interface Bound {
  * @since 0.1.0
  */
 export const bound = (options: Bound): Bound => {
+  const { capacity, policy } = Check.record("The bound of a mailbox", options)
   return {
-    capacity: Check.wholeNumber("The capacity of a mailbox", options.capacity, 1),
-    policy: Check.oneOf("The policy of a mailbox", options.policy, policies)
+    capacity: Check.wholeNumber("The capacity of a mailbox", capacity, 1),
+    policy: Check.oneOf("The policy of a mailbox", policy, policies)
   }
 }
 

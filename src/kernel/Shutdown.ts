@@ -220,7 +220,7 @@ export const shutdownAllTelling = (
   records: ReadonlyArray<ProcessRecord>,
   options: { readonly limit?: Limit | undefined; readonly overran: Overran }
 ): Effect.Effect<void> => {
-  const limit = parse(checkedLimit("The limit of a shutdown", options.limit ?? defaultLimit))
+  const limit = parse(checkedLimit("The limit of a shutdown", Check.or<Limit>(options.limit, defaultLimit)))
   const ask = Effect.suspend(() => {
     if (limit.orderly === undefined) return Effect.void
     for (const record of records) askToEnd(record, ExitReason.shutdown())
@@ -250,7 +250,7 @@ export const shutdownTelling = (
     readonly overran: Overran
   }
 ): Effect.Effect<Ended> => {
-  const limit = parse(checkedLimit("The limit of a shutdown", options.limit ?? defaultLimit))
+  const limit = parse(checkedLimit("The limit of a shutdown", Check.or<Limit>(options.limit, defaultLimit)))
   return Effect.suspend(() => {
     const asked = limit.orderly === undefined ? Effect.void : orderly(record, limit.orderly, options.reason)
     const overran = limit.orderly === undefined ? undefined : options.overran

@@ -30,11 +30,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import { format } from "effect/Formatter"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
-import { printAs } from "../values/printed.ts"
-import { describe, isInstance, read } from "../values/describe.ts"
+import { printAs, printFields } from "../values/printed.ts"
+import * as Check from "../values/check.ts"
+import { brief, describe, isInstance, read } from "../values/describe.ts"
 import { refuseGiven } from "../values/given.ts"
 import { has } from "../values/kinds.ts"
 import * as Kernel from "../kernel/Kernel.ts"
@@ -170,9 +170,11 @@ export class AlreadyRegistered extends Data.TaggedError("AlreadyRegistered")<{
   readonly pid: Pid
 }> {
   override get message() {
-    return `${this.registry}(${format(this.key)}) is already registered by ${describe(this.pid)}`
+    return `${this.registry}(${brief(this.key)}) is already registered by ${describe(this.pid)}`
   }
 }
+
+printFields(AlreadyRegistered.prototype)
 
 /**
  * The process has nothing registered under the key.
@@ -182,9 +184,11 @@ export class AlreadyRegistered extends Data.TaggedError("AlreadyRegistered")<{
  */
 export class NotOwner extends Data.TaggedError("NotOwner")<{ readonly registry: string; readonly key: unknown }> {
   override get message() {
-    return `${this.registry}(${format(this.key)}) is not registered by this process`
+    return `${this.registry}(${brief(this.key)}) is not registered by this process`
   }
 }
+
+printFields(NotOwner.prototype)
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
@@ -944,10 +948,7 @@ class RegistryImpl<K, V> {
 
   constructor(name: string, { keys, meta }: Options<Keys, object>) {
     this.name = checkedName(name)
-    if (keys !== "unique" && keys !== "duplicate") {
-      throw new RangeError(`keys must be "unique" or "duplicate", got ${format(keys)}`)
-    }
-    this.keys = keys
+    this.keys = Check.oneOf("keys of a registry", keys, ["unique", "duplicate"])
     this.stateIn = new PerKernel(() => new RegistryState<K, V>(keys === "unique", meta ?? {})).in
   }
 }

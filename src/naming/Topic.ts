@@ -28,10 +28,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { format } from "effect/Formatter"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import { isInstance, read } from "../values/describe.ts"
+import { brief, isInstance, read } from "../values/describe.ts"
 import { refuseGiven } from "../values/given.ts"
 import { has } from "../values/kinds.ts"
 import { printAs } from "../values/printed.ts"
@@ -186,7 +185,7 @@ export const make = <M>(name: string): Topic<M> => topicOf(new Topics(name, unde
  * @since 0.1.0
  */
 export const family = <K, M>(name: string): ((key: K) => Topic<M>) => {
-  const topics = new Topics(name, format)
+  const topics = new Topics(name, (key) => brief(key))
   return (key) => topicOf(topics, key)
 }
 

@@ -33,6 +33,7 @@ import type { Pid } from "../kernel/Pid.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
 import { during, until } from "../kernel/shared/waiting.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
+import { printHandle } from "./internal/child/handles.ts"
 import type { DynamicChild, FirstStart } from "./internal/dynamic/dynamicChild.ts"
 import type { DynamicProcess } from "./internal/dynamic/dynamicProcess.ts"
 import { dynamicLayer } from "./internal/launch.ts"
@@ -248,36 +249,37 @@ export const Service =
 const untypedSchedule = <E, R>(schedule: RestartSchedule<E, R> | undefined) =>
   schedule as unknown as RestartSchedule<unknown, never> | undefined
 
-const makeHandle = (target: HandleTarget) => ({
-  [HandleTypeId]: target,
-  startChild: (key: string, ...args: ReadonlyArray<unknown>) =>
-    withSupervisor(target, (supervisor) => startChild(supervisor, key, args)),
-  get: (key: string) =>
-    Effect.sync(() => {
-      const child = currentOf(target)?.children.get(key)
-      const isThere = child !== undefined && (child.wasUp || child.isUp) && !child.isGone
-      return isThere ? Option.some(child.client) : Option.none()
-    }),
-  terminateChild: (key: string) =>
-    withSupervisor(target, (supervisor): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
-      const child = supervisor.children.get(key)
-      return child === undefined ? Effect.fail(new ChildNotFound({ id: key })) : terminate(supervisor, child)
-    }),
-  whichChildren: Effect.sync(() => childrenOf(target).flatMap((child) => (child.isGone ? [] : [infoOf(child)]))),
-  countChildren: Effect.sync((): Counts => {
-    let children = 0
-    let active = 0
-    let restarting = 0
-    for (const child of currentOf(target)?.children.values() ?? []) {
-      if (child.isGone) continue
-      children++
-      const state = child.state
-      if (state === "running") active++
-      else if (state === "starting" || state === "restarting") restarting++
-    }
-    return { children, active, restarting }
+const makeHandle = (target: HandleTarget) =>
+  printHandle({
+    [HandleTypeId]: target,
+    startChild: (key: string, ...args: ReadonlyArray<unknown>) =>
+      withSupervisor(target, (supervisor) => startChild(supervisor, key, args)),
+    get: (key: string) =>
+      Effect.sync(() => {
+        const child = currentOf(target)?.children.get(key)
+        const isThere = child !== undefined && (child.wasUp || child.isUp) && !child.isGone
+        return isThere ? Option.some(child.client) : Option.none()
+      }),
+    terminateChild: (key: string) =>
+      withSupervisor(target, (supervisor): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
+        const child = supervisor.children.get(key)
+        return child === undefined ? Effect.fail(new ChildNotFound({ id: key })) : terminate(supervisor, child)
+      }),
+    whichChildren: Effect.sync(() => childrenOf(target).flatMap((child) => (child.isGone ? [] : [infoOf(child)]))),
+    countChildren: Effect.sync((): Counts => {
+      let children = 0
+      let active = 0
+      let restarting = 0
+      for (const child of currentOf(target)?.children.values() ?? []) {
+        if (child.isGone) continue
+        children++
+        const state = child.state
+        if (state === "running") active++
+        else if (state === "starting" || state === "restarting") restarting++
+      }
+      return { children, active, restarting }
+    })
   })
-})
 
 /** @internal */
 export const currentOf = (target: HandleTarget): DynamicProcess | undefined =>

@@ -35,6 +35,7 @@ import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kerne
 import type { Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule, Stable, Untyped } from "./ChildSpec.ts"
 import type { Counts } from "./DynamicSupervisor.ts"
+import { printHandle } from "./internal/child/handles.ts"
 import { treeLayer } from "./internal/launch.ts"
 import { partitionSpecOf } from "./internal/options.ts"
 import * as Hash from "./internal/partition/partitionHash.ts"
@@ -346,7 +347,7 @@ const currentOf = (target: HandleTarget): PartitionProcess | undefined => target
 const makeHandle = (target: HandleTarget, clients: ReadonlyArray<unknown>): PartitionSupervisorHandle<unknown> => {
   const all = clients.length
   const size = () => currentOf(target)?.size ?? all
-  return {
+  return printHandle({
     [HandleTypeId]: target,
     client: (key) =>
       Effect.suspend(() => {
@@ -373,7 +374,7 @@ const makeHandle = (target: HandleTarget, clients: ReadonlyArray<unknown>): Part
       const restarting = states.filter((state) => state === "starting" || state === "restarting").length
       return { children: states.length, active, restarting }
     })
-  }
+  })
 }
 
 const childrenOf = (target: HandleTarget): ReadonlyArray<PartitionInfo> =>

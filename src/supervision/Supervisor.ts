@@ -34,11 +34,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
+import { printFields } from "../values/printed.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Waiting from "../kernel/shared/waiting.ts"
 import { describe } from "../values/describe.ts"
 import { untyped, type Any, type Exports, type Fails, type Requirements } from "./ChildSpec.ts"
+import { printHandle } from "./internal/child/handles.ts"
 import type { Request } from "./internal/group/member.ts"
 import { supervisorLayer } from "./internal/launch.ts"
 import { specOf } from "./internal/options.ts"
@@ -179,6 +181,8 @@ export class StartFailed extends Data.TaggedError("StartFailed")<{ readonly id: 
   }
 }
 
+printFields(StartFailed.prototype)
+
 /**
  * The supervisor is down, or ended before it answered.
  *
@@ -239,12 +243,13 @@ export const Service =
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-const makeHandle = (target: HandleTarget): SupervisorHandle => ({
-  [HandleTypeId]: target,
-  whichChildren: Effect.sync(() => currentOf(target)?.view ?? []),
-  restartChild: (id) => Effect.flatMap(ask(target, "RestartRequested", id), (result) => startAnswer(id, result)),
-  terminateChild: (id) => Effect.asVoid(ask(target, "TerminateRequested", id))
-})
+const makeHandle = (target: HandleTarget): SupervisorHandle =>
+  printHandle({
+    [HandleTypeId]: target,
+    whichChildren: Effect.sync(() => currentOf(target)?.view ?? []),
+    restartChild: (id) => Effect.flatMap(ask(target, "RestartRequested", id), (result) => startAnswer(id, result)),
+    terminateChild: (id) => Effect.asVoid(ask(target, "TerminateRequested", id))
+  })
 
 const currentOf = (target: HandleTarget): SupervisorProcess | undefined =>
   target.current as SupervisorProcess | undefined

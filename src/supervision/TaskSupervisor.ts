@@ -50,6 +50,7 @@ import { selfUnsafe, type Self } from "../kernel/Process.ts"
 import { checkedLimit, type Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
 import { childrenOf, currentOf, firstStart, MaxChildren, terminate, withSupervisor } from "./DynamicSupervisor.ts"
+import { printHandle } from "./internal/child/handles.ts"
 import type { ChildPolicy, DynamicChild } from "./internal/dynamic/dynamicChild.ts"
 import type { DynamicProcess } from "./internal/dynamic/dynamicProcess.ts"
 import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
@@ -256,39 +257,42 @@ interface JobSpec {
   readonly run: TaskRun | undefined
 }
 
-const makeHandle = (target: HandleTarget, spec: DynamicSpec) => ({
-  [HandleTypeId]: target,
-  async: (effect: AnyEffect, options?: TaskOptions) => {
-    const policy = policyOf(spec, options)
-    return Effect.withFiber((fiber) => {
-      const run = new TaskRun()
-      run.owner = selfUnsafe(fiber)
-      return Effect.as(started(target, { effect, label: options?.label, policy, run }), taskOf(run))
-    })
-  },
-  asyncNoLink: (effect: AnyEffect, options?: TaskOptions) => {
-    const policy = policyOf(spec, options)
-    return Effect.suspend(() => {
-      const run = new TaskRun()
-      return Effect.as(started(target, { effect, label: options?.label, policy, run }), taskOf(run))
-    })
-  },
-  start: (effect: AnyEffect, options?: StartOptions) =>
-    started(target, { effect, label: options?.label, policy: policyOf(spec, options), run: undefined }),
-  asyncStream: (input: AnyStream, f: AnyItem, options: StreamOptions) =>
-    streamOf(input, f, { ...options, begin: beginIn(target, policyOf(spec, options)), linked: true }),
-  asyncStreamNoLink: (input: AnyStream, f: AnyItem, options: NoLinkStreamOptions) =>
-    streamOf(input, f, { ...options, begin: beginIn(target, policyOf(spec, options)), linked: false }),
-  children: Effect.sync(() =>
-    childrenOf(target).flatMap(({ record }) => (record?.isAlive === true ? [record as Pid] : []))
-  ),
-  terminateChild: (pid: Pid) =>
-    withSupervisor(target, (supervisor): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
-      const key = keyOf(pid, supervisor)
-      const child = key === undefined ? undefined : supervisor.children.get(key)
-      return child === undefined ? Effect.fail(new ChildNotFound({ id: describe(pid) })) : terminate(supervisor, child)
-    })
-})
+const makeHandle = (target: HandleTarget, spec: DynamicSpec) =>
+  printHandle({
+    [HandleTypeId]: target,
+    async: (effect: AnyEffect, options?: TaskOptions) => {
+      const policy = policyOf(spec, options)
+      return Effect.withFiber((fiber) => {
+        const run = new TaskRun()
+        run.owner = selfUnsafe(fiber)
+        return Effect.as(started(target, { effect, label: options?.label, policy, run }), taskOf(run))
+      })
+    },
+    asyncNoLink: (effect: AnyEffect, options?: TaskOptions) => {
+      const policy = policyOf(spec, options)
+      return Effect.suspend(() => {
+        const run = new TaskRun()
+        return Effect.as(started(target, { effect, label: options?.label, policy, run }), taskOf(run))
+      })
+    },
+    start: (effect: AnyEffect, options?: StartOptions) =>
+      started(target, { effect, label: options?.label, policy: policyOf(spec, options), run: undefined }),
+    asyncStream: (input: AnyStream, f: AnyItem, options: StreamOptions) =>
+      streamOf(input, f, { ...options, begin: beginIn(target, policyOf(spec, options)), linked: true }),
+    asyncStreamNoLink: (input: AnyStream, f: AnyItem, options: NoLinkStreamOptions) =>
+      streamOf(input, f, { ...options, begin: beginIn(target, policyOf(spec, options)), linked: false }),
+    children: Effect.sync(() =>
+      childrenOf(target).flatMap(({ record }) => (record?.isAlive === true ? [record as Pid] : []))
+    ),
+    terminateChild: (pid: Pid) =>
+      withSupervisor(target, (supervisor): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
+        const key = keyOf(pid, supervisor)
+        const child = key === undefined ? undefined : supervisor.children.get(key)
+        return child === undefined
+          ? Effect.fail(new ChildNotFound({ id: describe(pid) }))
+          : terminate(supervisor, child)
+      })
+  })
 
 /** Starts a task and waits until its process is there. */
 const started = (target: HandleTarget, spec: JobSpec): Effect.Effect<Pid, Refusal> =>

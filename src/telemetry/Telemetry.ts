@@ -39,6 +39,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import { ownKey } from "../values/copies.ts"
+import * as Check from "../values/check.ts"
 import * as HandlerTable from "./internal/handlerTable.ts"
 
 const TypeId: typeof HandlerTable.TypeId = HandlerTable.TypeId
@@ -804,7 +805,7 @@ export const collect = <E extends Event.Any>(
 ): Effect.Effect<Effect.Effect<ReadonlyArray<Emission<E>>>, never, Scope.Scope> =>
   Effect.suspend(() => {
     const kept: Array<Emission<E>> = []
-    const capacity = options?.capacity ?? defaultCapacity
+    const capacity = checkedCapacity(options)
     const attached = receive(events, (emission) => {
       kept.push(emission)
       if (kept.length > capacity) kept.shift()
@@ -856,7 +857,7 @@ export const stream = <E extends Event.Any>(
       receive(events, (emission) => {
         Queue.offerUnsafe(queue, emission)
       }),
-    { bufferSize: options?.capacity ?? defaultCapacity, strategy: "sliding" }
+    { bufferSize: checkedCapacity(options), strategy: "sliding" }
   )
 
 // -----------------------------------------------------------------------------
@@ -894,6 +895,9 @@ interface SpanException {
   readonly reason: unknown
   readonly cause: Cause.Cause<unknown>
 }
+
+const checkedCapacity = (options: { readonly capacity?: number | undefined } | undefined): number =>
+  Check.wholeNumber("The capacity of a stream of events", Check.or(options?.capacity, defaultCapacity), 1)
 
 const defaultCapacity = 1024
 let spanContexts = 0

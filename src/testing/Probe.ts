@@ -148,7 +148,9 @@ export class ExpectationFailed extends Data.TaggedError("ExpectationFailed")<{
  */
 export const make = <M = unknown>(options?: Options): Effect.Effect<Probe<M>, never, Scope.Scope> =>
   Effect.suspend(() => {
-    const arrivals = new Arrivals(Check.duration("The patience of a probe", options?.within ?? Duration.seconds(1)))
+    const arrivals = new Arrivals(
+      Check.duration("The patience of a probe", Check.or<Duration.Input>(options?.within, Duration.seconds(1)))
+    )
     // Added in the step it is taken in: at no time is a message neither in the mailbox nor here.
     const take = (message: unknown) => {
       arrivals.add(message)

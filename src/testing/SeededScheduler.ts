@@ -359,7 +359,7 @@ class SeededSchedulerImpl implements SeededScheduler, Scheduler.SchedulerDispatc
   private scheduled = false
 
   constructor(seed: number, options: Options | undefined) {
-    const preemption = options?.preemption ?? 0.2
+    const preemption = Check.or(options?.preemption, 0.2)
     if (!Number.isSafeInteger(seed)) Check.refuse("A seed", "a safe integer", seed)
     if (!(preemption >= 0 && preemption < 1)) {
       Check.refuse("A probability of preemption", "from 0 to below 1", preemption)
@@ -495,12 +495,15 @@ const runExit = <A, E, R>(
 ): Effect.Effect<Exit.Exit<A, E | Stuck>, never, R> =>
   Effect.contextWith((context: Context.Context<R>) =>
     Effect.callback<Exit.Exit<A, E | Stuck>>((resume) => {
+      const maxTasks = Check.or(options?.maxTasks, 1_000_000)
+      if (maxTasks !== Infinity) Check.wholeNumber("maxTasks of a run", maxTasks, 1)
+      const idleTurns = Check.wholeNumber("idleTurns of a run", Check.or(options?.idleTurns, 3), 0)
       const scheduler = new SeededSchedulerImpl(seed, options)
       const waiting = makeWaiting()
-      scheduler.allow(options?.maxTasks ?? 1_000_000)
+      scheduler.allow(maxTasks)
       const main = Effect.runForkWith(context)(Effect.provide(effect, world(scheduler, waiting)), { scheduler })
       let done = (exit: Exit.Exit<A, E | Stuck>): void => resume(Effect.succeed(exit))
-      watch({ main, scheduler, waiting, idleTurns: options?.idleTurns ?? 3 }, (exit) => done(exit))
+      watch({ main, scheduler, waiting, idleTurns }, (exit) => done(exit))
       return Effect.callback<void>((resume) => {
         done = () => resume(Effect.void)
         main.interruptUnsafe()

@@ -7,6 +7,7 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { describe } from "./describe.ts"
+import { attempt } from "./kinds.ts"
 
 /** A duration of 0 or more, which may be infinite. */
 export const duration = (what: string, input: Duration.Input): Duration.Duration => {
@@ -38,6 +39,13 @@ export const oneOf = <A extends string>(what: string, input: A, words: ReadonlyA
   if (words.includes(input)) return input
   return refuse(what, `one of ${words.join(", ")}`, input)
 }
+
+/** An option that may be left out. Only `undefined` leaves it out: `null` is checked as any other value. */
+export const or = <A>(given: A | undefined, otherwise: A): A => (given === undefined ? otherwise : given)
+
+/** A record of further options. It is read here: a getter of a user may throw. */
+export const record = <A extends object>(what: string, input: A): A =>
+  attempt(() => (typeof input === "object" ? { ...input } : undefined)) ?? refuse(what, "a record of options", input)
 
 /** Throws for an option that cannot be. */
 export const refuse = (what: string, wanted: string, input: unknown): never => {

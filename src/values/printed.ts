@@ -5,6 +5,7 @@
  * `JSON.stringify` ask for `toString` and `toJSON`.
  */
 import { NodeInspectSymbol } from "effect/Inspectable"
+import { renderError } from "./render.ts"
 
 /** Lets an object, or all that have it as their prototype, print as this text. Methods it has already stay. */
 export const printAs = <A extends object>(object: A, text: (self: A) => string): A => {
@@ -17,4 +18,31 @@ export const printAs = <A extends object>(object: A, text: (self: A) => string):
     Object.defineProperty(object, key, { value: print, configurable: true, writable: true })
   }
   return object
+}
+
+/**
+ * Lets the errors of a class print what a user has put into their fields as everything else is shown: within limits and
+ * without secrets. The fields themselves stay as they are.
+ */
+export const printFields = (prototype: Error): void => {
+  define(prototype, NodeInspectSymbol, inspected)
+  define(prototype, "toJSON", function (this: Error) {
+    return { message: renderError(this).message, ...fieldsOf(this) }
+  })
+}
+
+/** The function of Node that Node gives to what is inspected. */
+type Inspect = (value: unknown, options: unknown) => string
+
+const inspected = function (this: Error, ...given: ReadonlyArray<unknown>): string {
+  const { message, stack = message } = renderError(this)
+  const [, options, inspect] = given
+  return typeof inspect === "function" ? `${stack} ${(inspect as Inspect)(fieldsOf(this), options)}` : stack
+}
+
+const fieldsOf = (error: Error): Readonly<Record<string, unknown>> =>
+  Object.fromEntries(Object.entries(renderError(error)))
+
+const define = (prototype: object, key: string | symbol, value: unknown): void => {
+  Object.defineProperty(prototype, key, { value, configurable: true, writable: true })
 }

@@ -31,15 +31,15 @@ import { defaultNames, REDACTED, secretsOf, type Secrets } from "./secrets.ts"
 
 /** How much of a value is shown. */
 export interface Limits {
-  /** How many objects deep. */
+  /** How many objects deep, causes of errors among them. Default 6. */
   readonly depth: number
-  /** How many items of a collection, fields of a record and reasons of a cause. */
+  /** How many items of a collection, fields of a record, and reasons of a cause. Default 30. */
   readonly width: number
-  /** How many values in all. */
+  /** How many values in all. Default 300. */
   readonly nodes: number
-  /** How many characters of one text. */
+  /** How many characters of one text. Default 1,000. */
   readonly length: number
-  /** How many characters of text in all. */
+  /** How many characters of text in all. Default 16,000. */
   readonly size: number
 }
 
@@ -74,6 +74,12 @@ export const renderCause = <E>(
   mode: Mode = "plain",
   settings: Settings = defaultSettings
 ): Cause.Cause<unknown> => causeWith(cause, new Rendering(mode, settings))
+
+/** An error that can be shown, as {@link renderCause} gives it. */
+export const renderError = (error: Error, settings: Settings = defaultSettings): Error => {
+  const [reason] = renderCause(Cause.fail(error), "plain", settings).reasons
+  return reason?._tag === "Fail" ? (reason.error as Error) : error
+}
 
 // ---- texts --------------------------------------------------------------------------------------------------------
 

@@ -120,7 +120,7 @@ class Tree extends Supervisor.Service<Tree>()("test/Tree", {
 }) {}
 
 describe("provide", () => {
-  it.live("interrupted at any step of the end of its start leaves nothing behind", () =>
+  it.effect("interrupted at any step of the end of its start leaves nothing behind", () =>
     inKernel(
       Effect.gen(function* () {
         for (let steps = 0; steps < 2200; steps++) {

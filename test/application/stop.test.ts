@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Option, type Scope } from "effect"
+import { Cause, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Schema, Scope } from "effect"
+import { Rpc } from "effect/rpc"
 import { TestClock } from "effect/testing"
-import { Application, GenServer, Kernel, Name, Process, Supervisor } from "effect-otp"
+import { Application, DynamicSupervisor, GenServer, Kernel, Name, Process, Supervisor, Task } from "effect-otp"
 import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 
 /** A tree with one worker that does not end before it is let go. */
@@ -282,5 +283,121 @@ describe("processes outside of the tree", () => {
         assert.deepStrictEqual(log, ["released"])
       })
     )
+  )
+})
+
+describe("a fiber that outlives its application", () => {
+  class Till extends GenServer.Service<Till>()("test/Till", [
+    Rpc.make("open", { success: Schema.Finite }),
+    GenServer.cast("close")
+  ]) {
+    static readonly definition = this.define({
+      init: () => Effect.succeed(1),
+      handlers: {
+        open: (_, count: number) => GenServer.reply(count, count),
+        close: (_, count) => GenServer.noReply(count)
+      },
+      name: "test/till"
+    })
+  }
+  class Pool extends DynamicSupervisor.Service<Pool>()("test/Pool", {
+    child: GenServer.Service<never>()("test/Member", []).define({ init: () => Effect.void, handlers: {} })
+  }) {}
+  class Shop extends Supervisor.Service<Shop>()("test/Shop", {
+    strategy: "oneForOne",
+    children: [Supervisor.child(Till.definition.layer()), Supervisor.child(Pool.layer)]
+  }) {}
+
+  /** Runs an effect on a fiber that a layer of the application has forked, after the application has ended. */
+  const afterwards = <A, E>(effect: Effect.Effect<A, E, Till | Pool | Scope.Scope>) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const done = yield* Deferred.make<A, E>()
+      const outliving = Layer.effectDiscard(
+        Effect.forkDetach(Deferred.into(Effect.andThen(Deferred.await(gate), effect), done))
+      )
+      const { stop } = yield* Application.start(Layer.provideMerge(outliving, Shop.layer))
+      yield* settle
+      yield* stop
+      yield* Deferred.succeed(gate, undefined)
+      return yield* Effect.exit(Deferred.await(done))
+    })
+
+  kernelTest(
+    "has handles that are gone: its calls fail at once, its casts are dead letters, and nothing is added to its tree",
+    Effect.gen(function* () {
+      const exit = yield* afterwards(
+        Effect.gen(function* () {
+          const till = yield* Till
+          const pool = yield* Pool
+          const call = yield* Effect.flip(till.open(undefined, { whenDown: "wait" }))
+          const before = yield* Kernel.messages
+          yield* till.close()
+          const after = yield* Kernel.messages
+          const add = yield* Effect.flip(pool.startChild("a"))
+          return [call.reason, after.deadLettered - before.deadLettered, add._tag]
+        })
+      )
+      assert.deepStrictEqual(
+        exit,
+        Exit.succeed([{ _tag: "ServerDown", reason: { _tag: "Shutdown" } }, 1, "SupervisorDown"])
+      )
+    }),
+    20
+  )
+
+  kernelTest(
+    "starts nothing: a process or server it starts is a defect that says so, and no name is taken",
+    Effect.gen(function* () {
+      const starts: ReadonlyArray<Effect.Effect<unknown, unknown, Scope.Scope>> = [
+        Process.spawn(Effect.never),
+        Till.definition.start(),
+        Task.asyncNoLink(Effect.never),
+        Layer.build(Layer.fresh(Shop.layer))
+      ]
+      for (const start of starts) {
+        const exit = yield* afterwards(start)
+        const defect = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+        assert.instanceOf(defect, RangeError)
+        assert.strictEqual(
+          defect.message,
+          "Nothing can be started here: the application that this fiber belongs to has ended"
+        )
+        assert.deepStrictEqual(yield* Name.registered, [])
+        assert.strictEqual((yield* Kernel.counts).processes, 0)
+        // It can start again.
+        const { stop } = yield* Application.start(Shop.layer)
+        yield* stop
+      }
+    }),
+    10
+  )
+})
+
+describe("a fiber that outlives a tree without an application", () => {
+  kernelTest(
+    "starts servers only as long as a scope of theirs is open: in that of the tree they end at once",
+    Effect.gen(function* () {
+      class Till extends GenServer.Service<Till>()("test/Till", []) {
+        static readonly definition = this.define({ init: () => Effect.void, handlers: {}, name: "test/till" })
+      }
+      class Shop extends Supervisor.Service<Shop>()("test/Shop", {
+        strategy: "oneForOne",
+        children: [Supervisor.worker("idle", Effect.never)]
+      }) {}
+      const gate = yield* Deferred.make<void>()
+      const scope = yield* Scope.make()
+      const start = Effect.andThen(Deferred.await(gate), Till.definition.start())
+      const outliving = yield* Effect.flatMap(Layer.buildWithScope(Shop.layer, scope), (context) =>
+        Effect.forkDetach(Effect.provideContext(start, Context.add(context, Scope.Scope, scope)))
+      )
+      yield* Scope.close(scope, Exit.void)
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.await(outliving)
+      yield* settle
+      assert.deepStrictEqual(yield* Name.registered, [])
+      assert.strictEqual((yield* Kernel.counts).processes, 0)
+    }),
+    20
   )
 })

@@ -418,6 +418,7 @@ describe("break-your-server's process", () => {
           { DATA_DIR: at("file/data") },
           `DATA_DIR ${at("file/data")} must be a folder, and there is a file of that name`
         ],
+        [{ DATA_DIR: "/proc/nope" }, "DATA_DIR /proc/nope cannot be made: there can be no folder in that place"],
         [{ DATA_DIR: at("damaged") }, `DATA_DIR ${at("damaged")} holds a chat.sqlite that is damaged or no database`],
         [{ DATA_DIR: at("locked") }, `DATA_DIR ${at("locked")} must be writable, and so must the chat.sqlite in it`],
         [{ DATA_DIR: at("locked/data") }, `DATA_DIR ${at("locked/data")} must be writable`],

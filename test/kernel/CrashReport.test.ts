@@ -3,7 +3,9 @@ import { Cause, Deferred, Effect, Logger, References } from "effect"
 import { type Pid, type CrashReport, Events, ExitReason, Kernel, Process } from "effect-otp/kernel"
 import { Telemetry } from "effect-otp/telemetry"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
+import { spawnSync } from "node:child_process"
 import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
+import { root } from "../project/sources.ts"
 
 interface Line {
   readonly message: unknown
@@ -34,6 +36,21 @@ const observed = <A, E, R>(
 
 const crash = (label: string | undefined, error: unknown = "kaboom") =>
   Effect.flatMap(Process.spawn(Effect.die(error), { label }), Process.awaitExit)
+
+describe("a kill", () => {
+  kernelTest(
+    "the kill of a process that no supervisor has writes nothing",
+    observed(({ lines, reports }) =>
+      Effect.gen(function* () {
+        const pid = yield* Process.spawn(Effect.never)
+        yield* Process.kill(pid)
+        yield* settle
+        assert.deepStrictEqual([lines, reports], [[], []])
+      })
+    ),
+    10
+  )
+})
 
 describe("a crash", () => {
   kernelTest(
@@ -237,4 +254,24 @@ describe("the limit", () => {
       })
     )
   )
+})
+
+describe("a program that ends within the second of its reports", () => {
+  it("is not kept alive to say how many were left out: it says so as it ends", () => {
+    const program = `
+      import { Effect } from "effect"
+      import { Process } from "effect-otp"
+      const crash = Effect.flatMap(Process.spawn(Effect.die("no"), { label: "fragile" }), Process.awaitExit)
+      await Effect.runPromise(Effect.replicateEffect(crash, 15))
+      console.log("timers", process.getActiveResourcesInfo().includes("Timeout"))
+    `
+    const flags = ["--conditions=source", "--input-type=module", "--eval", program]
+    const { stdout } = spawnSync(process.execPath, flags, {
+      cwd: root,
+      encoding: "utf8",
+      env: { ...process.env, NODE_OPTIONS: "" }
+    })
+    assert.include(stdout, "timers false")
+    assert.include(stdout, "5 reports were left out: fragile 5")
+  })
 })

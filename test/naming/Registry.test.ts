@@ -23,7 +23,7 @@ describe("a registry", () => {
       RangeError,
       'A name must be a string that is not empty, not ""'
     )
-    assert.throws(() => Registry.make("test/x", { keys: "both" as "unique" }), RangeError, 'got "both"')
+    assert.throws(() => Registry.make("test/x", { keys: "both" as "unique" }), RangeError, 'not "both"')
     assert.strictEqual(Rooms.name, "test/rooms")
     assert.isTrue(Registry.isRegistry(Rooms))
     assert.isFalse(Registry.isRegistry({ name: "test/rooms", keys: "unique" }))

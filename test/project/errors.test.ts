@@ -24,7 +24,7 @@ const samples = (pid: Pid.Pid): ReadonlyArray<AnyError> => [
   new CallError.CallError({ server: "shop/Till", request: "open", reason: { _tag: "Timeout" }, started: "no" }),
   new Sys.NotAServer({ process: "shop/Shop" }),
   new Sys.WrongState({ server: "shop/Till", refusal: "state.left: is missing" }),
-  new Sys.ReplaceFailed({ cause: Cause.die("odd") }),
+  new Sys.ReplaceFailed({ failure: Cause.die("odd") }),
   new TaskError.TaskExit({ pid, reason: ExitReason.killed }),
   new TaskError.TaskTimeout({ timeout: Duration.seconds(1) }),
   new Otp.TurnTimeout.TurnTimeout({ server: "shop/Till", request: "open", timeout: Duration.seconds(1) }),

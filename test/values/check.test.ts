@@ -1,6 +1,6 @@
 /** Bad durations and numbers: each option of the library refuses each of them, before anything happens. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Layer, Schedule, Schema, Stream } from "effect"
+import { Cause, Context, Duration, Effect, Exit, Layer, Schedule, Schema, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import * as Otp from "effect-otp"
 import { Probe, SeededScheduler, TestKernel } from "effect-otp/testing"
@@ -29,6 +29,7 @@ const noDurations: ReadonlyArray<readonly [name: string, value: unknown]> = [
   ["a pair with NaN", [NaN, 0]],
   ["a negative bigint", -1n],
   ["true", true],
+  ["null", null],
   ["a date", new Date(0)],
   ...hostile.filter(([name]) => name !== "undefined" && name !== "null").map(([name, make]) => [name, make()] as const)
 ]
@@ -104,6 +105,10 @@ const withProcess = (use: (pid: Otp.Pid.Pid) => Effect.Effect<unknown, unknown>)
 const withTask = (use: (task: Otp.Task.Task<void, never>) => Effect.Effect<unknown>) =>
   withProcess((pid) => Effect.flatMap(Effect.provideService(Task.async(Effect.void), Self, pid), (task) => use(task)))
 
+const registry = Otp.Registry.make<string>("check/registry", { keys: "unique" })
+const group = Otp.ProcessGroup.make<string>("check/group")
+const topic = Otp.Topic.make<number>("check/topic")
+
 const stream = (options: object) => Task.asyncStream(Stream.make(1), Effect.succeed, { concurrency: 1, ...options })
 
 const durations: ReadonlyArray<readonly [option: string, place: Place]> = [
@@ -171,8 +176,37 @@ const counts: ReadonlyArray<readonly [option: string, place: Place]> = [
   ["PartitionSupervisor: partitions", (partitions) => parts({ partitions })],
   ["TaskSupervisor: intensity: max", (max) => jobs({ intensity: { max, within: 1 } })],
   ["TaskSupervisor: maxChildren", (maxChildren) => jobs({ maxChildren })],
+  ["Telemetry.stream: capacity", (capacity) => Stream.runDrain(Otp.Telemetry.stream([], { capacity }))],
+  ["Telemetry.collect: capacity", (capacity) => Effect.scoped(Otp.Telemetry.collect([], { capacity }))],
+  [
+    "Agent.changes: capacity",
+    (capacity) =>
+      Effect.scoped(Effect.map(Otp.Agent.start(Effect.succeed(1)), (one) => Otp.Agent.changes(one, { capacity })))
+  ],
+  [
+    "Sys.trace: capacity",
+    (capacity) => withCounter((counter) => Effect.sync(() => Otp.Sys.trace(counter, { capacity })))
+  ],
+  ["Registry.changes: capacity", (capacity) => Otp.Registry.changes(registry, { capacity })],
+  ["ProcessGroup.changes: capacity", (capacity) => Otp.ProcessGroup.changes(group, { capacity })],
+  ["ProcessGroup.changesOf: capacity", (capacity) => Otp.ProcessGroup.changesOf(group, "a", { capacity })],
+  ["Topic.stream: capacity", (capacity) => Otp.Topic.stream(topic, { capacity, policy: "fail" })],
+  ["Topic.subscription: capacity", (capacity) => Otp.Topic.subscription(topic, { capacity, policy: "fail" })],
+  ["SeededScheduler.runSeed: maxTasks", (maxTasks) => SeededScheduler.runSeed(Effect.void, 1, { maxTasks })],
+  ["SeededScheduler.runSeed: idleTurns", (idleTurns) => SeededScheduler.runSeed(Effect.void, 1, { idleTurns })],
   ["RestartPolicy.intensity: max", (max) => RestartPolicy.intensity({ max, within: 1 })],
   ["SeededScheduler.make: seed", (seed) => SeededScheduler.make(seed === (-1 as never) ? NaN : seed)]
+]
+
+const records: ReadonlyArray<readonly [option: string, place: Place]> = [
+  ["Supervisor: intensity", (intensity) => tree({ intensity })],
+  ["DynamicSupervisor: intensity", (intensity) => pool({ intensity })],
+  ["PartitionSupervisor: intensity", (intensity) => parts({ intensity })],
+  ["TaskSupervisor: intensity", (intensity) => jobs({ intensity })],
+  ["Mailbox.bound", (bound) => Mailbox.bound(bound)],
+  ["GenServer: mailbox", (mailbox) => define({ mailbox })],
+  ["Agent: mailbox", (mailbox) => Effect.scoped(Otp.Agent.start(Effect.succeed(1), { mailbox }))],
+  ["Process.spawn: mailbox", (mailbox) => Process.spawn(Effect.void, { mailbox })]
 ]
 
 const words: ReadonlyArray<readonly [option: string, place: Place]> = [
@@ -183,6 +217,23 @@ const words: ReadonlyArray<readonly [option: string, place: Place]> = [
   ["DynamicSupervisor: restart", (restart) => pool({ restart })],
   ["PartitionSupervisor: strategy", (strategy) => parts({ strategy })],
   ["Task.asyncStreamNoLink: onTimeout", (onTimeout) => stream({ onTimeout })],
+  ["a call: whenDown", (whenDown) => withCounter((counter) => counter.next(undefined, { whenDown }))],
+  [
+    "CallDefaults: whenDown",
+    (whenDown) => withCounter((counter) => Effect.provideService(counter.next(), GenServer.CallDefaults, { whenDown }))
+  ],
+  ["Sys.getStatus: whenDown", (whenDown) => withCounter((counter) => Otp.Sys.getStatus(counter, { whenDown }))],
+  ["Sys.trace: policy", (policy) => withCounter((counter) => Effect.sync(() => Otp.Sys.trace(counter, { policy })))],
+  [
+    "Supervisor.resource: rebuild",
+    (rebuild) =>
+      Supervisor.Service<never>()("check/Resource", {
+        strategy: "oneForOne",
+        children: [Supervisor.resource(Context.Service<never, number>("check/one"), Layer.empty as never, { rebuild })]
+      } as never)
+  ],
+  ["Topic.stream: policy", (policy) => Otp.Topic.stream(topic, { capacity: 1, policy })],
+  ["Registry.make: keys", (keys) => Otp.Registry.make("check/keys", { keys })],
   ["Telemetry.event", (name) => Otp.Telemetry.event(name === ("soon" as never) ? "a..b" : name)],
   ["Name.make", (name) => Otp.Name.make(name === ("soon" as never) ? "" : name)]
 ]
@@ -217,8 +268,13 @@ describe("a whole number", () => {
 const noWords: typeof noDurations = [
   ["a word there is none of", "soon"],
   ["a number", 1],
+  ["null", null],
   ...hostile.filter(([name]) => name !== "undefined" && name !== "null").map(([name, make]) => [name, make()] as const)
 ]
+
+describe("a record of options", () => {
+  refuses(records, [["an empty record", {}], ...noWords.filter(([, value]) => value !== undefined)])
+})
 
 describe("a word", () => {
   refuses(words, noWords)
@@ -266,6 +322,16 @@ describe("Check.duration", () => {
       () => Check.duration("it", input as never),
       RangeError,
       `it must be a duration of 0 or more, not ${shown}`
+    )
+  })
+})
+
+describe("Check.or", () => {
+  it("leaves an option out for undefined alone", () => {
+    assert.strictEqual(Check.or<number>(undefined, 1), 1)
+    assert.deepStrictEqual(
+      [Check.or<unknown>(null, 1), Check.or<unknown>(0, 1), Check.or<unknown>("", 1)],
+      [null, 0, ""]
     )
   })
 })

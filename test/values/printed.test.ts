@@ -1,8 +1,26 @@
 /** What users print is one short line, and never what is behind it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Logger, Option, Schema, type Scope } from "effect"
+import { Cause, Effect, Layer, Logger, Option, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { Agent, GenServer, Kernel, Name, Process, ProcessGroup, Registry, Sys, Task, Topic } from "effect-otp"
+import {
+  Agent,
+  CallError,
+  DynamicSupervisor,
+  ExitReason,
+  GenServer,
+  Kernel,
+  Name,
+  PartitionSupervisor,
+  Process,
+  ProcessGroup,
+  Registry,
+  Supervisor,
+  Sys,
+  Task,
+  TaskError,
+  TaskSupervisor,
+  Topic
+} from "effect-otp"
 import { TestKernel } from "effect-otp/testing"
 import { inspect } from "node:util"
 
@@ -27,6 +45,17 @@ class Plain extends Agent.Service<Plain, string>()("printed/Plain") {
   static readonly definition = this.define({ init: () => Effect.succeed(SECRET) })
 }
 
+class Tree extends Supervisor.Service<Tree>()("printed/Tree", {
+  strategy: "oneForOne",
+  children: [Supervisor.worker("idle", Effect.never)]
+}) {}
+class Pool extends DynamicSupervisor.Service<Pool>()("printed/Pool", { child: Plain.definition }) {}
+class Parts extends PartitionSupervisor.Service<Parts>()("printed/Parts", {
+  child: Plain.definition,
+  args: (): [] => []
+}) {}
+class Jobs extends TaskSupervisor.Service<Jobs>()("printed/Jobs") {}
+
 const things: ReadonlyArray<
   readonly [name: string, make: Effect.Effect<unknown, unknown, Scope.Scope | Process.Self>]
 > = [
@@ -35,6 +64,10 @@ const things: ReadonlyArray<
   ["an agent", Plain.definition.start()],
   ["a definition of a server", Effect.succeed(Vault.definition)],
   ["a definition of an agent", Effect.succeed(Plain.definition)],
+  ["a supervisor", Effect.provide(Tree, Tree.layer)],
+  ["a dynamic supervisor", Effect.provide(Pool, Pool.layer)],
+  ["a partition supervisor", Effect.provide(Parts, Parts.layer)],
+  ["a task supervisor", Effect.provide(Jobs, Jobs.layer)],
   ["a kernel", Kernel.Kernel],
   ["a task", Task.async(Effect.succeed(SECRET))],
   ["a registry", Effect.succeed(Registry.make<string>("printed/registry", { keys: "unique" }))],
@@ -92,5 +125,51 @@ describe("what is printed", () => {
       assert.strictEqual(inspect(vault), "Client(printed/Vault)")
       assert.strictEqual(`${inspect(yield* Sys.getState(vault)).includes(SECRET)}`, "true")
     }).pipe(Effect.provide(TestKernel.layer))
+  )
+})
+
+describe("a supervisor", () => {
+  it.effect("prints as its name", () =>
+    Effect.gen(function* () {
+      const all = [yield* Tree, yield* Pool, yield* Parts, yield* Jobs]
+      assert.deepStrictEqual(
+        all.map((handle) => inspect(handle)),
+        ["Tree", "Pool", "Parts", "Jobs"].map((name) => `Supervisor(printed/${name})`)
+      )
+    }).pipe(Effect.provide(Layer.mergeAll(Tree.layer, Pool.layer, Parts.layer, Jobs.layer)))
+  )
+})
+
+describe("an error with values of a user in its fields", () => {
+  const user = { password: SECRET, items: Array.from({ length: 10_000 }, (_, index) => `item ${index}`) }
+  const reason = ExitReason.crash(Cause.die(Object.assign(new Error("no"), { user })))
+  const pid = Effect.runSync(Process.spawn(Effect.void))
+
+  it.effect.each<readonly [name: string, error: Error, field: string]>([
+    [
+      "CallError",
+      new CallError.CallError({ server: "s", request: "r", reason: { _tag: "ServerDown", reason }, started: "no" }),
+      "reason"
+    ],
+    ["TaskExit", new TaskError.TaskExit({ pid, reason }), "reason"],
+    ["StartFailed", new Supervisor.StartFailed({ id: "a", error: user }), "error"],
+    ["ReplaceFailed", new Sys.ReplaceFailed({ failure: Cause.fail(user) }), "failure"],
+    ["AlreadyRegistered", new Registry.AlreadyRegistered({ registry: "r", key: user, pid }), "key"],
+    ["NotOwner", new Registry.NotOwner({ registry: "r", key: user }), "key"]
+  ])("keeps them as they are, and prints them within limits and without secrets: %s", ([name, error, field]) =>
+    Effect.gen(function* () {
+      for (const text of [...(yield* texts(error)), inspect(error, { depth: 20 })]) {
+        assert.notInclude(text, SECRET)
+        assert.isBelow(text.length, 20_000)
+      }
+      // What is printed is looked through once more.
+      const message = error.message.replaceAll('"<redacted>"', "<redacted>")
+      assert.include(inspect(error), `${name}: ${message}`)
+      const json = JSON.parse(JSON.stringify(error)) as Readonly<Record<string, unknown>>
+      assert.deepStrictEqual([json["_tag"], json["message"]], [name, message])
+      assert.property(json, field)
+      const held = (error as unknown as Readonly<Record<string, unknown>>)[field]
+      assert.include(inspect(held, { depth: 20, maxArrayLength: 20_000 }), SECRET)
+    })
   )
 })

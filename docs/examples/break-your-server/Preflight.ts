@@ -58,6 +58,7 @@ const historyTrouble = (cause: unknown) => {
   }
   const code = Predicate.hasProperty(cause, "code") ? cause.code : undefined
   if (code === "EEXIST" || code === "ENOTDIR") return "must be a folder, and there is a file of that name"
+  if (code === "ENOENT") return "cannot be made: there can be no folder in that place"
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") return "must be writable"
   return `cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`
 }

@@ -31,7 +31,7 @@ export interface Sqlite {
 export const open = Effect.fnUntraced(function* (file: string) {
   const handle = yield* Effect.acquireRelease(
     attempt(`open ${file}`, () => {
-      fs.mkdirSync(path.dirname(file), { recursive: true })
+      makeFolder(path.dirname(file))
       return new DatabaseSync(file)
     }),
     (handle) => Effect.sync(() => handle.isOpen && handle.close())
@@ -43,6 +43,15 @@ export const open = Effect.fnUntraced(function* (file: string) {
   const sql = yield* clientOf(handle, (error) => (handle.isOpen ? Effect.void : Deferred.fail(closed, error)))
   return { sql, handle, closed: Deferred.await(closed) } satisfies Sqlite
 })
+
+/** One folder after the other: with `recursive`, Node never returns where no folder can be made, in `/proc` for example. */
+const makeFolder = (folder: string): void => {
+  const there = fs.statSync(folder, { throwIfNoEntry: false })
+  if (there?.isDirectory() === true) return
+  const parent = path.dirname(folder)
+  if (there === undefined && parent !== folder) makeFolder(parent)
+  fs.mkdirSync(folder)
+}
 
 type OnError = (error: SqlError.SqlError) => Effect.Effect<unknown>
 

@@ -57,7 +57,7 @@ export interface Home {
 export class GroupLeader {
   /** The leader of the group in which this group was started. */
   readonly above: GroupLeader | undefined
-  /** Set once the group is over: what is started with it from then on belongs to nobody. */
+  /** Set once the group is over: from then on nothing is started in it. */
   isOver = false
   private readonly kernels = new Set<Home>()
 
@@ -103,7 +103,8 @@ export const CurrentGroupLeader: Context.Reference<GroupLeader | undefined> = Co
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The leader of a new process in a kernel: that of its parent, unless it is started in a group within that one.
+ * The leader of a new process in a kernel: that of its parent, unless it is started in a group within that one. Throws a
+ * `RangeError` where a fiber has outlived its group and is in no other: nobody would end what it starts.
  *
  * @category operations
  * @since 0.1.0
@@ -115,10 +116,15 @@ export const leaderOf = (
 ): GroupLeader | undefined => {
   const above = parent?.leader
   const here = Context.get(context, CurrentGroupLeader)
+  if (here?.isOver === true && above === undefined) throw new RangeError(ENDED)
   const isInner = here !== undefined && !here.isOver && (above === undefined || here.isWithin(above))
   const leader = isInner ? here : above
   leader?.livesIn(kernel)
   return leader
 }
+
+// ---- internals ----------------------------------------------------------------------------------------------------
+
+const ENDED = "Nothing can be started here: the application that this fiber belongs to has ended"
 
 printAs(GroupLeader.prototype, () => "GroupLeader")

@@ -2,8 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
-import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { describe } from "../../values/describe.ts"
@@ -18,6 +16,7 @@ import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { isVisible, writeLine, type Line } from "./log.ts"
+import { afterwards } from "../internal/spareTimer.ts"
 import type { LeftOut, ReportLimiter } from "../internal/reportLimiter.ts"
 
 interface Known {
@@ -255,14 +254,8 @@ const admits = (
   return false
 }
 
-const summariseIn = (reports: ReportLimiter, millis: number, context: Context.Context<never>): void => {
-  Effect.runForkWith(context)(
-    Effect.andThen(
-      Effect.sleep(Duration.millis(millis)),
-      Effect.sync(() => summarise(reports, context))
-    )
-  )
-}
+const summariseIn = (reports: ReportLimiter, millis: number, context: Context.Context<never>): void =>
+  afterwards(millis, () => summarise(reports, context), context)
 
 /** Says what was left out, if anything was. @internal */
 export const summarise = (reports: ReportLimiter, context: Context.Context<never>): void => {

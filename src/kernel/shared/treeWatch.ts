@@ -17,6 +17,7 @@
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
+import { printFields } from "../../values/printed.ts"
 import { ownKey } from "../../values/copies.ts"
 import * as ExitReason from "../ExitReason.ts"
 
@@ -52,6 +53,8 @@ export class TreeFailed extends Data.TaggedError("TreeFailed")<{
     return `The supervision tree ${this.supervisor} ended: ${ExitReason.format(this.reason)}`
   }
 }
+
+printFields(TreeFailed.prototype)
 
 // ---- services -----------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 /** A key of a registry as the name of a process: claimed before it starts, looked up when it is used. */
 import * as Exit from "effect/Exit"
-import { format } from "effect/Formatter"
+import { brief } from "../../values/describe.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
 import type { Pid } from "../../kernel/Pid.ts"
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
@@ -35,7 +35,7 @@ export class RegistryVia {
 
   /** For people. */
   get name(): string {
-    return `${this.registry.name}(${format(this.key)})`
+    return `${this.registry.name}(${brief(this.key)})`
   }
 
   readonly resolve = (kernel: Kernel.Kernel): Pid<unknown> | undefined => this.holder(Kernel.stateOf(kernel))

@@ -13,7 +13,7 @@ import * as Strategy from "./group/group.ts"
 import type { SupervisorSpec } from "./static/slots.ts"
 import { checkedRestart } from "./core/restartType.ts"
 
-const defaultIntensity = { max: 3, within: Duration.seconds(5) }
+const defaultIntensity: NonNullable<Policies["intensity"]> = { max: 3, within: Duration.seconds(5) }
 
 interface Policies {
   readonly schedule?: RestartSchedule<unknown, never> | undefined
@@ -43,13 +43,13 @@ interface PartitionOptions extends Policies {
 /** @internal */
 export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpec) => {
   const { children, schedule } = options
-  const { max, within } = options.intensity ?? defaultIntensity
+  const { max, within } = intensityOf(id, options)
   const window = Check.duration(`${id}: intensity: within`, within)
   const policies = children.map((child) => policyOf(child.options.schedule ?? schedule))
   const counted = (index: number) => options.intensity !== undefined || policies[index] === undefined
   const checked = Strategy.validate({
     strategy: options.strategy,
-    autoShutdown: options.autoShutdown ?? "never",
+    autoShutdown: Check.or(options.autoShutdown, "never"),
     intensity: { max, withinMillis: Duration.toMillis(window) },
     members: children.map((child, index) => memberOf(child, index, counted(index)))
   })
@@ -87,7 +87,7 @@ export const partitionSpecOf = (
 /** @internal */
 export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOptions): DynamicSpec => {
   const policy = policyOf(options.schedule)
-  const { max, within } = options.intensity ?? defaultIntensity
+  const { max, within } = intensityOf(id, options)
   const window = Check.duration(`${id}: intensity: within`, within)
   const counted = options.intensity !== undefined || policy === undefined
   const intensity = { max, withinMillis: Duration.toMillis(window) }
@@ -96,17 +96,20 @@ export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOption
   if (maxChildren !== Infinity) Check.wholeNumber(`${id}: maxChildren`, maxChildren, 0)
   // Checks the numbers.
   Intensity.make(intensity)
-  checkedRestart(options.restart ?? "permanent")
+  checkedRestart(Check.or(options.restart, "permanent"))
   return {
     id,
     launch,
-    restart: options.restart ?? "permanent",
+    restart: Check.or(options.restart, "permanent"),
     intensity: counted ? intensity : undefined,
     steps: () => (policy === undefined ? undefined : new RestartSteps(policy, resetAfter)),
-    limit: checkedLimit(`${id}: shutdown`, options.shutdown ?? Duration.seconds(5)),
+    limit: checkedLimit(`${id}: shutdown`, Check.or<Limit>(options.shutdown, Duration.seconds(5))),
     maxChildren
   }
 }
+
+const intensityOf = (id: string, { intensity }: Policies) =>
+  Check.record(`${id}: intensity`, Check.or(intensity, defaultIntensity))
 
 const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
   const { id = `child ${index + 1}`, restart = "permanent", significant = false } = child.options
@@ -116,5 +119,7 @@ const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
 }
 
 /** What watches itself says when it is broken; of anything else a failing holder is the only sign. */
-const rebuildOf = ({ options }: Untyped): "withHolder" | "onWatch" =>
-  options.rebuild ?? (options.watch === undefined ? "withHolder" : "onWatch")
+const rebuildOf = ({ options }: Untyped): "withHolder" | "onWatch" => {
+  const rebuild = Check.or(options.rebuild, options.watch === undefined ? "withHolder" : "onWatch")
+  return Check.oneOf("rebuild of a resource", rebuild, ["withHolder", "onWatch"])
+}

@@ -134,10 +134,9 @@ class CallRequest extends Effectable.Class<unknown, unknown> {
       tag: message.tag,
       payload: message.construct(this.payload, target, fiber.context),
       from: process,
-      millis: timeoutMillis(options?.timeout ?? calls.timeout, process)
+      millis: timeoutMillis(Check.or(options?.timeout, calls.timeout), process)
     }
-    if ((options?.whenDown ?? calls.whenDown) === "wait") return askPatiently(call, ask)
-    return askNow(call, ask)
+    return isPatient(options, calls) ? askPatiently(call, ask) : askNow(call, ask)
   }
 }
 
@@ -157,11 +156,19 @@ export const askSystem = <Server>(
 ): Effect.Effect<unknown, unknown> =>
   Effect.withFiber((fiber) => {
     const { calls, process } = senderOf(fiber)
-    const millis = timeoutMillis(options?.timeout ?? calls.timeout, process)
+    const millis = timeoutMillis(Check.or(options?.timeout, calls.timeout), process)
     const call: Call = { fiber, target, tag, payload: undefined, from: process, millis }
     const ask: Ask = (call, server) => askWith(call, server, request)
-    return (options?.whenDown ?? calls.whenDown) === "wait" ? askPatiently(call, ask) : askNow(call, ask)
+    return isPatient(options, calls) ? askPatiently(call, ask) : askNow(call, ask)
   })
+
+/** Whether it waits for a server that is down. */
+const isPatient = (options: CallOptions | undefined, defaults: CallOptions): boolean => {
+  const whenDown = Check.or(options?.whenDown, defaults.whenDown)
+  return whenDown !== undefined && Check.oneOf("whenDown of a call", whenDown, waysWhenDown) === "wait"
+}
+
+const waysWhenDown = ["fail", "wait"] as const
 
 const askWith = (
   call: Call,

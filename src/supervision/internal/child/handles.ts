@@ -1,6 +1,7 @@
 /** The handles that leave a child, one object for each server: its clients can be compared. */
 import * as Context from "effect/Context"
-import { TypeId as HandleTypeId, type Handle } from "../../../kernel/Handle.ts"
+import { printAs } from "../../../values/printed.ts"
+import { TypeId as HandleTypeId, type Handle, type HandleTarget } from "../../../kernel/Handle.ts"
 
 /** By target, which stays the same across restarts. The first one given out is given out again. */
 const known = new WeakMap<object, Handle<never>>()
@@ -13,6 +14,10 @@ export const handlesOf = (built: Context.Context<never>): Context.Context<never>
   }
   return Context.makeUnsafe(handles)
 }
+
+/** A supervisor prints as its name, and not as a list of functions. @internal */
+export const printHandle = <H extends Handle<never> | { readonly [HandleTypeId]: HandleTarget }>(handle: H): H =>
+  printAs(handle, (self) => `Supervisor(${self[HandleTypeId].key})`)
 
 const isHandle = (value: unknown): value is Handle<never> =>
   typeof value === "object" && value !== null && HandleTypeId in value
