@@ -35,7 +35,7 @@ import { during, until } from "../kernel/shared/waiting.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
 import { printHandle } from "./internal/child/handles.ts"
 import type { DynamicChild, FirstStart } from "./internal/dynamic/dynamicChild.ts"
-import type { DynamicProcess } from "./internal/dynamic/dynamicProcess.ts"
+import type { RunningDynamic } from "./internal/dynamic/runningDynamic.ts"
 import { dynamicLayer } from "./internal/launch.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import type { Restart } from "./RestartPolicy.ts"
@@ -282,8 +282,8 @@ const makeHandle = (target: HandleTarget) =>
   })
 
 /** @internal */
-export const currentOf = (target: HandleTarget): DynamicProcess | undefined =>
-  target.current as DynamicProcess | undefined
+export const currentOf = (target: HandleTarget): RunningDynamic | undefined =>
+  target.current?.data as RunningDynamic | undefined
 
 /** @internal */
 export const childrenOf = (target: HandleTarget): ReadonlyArray<DynamicChild> => [
@@ -300,7 +300,7 @@ const infoOf = ({ key, state, record, restarts }: DynamicChild): ChildInfo => ({
 /** @internal */
 export const withSupervisor = <A, E>(
   target: HandleTarget,
-  f: (supervisor: DynamicProcess) => Effect.Effect<A, E>
+  f: (supervisor: RunningDynamic) => Effect.Effect<A, E>
 ): Effect.Effect<A, E | SupervisorDown> =>
   Effect.suspend((): Effect.Effect<A, E | SupervisorDown> => {
     const supervisor = currentOf(target)
@@ -308,13 +308,13 @@ export const withSupervisor = <A, E>(
   })
 
 /** Stops a child. If the supervisor is killed meanwhile, that is the answer. @internal */
-export const terminate = (supervisor: DynamicProcess, child: DynamicChild): Effect.Effect<void, SupervisorDown> =>
+export const terminate = (supervisor: RunningDynamic, child: DynamicChild): Effect.Effect<void, SupervisorDown> =>
   Effect.flatMap(supervisor.stop(child), () =>
     supervisor.hasAbandoned ? Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id })) : Effect.void
   )
 
 const startChild = (
-  supervisor: DynamicProcess,
+  supervisor: RunningDynamic,
   key: string,
   args: ReadonlyArray<unknown>
 ): Effect.Effect<Handle<unknown>, unknown> => {

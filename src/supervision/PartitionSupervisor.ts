@@ -39,7 +39,8 @@ import { printHandle } from "./internal/child/handles.ts"
 import { treeLayer } from "./internal/launch.ts"
 import { partitionSpecOf } from "./internal/options.ts"
 import * as Hash from "./internal/partition/partitionHash.ts"
-import { partitionLayer, PartitionProcess } from "./internal/partition/partitionProcess.ts"
+import { partitionLayer, partitionsOf, type Partitions } from "./internal/partition/partitions.ts"
+import { RunningSupervisor } from "./internal/static/runningSupervisor.ts"
 import { askRun, startAnswer, type StartFailed, SupervisorDown, type ChildInfo, type Strategy } from "./Supervisor.ts"
 
 export {
@@ -276,8 +277,9 @@ export const Service = <Self>(): Declare<Self> => {
     const spec = partitionSpecOf(id, (partition) => layerOf(options, partition, keyOf(id, partition)), options)
     const layer = treeLayer(
       id,
-      (where) => new PartitionProcess(spec(), where),
-      ({ exports, spec, target }) => {
+      // What a partition was started by is free for the next one, and for everybody else.
+      (where) => new RunningSupervisor({ ...spec(), sharesLayers: false }, where),
+      ({ exports, spec, tree: { target } }) => {
         const clients = spec.children.map((_, partition) => exports.mapUnsafe.get(keyOf(id, partition)))
         return Context.makeUnsafe<never>(new Map([[id, makeHandle(target, clients)]]))
       }
@@ -342,7 +344,10 @@ const layerOf = ({ args, child }: AnyOptions, partition: number, key: string): U
   return partitionLayer(layer, launch.id, key)
 }
 
-const currentOf = (target: HandleTarget): PartitionProcess | undefined => target.current as PartitionProcess | undefined
+const currentOf = (target: HandleTarget): Partitions | undefined => {
+  const supervisor = target.current?.data as RunningSupervisor | undefined
+  return supervisor === undefined ? undefined : partitionsOf(supervisor)
+}
 
 const makeHandle = (target: HandleTarget, clients: ReadonlyArray<unknown>): PartitionSupervisorHandle<unknown> => {
   const all = clients.length
@@ -378,9 +383,14 @@ const makeHandle = (target: HandleTarget, clients: ReadonlyArray<unknown>): Part
 }
 
 const childrenOf = (target: HandleTarget): ReadonlyArray<PartitionInfo> =>
-  (currentOf(target)?.view ?? []).map(({ pid, restarts, state }, partition) => ({ partition, state, pid, restarts }))
+  (currentOf(target)?.supervisor.view ?? []).map(({ pid, restarts, state }, partition) => ({
+    partition,
+    state,
+    pid,
+    restarts
+  }))
 
-const resize = (supervisor: PartitionProcess, size: number): Effect.Effect<number, StartFailed | SupervisorDown> =>
+const resize = (supervisor: Partitions, size: number): Effect.Effect<number, StartFailed | SupervisorDown> =>
   Effect.andThen(
     cancelGrowth(supervisor, size),
     supervisor.resizing.withPermit(
@@ -395,7 +405,7 @@ const numbers = (from: number, below: number): ReadonlyArray<number> =>
   Array.from({ length: below - from }, (_, index) => from + index)
 
 /** Who wants fewer partitions than are being started does not wait for those to be up. */
-const cancelGrowth = (supervisor: PartitionProcess, size: number): Effect.Effect<void, SupervisorDown> =>
+const cancelGrowth = (supervisor: Partitions, size: number): Effect.Effect<void, SupervisorDown> =>
   Effect.suspend(() => {
     const { growingTo, size: inUse } = supervisor
     if (growingTo === undefined || size >= growingTo) return Effect.void
@@ -403,13 +413,13 @@ const cancelGrowth = (supervisor: PartitionProcess, size: number): Effect.Effect
   })
 
 /** Nobody is sent to a partition that is going to stop. */
-const shrink = (supervisor: PartitionProcess, size: number, before: number) =>
+const shrink = (supervisor: Partitions, size: number, before: number) =>
   Effect.suspend(() => {
     supervisor.size = size
     return park(supervisor, numbers(size, before))
   })
 
-const park = (supervisor: PartitionProcess, partitions: ReadonlyArray<number>): Effect.Effect<void, SupervisorDown> =>
+const park = (supervisor: Partitions, partitions: ReadonlyArray<number>): Effect.Effect<void, SupervisorDown> =>
   Effect.forEach(partitions, (partition) => ask(supervisor, "ParkRequested", partition), {
     concurrency: "unbounded",
     discard: true
@@ -417,7 +427,7 @@ const park = (supervisor: PartitionProcess, partitions: ReadonlyArray<number>): 
 
 /** Nobody is sent to a partition that is not up yet. */
 const grow = (
-  supervisor: PartitionProcess,
+  supervisor: Partitions,
   before: number,
   size: number
 ): Effect.Effect<void, StartFailed | SupervisorDown> => {
@@ -442,11 +452,11 @@ const grow = (
 }
 
 /** Whether all these partitions are up now. */
-const areUp = ({ view }: PartitionProcess, partitions: ReadonlyArray<number>): boolean =>
+const areUp = ({ supervisor: { view } }: Partitions, partitions: ReadonlyArray<number>): boolean =>
   partitions.every((partition) => view[partition]?.state === "running")
 
 /** Waits until it is up, whoever starts it. */
-const start = (supervisor: PartitionProcess, partition: number): Effect.Effect<void, StartFailed | SupervisorDown> =>
+const start = (supervisor: Partitions, partition: number): Effect.Effect<void, StartFailed | SupervisorDown> =>
   ask(supervisor, "UpRequested", partition).pipe(
     Effect.flatMap((answer) => startAnswer(`${partition}`, answer)),
     Effect.catchTags({
@@ -456,5 +466,5 @@ const start = (supervisor: PartitionProcess, partition: number): Effect.Effect<v
   )
 
 /** A partition is never dropped, so there is always one to ask. */
-const ask = (supervisor: PartitionProcess, tag: "ParkRequested" | "UpRequested", partition: number) =>
+const ask = ({ supervisor }: Partitions, tag: "ParkRequested" | "UpRequested", partition: number) =>
   Effect.catchTag(askRun(supervisor, tag, `${partition}`), "ChildNotFound", Effect.die)

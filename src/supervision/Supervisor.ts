@@ -45,7 +45,7 @@ import type { Request } from "./internal/group/member.ts"
 import { supervisorLayer } from "./internal/launch.ts"
 import { specOf } from "./internal/options.ts"
 import type { Result } from "./internal/group/group.ts"
-import type { SupervisorProcess } from "./internal/static/supervisorProcess.ts"
+import type { RunningSupervisor } from "./internal/static/runningSupervisor.ts"
 import type { ChildExit } from "./RestartPolicy.ts"
 
 export { child, resource, worker } from "./ChildSpec.ts"
@@ -251,8 +251,8 @@ const makeHandle = (target: HandleTarget): SupervisorHandle =>
     terminateChild: (id) => Effect.asVoid(ask(target, "TerminateRequested", id))
   })
 
-const currentOf = (target: HandleTarget): SupervisorProcess | undefined =>
-  target.current as SupervisorProcess | undefined
+const currentOf = (target: HandleTarget): RunningSupervisor | undefined =>
+  target.current?.data as RunningSupervisor | undefined
 
 type Answer = Exclude<Result<Ending>, { readonly _tag: "ChildNotFound" | "SupervisorStopping" }>
 type Ending = { readonly reason: ChildExit<unknown>["reason"] }
@@ -295,7 +295,7 @@ const ask = (
 
 /** Asks one run of a supervisor. @internal */
 export const askRun = (
-  supervisor: SupervisorProcess,
+  supervisor: RunningSupervisor,
   tag: Request["_tag"],
   id: string
 ): Effect.Effect<Answer, ChildNotFound | SupervisorDown> =>

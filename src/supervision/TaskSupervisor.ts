@@ -52,7 +52,7 @@ import type { RestartSchedule } from "./ChildSpec.ts"
 import { childrenOf, currentOf, firstStart, MaxChildren, terminate, withSupervisor } from "./DynamicSupervisor.ts"
 import { printHandle } from "./internal/child/handles.ts"
 import type { ChildPolicy, DynamicChild } from "./internal/dynamic/dynamicChild.ts"
-import type { DynamicProcess } from "./internal/dynamic/dynamicProcess.ts"
+import type { RunningDynamic } from "./internal/dynamic/runningDynamic.ts"
 import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
 import { dynamicLayer } from "./internal/launch.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
@@ -286,7 +286,7 @@ const makeHandle = (target: HandleTarget, spec: DynamicSpec) =>
     ),
     terminateChild: (pid: Pid) =>
       withSupervisor(target, (supervisor): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
-        const key = keyOf(pid, supervisor)
+        const key = keyOf(pid, supervisor.record)
         const child = key === undefined ? undefined : supervisor.children.get(key)
         return child === undefined
           ? Effect.fail(new ChildNotFound({ id: describe(pid) }))
@@ -307,17 +307,17 @@ const started = (target: HandleTarget, spec: JobSpec): Effect.Effect<Pid, Refusa
     })
   )
 
-const jobOf = (fiber: AnyFiber, supervisor: DynamicProcess, { effect, label, run }: JobSpec): TaskJob =>
+const jobOf = (fiber: AnyFiber, supervisor: RunningDynamic, { effect, label, run }: JobSpec): TaskJob =>
   new TaskJob(fiber, { key: `task ${supervisor.added + 1}`, effect, label, run })
 
-const add = (supervisor: DynamicProcess, job: TaskJob, policy: ChildPolicy): DynamicChild | Refusal => {
+const add = (supervisor: RunningDynamic, job: TaskJob, policy: ChildPolicy): DynamicChild | Refusal => {
   const child = supervisor.add(job.key, [job], policy)
   if (typeof child !== "string") return child
   const { maxChildren } = supervisor.spec
   return child === "MaxChildren" ? new MaxChildren({ maxChildren }) : downOf(supervisor)
 }
 
-const downOf = ({ spec }: DynamicProcess) => new SupervisorDown({ supervisor: spec.id })
+const downOf = ({ spec }: RunningDynamic) => new SupervisorDown({ supervisor: spec.id })
 
 const isRefusal = (child: DynamicChild | Refusal): child is Refusal =>
   child instanceof MaxChildren || child instanceof SupervisorDown

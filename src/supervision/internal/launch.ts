@@ -17,12 +17,12 @@ import { exitSignal } from "../../kernel/shared/signals.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { TreeFailed, TreeWatch } from "../../kernel/shared/treeWatch.ts"
 import { during, until } from "../../kernel/shared/waiting.ts"
-import { DynamicProcess } from "./dynamic/dynamicProcess.ts"
+import { RunningDynamic } from "./dynamic/runningDynamic.ts"
 import type { DynamicSpec } from "./dynamic/dynamicSpec.ts"
 import { launcherOf } from "./tree/launcher.ts"
-import type { SupervisorSpec } from "./static/slots.ts"
-import { SupervisorProcess } from "./static/supervisorProcess.ts"
-import type { TreeOptions, TreeProcess, Watch } from "./tree/treeProcess.ts"
+import type { SupervisorSpec } from "./static/children.ts"
+import { RunningSupervisor } from "./static/runningSupervisor.ts"
+import type { Running, TreeOptions, Watch } from "./tree/tree.ts"
 
 /** The Layer of a supervisor: gives its own handle and those of its children. @internal */
 export const supervisorLayer = (
@@ -32,15 +32,15 @@ export const supervisorLayer = (
 ): Layer.Layer<never, unknown> =>
   treeLayer(
     id,
-    (where) => new SupervisorProcess(spec(), where),
-    (record) => Context.merge(record.exports, handle(record.target))
+    (where) => new RunningSupervisor(spec(), where),
+    ({ exports, tree }) => Context.merge(exports, handle(tree.target))
   )
 
 /** The Layer of a supervisor of whatever kind: `given` says what it gives once its children are up. @internal */
-export const treeLayer = <P extends SupervisorProcess>(
+export const treeLayer = <P extends RunningSupervisor>(
   id: string,
   make: (where: Omit<TreeOptions, "id">) => P,
-  given: (record: P) => Context.Context<never>
+  given: (supervisor: P) => Context.Context<never>
 ): Layer.Layer<never, unknown> =>
   processLayer((place, asker) => Effect.map(started({ id, make }, { place, asker }), given))
 
@@ -55,24 +55,24 @@ interface Starter {
   readonly asker: Fiber.Fiber<unknown, unknown>
 }
 
-const started = <P extends SupervisorProcess>(tree: Tree<P>, { asker, place }: Starter) =>
+const started = <P extends RunningSupervisor>(tree: Tree<P>, { asker, place }: Starter) =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(launch(tree, { asker, place }), (record) => {
+    Effect.flatMap(launch(tree, { asker, place }), (supervisor) => {
       // It runs: whatever interrupts the wait has to end it.
-      const booted = Effect.onInterrupt(restore(boot(record)), () => stop(record))
-      return place !== undefined ? booted : Effect.tap(booted, () => Effect.addFinalizer(() => stop(record)))
+      const booted = Effect.onInterrupt(restore(boot(supervisor)), () => stop(supervisor))
+      return place !== undefined ? booted : Effect.tap(booted, () => Effect.addFinalizer(() => stop(supervisor)))
     })
   )
 
-const stop = (record: TreeProcess): Effect.Effect<void> =>
-  Effect.andThen(shutdown(record, { limit: Duration.infinity }), record.endLaunch)
+const stop = ({ tree }: Running): Effect.Effect<void> =>
+  Effect.andThen(shutdown(tree.record, { limit: Duration.infinity }), tree.endLaunch)
 
-const launch = <P extends SupervisorProcess>({ id, make }: Tree<P>, starter: Starter): Effect.Effect<P> =>
+const launch = <P extends RunningSupervisor>({ id, make }: Tree<P>, starter: Starter): Effect.Effect<P> =>
   Effect.withFiber((fiber) => {
-    const record = make(whereabouts(fiber, id, starter))
-    starter.place?.adopt(record)
-    record.run()
-    return Effect.succeed(record)
+    const supervisor = make(whereabouts(fiber, id, starter))
+    starter.place?.adopt(supervisor.record)
+    supervisor.run()
+    return Effect.succeed(supervisor)
   })
 
 const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, { asker, place }: Starter) => {
@@ -100,25 +100,26 @@ const watchOf = (fiber: Fiber.Fiber<unknown, unknown>, owner: ProcessRecord | un
 }
 
 /** Waits until all children are up. */
-const boot = <P extends SupervisorProcess>(record: P): Effect.Effect<P, unknown> =>
+const boot = <P extends RunningSupervisor>(supervisor: P): Effect.Effect<P, unknown> =>
   Effect.withFiber((fiber) => {
+    const { record } = supervisor
     const wait = until(
-      () => record.booted || record.ended,
+      () => supervisor.booted || record.ended,
       () => record
     )
     const booted = Effect.callback<P, unknown>((resume) => {
       const answer = (exit: () => Exit.Exit<P, unknown>) =>
         fiber.currentDispatcher.scheduleTask(() => resume(exit()), 0)
-      if (record.booted) return resume(Exit.succeed(record))
-      const observer = { ended: () => answer(() => failure(record)) }
+      if (supervisor.booted) return resume(Exit.succeed(supervisor))
+      const observer = { ended: () => answer(() => failure(supervisor)) }
       record.observe(observer)
-      record.onBooted = () => {
+      supervisor.onBooted = () => {
         record.unobserve(observer)
-        answer(() => Exit.succeed(record))
+        answer(() => Exit.succeed(supervisor))
       }
       return Effect.sync(() => {
         record.unobserve(observer)
-        record.onBooted = undefined
+        supervisor.onBooted = undefined
       })
     })
     return during(wait, booted)
@@ -131,27 +132,27 @@ export const dynamicLayer = (
 ): Layer.Layer<never> =>
   processLayer((place, asker) =>
     Effect.withFiber<Context.Context<never>, never, Scope.Scope>((fiber) => {
-      const record = new DynamicProcess(spec, whereabouts(fiber, spec.id, { asker, place }))
-      const given = handle(record.target)
-      place?.adopt(record)
-      record.run()
+      const supervisor = new RunningDynamic(spec, whereabouts(fiber, spec.id, { asker, place }))
+      const given = handle(supervisor.tree.target)
+      place?.adopt(supervisor.record)
+      supervisor.run()
       return place !== undefined
         ? Effect.succeed(given)
         : Effect.as(
-            Effect.addFinalizer(() => stop(record)),
+            Effect.addFinalizer(() => stop(supervisor)),
             given
           )
     }).pipe(Effect.uninterruptible)
   )
 
-const failure = (record: SupervisorProcess): Exit.Exit<never, unknown> => {
-  const { bootFailure, reason } = record
+const failure = ({ bootFailure, record, spec }: RunningSupervisor): Exit.Exit<never, unknown> => {
+  const { reason } = record
   if (bootFailure === undefined) {
     const why = ExitReason.format(reason ?? ExitReason.killed)
-    return Exit.die(new Error(`${record.spec.id} ended before all its children were up: ${why}`))
+    return Exit.die(new Error(`${spec.id} ended before all its children were up: ${why}`))
   }
   // Nobody interrupted whoever starts the tree: it must not look so.
-  if (Cause.hasInterruptsOnly(bootFailure)) return Exit.die(new Error(`${record.spec.id}: ${notByItself}`))
+  if (Cause.hasInterruptsOnly(bootFailure)) return Exit.die(new Error(`${spec.id}: ${notByItself}`))
   return Exit.failCause(bootFailure)
 }
 

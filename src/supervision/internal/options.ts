@@ -10,7 +10,7 @@ import * as Intensity from "./core/intensity.ts"
 import * as Check from "../../values/check.ts"
 import { policyOf, RestartSteps } from "./child/restartSchedule.ts"
 import * as Strategy from "./group/group.ts"
-import type { SupervisorSpec } from "./static/slots.ts"
+import type { SupervisorSpec } from "./static/children.ts"
 import { checkedRestart } from "./core/restartType.ts"
 
 const defaultIntensity: NonNullable<Policies["intensity"]> = { max: 3, within: Duration.seconds(5) }

@@ -13,10 +13,11 @@ import { kill } from "../../../kernel/shared/death.ts"
 import { awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
 import * as Waiting from "../../../kernel/shared/waiting.ts"
 import type { Restart } from "../../RestartPolicy.ts"
+import type { Reported, WaitingReport } from "../child/childReports.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"
 import type { RunEnding } from "../core/ending.ts"
 import { begun, isFirstStart, isRestarting, isStopping, type Single } from "../core/singleChild.ts"
-import { withBelow } from "../tree/treeProcess.ts"
+import { withBelow } from "../tree/tree.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 import type { Crash } from "../../../kernel/shared/reports.ts"
 
@@ -55,7 +56,7 @@ export interface DynamicChildOptions {
 }
 
 /** @internal */
-export class DynamicChild implements Observer {
+export class DynamicChild implements Observer, Reported {
   readonly key: string
   readonly target: HandleTarget
   readonly client: Handle<unknown>
@@ -74,8 +75,8 @@ export class DynamicChild implements Observer {
   /** Dead for good: whoever is next has its room, though its fiber may not have ended. */
   isLeaving = false
   steps: RestartSteps | undefined = undefined
-  /** The crash of its last run, until it is known what follows. */
-  report: Crash | undefined = undefined
+  /** What is to be written of the end of its last run, once it is known what follows. */
+  reports: Array<WaitingReport> | undefined = undefined
   /** What followed the end of its last run; undefined until that is known. */
   decision: string | undefined = undefined
   /** How its first start ended. */
@@ -117,6 +118,14 @@ export class DynamicChild implements Observer {
   }
 
   // ---- what is shown of it ----------------------------------------------------------------------------------------
+
+  get id(): string {
+    return this.key
+  }
+
+  get limitedAs(): string {
+    return this.target.key
+  }
 
   /** The number of its latest start. */
   get incarnation(): number {

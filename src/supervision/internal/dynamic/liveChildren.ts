@@ -13,28 +13,28 @@ import { kill } from "../../../kernel/shared/death.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Crash } from "../../../kernel/shared/reports.ts"
 import { endWithin, parse } from "../../../kernel/Shutdown.ts"
-import { leave } from "../child/stragglers.ts"
+import { ChildReports } from "../child/childReports.ts"
+import { addLeftover } from "../child/leftovers.ts"
 import { overdue, startEnding, type RunEnding } from "../core/ending.ts"
 import { restartsAfter } from "../core/restartType.ts"
 import { decide, isStopping, type Action, type Event } from "../core/singleChild.ts"
 import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
-import { DynamicReports } from "./dynamicReports.ts"
 import type { Owner } from "./owner.ts"
-import type { GivingUp } from "../tree/treeProcess.ts"
-import { Roster } from "./roster.ts"
+import type { GivingUp } from "../tree/tree.ts"
+import { ChildrenByKey } from "./childrenByKey.ts"
 import { stopTogether } from "./stopTogether.ts"
 
 /** @internal */
 export class LiveChildren implements ChildListener {
   private readonly owner: Owner
-  private readonly roster = new Roster()
-  readonly reports: DynamicReports
+  private readonly roster = new ChildrenByKey()
+  readonly reports: ChildReports
   /** How often a child was allowed to restart. */
   private tickets = 0
 
   constructor(owner: Owner) {
     this.owner = owner
-    this.reports = new DynamicReports(owner.record, owner.spec.id)
+    this.reports = new ChildReports(owner.record, owner.spec.id)
   }
 
   get byKey(): ReadonlyMap<string, DynamicChild> {
@@ -140,7 +140,7 @@ export class LiveChildren implements ChildListener {
   }
 
   private notStarted(child: DynamicChild, ending: RunEnding): void {
-    this.reports.settle(child, "no restart")
+    this.reports.decided(child, "no restart")
     child.settle(Exit.failCause(ending.cause!))
     this.forget(child)
   }
@@ -180,7 +180,9 @@ export class LiveChildren implements ChildListener {
     if (isStopping) this.hear(child, { _tag: "StopRequested" })
     else this.hear(child, { _tag: "ChildExited", expected, exit: { reason, isStart: false, uptimeMillis } })
     if (child.life.restart === undefined) {
-      this.reports.ended(child, reason, isStopping ? "stop" : "no restart")
+      // Whoever asked for a task knows how it ended.
+      if (!child.isTask) this.reports.ended(child, reason, { isStart: false, isResource: false })
+      this.reports.decided(child, isStopping ? "stop" : "no restart")
       this.roster.leave(child)
     }
     this.owner.later(() => this.awaitRelease(child))
@@ -217,13 +219,13 @@ export class LiveChildren implements ChildListener {
   }
 
   private giveUp(child: DynamicChild, ending: RunEnding, why: Pick<GivingUp, "attempts" | "policy">): void {
-    this.reports.decided(child, ending, "give up")
+    this.decided(child, ending, "give up")
     this.owner.giveUp({ child: child.key, reason: ending.reason, ...why })
   }
 
   private ask(child: DynamicChild, ticket: number, ending: RunEnding): void {
     const answer = (verdict: Extract<Event<RunEnding>, { readonly _tag: "Verdict" }>["verdict"]) => {
-      if (verdict._tag === "Delay") this.reports.restarting(child, ending, verdict.millis)
+      if (verdict._tag === "Delay") this.restarting(child, ending, verdict.millis)
       this.hear(child, { _tag: "Verdict", ticket, verdict })
     }
     const steps = (child.steps ??= this.owner.spec.steps())
@@ -231,6 +233,16 @@ export class LiveChildren implements ChildListener {
     const { reason, uptimeMillis } = ending
     const input = { id: child.key, reason, incarnation: child.restarts, uptime: Duration.millis(uptimeMillis) }
     child.begin(this.owner.context(), steps.ask(input), answer)
+  }
+
+  private restarting(child: DynamicChild, ending: RunEnding, delayMillis: number): void {
+    this.decided(child, ending, delayMillis === 0 ? "restart" : `restart in ${delayMillis} ms`)
+    this.reports.restarting(child, delayMillis)
+  }
+
+  private decided(child: DynamicChild, { isStart, reason }: RunEnding, decision: string): void {
+    this.reports.ended(child, reason, { isStart, isResource: false })
+    this.reports.decided(child, decision)
   }
 
   private sleep(child: DynamicChild, ticket: number, millis: number): void {
@@ -305,9 +317,9 @@ export class LiveChildren implements ChildListener {
     this.roster.remove(child)
     if (!child.isOver()) {
       this.reports.overdue(child)
-      leave(this.owner.targets, child)
+      addLeftover(this.owner.targets, child)
     }
-    if (child.decision === undefined) this.reports.settle(child, "stop")
+    if (child.decision === undefined) this.reports.decided(child, "stop")
     child.settle("stopped")
     this.owner.forgotten(child)
   }

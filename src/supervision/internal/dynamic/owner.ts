@@ -2,7 +2,7 @@
 import type * as Context from "effect/Context"
 import type { Targets } from "../../../kernel/shared/adoption.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import type { GivingUp } from "../tree/treeProcess.ts"
+import type { GivingUp } from "../tree/tree.ts"
 import type { DynamicChild } from "./dynamicChild.ts"
 import type { DynamicSpec } from "./dynamicSpec.ts"
 

@@ -2,7 +2,7 @@
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { Ending } from "../core/ending.ts"
 import type { EndReason } from "../group/group.ts"
-import type { GivingUp } from "../tree/treeProcess.ts"
+import type { GivingUp } from "../tree/tree.ts"
 
 /** @internal */
 export const finalReason = (

@@ -6,22 +6,22 @@
  */
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Ending } from "../core/ending.ts"
-import type { Slots } from "./slots.ts"
-import * as Strategy from "../group/group.ts"
+import type { Children } from "./children.ts"
+import * as Group from "../group/group.ts"
 import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
-import { TreeProcess } from "../tree/treeProcess.ts"
+import { isSupervisor } from "../tree/tree.ts"
 
-type State = Strategy.State<Ending>
+type State = Group.State<Ending>
 
 /** @internal */
-export interface ChildView extends Strategy.ChildView {
+export interface ChildView extends Group.ChildView {
   readonly pid: ProcessRecord | undefined
   readonly restarts: number
 }
 
 /** What the view is made from. @internal */
 export interface Source {
-  readonly slots: Slots
+  readonly children: Children
   readonly state: () => State | undefined
   /** What the supervisor was told and the core has not heard yet. */
   readonly told: () => ReadonlyArray<object>
@@ -39,8 +39,8 @@ export class SupervisorView {
   get children(): ReadonlyArray<ChildView> {
     const state = this.foreseen
     if (state === undefined) return []
-    return Strategy.whichChildren(state, (child, incarnation) => this.look(child, incarnation)).map((child) => {
-      const { incarnation, run } = this.source.slots.withId(child.id)!
+    return Group.whichChildren(state, (child, incarnation) => this.look(child, incarnation)).map((child) => {
+      const { incarnation, run } = this.source.children.withId(child.id)!
       const pid = run?.record?.isAlive === true ? run.record : undefined
       return { ...child, pid, restarts: Math.max(0, incarnation - 1) }
     })
@@ -64,17 +64,17 @@ export class SupervisorView {
     return told().reduce(
       (foreseen: State | undefined, envelope) =>
         foreseen !== undefined && envelope instanceof SupervisorEnvelope
-          ? Strategy.decide(foreseen, envelope.event, nowMillis)[0]
+          ? Group.decide(foreseen, envelope.event, nowMillis)[0]
           : foreseen,
       state()
     )
   }
 
-  private look(child: number, incarnation: number): Strategy.Sight {
-    const slot = this.source.slots.at(child)
-    const record = slot.incarnation === incarnation ? slot.run?.record : undefined
+  private look(child: number, incarnation: number): Group.Sight {
+    const entry = this.source.children.at(child)
+    const record = entry.incarnation === incarnation ? entry.record : undefined
     if (record?.isAlive === false) return "dead"
-    const isUp = record instanceof TreeProcess ? record.isUp : record?.status === "running"
+    const isUp = isSupervisor(record) ? record.data.isUp : record?.status === "running"
     return isUp ? "up" : undefined
   }
 }

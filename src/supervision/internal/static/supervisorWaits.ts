@@ -2,13 +2,13 @@
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { awaited, type Awaited } from "../group/awaited.ts"
 import type { Request } from "../group/member.ts"
-import type { Slots } from "./slots.ts"
+import type { Children } from "./children.ts"
 import type { State } from "../group/draft.ts"
-import type { TreeProcess } from "../tree/treeProcess.ts"
+import type { Running } from "../tree/tree.ts"
 
 /** @internal */
-export interface Waiter extends TreeProcess {
-  readonly slots: Slots
+export interface Waiter extends Running {
+  readonly children: Children
 }
 
 /** @internal */
@@ -29,13 +29,13 @@ export class SupervisorWaits {
   /** Whom the next start of a child waits for. */
   beforeRestart(child: number): Iterable<ProcessRecord> {
     // Then the supervisor above has to start this one again.
-    if (this.supervisor.ended) return this.supervisor.targets.restart?.blockers ?? []
+    if (this.supervisor.tree.record.ended) return this.supervisor.tree.targets.restart?.blockers ?? []
     return this.isKilled ? this.supervisor.below() : this.before(child)
   }
 
   /** Whom an answer about a child waits for. */
   beforeAnswer(tag: Request["_tag"], id: string): ReadonlyArray<ProcessRecord> {
-    const run = this.supervisor.ended ? undefined : this.supervisor.slots.withId(id)?.run
+    const run = this.supervisor.tree.record.ended ? undefined : this.supervisor.children.withId(id)?.run
     if (run === undefined) return []
     if (tag !== "RestartRequested") return run.endWaitsFor
     const { record } = run
@@ -43,7 +43,8 @@ export class SupervisorWaits {
   }
 
   private get isKilled(): boolean {
-    return this.supervisor.status === "dead" && !this.supervisor.ended
+    const { record } = this.supervisor.tree
+    return record.status === "dead" && !record.ended
   }
 
   private before(child: number | undefined): ReadonlyArray<ProcessRecord> {
@@ -52,8 +53,8 @@ export class SupervisorWaits {
   }
 
   private processesOf({ starting, ending }: Awaited): ReadonlyArray<ProcessRecord> {
-    const { slots } = this.supervisor
-    const started = starting.flatMap((child) => slots.at(child).run?.record ?? [])
-    return [...started, ...ending.flatMap((child) => slots.at(child).run?.endWaitsFor ?? [])]
+    const { children } = this.supervisor
+    const started = starting.flatMap((child) => children.at(child).run?.record ?? [])
+    return [...started, ...ending.flatMap((child) => children.at(child).run?.endWaitsFor ?? [])]
   }
 }

@@ -1,16 +1,15 @@
-/** The process of a partition supervisor: a supervisor that knows how many of its children keys are routed to. */
+/** What a partition supervisor adds to a supervisor: how many of its children keys are routed to. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { SupervisedLayers } from "../../../kernel/shared/adoption.ts"
 import type { Untyped } from "../../ChildSpec.ts"
-import type { SupervisorSpec } from "../static/slots.ts"
-import { SupervisorProcess } from "../static/supervisorProcess.ts"
-import type { TreeOptions } from "../tree/treeProcess.ts"
+import type { RunningSupervisor } from "../static/runningSupervisor.ts"
 
 /** @internal */
-export class PartitionProcess extends SupervisorProcess {
+export class Partitions {
+  readonly supervisor: RunningSupervisor
   /** Keys go to the partitions below this one. */
   size: number
   /** How many are to be in use once those that are being started are up. */
@@ -18,13 +17,19 @@ export class PartitionProcess extends SupervisorProcess {
   /** One change of the size at a time. */
   readonly resizing = Semaphore.makeUnsafe(1)
 
-  constructor(spec: SupervisorSpec, options: Omit<TreeOptions, "id">) {
-    super(spec, options)
-    this.size = spec.children.length
+  constructor(supervisor: RunningSupervisor) {
+    this.supervisor = supervisor
+    this.size = supervisor.spec.children.length
   }
+}
 
-  /** What a partition was started by is free for the next one, and for everybody else. */
-  protected override supervises(): void {}
+const known = new WeakMap<RunningSupervisor, Partitions>()
+
+/** Of one run of a partition supervisor. @internal */
+export const partitionsOf = (supervisor: RunningSupervisor): Partitions => {
+  let partitions = known.get(supervisor)
+  if (partitions === undefined) known.set(supervisor, (partitions = new Partitions(supervisor)))
+  return partitions
 }
 
 /**

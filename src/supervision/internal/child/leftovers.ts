@@ -2,7 +2,7 @@
  * What a supervisor that has ended has left running: it had its limit, and may still hold what its successor needs.
  *
  * It is kept by the place of the child, which is the same for every run of the supervisor. Whoever starts a child anew
- * waits for the stragglers of that place and of all places below it.
+ * waits for the leftovers of that place and of all places below it.
  */
 import * as Effect from "effect/Effect"
 import type { Targets } from "../../../kernel/shared/adoption.ts"
@@ -10,24 +10,24 @@ import { parse, type Limit } from "../../../kernel/Shutdown.ts"
 import { ReleaseTimeout } from "../core/ending.ts"
 
 /** Something that has not ended within its limit. @internal */
-export interface Straggler {
+export interface Leftover {
   readonly isOver: () => boolean
   readonly over: Effect.Effect<void>
 }
 
-const known = new WeakMap<Targets, ReadonlyArray<Straggler>>()
+const known = new WeakMap<Targets, ReadonlyArray<Leftover>>()
 
 /** Leaves something behind in this place. @internal */
-export const leave = (place: Targets, straggler: Straggler): void => {
-  known.set(place, [...left(place), straggler])
+export const addLeftover = (place: Targets, leftover: Leftover): void => {
+  known.set(place, [...left(place), leftover])
 }
 
-const left = (place: Targets): ReadonlyArray<Straggler> => (known.get(place) ?? []).filter(({ isOver }) => !isOver())
+const left = (place: Targets): ReadonlyArray<Leftover> => (known.get(place) ?? []).filter(({ isOver }) => !isOver())
 
 /** What is left behind in this place and below. */
-const stragglersOf = (place: Targets): ReadonlyArray<Straggler> => [
+const leftoversOf = (place: Targets): ReadonlyArray<Leftover> => [
   ...left(place),
-  ...[...place.inner.values()].flatMap(stragglersOf)
+  ...[...place.inner.values()].flatMap(leftoversOf)
 ]
 
 /**
@@ -38,7 +38,7 @@ export const precedingEnded = (
   of: { readonly child: string; readonly limit: () => Limit }
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const left = stragglersOf(place)
+    const left = leftoversOf(place)
     if (left.length === 0) return Effect.void
     const all = Effect.forEach(left, ({ over }) => over, { discard: true })
     const orElse = () => Effect.die(new ReleaseTimeout({ child: of.child }))

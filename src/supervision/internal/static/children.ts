@@ -6,12 +6,13 @@ import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.t
 import { make } from "../../../kernel/shared/waiting.ts"
 import type { Untyped } from "../../ChildSpec.ts"
 import type { ChildRun } from "../child/childRun.ts"
+import type { Reported, WaitingReport } from "../child/childReports.ts"
 import { handlesOf } from "../child/handles.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"
 import type { Options } from "../group/group.ts"
-import { leave } from "../child/stragglers.ts"
+import { addLeftover } from "../child/leftovers.ts"
 import type { SupervisedHere } from "../tree/supervised.ts"
-import { TreeProcess } from "../tree/treeProcess.ts"
+import { isSupervisor } from "../tree/tree.ts"
 
 /** What a supervisor is told of its children. @internal */
 export interface SupervisorSpec {
@@ -20,60 +21,97 @@ export interface SupervisorSpec {
   readonly children: ReadonlyArray<Untyped>
   /** The schedule of a child; undefined: restart at once. */
   readonly schedule: (child: number) => RestartSteps | undefined
+  /** Whether a Layer of a child gives the supervised handle to whoever provides it below. Default true. */
+  readonly sharesLayers?: boolean | undefined
 }
 
 /** @internal */
-export interface Slot {
+export class ChildEntry implements Reported {
   readonly id: string
   readonly targets: Targets
   /** Let go of once a temporary child has ended. */
   spec: Untyped | undefined
-  run: ChildRun | undefined
-  incarnation: number
-  startedAt: number
+  run: ChildRun | undefined = undefined
+  incarnation = 0
+  startedAt = 0
   /** How long its last run was up. */
-  uptime: number
+  uptime = 0
   readonly steps: RestartSteps | undefined
   /** What it gives now. Handles outlive the child. */
   given: Context.Context<never>
+  reports: Array<WaitingReport> | undefined = undefined
+  decision: string | undefined = undefined
+  /** Whether the core has heard of the end of its last run. */
+  isHeard = false
+  readonly limitedAs: string
+
+  constructor(spec: Untyped, of: Pick<ChildEntry, "id" | "targets" | "steps" | "given" | "limitedAs">) {
+    this.id = of.id
+    this.spec = spec
+    this.targets = of.targets
+    this.steps = of.steps
+    this.given = of.given
+    this.limitedAs = of.limitedAs
+  }
+
+  get displayName(): string {
+    return this.id
+  }
+
+  get record(): ProcessRecord | undefined {
+    return this.run?.record
+  }
+
+  /** Another run of it begins. */
+  begin(incarnation: number, run: ChildRun): void {
+    this.run = run
+    this.incarnation = incarnation
+    this.uptime = 0
+    this.decision = undefined
+    this.isHeard = false
+  }
 }
 
 /** The handles a child gives, by its place: they are good for every run of it, and for every run of its supervisor. */
 const known = new WeakMap<Targets, Context.Context<never>>()
 
 /** @internal */
-export class Slots {
-  private readonly all: ReadonlyArray<Slot>
-  private readonly byId: ReadonlyMap<string, Slot>
+export class Children {
+  private readonly all: ReadonlyArray<ChildEntry>
+  private readonly byId: ReadonlyMap<string, ChildEntry>
   /** The Layers its children were started by, and those of supervisors below. */
   private readonly supervised: SupervisedHere
 
-  constructor({ children, options, schedule }: SupervisorSpec, targets: Targets, supervised: SupervisedHere) {
+  constructor(
+    { children, id: supervisor, options, schedule }: SupervisorSpec,
+    targets: Targets,
+    supervised: SupervisedHere
+  ) {
     this.supervised = supervised
     this.all = children.map((spec, index) => {
       const { id } = options.members[index]!
       const place = innerTargets(targets, id, spec.options.id)
-      return {
+      return new ChildEntry(spec, {
         id,
         targets: place,
-        spec,
-        run: undefined,
-        incarnation: 0,
-        startedAt: 0,
-        uptime: 0,
         steps: schedule(index),
+        limitedAs: `${supervisor}: child ${id}`,
         // Somebody may need a child that is terminated before it has come up in this run.
         given: known.get(place) ?? Context.empty()
-      }
+      })
     })
-    this.byId = new Map(this.all.map((slot) => [slot.id, slot]))
+    this.byId = new Map(this.all.map((entry) => [entry.id, entry]))
   }
 
-  at(child: number): Slot {
+  at(child: number): ChildEntry {
     return this.all[child]!
   }
 
-  withId(id: string): Slot | undefined {
+  entries(): Iterable<[number, ChildEntry]> {
+    return this.all.entries()
+  }
+
+  withId(id: string): ChildEntry | undefined {
     return this.byId.get(id)
   }
 
@@ -103,50 +141,50 @@ export class Slots {
 
   /** Takes in what a child has built. */
   started(child: number, built: Context.Context<never>): void {
-    const slot = this.at(child)
-    const { spec } = slot
+    const entry = this.at(child)
+    const { spec } = entry
     const key = spec!.key as Context.Key<never, unknown> | undefined
     if (key !== undefined) {
-      slot.given = Context.make(key, Context.getUnsafe(built, key))
+      entry.given = Context.make(key, Context.getUnsafe(built, key))
       return
     }
-    slot.given = handlesOf(built)
-    known.set(slot.targets, slot.given)
+    entry.given = handlesOf(built)
+    known.set(entry.targets, entry.given)
   }
 
   /** The process of a child is up. */
   supervises(child: number, layer: object, gives: Context.Context<never>): void {
-    const { run, targets } = this.at(child)
-    const below = run?.record instanceof TreeProcess ? run.record.supervised : undefined
+    const { record, targets } = this.at(child)
+    const below = isSupervisor(record) ? record.data.tree.supervised : undefined
     this.supervised.add(child, { layer, supervised: { targets, context: handlesOf(gives) }, below })
   }
 
   /** What has not ended by now: the next run of the supervisor has to wait for it. */
   leaveBehind(): void {
-    for (const { run, targets } of this.all) if (run?.isOver() === false) leave(targets, run)
+    for (const { run, targets } of this.all) if (run?.isOver() === false) addLeftover(targets, run)
   }
 
   /** What a pid somebody keeps must not hold. */
   clear(): void {
-    for (const slot of this.all) {
-      slot.spec = slot.run = undefined
-      slot.given = Context.empty()
+    for (const entry of this.all) {
+      entry.spec = entry.run = undefined
+      entry.given = Context.empty()
     }
   }
 
   /** A temporary child has ended: nobody will start it again, so nobody has to wait for that. */
   forget(child: number): void {
-    const slot = this.at(child)
-    const reason = slot.run?.record?.reason ?? ExitReason.normal
-    eachTarget(slot.targets, (target) => target.leave(reason))
-    if (slot.run?.isOver() === false) leave(slot.targets, slot.run)
-    slot.spec = undefined
-    slot.run = undefined
+    const entry = this.at(child)
+    const reason = entry.run?.record?.reason ?? ExitReason.normal
+    eachTarget(entry.targets, (target) => target.leave(reason))
+    if (entry.run?.isOver() === false) addLeftover(entry.targets, entry.run)
+    entry.spec = undefined
+    entry.run = undefined
   }
 }
 
-const merged = (context: Context.Context<never>, slots: ReadonlyArray<Slot>): Context.Context<never> => {
+const merged = (context: Context.Context<never>, children: ReadonlyArray<ChildEntry>): Context.Context<never> => {
   const services = new Map(context.mapUnsafe)
-  for (const { given } of slots) for (const [key, service] of given.mapUnsafe) services.set(key, service)
+  for (const { given } of children) for (const [key, service] of given.mapUnsafe) services.set(key, service)
   return Context.makeUnsafe(services)
 }

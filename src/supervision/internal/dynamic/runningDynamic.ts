@@ -1,24 +1,24 @@
-/** The process of a dynamic supervisor: who may be started under it, when it gives up, and how it ends. */
-import * as Context from "effect/Context"
+/** One run of a dynamic supervisor: who may be started under it, when it gives up, and how it ends. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { during, recheckUnsafe } from "../../../kernel/shared/waiting.ts"
 import { guarded } from "../../../values/guard.ts"
 import * as Intensity from "../core/intensity.ts"
-import { type GivingUp, TreeProcess, withBelow, type TreeOptions } from "../tree/treeProcess.ts"
+import { Tree, withBelow, type EndedFor, type GivingUp, type Running, type TreeOptions } from "../tree/tree.ts"
 import type { ChildPolicy, DynamicChild } from "./dynamicChild.ts"
 import type { DynamicSpec } from "./dynamicSpec.ts"
-import { abandon, leaveBehind } from "./leftBehind.ts"
+import { abandon, leaveBehind } from "./handlesLeft.ts"
 import { LiveChildren } from "./liveChildren.ts"
 
 /** Why a child was not started. @internal */
 export type Refused = "AlreadyStarted" | "MaxChildren" | "Stopping"
 
 /** @internal */
-export class DynamicProcess extends TreeProcess {
+export class RunningDynamic implements Running {
+  readonly tree: Tree
   readonly spec: DynamicSpec
   private readonly live: LiveChildren
   /** Undefined: failures are not counted. */
@@ -28,39 +28,40 @@ export class DynamicProcess extends TreeProcess {
   /** Whether it was closed with children left: somebody may wait for them. */
   hasAbandoned = false
   private finalReason: ExitReason.ExitReason | undefined = undefined
-  private ending: "Requested" | "RestartLimit" | undefined = undefined
+  private endedFor: EndedFor | undefined = undefined
 
   constructor(spec: DynamicSpec, options: Omit<TreeOptions, "id">) {
-    super({ ...options, id: spec.id })
+    this.tree = new Tree(this, { ...options, id: spec.id })
     this.spec = spec
     this.failures = spec.intensity === undefined ? undefined : Intensity.make(spec.intensity)
-    this.context = Context.add(this.context, Self, this)
     this.live = new LiveChildren({
-      record: this,
+      record: this.record,
       spec,
-      targets: this.targets,
-      context: () => this.context,
-      nowMillis: () => this.nowMillis,
+      targets: this.tree.targets,
+      context: () => this.record.context,
+      nowMillis: () => this.tree.nowMillis,
       isStopping: () => this.isStopping,
-      later: (step) => this.fiber?.currentDispatcher.scheduleTask(() => guarded(step, this), 0),
+      later: (step) => this.record.fiber?.currentDispatcher.scheduleTask(() => guarded(step, this.record), 0),
       failed: () => this.countFailure(),
       giveUp: (failure) => this.giveUp(failure),
       forgotten: (child) => this.forgotten(child)
     })
   }
 
+  get record(): ProcessRecord {
+    return this.tree.record
+  }
+
   run(): void {
-    this.status = "running"
-    abandon(this.targets)
-    const fiber = Effect.runForkWith(this.context)(Effect.andThen(this.stopRequested.await, this.live.stopAll))
-    this.fiber = fiber
-    fiber.addObserver((exit) => {
-      const end = () => this.over(this.finalReason ?? this.exiting ?? ExitReason.fromExit(exit), this.ending)
+    this.tree.started()
+    abandon(this.tree.targets)
+    this.tree.run(Effect.andThen(this.stopRequested.await, this.live.stopAll), (exit) => {
+      const { context, exiting } = this.record
+      const end = () => this.tree.finish(this.finalReason ?? exiting ?? ExitReason.fromExit(exit), this.endedFor)
       if (this.children.size === 0) return end()
       // It was killed, maybe before its first step.
-      Effect.runForkWith(this.context)(Effect.andThen(Effect.yieldNow, this.live.killAll)).addObserver(end)
+      Effect.runForkWith(context)(Effect.andThen(Effect.yieldNow, this.live.killAll)).addObserver(end)
     })
-    this.target.up(this)
   }
 
   get children(): ReadonlyMap<string, DynamicChild> {
@@ -73,7 +74,15 @@ export class DynamicProcess extends TreeProcess {
   }
 
   get isStopping(): boolean {
-    return this.finalReason !== undefined || !this.isOpen
+    return this.finalReason !== undefined || !this.record.isOpen
+  }
+
+  get isUp(): boolean {
+    return this.record.status === "running"
+  }
+
+  get onlyGivesUp(): boolean {
+    return true
   }
 
   below(): ReadonlyArray<ProcessRecord> {
@@ -110,40 +119,42 @@ export class DynamicProcess extends TreeProcess {
   /** How many failures there were, if these are too many. */
   private countFailure(): number | undefined {
     if (this.failures === undefined) return undefined
-    const [window, exceeded] = Intensity.record(this.failures, this.nowMillis)
+    const [window, exceeded] = Intensity.record(this.failures, this.tree.nowMillis)
     this.failures = window
     return exceeded ? window.count : undefined
   }
 
   private giveUp(why: GivingUp): void {
-    if (!this.isStopping) this.beginEnd("RestartLimit", this.gaveUp(why))
+    if (!this.isStopping) this.beginEnd("RestartLimit", this.tree.gaveUp(why))
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------------
 
-  override onShutdown(reason: ExitReason.ExitReason): void {
+  shutdown(reason: ExitReason.ExitReason): void {
     if (!this.isStopping) this.beginEnd("Requested", reason)
   }
 
-  private beginEnd(ending: "Requested" | "RestartLimit", reason: ExitReason.ExitReason): void {
-    this.ending = ending
+  private beginEnd(why: EndedFor, reason: ExitReason.ExitReason): void {
+    this.endedFor = why
     this.finalReason = reason
     this.stopRequested.openUnsafe()
     // From now on it waits for its children.
-    if (this.kernel.patient.size > 0) recheckUnsafe(this.kernel)
+    const { kernel } = this.record
+    if (kernel.patient.size > 0) recheckUnsafe(kernel)
   }
 
-  override onClose(reason: ExitReason.ExitReason): void {
-    super.onClose(reason)
+  closed(): void {
     this.hasAbandoned = this.children.size > 0
     this.live.abandon()
     this.killed.openUnsafe()
   }
 
+  ended(): void {}
+
   /** Says in a child's handle why it is gone, or leaves that to whoever knows. */
   private forgotten({ key, target }: DynamicChild): void {
-    if (this.ending === "RestartLimit") target.leave(this.finalReason!)
-    else if (this.isStopping && !this.isRoot) leaveBehind(this.targets, key, target)
+    if (this.endedFor === "RestartLimit") target.leave(this.finalReason!)
+    else if (this.isStopping && !this.tree.isRoot) leaveBehind(this.tree.targets, key, target)
     else target.leave(ExitReason.normal)
   }
 }

@@ -2,7 +2,7 @@
 import type { DynamicChild } from "./dynamicChild.ts"
 
 /** @internal */
-export class Roster {
+export class ChildrenByKey {
   readonly byKey = new Map<string, DynamicChild>()
   /** How many children were ever added. */
   added = 0

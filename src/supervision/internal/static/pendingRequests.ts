@@ -6,7 +6,7 @@ import type { Result } from "../group/group.ts"
 export type Answer = (result: Result<Ending>) => void
 
 /** @internal */
-export class RequestDesk {
+export class PendingRequests {
   private readonly open = new Map<number, Answer>()
   private last = 0
 
@@ -17,7 +17,7 @@ export class RequestDesk {
   }
 
   /** Answers a question; a second answer is none. */
-  reply(request: number, result: Result<Ending>): void {
+  answer(request: number, result: Result<Ending>): void {
     const answer = this.open.get(request)
     this.open.delete(request)
     answer?.(result)
@@ -25,6 +25,6 @@ export class RequestDesk {
 
   /** The supervisor has ended. */
   close(): void {
-    for (const request of this.open.keys()) this.reply(request, { _tag: "SupervisorStopping" })
+    for (const request of this.open.keys()) this.answer(request, { _tag: "SupervisorStopping" })
   }
 }

@@ -1,0 +1,128 @@
+/**
+ * What a supervisor makes known of its children: telemetry events, crash reports, lines in the log.
+ *
+ * A crash is reported together with what the supervisor decided. The report is made at the death of the process, the
+ * decision a little later: until then the report waits with the child.
+ */
+import { settingsOf } from "../../../kernel/Display.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { type Crash, reportCrash, warn } from "../../../kernel/shared/reports.ts"
+import { OVERRAN } from "../../../kernel/Shutdown.ts"
+import * as Telemetry from "../../../telemetry/Telemetry.ts"
+import * as Events from "../../SupervisorEvents.ts"
+import type { Ending } from "../core/ending.ts"
+import { abnormal, shownEnding, type Abnormal } from "./abnormal.ts"
+
+/** Writes a report, once it is known what the supervisor does. @internal */
+export type WaitingReport = (decision: string) => void
+
+/** A child, as its reports need it. @internal */
+export interface Reported {
+  /** Its id or key. */
+  readonly id: string
+  /** How people know it. */
+  readonly displayName: string
+  /** What the number of its log lines is limited by. */
+  readonly limitedAs: string
+  readonly incarnation: number
+  readonly record: ProcessRecord | undefined
+  /** What is to be written of the end of its last run. */
+  reports: Array<WaitingReport> | undefined
+  /** What followed that end; undefined until it is known. */
+  decision: string | undefined
+}
+
+/** @internal */
+export class ChildReports {
+  private readonly name: string
+  /** Kept: there may be something to say of a child that outlives the supervisor. */
+  private readonly where: Pick<ProcessRecord, "kernel" | "context">
+
+  constructor({ context, kernel }: ProcessRecord, name: string) {
+    this.name = name
+    this.where = { kernel, context }
+  }
+
+  // ---- telemetry --------------------------------------------------------------------------------------------------
+
+  started(child: Reported, durationMillis: number): void {
+    this.execute(Events.childStart, { durationMillis }, () => this.about(child))
+  }
+
+  exited(child: Reported, reason: Ending["reason"], uptimeMillis: number): void {
+    this.execute(Events.childExit, { uptimeMillis }, () => ({
+      ...this.about(child),
+      reason: shownEnding(reason, settingsOf(this.where.context))
+    }))
+  }
+
+  restarting(child: Reported, delayMillis: number): void {
+    this.execute(Events.childRestart, { delayMillis }, () => this.about(child))
+  }
+
+  overdue(child: Reported): void {
+    this.execute(Events.childZombie, { count: 1 }, () => this.about(child))
+    this.warnOf(child, { what: "did not end within its shutdown limit" }, undefined)
+  }
+
+  private about({ id, incarnation, record }: Reported) {
+    return { supervisor: this.name, child: id, incarnation, pid: record }
+  }
+
+  private execute<M extends object, D extends object>(
+    event: Telemetry.Event<M, D>,
+    measurements: NoInfer<M>,
+    metadata: () => NoInfer<D>
+  ): void {
+    const { telemetry } = this.where.kernel
+    if (Telemetry.isActiveUnsafe(telemetry, event)) Telemetry.executeUnsafe(telemetry, event, measurements, metadata())
+  }
+
+  // ---- what waits for a decision ----------------------------------------------------------------------------------
+
+  /** Its process has crashed. */
+  crashed(child: Reported, crash: Crash): void {
+    this.add(child, (decision) => reportCrash(this.where, crash, decision))
+  }
+
+  /** It has ended, or has not started. What is abnormal and no crash of a process is reported by no process. */
+  ended(
+    child: Reported,
+    reason: Ending["reason"],
+    of: { readonly isStart: boolean; readonly isResource: boolean }
+  ): void {
+    if (child.reports !== undefined) return
+    const found = abnormal(reason, { record: child.record, ...of })
+    if (found !== undefined) this.add(child, (decision) => this.warnOf(child, found, decision))
+  }
+
+  /** It was killed since it did not end in time. */
+  overran(child: Reported, record: ProcessRecord, decision?: string): void {
+    // The report of a crash says enough.
+    if (record.exiting?._tag === "Crash") return
+    const what = { what: OVERRAN }
+    if (decision !== undefined) this.warnOf(child, what, decision)
+    else this.add(child, (decision) => this.warnOf(child, what, decision))
+  }
+
+  /** What comes after the decision is the last finalizer of a process that was killed. */
+  private add(child: Reported, write: WaitingReport): void {
+    if (child.decision !== undefined) write(child.decision)
+    else (child.reports ??= []).push(write)
+  }
+
+  /** It is known what follows its end. */
+  decided(child: Reported, decision: string): void {
+    const { reports } = child
+    child.reports = undefined
+    child.decision = decision
+    for (const write of reports ?? []) write(decision)
+  }
+
+  private warnOf(child: Reported, { cause, what }: Abnormal, decision: string | undefined): void {
+    warn(this.where, child.limitedAs, () => {
+      const text = `${this.name}: child ${child.displayName} ${what}`
+      return { text: decision === undefined ? text : `${text} (${decision})`, cause }
+    })
+  }
+}

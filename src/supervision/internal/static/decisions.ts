@@ -1,0 +1,53 @@
+/** What a supervisor has decided on the end of a child, as its reports say it. */
+import type { Ending } from "../core/ending.ts"
+import type { EndReason, Event, State } from "../group/group.ts"
+
+type EndOfRun = Extract<Event<Ending>, { readonly _tag: "StartFailed" | "ChildExited" }>
+
+/** What follows the end of a child; undefined as long as that is not known. @internal */
+export const decisionOn = ({ phase }: State<Ending>, child: number, delayMillis: number): string | undefined => {
+  switch (phase._tag) {
+    case "Booting":
+      return undefined
+    case "Running": {
+      const restart = phase.restarts.find(({ members }) => members.includes(child))
+      if (restart === undefined) return "no restart"
+      if (restart.child !== child) return "restart with a sibling"
+      if (restart.stage._tag === "Asking") return undefined
+      return delayMillis > 0 ? `restart in ${delayMillis} ms` : "restart"
+    }
+    case "Ending":
+      return becauseOf(phase.reason, child)
+    case "Ended":
+      return "stop"
+  }
+}
+
+/** What the end of the supervisor means for a child. @internal */
+export const becauseOf = (reason: EndReason<Ending>, child: number): string => {
+  if (reason._tag === "Requested" || reason.child !== child) return "stop"
+  return reason._tag === "AutoShutdown" ? "stop all" : "give up"
+}
+
+/**
+ * The child that a schedule has just granted a restart, if anything comes of it: not if another restart has taken it in
+ * meanwhile, or it was taken out by hand. @internal
+ */
+export const grantedBy = (state: State<Ending>, event: Event<Ending>): number | undefined => {
+  if (event._tag !== "Verdict" || event.verdict._tag !== "Delay" || state.phase._tag !== "Running") return undefined
+  const asked = state.phase.restarts.find(({ restart }) => restart === event.restart)
+  if (asked?.stage._tag !== "Asking" || !asked.members.includes(asked.child)) return undefined
+  return asked.child
+}
+
+/** Whether the log is to tell of this end: nobody else is told. @internal */
+export const isForTheLog = (
+  { children, options, phase }: State<Ending>,
+  { _tag, child, incarnation }: EndOfRun
+): boolean => {
+  const { incarnation: latest, life, starter, waiting } = children[child]!
+  if (incarnation !== latest) return false
+  if (_tag === "ChildExited") return options.members[child]!.kind === "child" || phase._tag === "Running"
+  // If somebody asked for this start, they are told. So are those who wait for the boot.
+  return life._tag === "Starting" && starter === undefined && waiting === undefined && phase._tag === "Running"
+}

@@ -1,0 +1,37 @@
+/** What restarts wait for: the answer of a schedule, then a delay. One fiber for each restart at most. */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+
+interface Waited<A> {
+  /** The number of the restart. */
+  readonly restart: number
+  readonly context: Context.Context<never>
+  readonly effect: Effect.Effect<A>
+}
+
+/** @internal */
+export class RestartWaits {
+  private readonly fibers = new Map<number, Fiber.Fiber<void>>()
+
+  /** Runs it for a restart, not in this step: it may be a user's. `then` must not run a user's code. */
+  start<A>({ context, effect, restart }: Waited<A>, then: (result: A) => void): void {
+    const waiting = Effect.flatMap(Effect.andThen(Effect.yieldNow, effect), (result) =>
+      Effect.sync(() => {
+        this.fibers.delete(restart)
+        then(result)
+      })
+    )
+    this.fibers.set(restart, Effect.runForkWith(context)(waiting))
+  }
+
+  cancel(restart: number): void {
+    const fiber = this.fibers.get(restart)
+    this.fibers.delete(restart)
+    if (fiber !== undefined) fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+  }
+
+  cancelAll(): void {
+    for (const restart of this.fibers.keys()) this.cancel(restart)
+  }
+}

@@ -1,0 +1,347 @@
+/**
+ * One run of a supervisor: feeds the decision core one event after another and runs what it decides.
+ *
+ * Nothing here waits: starts, stops, delays and schedules are fibers of their own whose results come back as events. So a
+ * supervisor answers, and can be stopped, while a child's `init` runs or a delay passes.
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import { post, settle } from "../../../kernel/shared/delivery.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { recheckUnsafe } from "../../../kernel/shared/waiting.ts"
+import { checkChild, limitOf } from "../child/checkChild.ts"
+import { ChildReports } from "../child/childReports.ts"
+import { ChildRun } from "../child/childRun.ts"
+import type { Reports } from "../child/childRunOptions.ts"
+import { outcomeOf, type Ending } from "../core/ending.ts"
+import * as Group from "../group/group.ts"
+import type { Request } from "../group/member.ts"
+import { Tree, withBelow, type EndedFor, type Running, type TreeOptions } from "../tree/tree.ts"
+import { Children, type SupervisorSpec } from "./children.ts"
+import { becauseOf, decisionOn, grantedBy, isForTheLog } from "./decisions.ts"
+import { finalReason } from "./finalReason.ts"
+import { PendingRequests, type Answer } from "./pendingRequests.ts"
+import { RestartWaits } from "./restartWaits.ts"
+import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
+import { SupervisorView, type ChildView } from "./supervisorView.ts"
+import { SupervisorWaits } from "./supervisorWaits.ts"
+
+type Event = Group.Event<Ending>
+type Action = Group.Action<Ending>
+type EndReason = Group.EndReason<Ending>
+type State = Group.State<Ending>
+
+/** @internal */
+export class RunningSupervisor implements Running {
+  readonly tree: Tree
+  readonly spec: SupervisorSpec
+  readonly children: Children
+  private readonly reports: ChildReports
+  private readonly restartWaits = new RestartWaits()
+  readonly waitsFor: SupervisorWaits
+  private readonly requests = new PendingRequests()
+  private readonly sights: SupervisorView
+  private state: State | undefined = undefined
+  private finalReason: ExitReason.ExitReason | undefined = undefined
+  booted = false
+  /** The handles of its children: good even if it has ended since. */
+  exports: Context.Context<never> = Context.empty()
+  bootFailure: Cause.Cause<unknown> | undefined = undefined
+  onBooted: (() => void) | undefined = undefined
+  /** Why it ends; undefined if it was killed. */
+  private endedFor: EndedFor | undefined = undefined
+
+  constructor(spec: SupervisorSpec, options: Omit<TreeOptions, "id">) {
+    this.tree = new Tree(this, { ...options, id: spec.id })
+    this.spec = spec
+    this.children = new Children(spec, options.targets, this.tree.supervised)
+    this.reports = new ChildReports(this.record, spec.id)
+    this.waitsFor = new SupervisorWaits({ supervisor: this, state: () => this.state })
+    this.sights = new SupervisorView({
+      children: this.children,
+      state: () => this.state,
+      told: () => this.record.mailbox.held,
+      now: () => this.tree.nowMillis
+    })
+    this.children.restartsWaitFor((child) => this.waitsFor.beforeRestart(child))
+  }
+
+  get record(): ProcessRecord {
+    return this.tree.record
+  }
+
+  // ---- the loop ---------------------------------------------------------------------------------------------------
+
+  run(): void {
+    const main = Effect.suspend(() => {
+      this.tree.started()
+      this.take(Group.boot(this.spec.options))
+      return this.serve
+    })
+    const guarded = Effect.onExit(main, () => (this.finalReason === undefined ? this.killChildren : Effect.void))
+    this.tree.run(Effect.andThen(Effect.yieldNow, guarded), (exit) => this.ranOut(exit))
+  }
+
+  private readonly serve: Effect.Effect<void> = Effect.suspend(() => {
+    const { record } = this
+    const { mailbox } = record
+    for (let next = mailbox.shift(); next !== undefined; next = mailbox.shift()) {
+      settle(record, "handled")
+      if (next instanceof SupervisorEnvelope) this.handle(next.event)
+    }
+    return this.finalReason !== undefined ? Effect.void : Effect.flatMap(this.park, () => this.serve)
+  })
+
+  private readonly park = Effect.callback<void>((resume) => {
+    const { record } = this
+    // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+    if (record.mailbox.size > 0) resume(Exit.void)
+    else record.resume = resume
+  })
+
+  private handle(event: Event): void {
+    const state = this.state!
+    const granted = this.hear(state, event)
+    this.take(Group.decide(state, event, this.tree.nowMillis))
+    this.decided(granted)
+  }
+
+  private take([state, actions]: readonly [State, ReadonlyArray<Action>]): void {
+    this.state = state
+    for (const action of actions) this.act(action)
+    const { kernel } = this.record
+    if (actions.length > 0 && kernel.patient.size > 0) recheckUnsafe(kernel)
+  }
+
+  private tell(event: Event): void {
+    post(this.record, new SupervisorEnvelope(event))
+  }
+
+  // ---- reports ----------------------------------------------------------------------------------------------------
+
+  /** The core is about to hear of this. Gives the delay that a schedule has granted. */
+  private hear(state: State, event: Event): number {
+    if ("child" in event && event._tag !== "ChildStarted") {
+      const child = this.children.at(event.child)
+      const isStart = event._tag === "StartFailed"
+      if ((isStart || event._tag === "ChildExited") && isForTheLog(state, event)) {
+        const isResource = state.options.members[event.child]!.kind === "resource"
+        this.reports.ended(child, event.exit.reason, { isStart, isResource })
+      }
+      child.isHeard = true
+    }
+    const granted = grantedBy(state, event)
+    if (granted === undefined || event._tag !== "Verdict" || event.verdict._tag !== "Delay") return 0
+    this.reports.restarting(this.children.at(granted), event.verdict.millis)
+    return event.verdict.millis
+  }
+
+  /** Writes what is decided by now. */
+  private decided(delayMillis: number): void {
+    for (const [index, child] of this.children.entries()) {
+      if (child.reports === undefined || !child.isHeard) continue
+      const decision = decisionOn(this.state!, index, delayMillis)
+      if (decision !== undefined) this.reports.decided(child, decision)
+    }
+  }
+
+  /** Nothing more will be decided. */
+  private closeReports(end: EndReason | undefined): void {
+    for (const [index, child] of this.children.entries()) {
+      this.reports.decided(child, end === undefined ? "stop" : becauseOf(end, index))
+    }
+  }
+
+  private overran(index: number, record: ProcessRecord): void {
+    const child = this.children.at(index)
+    // One that ends by itself: the core learns of its end a little later.
+    const isToldToEnd = this.state?.children[index]?.life._tag === "Stopping"
+    this.reports.overran(child, record)
+    if (isToldToEnd) child.isHeard = true
+    if (isToldToEnd) this.decided(0)
+  }
+
+  // ---- actions ----------------------------------------------------------------------------------------------------
+
+  private act(action: Action): void {
+    switch (action._tag) {
+      case "StartChild":
+        return this.startChild(action.child, action.incarnation)
+      case "StopChild":
+        return this.children.at(action.child).run!.stop()
+      case "AskSchedule":
+        return this.askSchedule(action)
+      case "Sleep":
+        return this.sleep(action.restart, action.millis)
+      case "CancelSleep":
+        return this.restartWaits.cancel(action.restart)
+      case "Reply":
+        return this.requests.answer(action.request, action.result)
+      case "Forget":
+        return this.children.forget(action.child)
+      case "BootSucceeded":
+        return this.bootSucceeded()
+      case "End":
+        return this.conclude(action.reason)
+    }
+  }
+
+  private startChild(index: number, incarnation: number): void {
+    const child = this.children.at(index)
+    const spec = child.spec!
+    const run = new ChildRun({
+      id: child.id,
+      spec,
+      parent: this.record,
+      targets: child.targets,
+      context: this.children.environment(index, this.record.context),
+      reporter: (crash) => this.reports.crashed(child, crash),
+      check: (record) => checkChild(record, spec),
+      defaultLimit: limitOf,
+      reports: this.listenTo(index, incarnation)
+    })
+    child.begin(incarnation, run)
+    run.start()
+  }
+
+  private listenTo(index: number, incarnation: number): Reports {
+    const { reports } = this
+    const child = this.children.at(index)
+    const at = { child: index, incarnation }
+    const begun = this.tree.nowMillis
+    return {
+      up: (layer, gives) => {
+        if (this.spec.sharesLayers !== false) this.children.supervises(index, layer, gives)
+      },
+      started: (built) => {
+        child.startedAt = this.tree.nowMillis
+        this.children.started(index, built)
+        reports.started(child, child.startedAt - begun)
+        this.tell({ _tag: "ChildStarted", ...at })
+      },
+      startFailed: (exit) => {
+        reports.exited(child, exit.reason, 0)
+        this.tell({ _tag: "StartFailed", ...at, exit })
+      },
+      exited: (reason) => {
+        child.uptime = this.tree.nowMillis - child.startedAt
+        reports.exited(child, reason, child.uptime)
+        this.tell({ _tag: "ChildExited", ...at, ...outcomeOf(reason), exit: { reason } })
+      },
+      overran: (record) => this.overran(index, record),
+      released: () => this.tell({ _tag: "ChildStopped", ...at }),
+      overdue: (exit) => {
+        // It was left behind, and that was said.
+        if (!this.record.isOpen) return
+        reports.overdue(child)
+        this.tell({ _tag: "ReleaseTimedOut", ...at, exit })
+      },
+      leftBehind: () => reports.overdue(child)
+    }
+  }
+
+  private askSchedule({ child, exit, incarnation, restart }: Extract<Action, { readonly _tag: "AskSchedule" }>): void {
+    const { id, steps, uptime } = this.children.at(child)
+    const answer = (verdict: Group.Verdict) => this.tell({ _tag: "Verdict", restart, verdict })
+    if (steps === undefined) return answer({ _tag: "Delay", millis: 0 })
+    const input = { id, reason: exit.reason, incarnation: incarnation - 1, uptime: Duration.millis(uptime) }
+    const context = this.children.environment(child, this.record.context)
+    this.restartWaits.start({ restart, context, effect: steps.ask(input) }, answer)
+  }
+
+  private sleep(restart: number, millis: number): void {
+    const effect = Effect.sleep(Duration.millis(millis))
+    const { context } = this.record
+    this.restartWaits.start({ restart, context, effect }, () => this.tell({ _tag: "DelayPassed", restart }))
+  }
+
+  private bootSucceeded(): void {
+    this.exports = this.children.exports
+    this.booted = true
+    this.onBooted?.()
+    this.onBooted = undefined
+  }
+
+  // ---- questions --------------------------------------------------------------------------------------------------
+
+  /** Asks the core for something; `answer` is called once. */
+  request(tag: Request["_tag"], id: string, answer: Answer): void {
+    const request = this.requests.add((result) => answer(this.upToDate(id, result)))
+    const refused = () => this.requests.answer(request, { _tag: "SupervisorStopping" })
+    post(this.record, new SupervisorEnvelope({ _tag: tag, request, id }, refused))
+  }
+
+  /** A child whose process is up is running for everybody, though its start is not over. */
+  private upToDate(id: string, result: Group.Result<Ending>): Group.Result<Ending> {
+    if (result._tag !== "ChildRestarting") return result
+    const isUp = this.view.some((child) => child.id === id && child.state === "running")
+    return isUp ? { _tag: "ChildRunning" } : result
+  }
+
+  /** Never older than what anybody has seen of a child. */
+  get view(): ReadonlyArray<ChildView> {
+    return this.sights.children
+  }
+
+  get onlyGivesUp(): boolean {
+    return this.spec.options.autoShutdown === "never"
+  }
+
+  get isUp(): boolean {
+    return this.booted || this.sights.isUp
+  }
+
+  /** Its children as processes, those included that are being started. */
+  below(): ReadonlyArray<ProcessRecord> {
+    return this.children.runs.flatMap(({ record }) => withBelow(record))
+  }
+
+  blockers(): ReadonlyArray<ProcessRecord> {
+    return this.waitsFor.now
+  }
+
+  // ---- the end ----------------------------------------------------------------------------------------------------
+
+  shutdown(reason: ExitReason.ExitReason): void {
+    if (this.record.isOpen) this.tell({ _tag: "StopRequested", reason: { reason } })
+  }
+
+  private conclude(end: EndReason): void {
+    // A tree that never came up is the failure of its Layer, not its end.
+    this.endedFor = end._tag === "BootFailed" ? "Requested" : end._tag
+    this.closeReports(end)
+    if (end._tag === "BootFailed") this.bootFailure = end.exit.cause
+    const idOf = (child: number) => this.spec.options.members[child]!.id
+    this.finalReason = finalReason(end, { idOf, gaveUp: (why) => this.tree.gaveUp(why) })
+    this.tree.close(this.finalReason)
+  }
+
+  private ranOut(exit: Exit.Exit<void>): void {
+    this.restartWaits.cancelAll()
+    this.closeReports(undefined)
+    this.children.leaveBehind()
+    this.tree.finish(this.finalReason ?? this.record.exiting ?? ExitReason.fromExit(exit), this.endedFor)
+  }
+
+  /**
+   * Its own end is the children's: they are killed in reverse order, each when the one before has ended or is past its
+   * limit.
+   */
+  private readonly killChildren: Effect.Effect<void> = Effect.suspend(() => {
+    this.restartWaits.cancelAll()
+    return Effect.forEach(this.children.runs, (run) => Effect.suspend(() => run.kill()), { discard: true })
+  })
+
+  closed(): void {
+    this.requests.close()
+  }
+
+  ended(): void {
+    this.state = undefined
+    this.children.clear()
+  }
+}
