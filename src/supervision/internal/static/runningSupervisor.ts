@@ -22,7 +22,7 @@ import * as Group from "../group/group.ts"
 import type { Request } from "../group/member.ts"
 import { Tree, withBelow, type EndedFor, type Running, type TreeOptions } from "../tree/tree.ts"
 import { Children, type SupervisorSpec } from "./children.ts"
-import { becauseOf, decisionOn, grantedBy, isForTheLog } from "./decisions.ts"
+import { DecisionReports } from "./decisionReports.ts"
 import { finalReason } from "./finalReason.ts"
 import { PendingRequests, type Answer } from "./pendingRequests.ts"
 import { RestartWaits } from "./restartWaits.ts"
@@ -41,6 +41,7 @@ export class RunningSupervisor implements Running {
   readonly spec: SupervisorSpec
   readonly children: Children
   private readonly reports: ChildReports
+  private readonly decisions: DecisionReports
   private readonly restartWaits = new RestartWaits()
   readonly waitsFor: SupervisorWaits
   private readonly requests = new PendingRequests()
@@ -60,6 +61,7 @@ export class RunningSupervisor implements Running {
     this.spec = spec
     this.children = new Children(spec, options.targets, this.tree.supervised)
     this.reports = new ChildReports(this.record, spec.id)
+    this.decisions = new DecisionReports(this.children, this.reports)
     this.waitsFor = new SupervisorWaits({ supervisor: this, state: () => this.state })
     this.sights = new SupervisorView({
       children: this.children,
@@ -105,9 +107,11 @@ export class RunningSupervisor implements Running {
 
   private handle(event: Event): void {
     const state = this.state!
-    const granted = this.hear(state, event)
-    this.take(Group.decide(state, event, this.tree.nowMillis))
-    this.decided(granted)
+    const delayMillis = this.decisions.hear(state, event)
+    const decided = Group.decide(state, event, this.tree.nowMillis)
+    // Before another run begins: what is written then is told of that one.
+    this.decisions.write(decided[0], delayMillis)
+    this.take(decided)
   }
 
   private take([state, actions]: readonly [State, ReadonlyArray<Action>]): void {
@@ -119,50 +123,6 @@ export class RunningSupervisor implements Running {
 
   private tell(event: Event): void {
     post(this.record, new SupervisorEnvelope(event))
-  }
-
-  // ---- reports ----------------------------------------------------------------------------------------------------
-
-  /** The core is about to hear of this. Gives the delay that a schedule has granted. */
-  private hear(state: State, event: Event): number {
-    if ("child" in event && event._tag !== "ChildStarted") {
-      const child = this.children.at(event.child)
-      const isStart = event._tag === "StartFailed"
-      if ((isStart || event._tag === "ChildExited") && isForTheLog(state, event)) {
-        const isResource = state.options.members[event.child]!.kind === "resource"
-        this.reports.ended(child, event.exit.reason, { isStart, isResource })
-      }
-      child.isHeard = true
-    }
-    const granted = grantedBy(state, event)
-    if (granted === undefined || event._tag !== "Verdict" || event.verdict._tag !== "Delay") return 0
-    this.reports.restarting(this.children.at(granted), event.verdict.millis)
-    return event.verdict.millis
-  }
-
-  /** Writes what is decided by now. */
-  private decided(delayMillis: number): void {
-    for (const [index, child] of this.children.entries()) {
-      if (child.reports === undefined || !child.isHeard) continue
-      const decision = decisionOn(this.state!, index, delayMillis)
-      if (decision !== undefined) this.reports.decided(child, decision)
-    }
-  }
-
-  /** Nothing more will be decided. */
-  private closeReports(end: EndReason | undefined): void {
-    for (const [index, child] of this.children.entries()) {
-      this.reports.decided(child, end === undefined ? "stop" : becauseOf(end, index))
-    }
-  }
-
-  private overran(index: number, record: ProcessRecord): void {
-    const child = this.children.at(index)
-    // One that ends by itself: the core learns of its end a little later.
-    const isToldToEnd = this.state?.children[index]?.life._tag === "Stopping"
-    this.reports.overran(child, record)
-    if (isToldToEnd) child.isHeard = true
-    if (isToldToEnd) this.decided(0)
   }
 
   // ---- actions ----------------------------------------------------------------------------------------------------
@@ -232,7 +192,7 @@ export class RunningSupervisor implements Running {
         reports.exited(child, reason, child.uptime)
         this.tell({ _tag: "ChildExited", ...at, ...outcomeOf(reason), exit: { reason } })
       },
-      overran: (record) => this.overran(index, record),
+      overran: (record) => this.decisions.overran(this.state, index, record),
       released: () => this.tell({ _tag: "ChildStopped", ...at }),
       overdue: (exit) => {
         // It was left behind, and that was said.
@@ -313,7 +273,7 @@ export class RunningSupervisor implements Running {
   private conclude(end: EndReason): void {
     // A tree that never came up is the failure of its Layer, not its end.
     this.endedFor = end._tag === "BootFailed" ? "Requested" : end._tag
-    this.closeReports(end)
+    this.decisions.close(end)
     if (end._tag === "BootFailed") this.bootFailure = end.exit.cause
     const idOf = (child: number) => this.spec.options.members[child]!.id
     this.finalReason = finalReason(end, { idOf, gaveUp: (why) => this.tree.gaveUp(why) })
@@ -322,7 +282,7 @@ export class RunningSupervisor implements Running {
 
   private ranOut(exit: Exit.Exit<void>): void {
     this.restartWaits.cancelAll()
-    this.closeReports(undefined)
+    this.decisions.close(undefined)
     this.children.leaveBehind()
     this.tree.finish(this.finalReason ?? this.record.exiting ?? ExitReason.fromExit(exit), this.endedFor)
   }
