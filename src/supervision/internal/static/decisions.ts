@@ -19,7 +19,8 @@ export const decisionOn = ({ phase }: State<Ending>, child: number, delayMillis:
     case "Ending":
       return becauseOf(phase.reason, child)
     case "Ended":
-      return "stop"
+      // The end itself says it.
+      return undefined
   }
 }
 
