@@ -159,9 +159,6 @@ export const text: Rule = (source) => {
   return found
 }
 
-/** Supervisors still extend a record. */
-const stillExtending = ["TreeProcess", "SupervisorProcess", "PartitionProcess", "DynamicProcess", "SubclassedRecord"]
-
 /** 9. A class extends what Effect makes (`Data.TaggedError(…)`, `Context.Service(…)`, `Effectable.Class`), and nothing of ours. */
 export const inheritance: Rule = (source) => {
   if (!source.file.startsWith("src/")) return []
@@ -169,7 +166,7 @@ export const inheritance: Rule = (source) => {
   const check = (node: { readonly id?: unknown; readonly superClass: unknown; readonly start: number }) => {
     const above = node.superClass as { readonly type: string } | null
     const name = (node.id as { readonly name: string } | null)?.name ?? "a class"
-    if (above?.type !== "Identifier" || stillExtending.includes(name)) return
+    if (above?.type !== "Identifier") return
     found.push(`${place(source, node.start)}: ${name} extends a class of ours. Hold it, or pass functions`)
   }
   new Visitor({ ClassDeclaration: check, ClassExpression: check }).visit(source.program)
