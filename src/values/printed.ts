@@ -27,7 +27,7 @@ export const printAs = <A extends object>(object: A, text: (self: A) => string):
 export const printFields = (prototype: Error): void => {
   define(prototype, NodeInspectSymbol, inspected)
   define(prototype, "toJSON", function (this: Error) {
-    return { message: renderError(this).message, ...fieldsOf(this) }
+    return { message: renderError(this).message, ...(withoutCrashes(fieldsOf(this)) as object) }
   })
 }
 
@@ -42,6 +42,16 @@ const inspected = function (this: Error, ...given: ReadonlyArray<unknown>): stri
 
 const fieldsOf = (error: Error): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(renderError(error)))
+
+/** As JSON it may go to others: what a crash says of itself stays here, wherever in a field it is. */
+const withoutCrashes = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(withoutCrashes)
+  if (typeof value !== "object" || value === null) return value
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return value
+  if ("_tag" in value && value._tag === "Crash") return { _tag: "Crash" }
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, withoutCrashes(field)]))
+}
 
 const define = (prototype: object, key: string | symbol, value: unknown): void => {
   Object.defineProperty(prototype, key, { value, configurable: true, writable: true })

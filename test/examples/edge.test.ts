@@ -194,8 +194,9 @@ layer(Victim.layer, { excludeTestServices: true, timeout: "60 seconds" })("break
       yield* ear.send("x".repeat(64 * 1024 + 1))
       yield* Demo.until(
         "a longer one ends it",
-        Effect.map(ear.isOpen, (open) => !open)
+        Effect.sync(() => ear.closeCode() !== undefined)
       )
+      assert.isFalse(yield* ear.isOpen)
       assert.strictEqual(ear.closeCode(), 1009)
     })
   )

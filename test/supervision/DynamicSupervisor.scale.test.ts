@@ -96,8 +96,8 @@ describe("scale", () => {
         const few = yield* phases(1_000)
         const many = yield* phases(10_000)
         for (const phase of ["start", "crash", "kill", "terminate", "stop", "cancel", "killAll"] as const) {
-          // A short phase is mostly noise: at least five milliseconds count.
-          const ratio = many[phase] / Math.max(few[phase], 5)
+          // A short phase is mostly noise: at least ten milliseconds count.
+          const ratio = many[phase] / Math.max(few[phase], 10)
           assert.isAtMost(ratio, 50, `${phase}: ${few[phase]} ms, then ${many[phase]} ms`)
         }
       }),
