@@ -71,7 +71,7 @@ const die = (record: ProcessRecord, reason: ExitReason.ExitReason, wasKilled: bo
   const { belongings, kernel, life } = record
   if (life._tag !== "exiting") return
   kernel.retire(record.tally)
-  // Who has sent a signal reports what the signal says. What has made it worse nobody else knows.
+  // The sender of a signal reports the reason it sent. A crash in the last duties is known here alone.
   const isReported = reason._tag === "Crash" && (life.by === "itself" || reason !== life.exiting)
   record.life = new Dead(life, { reason, wasKilled, isReported })
   record.resume = undefined
