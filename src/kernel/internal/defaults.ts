@@ -1,11 +1,11 @@
-/** What holds in this layer where nobody says otherwise. */
+/** The defaults of this layer. */
 import * as Duration from "effect/Duration"
 
 /**
- * How long an orderly end may take, and how long a killed process may take to leave its last uninterruptible region.
+ * The limit of an orderly end, and of a killed process that is still in an uninterruptible region.
  * @internal
  */
 export const defaultLimit = Duration.seconds(5)
 
-/** How many reports are written in a second: of one kind of process, and in the whole kernel. @internal */
+/** How many reports are written in a second: for one kind of process, and for the whole kernel. @internal */
 export const reportsPerSecond = { ofKind: 10, inAll: 100 }

@@ -1,11 +1,9 @@
-/**
- * A binary heap by due time. Each entry knows its place, so that it can be taken out of the middle.
- */
+/** A binary heap by due time. Each entry knows its index, so it can be removed from the middle. */
 
 /** @internal */
 export interface Entry {
   due: number
-  /** Its place in the heap; -1 outside of it. */
+  /** Its index in the heap; -1 if it is not in the heap. */
   place: number
 }
 
@@ -23,7 +21,7 @@ export class DueHeap<E extends Entry> {
     this.up(entry, this.entries.length - 1)
   }
 
-  /** To be called when the due time of an entry has become later. */
+  /** Call this when the due time of an entry has become later. */
   delayed(entry: E): void {
     this.down(entry, entry.place)
   }

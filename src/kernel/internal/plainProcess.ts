@@ -1,4 +1,7 @@
-/** A process whose body is any effect: it takes messages only if it wants to, and is interrupted to end it. */
+/**
+ * A process whose body is an effect. It receives messages only if the body asks for them. To end it, its fiber is
+ * interrupted.
+ */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -31,7 +34,7 @@ const plain: Kind<undefined> = {
   onShutdown: (record, reason) => {
     if (close(record, reason, "signal")) interrupt(record)
   },
-  /** A fiber that waits for a message would wait for ever now: it ends as if by interruption. */
+  /** A fiber that waits for a message would now wait for ever. It ends as if it had been interrupted. */
   onClose: (record) => {
     const { fiber, resume } = record
     if (resume === undefined) return
@@ -54,7 +57,7 @@ export const makePlain = (
 
 // ---- the body -----------------------------------------------------------------------------------------------------
 
-/** Runs the body from the next task on: who spawned it has set up its relations by then. @internal */
+/** Runs the body from the next task on. By then the process that spawned it has set up its relations. @internal */
 export const runPlain = (record: ProcessRecord, body: Effect.Effect<unknown, unknown>): void => {
   const { life } = record
   if (!isOpen(life)) return
@@ -65,7 +68,7 @@ export const runPlain = (record: ProcessRecord, body: Effect.Effect<unknown, unk
   fiber.addObserver((exit) => bodyEnded(record, exit))
 }
 
-/** A signal may have come before the first step, and its interruption be on its way. */
+/** A signal may have come before the first step. Then the interruption is still on its way. */
 const begin = (record: ProcessRecord, body: Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> =>
   record.isOpen ? body : Effect.interrupt
 
@@ -79,7 +82,7 @@ const bodyEnded = (record: ProcessRecord, exit: Exit.Exit<unknown, unknown>): vo
 
 type Matches = (message: unknown) => boolean
 
-/** Takes the first message that matches, from a position on, if there is one. @internal */
+/** Takes the first message that matches, starting at a position. None if there is no such message. @internal */
 export const poll = (record: ProcessRecord, matches: Matches, from?: number): Option.Option<unknown> => {
   const found = record.mailbox.take((envelope) => matches(envelope.content), from)
   if (found === undefined) return Option.none()
@@ -88,11 +91,11 @@ export const poll = (record: ProcessRecord, matches: Matches, from?: number): Op
   return Option.some(found.content)
 }
 
-/** Takes the first message that matches, waiting for it if need be. @internal */
+/** Takes the first message that matches, and waits for one if there is none. @internal */
 export const receive = (record: ProcessRecord, matches: Matches): Effect.Effect<unknown> =>
   Effect.suspend(() => look(record, matches, 0))
 
-/** Messages before `from` were looked at already. */
+/** Messages before `from` have been tried already. */
 const look = (record: ProcessRecord, matches: Matches, from: number): Effect.Effect<unknown> => {
   const found = poll(record, matches, from)
   if (Option.isSome(found)) return Exit.succeed(found.value)
@@ -102,7 +105,7 @@ const look = (record: ProcessRecord, matches: Matches, from: number): Effect.Eff
 
 const park = (record: ProcessRecord, seen: number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
-    // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+    // A message may have come after the look and before this step. It has woken nobody, because nobody was waiting.
     if (record.mailbox.end > seen) return resume(Exit.void)
     if (!record.isOpen) return resume(Effect.interrupt)
     if (record.resume !== undefined) return resume(Effect.die(new Error(twoReceivers(record))))

@@ -1,6 +1,7 @@
 /**
  * The processes of a kernel by id, in pages: a Map that grows to millions stalls for a quarter of a second when it
- * rehashes. It also keeps fibers reachable, since a blocked fiber that nothing references is collected unseen.
+ * rehashes. The table also keeps fibers reachable: if nothing references a blocked fiber, it is collected and nobody
+ * notices.
  */
 const PAGE_BITS = 10
 const PAGE_SIZE = 1 << PAGE_BITS

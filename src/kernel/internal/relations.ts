@@ -1,8 +1,8 @@
 /**
- * Who is linked to whom and who watches whom: plain bookkeeping, no fiber, no clock.
+ * Links and monitors between processes, as plain data: no fiber, no clock.
  *
- * A node carries its relations only once it has some. Links are symmetric and at most one for each pair; each monitor
- * is its own reference and fires at most once.
+ * A node has a `relations` object only while it has relations. There is at most one link between two nodes, and it is
+ * symmetric. Each monitor is its own reference and fires at most once.
  */
 
 /** @internal */
@@ -13,9 +13,9 @@ export interface Node<N> {
 /** @internal */
 export interface Relations<N> {
   readonly links: Set<N>
-  /** Monitors others hold on this node, in the order they were made. */
+  /** Monitors that others have on this node, in the order they were made. */
   readonly watchers: Set<Monitor<N>>
-  /** Monitors this node holds on others. */
+  /** Monitors that this node has on others. */
   readonly watching: Set<Monitor<N>>
 }
 
@@ -23,11 +23,11 @@ export interface Relations<N> {
 export interface Monitor<N> {
   readonly watcher: N
   readonly pid: N
-  /** The name it was made by. */
+  /** The name it was made with. */
   readonly name: string | undefined
 }
 
-/** What the end of a node makes the kernel send. Exits come before downs. @internal */
+/** What the kernel sends when a node ends. Exits come before downs. @internal */
 export type Delivery<N> =
   | { readonly _tag: "Exit"; readonly to: N }
   | { readonly _tag: "Down"; readonly to: N; readonly monitor: Monitor<N> }
@@ -58,7 +58,7 @@ export const monitor = <N extends Node<N>>(watcher: N, pid: N, name?: string): M
   return made
 }
 
-/** True if the monitor was still waiting, so that no `Down` of it will ever come. @internal */
+/** True if the monitor was still active, so that its `Down` will never come. @internal */
 export const demonitor = <N extends Node<N>>(monitor: Monitor<N>): boolean => {
   const found = monitor.pid.relations?.watchers.delete(monitor) ?? false
   monitor.watcher.relations?.watching.delete(monitor)
@@ -67,7 +67,7 @@ export const demonitor = <N extends Node<N>>(monitor: Monitor<N>): boolean => {
   return found
 }
 
-/** Takes a node out of all its relations and says whom to tell. @internal */
+/** Removes all relations of a node and returns what to send. @internal */
 export const exited = <N extends Node<N>>(node: N): ReadonlyArray<Delivery<N>> => {
   const relations = node.relations
   if (relations === undefined) return []
@@ -93,7 +93,7 @@ export const exited = <N extends Node<N>>(node: N): ReadonlyArray<Delivery<N>> =
 const relationsOf = <N>(node: Node<N>): Relations<N> =>
   (node.relations ??= { links: new Set(), watchers: new Set(), watching: new Set() })
 
-/** Gives back the memory of a node that has no relations left. */
+/** Drops the `relations` object of a node that has none left. */
 const prune = <N>(node: Node<N>): void => {
   const r = node.relations
   if (r !== undefined && r.links.size === 0 && r.watchers.size === 0 && r.watching.size === 0) {

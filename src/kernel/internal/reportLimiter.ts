@@ -1,19 +1,20 @@
 /**
- * Decides which reports are written: so many a second for each kind of process, and so many for the whole kernel.
+ * Decides which reports are written: a number in each second for each kind of process, and a number for the whole
+ * kernel.
  *
- * What it keeps is bounded by what it admits, so it need not forget a kind before its second is over.
+ * Its memory is bounded by the number of reports it admits, so a kind can stay in it until the second is over.
  */
 import { reportsPerSecond } from "./defaults.ts"
 
 const WINDOW_MILLIS = 1000
 
-/** Of so many kinds it is known how many reports were left out; of others only how many in all. */
+/** How many kinds are counted one by one when reports are left out. The others are counted together. */
 const MOST_LEFT_OUT = 20
 
-/** What was left out. @internal */
+/** The reports that were left out. @internal */
 export interface LeftOut {
   readonly count: number
-  /** The first kinds, each with how many reports of it. */
+  /** The first kinds, each with its number of reports. */
   readonly kinds: ReadonlyArray<readonly [kind: string, count: number]>
 }
 
@@ -21,7 +22,7 @@ export interface LeftOut {
 export class ReportLimiter {
   private startMillis = Number.NEGATIVE_INFINITY
   private admitted = 0
-  /** How many reports of a kind were written in this second. */
+  /** How many reports of each kind were written in this second. */
   private readonly written = new Map<string, number>()
   private readonly kinds = new Map<string, number>()
   private count = 0
@@ -49,7 +50,7 @@ export class ReportLimiter {
     if (before !== undefined || this.kinds.size < MOST_LEFT_OUT) this.kinds.set(kind, (before ?? 0) + 1)
   }
 
-  /** How long this second still is. */
+  /** How many milliseconds of this second are left. */
   restMillis(nowMillis: number): number {
     return Math.max(0, this.startMillis + WINDOW_MILLIS - nowMillis)
   }
@@ -58,7 +59,7 @@ export class ReportLimiter {
     return this.count > 0
   }
 
-  /** What was left out since this was last asked. */
+  /** What was left out since the last call. */
   takeLeftOut(): LeftOut | undefined {
     if (this.count === 0) return undefined
     const leftOut = { count: this.count, kinds: [...this.kinds] }

@@ -1,4 +1,4 @@
-/** A timer that keeps no program alive. */
+/** A timer that does not keep the program alive. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -12,12 +12,12 @@ interface Host {
 
 const { process } = globalThis as Host
 
-/** The clock of the host, where nobody has provided another one. */
+/** The clock of the host, used if nobody has provided another one. */
 const hostClock = Context.get(Context.empty(), Clock.Clock)
 
 /**
- * Calls `step` when so many milliseconds are over, or before that if the program has nothing else to do and ends. By another
- * clock than that of the host it waits as everything does. @internal
+ * Calls `step` after so many milliseconds, or earlier if the program has nothing else to do and ends. With a clock
+ * other than the host's it waits as any effect does. @internal
  */
 export const afterwards = (millis: number, step: () => void, context: Context.Context<never>): void => {
   if (Context.get(context, Clock.Clock) !== hostClock) {
@@ -34,5 +34,5 @@ export const afterwards = (millis: number, step: () => void, context: Context.Co
   process?.once?.("beforeExit", run)
 }
 
-/** A timer of a browser is a number, and keeps nothing alive. */
+/** In a browser a timer is a number, and does not keep the program alive. */
 const unref = (timer: unknown): void => (timer as { readonly unref?: () => void }).unref?.()

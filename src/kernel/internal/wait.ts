@@ -1,7 +1,10 @@
-/** What somebody waits for. @internal */
+/** What a process waits for. @internal */
 export interface WaitOf<P> {
-  /** Those that have to act before it goes on, as far as that is known now. Empty: nobody, or nobody knows. */
+  /**
+   * The processes that have to act before it goes on, as far as that is known now. Empty if there are none or they are
+   * not known.
+   */
   readonly blockers: Iterable<P>
-  /** Ends the wait of one that waits for itself. False if it is over. */
+  /** Ends the wait of a process that waits for itself. False if the wait is over already. */
   readonly fail?: ((round: ReadonlyArray<P>) => boolean) | undefined
 }

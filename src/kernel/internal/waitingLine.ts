@@ -1,4 +1,4 @@
-/** Senders that wait for room in a mailbox, in the order they came. */
+/** Senders that wait for room in a mailbox, in order of arrival. */
 import { Mailbox } from "../Mailbox.ts"
 
 interface Queued {
@@ -7,7 +7,7 @@ interface Queued {
 
 interface Waiting<A> {
   readonly envelope: A
-  /** Tells the sender that its message is in, or has another fate. */
+  /** Tells the sender that its message is in the mailbox, or was refused or dropped. */
   readonly admit: () => void
 }
 
@@ -29,12 +29,12 @@ export class WaitingLine<A extends Queued> {
     return this.taken(this.line.shift())
   }
 
-  /** Takes a message out; false if it is not here. */
+  /** Removes a message. False if it is not here. */
   remove(envelope: A): boolean {
     return this.admits.delete(envelope) && this.line.remove(envelope)
   }
 
-  /** Takes out the requests to the process itself. */
+  /** Removes and returns the requests to the process itself. */
   takeControls(): ReadonlyArray<Waiting<A>> {
     const controls: Array<Waiting<A>> = []
     for (const envelope of this.line.clear()) {

@@ -1,20 +1,20 @@
 /**
- * How a process that is started by a Layer finds the supervisor that starts it.
+ * How a process that a Layer starts finds its supervisor.
  *
- * While a supervisor starts a child it leaves a *place* in the environment of the child's Layer. The one process that
- * Layer starts takes the place: it gets the supervisor as its parent and the stable handle of the child. For authors of
- * behaviours.
+ * While a supervisor starts a child, it puts a *place* into the environment of the child's Layer. The one process that
+ * the Layer starts takes the place: the supervisor becomes its parent, and it gets the stable handle of the child. For
+ * authors of behaviours.
  *
  * **Guarantees**
  *
- * - A place is taken by one Layer at a time. Taken by two, or by none, it is a defect that names the Layer and the cure. A
- *   Layer whose process did not come up leaves the place to another, as in `Layer.catchCause`.
- * - The place is there for the Layers the child's Layer is made of, while it is being built. What an effect of it provides
- *   for itself, and what fibers it has forked provide, finds no place.
- * - A Layer that is supervised already gives the supervised handle, never a second process.
- * - A Layer with a place to take is built anew for each start, whatever is memoised outside: a restart never gets the dead
- *   instance. Used twice inside one child it is built once.
- * - The process ends before what it needs is released, whatever ends the build of the Layer.
+ * - One Layer at a time takes a place. If two take it, or none, that is a defect that names the Layer and says what to
+ *   do. A Layer whose process did not come up leaves the place to another, as in `Layer.catchCause`.
+ * - Only the Layers that the child's Layer is made of can take the place, and only while it is being built. A Layer
+ *   that one of its effects or forked fibers provides finds no place.
+ * - If a Layer is supervised already, it gives the supervised handle and never starts a second process.
+ * - A Layer that takes a place is built anew for each start, whatever is memoised outside, so a restart never gets the
+ *   dead instance. If it is used twice inside one child, it is built once.
+ * - The process ends before its dependencies are released, however the build of the Layer ends.
  *
  * @stability experimental
  * @since 0.1.0
@@ -34,7 +34,7 @@ import type { ProcessRecord, Wait } from "./processRecord.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * Where the process of a child belongs: under which supervisor, with which handles.
+ * The place of a child's process: under which supervisor, with which handles.
  *
  * @category models
  * @since 0.1.0
@@ -42,40 +42,40 @@ import type { ProcessRecord, Wait } from "./processRecord.ts"
 export interface Place {
   readonly parent: ProcessRecord
   readonly targets: Targets
-  /** Tells the supervisor which process takes it, before the process runs. */
+  /** Tells the supervisor which process takes the place, before that process runs. */
   readonly adopt: (record: ProcessRecord) => void
 }
 
 /**
- * What a supervisor does about the process that a child's Layer starts.
+ * What a supervisor does with the process that a child's Layer starts.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Adopter extends Place {
-  /** The process is up, and this is what its Layer gives. */
+  /** The process is up. `gives` is what its Layer provides. */
   readonly up: (layer: object, gives: Context.Context<never>) => void
   /** Ends the process in good order, within its limit, and waits until it has ended. */
   readonly end: Effect.Effect<void>
 }
 
 /**
- * The handle targets of one child, by service key, and those of the children below it.
+ * The handle targets of one child, by service key, and the targets of the children below it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Targets {
-  /** The id the child was given, if it was given one. */
+  /** The id that the child was given, if any. */
   readonly child: string | undefined
   readonly own: Map<string, HandleTarget>
   readonly inner: Map<string, Targets>
-  /** What has to happen before the supervisor starts the child again; undefined: nobody is going to. */
+  /** What must happen before the supervisor starts the child again. Undefined if it will not be started again. */
   restart: Wait | undefined
 }
 
 /**
- * A Layer that a supervisor has started as a child: what it gives, and in which place.
+ * A Layer that a supervisor has started as a child: what it provides, and its place.
  *
  * @category models
  * @since 0.1.0
@@ -86,7 +86,7 @@ export interface Supervised {
 }
 
 /**
- * Finds what a Layer gives that is supervised already.
+ * Finds what a supervised Layer provides.
  *
  * @category models
  * @since 0.1.0
@@ -96,7 +96,7 @@ export interface SupervisedLayers {
 }
 
 /**
- * The place a supervisor keeps while it builds the Layer of one child.
+ * The place that a supervisor keeps while it builds the Layer of one child.
  *
  * @category models
  * @since 0.1.0
@@ -107,15 +107,15 @@ export class LayerPlace implements Place {
   readonly adopt: (record: ProcessRecord) => void
   /** Whether the Layer is being built. */
   isOpen = true
-  /** Whether a second process has come for it. */
+  /** Whether a second process has tried to take it. */
   isContested = false
   private readonly adopter: Adopter
   private readonly memoMap: Layer.MemoMap
-  /** What was built in this place, by the memo map it was built with: a fresh one has one of its own. */
+  /** What was built in this place, by the memo map it was built with. `Layer.fresh` uses a memo map of its own. */
   private readonly memos = new WeakMap<Layer.MemoMap, Layer.MemoMap>()
   private layer: object | undefined = undefined
 
-  /** The place in the build with this memo map. */
+  /** The place in a build with this memo map. */
   constructor(adopter: Adopter, memoMap: Layer.MemoMap) {
     this.parent = adopter.parent
     this.targets = adopter.targets
@@ -124,18 +124,18 @@ export class LayerPlace implements Place {
     this.memoMap = memoMap
   }
 
-  /** The Layer is built, or will not be. */
+  /** The Layer has been built, or will not be. */
   close(): void {
     this.isOpen = false
   }
 
   /** Whether a Layer is built as a part of the child's Layer, and not by an effect that provides it for itself. */
   isFor(memoMap: Layer.MemoMap, context: Context.Context<never>): boolean {
-    // `Layer.fresh` changes the one, a Layer that gives the context of another build changes the other.
+    // `Layer.fresh` changes the memo map; a Layer that provides the context of another build changes the context.
     return memoMap === this.memoMap || Context.getOrUndefined(context, Layer.CurrentMemoMap) === this.memoMap
   }
 
-  /** Builds a Layer that starts the process, once for all who need it inside the child. */
+  /** Builds a Layer that starts the process, once for everything inside the child that needs it. */
   build<A, E, R>(
     layer: Layer.Layer<A, E, R>,
     at: { readonly memoMap: Layer.MemoMap; readonly scope: Scope.Scope },
@@ -157,7 +157,7 @@ export class LayerPlace implements Place {
       return Effect.die(new Error(takenTwice))
     }
     this.layer = layer
-    // What the process needs was built before and is released after it, however far the child's Layer comes.
+    // The dependencies of the process were built before it and are released after it, however the child's Layer ends.
     return Effect.onExit(Effect.andThen(Scope.addFinalizer(scope, this.adopter.end), build), (exit) => {
       if (Exit.isSuccess(exit)) this.adopter.up(layer, exit.value)
       else this.layer = undefined
@@ -171,7 +171,8 @@ export class LayerPlace implements Place {
 /**
  * The place for the process of the Layer that is being built. Default: none.
  *
- * Fibers that the Layer forks inherit it, and may outlive the build: whoever wants to take it asks {@link openPlace}.
+ * Fibers that the Layer forks inherit it and may outlive the build. Use {@link openPlace} to find out whether it can
+ * still be taken.
  *
  * @category services
  * @since 0.1.0
@@ -182,10 +183,10 @@ export const CurrentAdoption: Context.Reference<LayerPlace | undefined> = Contex
 )
 
 /**
- * The Layers that are supervised already in the tree above. Default: none.
+ * The Layers that the tree above supervises. Default: none.
  *
- * It is asked each time a Layer is built, and belongs to one kernel: what a tree supervises is no longer found once the
- * tree has ended, nor where another kernel was provided.
+ * It is asked each time a Layer is built, and belongs to one kernel. It finds nothing once the tree has ended, or in
+ * another kernel.
  *
  * @category services
  * @since 0.1.0
@@ -197,7 +198,7 @@ export const SupervisedLayers: Context.Reference<SupervisedLayers | undefined> =
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * Targets that nothing points to yet.
+ * Targets that do not point to a run yet.
  *
  * @category constructors
  * @since 0.1.0
@@ -210,10 +211,10 @@ export const makeTargets = (child?: string): Targets => ({
 })
 
 /**
- * A Layer that starts one process, or none if the process is supervised already.
+ * A Layer that starts one process, or none if the Layer is supervised already.
  *
- * `build` gets the place to take, if there is one. Without a place the process belongs to the scope of the Layer, and
- * `build` sees to that. It also gets the fiber that asked for the Layer: `Layer.mergeAll` builds each on a fiber of its own,
+ * `build` gets the place to take, if there is one. Without a place, `build` has to tie the process to the scope of the
+ * Layer. It also gets the fiber that asked for the Layer: `Layer.mergeAll` builds each Layer on a fiber of its own,
  * which ends when the Layer is built.
  *
  * @category constructors
@@ -225,7 +226,7 @@ export const processLayer = <I, E, R>(
   const layer: Layer.Layer<I, E, R> = Layer.fromBuild((memoMap, scope) => {
     const caller = Fiber.getCurrent()
     return Effect.withFiber((fiber) => {
-      // Whoever only made this effect, and has it run elsewhere, is none of its business.
+      // A fiber that only made this effect, and lets another run it, did not ask for the Layer.
       const asker = caller?.context === fiber.context ? caller : fiber
       const place = openPlace(fiber.context, memoMap)
       const supervised = Context.get(fiber.context, SupervisedLayers)?.find(layer, Kernel.currentUnsafe(fiber))
@@ -245,10 +246,10 @@ export const processLayer = <I, E, R>(
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The place that a Layer may take which is built in this environment with this memo map.
+ * The place that a Layer may take if it is built in this environment with this memo map.
  *
- * There is none once the child's Layer is built, in an effect of it that provides a Layer for itself, and in the fibers it
- * has forked.
+ * There is none once the child's Layer has been built. There is also none for a Layer that an effect or a forked fiber
+ * of the child's Layer provides for itself.
  *
  * @category operations
  * @since 0.1.0
@@ -259,7 +260,7 @@ export const openPlace = (context: Context.Context<never>, memoMap: Layer.MemoMa
 }
 
 /**
- * The target of a service key in a place, made when first asked for.
+ * The target of a service key in a place. It is made on first use.
  *
  * @category operations
  * @since 0.1.0
@@ -276,7 +277,7 @@ export const targetIn = (targets: Targets | undefined, key: string): HandleTarge
 }
 
 /**
- * The targets of a child below a place, made when first asked for.
+ * The targets of a child below a place. They are made on first use.
  *
  * @category operations
  * @since 0.1.0

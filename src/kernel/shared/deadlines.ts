@@ -1,6 +1,6 @@
 /**
- * Deadlines. Those of one clock and one duration are an intrusive list in the order they fall due; the lists of one
- * clock are in a heap by what falls due first, with one sleeping fiber for all. Arming and disarming are a few pointer
+ * Deadlines. The deadlines of one clock and one duration are an intrusive list, ordered by due time. The lists of one
+ * clock are in a heap by their first due time, with one sleeping fiber for all. To arm and disarm costs a few pointer
  * writes, where `Effect.timeout` would cost a fiber and a timer each.
  */
 import * as Cause from "effect/Cause"
@@ -16,18 +16,18 @@ import { monotonicMillis } from "./monotonic.ts"
 import { DueHeap, type Entry } from "../internal/dueHeap.ts"
 
 /**
- * Something that happens when its time is up. It is itself the member of the list it is in, so that what has a deadline, a
- * call for example, costs no second object. @internal
+ * Something that happens when its time is up. It is itself the list node, so a call with a deadline, for example, needs
+ * no second object. @internal
  */
 export interface Deadline {
-  /** Undefined: it is not armed. */
+  /** Undefined if it is not armed. */
   list: DeadlineList | undefined
   due: number
   previous: Deadline | undefined
   next: Deadline | undefined
-  /** Runs when the time is up, unless disarmed before. */
+  /** Runs when the time is up, unless it was disarmed before. */
   expire(): void
-  /** The kernel it was armed in has closed. Without this, it stays armed: somebody may wait for it. */
+  /** The kernel it was armed in has closed. Without this method it stays armed, because somebody may wait for it. */
   kernelClosed?(): void
 }
 
@@ -36,7 +36,7 @@ export const disarm = (deadline: Deadline): void => {
   deadline.list?.remove(deadline)
 }
 
-/** Milliseconds left, or undefined if it is not armed. @internal */
+/** Milliseconds that are left, or undefined if it is not armed. @internal */
 export const millisLeft = ({ due, list }: Deadline): number | undefined =>
   list === undefined ? undefined : Math.max(0, due - list.queue.now())
 
@@ -56,7 +56,7 @@ export class Deadlines {
     for (const queue of this.queues.values()) for (const list of queue.lists.values()) list.close()
   }
 
-  /** How many lists there are; none is kept for long without a deadline. */
+  /** How many lists there are. A list without deadlines is soon removed. */
   get size(): number {
     let size = 0
     for (const queue of this.queues.values()) size += queue.lists.size
@@ -78,7 +78,7 @@ export class Deadlines {
   }
 }
 
-/** The deadlines of one duration. `due` is never later than when its first falls due. @internal */
+/** The deadlines of one duration. `due` is never later than the due time of its first deadline. @internal */
 export class DeadlineList implements Entry {
   readonly queue: DeadlineQueue
   readonly millis: number
@@ -135,7 +135,9 @@ export class DeadlineQueue {
   readonly lists = new Map<number, DeadlineList>()
   private readonly heap = new DueHeap<DeadlineList>()
   private sleeper: Fiber.Fiber<void> | undefined = undefined
-  /** Until when the sleeper sleeps; while it is awake it looks at the heap again before it sleeps. */
+  /**
+   * Until when the sleeper sleeps. While it is awake this is -Infinity: it looks at the heap again before it sleeps.
+   */
   private until = -Infinity
 
   constructor(owner: Deadlines, clock: Clock.Clock) {
@@ -164,7 +166,7 @@ export class DeadlineQueue {
     }
   }
 
-  /** It begins in a task of its own: nothing expires in the step that arms it. */
+  /** It begins in a task of its own, so nothing expires in the step that arms it. */
   private start(context: Context.Context<never>): Fiber.Fiber<void> {
     this.until = -Infinity
     return Effect.runForkWith(context)(Effect.andThen(Effect.yieldNow, this.watch))
@@ -182,11 +184,11 @@ export class DeadlineQueue {
     }
     if (first.due <= now) return Effect.andThen(Effect.yieldNow, this.watch)
     this.until = first.due
-    // A timer of the host may ring a fraction of a millisecond early.
+    // A timer of the host may fire a fraction of a millisecond early.
     return Effect.flatMap(this.clock.sleep(Duration.millis(Math.ceil(first.due - now))), () => this.watch)
   })
 
-  /** Across all lists in the order they fall due; gives back what was thrown. */
+  /** Expires deadlines of all lists in the order they fall due. Returns what was thrown. */
   private expire(now: number): Array<unknown> {
     const failures: Array<unknown> = []
     for (let i = 0; i < BATCH; i++) {
@@ -221,8 +223,8 @@ export class DeadlineQueue {
   }
 
   /**
-   * An empty list must not hold a timer (it would keep Node alive), and a list that is empty for a moment must not pay
-   * for ending and starting its sleeper: look again after the current run of tasks.
+   * An empty list must not hold a timer, because that would keep Node alive. But a list that is empty for a moment must
+   * not pay for ending and starting its sleeper. So look again after the current run of tasks.
    */
   retire(list: DeadlineList): void {
     list.retiring = true
@@ -238,7 +240,9 @@ export class DeadlineQueue {
   }
 }
 
-/** All the sleeper needs of who armed the first deadline: the rest would be held for as long as it sleeps. */
+/**
+ * The part of the first armer's environment that the sleeper needs. The rest would be held for as long as it sleeps.
+ */
 const environment = (context: Context.Context<never>): Context.Context<never> =>
   Context.add(
     Context.make(Scheduler.Scheduler, Context.get(context, Scheduler.Scheduler)),

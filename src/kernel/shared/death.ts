@@ -1,8 +1,8 @@
 /**
- * How a process ends, from the step in which its mailbox closes to the one in which nothing of it is left.
+ * How a process ends, from the step in which its mailbox closes to the one in which it holds nothing any more.
  *
- * `close → finish → die → ended`, or `kill`, which is all but the last at once. Each step tells many. If one of those it
- * tells throws, the others hear of it all the same.
+ * `close → finish → die → ended`, or `kill`, which closes and dies in one step. Each step tells others. If one of them
+ * throws, the rest are told all the same.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -20,12 +20,12 @@ import { interrupt, linkedExit } from "./signals.ts"
 
 // ---- steps --------------------------------------------------------------------------------------------------------
 
-/** Closes the mailbox: from now on messages are refused with this reason. False if it was closed before. @internal */
+/** Closes the mailbox: from now on messages are refused with this reason. False if it was closed already. @internal */
 export const close = (record: ProcessRecord, reason: ExitReason.ExitReason, by: EndedBy = "itself"): boolean => {
   const { life } = record
   if (!isOpen(life)) return false
   record.life = new Exiting(life, reason, by, record.mailbox.size)
-  // What it still waited for, it is taken out of: its last duties are still to come.
+  // The process no longer waits: the fiber still has to run `terminate` and finalizers.
   record.waitingFor = undefined
   guarded(() => record.kind.onClose?.(record, reason), record)
   refuseAll(record, reason)
@@ -33,13 +33,13 @@ export const close = (record: ProcessRecord, reason: ExitReason.ExitReason, by: 
   return true
 }
 
-/** Its last duties have failed, and that is a crash of its own. @internal */
+/** `terminate` has failed, and that makes the end a crash. @internal */
 export const worsen = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   const { life } = record
   if (life._tag === "exiting") record.life = new Exiting(life, reason, "itself", life.mailboxLength)
 }
 
-/** The fiber has ended and nothing is left to do but finalizers. @internal */
+/** The fiber has ended. Only finalizers are left to run. @internal */
 export const finish = (record: ProcessRecord, reason: ExitReason.ExitReason, by?: EndedBy): void => {
   close(record, reason, by)
   const { context, scope } = record
@@ -49,8 +49,8 @@ export const finish = (record: ProcessRecord, reason: ExitReason.ExitReason, by?
 }
 
 /**
- * Ends it at once: neighbours see the reason now, its name is free now. Its fiber is interrupted and may take its time (an
- * uninterruptible region, finalizers); what it still sends is discarded.
+ * Ends it at once: neighbours see the reason now, and its name is free now. Its fiber is interrupted and may still run
+ * for some time (an uninterruptible region, finalizers). Messages that it still sends are discarded.
  *
  * @internal
  */
@@ -64,14 +64,14 @@ export const kill = (record: ProcessRecord, reason: ExitReason.ExitReason = Exit
 }
 
 /**
- * Not alive; timers dropped; name free; exits to links; downs to monitors; observers such as supervisors. Then telemetry and
- * the crash report.
+ * In this order: not alive; timers dropped; name free; exits to links; downs to monitors; observers such as
+ * supervisors; telemetry; the crash report.
  */
 const die = (record: ProcessRecord, reason: ExitReason.ExitReason, wasKilled: boolean): void => {
   const { belongings, kernel, life } = record
   if (life._tag !== "exiting") return
   kernel.retire(record.tally)
-  // The sender of a signal reports the reason it sent. A crash in the last duties is known here alone.
+  // Whoever sent a signal reports the crash that it carries. Only a crash during the end itself is reported here.
   const isReported = reason._tag === "Crash" && (life.by === "itself" || reason !== life.exiting)
   record.life = new Dead(life, { reason, wasKilled, isReported })
   record.resume = undefined
@@ -95,7 +95,7 @@ const deliver = (
   else signal(delivery.to, new Down(delivery.monitor, record, reason))
 }
 
-/** Fiber and scope have ended. */
+/** The fiber and the scope have ended. */
 const ended = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   const { context, scope } = record
   if (scope?.state._tag === "Empty") scope.state = { _tag: "Closed", exit: exitOf(reason) }
@@ -112,14 +112,14 @@ const ended = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   release(record)
 }
 
-/** Takes back a record whose process never ran: nobody has seen it. @internal */
+/** Removes a record whose process never ran and that nobody has seen. @internal */
 export const discard = (record: ProcessRecord, reason: ExitReason.ExitReason = ExitReason.normal): void => {
   record.life = new Ended({ exiting: reason, by: "itself", reason, wasKilled: false, isReported: false })
   record.kernel.table.remove(record)
   release(record)
 }
 
-/** Lets go of what a pid somebody keeps must not hold. */
+/** Drops what must not be kept alive by a pid that somebody keeps. */
 const release = (record: ProcessRecord): void => {
   record.observers = undefined
   record.reporter = record.leader = record.turn = undefined
@@ -129,7 +129,7 @@ const release = (record: ProcessRecord): void => {
 
 // ---- parts --------------------------------------------------------------------------------------------------------
 
-/** Tells a copy of the list: observers may come and go meanwhile. */
+/** Uses a copy of the list, because observers may come and go meanwhile. */
 const tell = (record: ProcessRecord, told: (observer: Observer) => void, guard: Guard = record): void => {
   if (record.observers !== undefined) forEachGuarded(record.observers.slice(), told, guard)
 }
@@ -141,7 +141,10 @@ const report = (record: ProcessRecord, details: CrashDetails): void => {
   else reporter(crash)
 }
 
-/** What its kind says of the work it was at. From now on its user decides what is told of this reason. */
+/**
+ * What its kind says about the work in hand. The user's `formatStatus` decides from now on what is shown of this
+ * reason.
+ */
 const detailsOf = (record: ProcessRecord, reason: ExitReason.ExitReason): CrashDetails =>
   record.kind.crashDetails?.(record, reason) ?? {
     make: () => ({ message: undefined, state: undefined, reason }),

@@ -1,20 +1,20 @@
 /**
- * Freezes plain data through and through, so that whoever changes it in place throws at once.
+ * Freezes plain data deeply, so that code that changes it in place throws at once.
  *
- * Frozen are arrays, plain records, and instances of Effect's `Data` and `Schema` classes. Everything else is
- * somebody's object and is left alone: effects, fibers, handles, pids, errors, maps, dates, buffers, other classes.
- * So is a record with a function in it, which is a service rather than data. What an `Option` holds is looked at, the
- * `Option` is not.
+ * It freezes arrays, plain records, and instances of Effect's `Data` and `Schema` classes. It does not touch anything
+ * else: effects, fibers, handles, pids, errors, maps, dates, buffers, other classes. A record with a function in it is
+ * a service rather than data, and is not frozen either. The value in an `Option` or `Result` is frozen, the `Option` or
+ * `Result` itself is not.
  */
 import * as Data from "effect/Data"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import { isInstance } from "../../values/describe.ts"
 
-/** What was frozen before is not walked again. */
+/** Values that were frozen before. They are not walked again. */
 const known = new WeakSet<object>()
 
-/** By which a class of `Schema` says that its instances are values. */
+/** The symbol by which a `Schema` class says that its instances are values. */
 const isValueClass = Symbol.for("immer-draftable")
 
 /** @internal */
@@ -26,7 +26,7 @@ export const deepFreeze = (value: unknown): void => {
     try {
       look(next, open)
     } catch {
-      // A look runs code of a user, a proxy's for example. What cannot be looked at is left alone.
+      // To look at a value runs code of a user, a proxy's for example. If that throws, the value is left alone.
     }
   }
 }

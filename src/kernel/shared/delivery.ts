@@ -1,7 +1,7 @@
 /**
- * How a message gets into a mailbox, and what becomes of one that does not.
+ * How a message gets into a mailbox, and what happens to one that does not.
  *
- * Every message that is posted has one fate, and is counted once when it comes and once when its fate is known.
+ * Every posted message has exactly one fate. It is counted once when it comes and once when its fate is known.
  */
 import * as Exit from "effect/Exit"
 import { forEachGuarded, guarded } from "../../values/guard.ts"
@@ -19,9 +19,9 @@ import type { Envelope, ProcessRecord, Refusal } from "./processRecord.ts"
 // ---- in -----------------------------------------------------------------------------------------------------------
 
 /**
- * Adds a message, or says what became of it. Returns false if its sender has to wait for room: then `admit` is called once
- * there is some, or the message has another fate. A sender that waits must post in the step in which it begins to wait:
- * `admit` may be called before its next one.
+ * Adds a message, or counts it as refused or dropped. Returns false if its sender has to wait for room: then `admit` is
+ * called once there is room or the message has another fate. A sender that waits must post in the step in which it
+ * begins to wait, because `admit` may be called before its next step.
  *
  * @internal
  */
@@ -37,7 +37,7 @@ export const post = (record: ProcessRecord, envelope: Envelope, admit?: () => vo
   return true
 }
 
-/** Adds a signal of the kernel: no bound holds it off. @internal */
+/** Adds a signal of the kernel, whatever the bound of the mailbox. @internal */
 export const signal = (record: ProcessRecord, signal: Signal): void => {
   const envelope = new SignalEnvelope(signal)
   record.accepted++
@@ -47,7 +47,7 @@ export const signal = (record: ProcessRecord, signal: Signal): void => {
 
 const postClosed = (record: ProcessRecord, envelope: Envelope): true => {
   const { life } = record
-  // The counts of a dead process are summed up already.
+  // The counts of a dead process have been added to the kernel's already.
   if (isOver(life)) record.kernel.retired.accepted++
   if (envelope.from?.wasKilled === true) return lose(record, envelope)
   return refuse(record, envelope, { _tag: "Closed", reason: isOpen(life) ? ExitReason.noProcess : life.exiting })
@@ -77,7 +77,7 @@ const push = (record: ProcessRecord, envelope: Envelope): true => {
   return true
 }
 
-/** Wakes the owner where it waits for a message. @internal */
+/** Wakes the fiber of the process if it waits for a message. @internal */
 export const wake = (record: ProcessRecord): void => {
   const { life, resume } = record
   if (resume === undefined || life._tag === "ended") return
@@ -87,7 +87,7 @@ export const wake = (record: ProcessRecord): void => {
 
 // ---- room ---------------------------------------------------------------------------------------------------------
 
-/** Lets the next senders in that wait for room. @internal */
+/** Admits the next senders that wait for room. @internal */
 export const roomMade = (record: ProcessRecord): void => {
   const { mailbox, waiting } = record
   if (waiting === undefined) return
@@ -100,7 +100,7 @@ export const roomMade = (record: ProcessRecord): void => {
   if (waiting.length === 0) record.waiting = undefined
 }
 
-/** Lets requests to the process itself in that wait for room behind other messages. @internal */
+/** Admits requests to the process itself that wait for room behind other messages. @internal */
 export const admitControls = (record: ProcessRecord): void => {
   for (const { admit, envelope } of record.waiting?.takeControls() ?? []) {
     push(record, envelope)
@@ -110,7 +110,7 @@ export const admitControls = (record: ProcessRecord): void => {
 
 // ---- out ----------------------------------------------------------------------------------------------------------
 
-/** Takes a message that has not begun back out of the mailbox; false if it has begun or is not here. @internal */
+/** Takes a message that has not begun out of the mailbox again. False if it has begun or is not here. @internal */
 export const withdraw = (record: ProcessRecord, envelope: Envelope): boolean => {
   if (!record.mailbox.remove(envelope) && record.waiting?.remove(envelope) !== true) return false
   settle(record, "returned")
@@ -118,7 +118,7 @@ export const withdraw = (record: ProcessRecord, envelope: Envelope): boolean => 
   return true
 }
 
-/** Takes a signal back out of the mailbox before it was received. @internal */
+/** Takes a signal out of the mailbox before it was received. @internal */
 export const withdrawSignal = (record: ProcessRecord, matches: (signal: Signal) => boolean): boolean => {
   const found = record.mailbox.take((envelope) => envelope instanceof SignalEnvelope && matches(envelope.signal))
   if (found === undefined) return false
@@ -127,7 +127,7 @@ export const withdrawSignal = (record: ProcessRecord, matches: (signal: Signal) 
   return true
 }
 
-/** Refuses all that waits: the process has closed. @internal */
+/** Refuses all waiting messages, because the process has closed. @internal */
 export const refuseAll = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   const why: Refusal = { _tag: "Closed", reason }
   const { waiting } = record
@@ -140,7 +140,7 @@ export const refuseAll = (record: ProcessRecord, reason: ExitReason.ExitReason):
   }
 }
 
-/** What its sender sent before it was killed is discarded. */
+/** Discards a message of a process that was killed. */
 const lose = (record: ProcessRecord, envelope: Envelope): true => {
   envelope.refuse({ _tag: "Closed", reason: ExitReason.killed })
   settle(record, "dropped")
@@ -162,10 +162,10 @@ const drop = (record: ProcessRecord, envelope: Envelope): true => {
 
 // ---- fates --------------------------------------------------------------------------------------------------------
 
-/** A message has its fate. @internal */
+/** Counts the fate of a message. @internal */
 export const settle = (record: ProcessRecord, fate: Fate): void => {
   if (fate === "handled") record.handled++
   else (record.fates ??= emptyTally())[fate]++
-  // The counts of a dead process are summed up already.
+  // The counts of a dead process have been added to the kernel's already.
   if (isOver(record.life)) record.kernel.retired[fate]++
 }

@@ -1,4 +1,4 @@
-/** What a reason means for a scope that closes, and what closing it means for the reason. */
+/** The exit that a scope is closed with for a reason, and the reason after the scope has closed. */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as ExitReason from "../ExitReason.ts"

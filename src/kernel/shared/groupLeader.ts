@@ -1,12 +1,12 @@
 /**
- * Says which application a process belongs to, wherever in the process tree it is.
+ * Says which application a process belongs to, wherever it stands in the process tree.
  *
  * Every process belongs to the group of the process or fiber that started it. An application is the leader of a group:
- * when it stops, it ends what is left of its group. For authors of runners such as `Application`.
+ * when it stops, it ends the processes that are left in its group. For authors of runners such as `Application`.
  *
  * **Guarantees**
  *
- * - A process keeps its leader for life, also after its parents have ended.
+ * - A process keeps its leader for life, even after its parents have ended.
  * - A process in the tree of an application belongs to that application, whoever asked for it.
  *
  * **In Erlang/OTP**
@@ -24,7 +24,7 @@ import type { Pid } from "../Pid.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * A process as its leader sees it.
+ * The view that a leader has of a process.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +38,7 @@ export interface Member extends Pid {
 }
 
 /**
- * A kernel as a leader sees it.
+ * The view that a leader has of a kernel.
  *
  * @category models
  * @since 0.1.0
@@ -57,7 +57,7 @@ export interface Home {
 export class GroupLeader {
   /** The leader of the group in which this group was started. */
   readonly above: GroupLeader | undefined
-  /** Set once the group is over: from then on nothing is started in it. */
+  /** True once the group is over. After that nothing is started in it. */
   isOver = false
   private readonly kernels = new Set<Home>()
 
@@ -65,19 +65,19 @@ export class GroupLeader {
     this.above = above
   }
 
-  /** Whether this group was started in that group, at whatever depth, or is the same. */
+  /** Whether this group is that group, or was started inside it at any depth. */
   isWithin(leader: GroupLeader): boolean {
     return leader === this || this.above?.isWithin(leader) === true
   }
 
-  /** Notes that a process of this group lives in a kernel. */
+  /** Remembers that a process of this group lives in a kernel. */
   livesIn(kernel: Home): void {
     if (this.kernels.has(kernel)) return
     this.kernels.add(kernel)
     this.above?.livesIn(kernel)
   }
 
-  /** The processes of this group, and of groups within it, that have not ended. Zombies are among them. */
+  /** The processes of this group, and of groups inside it, that have not ended. Zombies are included. */
   get members(): ReadonlyArray<Member> {
     const found: Array<Member> = []
     for (const kernel of this.kernels) {
@@ -91,7 +91,7 @@ export class GroupLeader {
 // ---- services -----------------------------------------------------------------------------------------------------
 
 /**
- * The leader of the group that processes started here belong to. Default: none.
+ * The leader of the group for processes that are started here. Default: none.
  *
  * @category services
  * @since 0.1.0
@@ -103,8 +103,9 @@ export const CurrentGroupLeader: Context.Reference<GroupLeader | undefined> = Co
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The leader of a new process in a kernel: that of its parent, unless it is started in a group within that one. Throws a
- * `RangeError` where a fiber has outlived its group and is in no other: nobody would end what it starts.
+ * The leader of a new process in a kernel. It is the leader of its parent, unless the process is started in a group
+ * inside that one. Throws a `RangeError` if a fiber has outlived its group and is in no other: nothing would end the
+ * process it starts.
  *
  * @category operations
  * @since 0.1.0

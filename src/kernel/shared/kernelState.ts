@@ -1,4 +1,4 @@
-/** What the processes of one kernel share. */
+/** The state that the processes of one kernel share. */
 import { printAs } from "../../values/printed.ts"
 import type * as Telemetry from "../../telemetry/Telemetry.ts"
 import { addTo, emptyTally, type Accounting, type Tally } from "../Accounting.ts"
@@ -15,25 +15,25 @@ interface Registered {
 /** @internal */
 export class KernelState<P extends Registered> {
   readonly telemetry: Telemetry.Table
-  /** Whether messages and states are frozen, so that changing one in place throws. */
+  /** Whether messages and states are frozen, so that code that changes them in place throws. */
   readonly freezes: boolean
   readonly table = new ProcessTable<P>()
   readonly names = new Map<string, P>()
-  /** Killed processes whose fiber has not ended yet. */
+  /** Killed processes whose fibers have not ended yet. */
   readonly zombies = new Set<P>()
-  /** What became of the messages of processes that are dead. */
+  /** The message counts of dead processes. */
   readonly retired: Tally = emptyTally()
   readonly deadlines = new Deadlines()
-  /** Timers of users that are still to fire. */
+  /** Timers of users that have not fired yet. */
   timers = 0
-  /** Answers that came when nobody waited for them any more. */
+  /** Answers that came when their callers had stopped waiting. */
   lateReplies = 0
-  /** Set while a dead letter is announced: its listeners cannot cause another. */
+  /** True while a dead letter is announced, so that its listeners cannot cause another announcement. */
   announcing = false
   readonly reports = new ReportLimiter()
   /** Processes that wait in their own fiber until a server is up. */
   readonly patient = new Set<P>()
-  /** How deep answers resume callers inside one another right now. */
+  /** How many resumed callers are nested inside each other right now. */
   depth = 0
   private lastId = 0
 

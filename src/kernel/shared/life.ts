@@ -1,31 +1,32 @@
 /**
- * The life of a process: one phase after the other, and what a process has only while it is in that phase.
+ * The life of a process: its phases, and what a process has only in one phase.
  *
- * `starting → running → exiting → dead → ended`. An exiting process has closed its mailbox and does its last duties. A
- * dead one is dead for its neighbours. An ended one holds nothing any more. A kill leads to `dead` in one step.
+ * `starting → running → exiting → dead → ended`. An exiting process has closed its mailbox and runs `terminate` and
+ * finalizers. For its neighbours a dead process has ended. An ended process holds nothing any more. A kill leads to
+ * `dead` in one step.
  */
 import type * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type { ExitReason } from "../ExitReason.ts"
 
-/** What a process runs in, until it has ended. @internal */
+/** What a process runs in until it has ended. @internal */
 export interface Runs {
-  /** The environment of its fibers; `Self` is in it. */
+  /** The environment of its fibers. It holds `Self`. */
   readonly context: Context.Context<never>
   /** Undefined before its first step. */
   readonly fiber: Fiber.Fiber<unknown, unknown> | undefined
-  /** Made when somebody first asks for it. */
+  /** Made on first use. */
   readonly scope: Scope.Closeable | undefined
 }
 
 /**
- * What ended a process: itself, an exit signal or its parent, the end of a linked process, or a failure that is its starter's
- * to deal with. @internal
+ * What ended a process: the process itself, an exit signal or its parent, the end of a linked process, or a failure
+ * that its starter handles. @internal
  */
 export type EndedBy = "itself" | "signal" | "link" | "starter"
 
-/** It takes messages. One shape for both phases, so that the way of a message meets at most four. @internal */
+/** It accepts messages. Both phases have one class, so that delivery meets at most four classes. @internal */
 export class Open implements Runs {
   _tag: "starting" | "running" = "starting"
   context: Context.Context<never>
@@ -37,16 +38,16 @@ export class Open implements Runs {
   }
 }
 
-/** Its mailbox is closed. It is alive, and has its last duties to do. @internal */
+/** Its mailbox is closed. It is still alive, and runs `terminate` and finalizers. @internal */
 export class Exiting implements Runs {
   readonly _tag = "exiting"
   context: Context.Context<never>
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   scope: Scope.Closeable | undefined
-  /** Why it is ending. */
+  /** Why it ends. */
   readonly exiting: ExitReason
   readonly by: EndedBy
-  /** How many messages were waiting when it closed. */
+  /** How many messages waited when it closed. */
   readonly mailboxLength: number
 
   constructor({ context, fiber, scope }: Runs, exiting: ExitReason, by: EndedBy, mailboxLength: number) {
@@ -59,13 +60,13 @@ export class Exiting implements Runs {
   }
 }
 
-/** How a process has ended. @internal */
+/** How a process ended. @internal */
 export interface Death {
-  /** Why it ended. A finalizer may have made it worse than what it was ending for. */
+  /** Why it ended. A finalizer that died may have made it worse than the reason for which it was ending. */
   readonly reason: ExitReason
-  /** Whether a kill ended it: then what it still sends is discarded. */
+  /** Whether a kill ended it. If so, messages that it still sends are discarded. */
   readonly wasKilled: boolean
-  /** Whether its end has a crash report of its own: who has sent a signal reports what the signal says. */
+  /** Whether its end has a crash report of its own. If a signal ended it, its sender reports the reason. */
   readonly isReported: boolean
 }
 
@@ -116,7 +117,7 @@ export class Ended implements Death {
 /** @internal */
 export type Life = Open | Exiting | Dead | Ended
 
-/** Whether messages are still taken in. @internal */
+/** Whether it still accepts messages. @internal */
 export const isOpen = (life: Life): life is Open => life._tag === "running" || life._tag === "starting"
 
 /** Whether it is dead for its neighbours. @internal */

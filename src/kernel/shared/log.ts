@@ -1,4 +1,4 @@
-/** Writes lines to Effect's log. A line is never lost, also where a logger throws. */
+/** Writes lines to Effect's log. No line is lost, even if a logger throws. */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -26,7 +26,7 @@ export const writeLine = (line: Line, context: Context.Context<never>): void => 
   const log = Effect.logWithLevel(level)
   try {
     const written = Effect.annotateLogs(cause === undefined ? log(text) : log(text, cause), fields)
-    // In this step and not in a fiber: the program may end before the fiber has its turn.
+    // It is written in this step and not in a fiber, because the program may end before the fiber gets its turn.
     const exit = Effect.runSyncExitWith(context)(written)
     if (exit._tag === "Failure") lastResort(line, exit.cause)
   } catch (thrown) {
@@ -34,12 +34,12 @@ export const writeLine = (line: Line, context: Context.Context<never>): void => 
   }
 }
 
-/** Nothing is known to work but the console, and maybe not even that. */
+/** Only the console is left, and even that may throw. */
 const lastResort = ({ cause, level, text }: Line, why: unknown): void => {
   try {
     const about = cause === undefined ? "" : `: ${describeCause(cause)}`
     console.error(`${level.toUpperCase()} ${text}${about} (a logger failed: ${describe(why, 200)})`)
   } catch {
-    // Nobody can be told.
+    // There is no place left to report it.
   }
 }

@@ -1,5 +1,5 @@
-/** The monotonic clock, which limits, windows and ages are measured by. */
+/** The monotonic clock. It measures limits, windows and ages. */
 import type * as Clock from "effect/Clock"
 
-/** Its time in milliseconds. @internal */
+/** The monotonic time in milliseconds. @internal */
 export const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe()) / 1_000_000

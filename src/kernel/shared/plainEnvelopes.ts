@@ -1,4 +1,4 @@
-/** Messages that are nothing but their content: nobody waits for an answer to them. */
+/** Messages whose senders do not wait for an answer. */
 import type { Fate } from "../Accounting.ts"
 import type { Signal } from "../Signal.ts"
 
@@ -20,7 +20,7 @@ export class SignalEnvelope {
   }
 }
 
-/** A message of a user to a process that takes any. @internal */
+/** A message of a user to a plain process. @internal */
 export class MessageEnvelope<Sender> {
   readonly content: unknown
   readonly from: Sender

@@ -1,13 +1,13 @@
 /**
- * The record of one process: who it is, where it is in its life, what waits in its mailbox, and whom it is tied to.
+ * The record of one process: its identity, its phase of life, its mailbox and its relations.
  *
- * For authors of behaviours. A process of whatever kind is one record, and its {@link Kind} says what differs. `life.ts` has
- * the phases, `delivery.ts` the way of a message, `signals.ts` what a signal does, `death.ts` the end.
+ * For authors of behaviours. Every process is one record, and its {@link Kind} says what differs. `life.ts` has the
+ * phases, `delivery.ts` the delivery of messages, `signals.ts` what a signal does, `death.ts` the end.
  *
  * **Not here**
  *
- * No function of these modules runs a user's code in the caller's step: what must run is handed to the dispatcher of the
- * fiber it runs on. So a signal is delivered when the function returns, in the order sent, without recursion.
+ * No function of these modules runs a user's code in the caller's step. Such code goes to the dispatcher of the fiber
+ * that it runs on. So when a function returns, the signal has been delivered, in the order sent and without recursion.
  *
  * @stability experimental
  * @since 0.1.0
@@ -38,7 +38,7 @@ import { isOpen, isOver, Open, type EndedBy, type Life } from "./life.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * Where a process is on its way.
+ * The phase of a process.
  *
  * @category models
  * @since 0.1.0
@@ -54,25 +54,25 @@ export type Status = "starting" | "running" | "exiting" | "dead"
 export type Refusal = { readonly _tag: "Closed"; readonly reason: ExitReason.ExitReason } | { readonly _tag: "Full" }
 
 /**
- * What a mailbox holds.
+ * An entry of a mailbox.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Envelope {
   readonly from: ProcessRecord | undefined
-  /** What a dead letter shows. */
+  /** What a dead letter shows of it. */
   readonly content: unknown
-  /** A request to the process itself: no bound refuses or drops it, though under `suspend` it waits in line. */
+  /** A request to the process itself. No bound refuses or drops it, though under `suspend` it waits in line. */
   readonly isControl?: boolean | undefined
-  /** What of it is a user's, and shared with whoever sent it. */
+  /** The part of it that is a user's value and is shared with the sender. */
   readonly shared?: unknown
-  /** Tells whoever waits that the message will not be handled, and says what became of it. */
+  /** Tells whoever waits that the message will not be handled. Returns what it counts as. */
   refuse(why: Refusal): Fate
 }
 
 /**
- * Looks on while a process ends. The functions must not throw and must not run a user's code.
+ * Is told how a process ends. The functions must not throw and must not run a user's code.
  *
  * @category models
  * @since 0.1.0
@@ -92,7 +92,7 @@ export interface Observer {
 export type Wait = WaitOf<ProcessRecord>
 
 /**
- * Something that is dropped with the process it belongs to.
+ * Something that is dropped when its process dies.
  *
  * @category models
  * @since 0.1.0
@@ -102,7 +102,7 @@ export interface Belonging {
 }
 
 /**
- * The environment entry that says which process an effect runs in. Its value is a record.
+ * The environment entry that says in which process an effect runs. Its value is a record.
  *
  * @category services
  * @since 0.1.0
@@ -110,12 +110,12 @@ export interface Belonging {
 export class Self extends Context.Service<Self, Pid.Pid>()(ownKey("effect-otp/kernel/Self")) {}
 
 /**
- * The process in whose name this fiber acts, if there is one.
+ * The process for which this fiber acts, if any.
  *
  * **Details**
  *
- * A fiber that has outlived its process acts as a stranger. Only where the process was killed is it still the process's:
- * what a killed process sends is discarded.
+ * A fiber that has outlived its process acts as a stranger. If the process was killed, the fiber still acts for it, so
+ * that its messages can be discarded.
  *
  * @category accessors
  * @since 0.1.0
@@ -124,8 +124,8 @@ export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessReco
   (Context.getOrUndefined(fiber.context, Self) as ProcessRecord | undefined)?.speaker
 
 /**
- * The record behind a pid. `to` says who was given it: what is no pid of this copy of the library is refused with a
- * `RangeError`. @internal
+ * The record behind a pid. Anything that is not a pid of this copy of the library is refused with a `RangeError`. `to`
+ * names the function that was given it. @internal
  */
 export const checkedRecord = (to: string, pid: Pid.Pid, what = "a pid"): ProcessRecord => {
   if (isInstance(pid, ProcessRecord)) return pid
@@ -135,43 +135,44 @@ export const checkedRecord = (to: string, pid: Pid.Pid, what = "a pid"): Process
 // ---- the kind -----------------------------------------------------------------------------------------------------
 
 /**
- * What makes a process one of its kind: a plain process, a server, a supervisor. A behaviour has one kind, made once.
+ * The functions by which one kind of process differs from another: plain processes, servers, supervisors. A behaviour
+ * has one kind, made once.
  *
- * `Data` is what the kind keeps of each process. The functions run in a step of the kernel: no code of a user. Nothing on the
- * way of a message asks a kind. @internal
+ * `Data` is what the kind keeps for each process. The functions run in a step of the kernel, so they must not run code
+ * of a user. Delivery does not call them. @internal
  */
 export interface Kind<Data = unknown> {
-  /** An exit signal has come, and nobody has looked whether it is trapped. True: the kind has dealt with it. */
+  /** An exit signal has come. Whether it is trapped has not been checked yet. True if the kind has handled it. */
   onExit?(record: ProcessRecord<Data>, from: ProcessRecord | undefined, reason: ExitReason.ExitReason): boolean
-  /** An exit signal that is not trapped ends the process. */
+  /** Handles an exit signal that is not trapped and ends the process. */
   onSignal(record: ProcessRecord<Data>, reason: ExitReason.ExitReason, by: EndedBy): void
-  /** Its parent asks an open process for an orderly end. */
+  /** The parent asks an open process for an orderly end. */
   onShutdown(record: ProcessRecord<Data>, reason: ExitReason.ExitReason): void
-  /** Its mailbox is closed. Nobody has been told yet, and what waits in the mailbox is still there. */
+  /** Its mailbox has just closed. Nobody has been told yet, and the waiting messages are still there. */
   onClose?(record: ProcessRecord<Data>, reason: ExitReason.ExitReason): void
   /** A kill has closed it, and it dies in this step. */
   onKill?(record: ProcessRecord<Data>, reason: ExitReason.ExitReason): void
-  /** It has ended: lets go of what a pid that somebody keeps must not hold. */
+  /** It has ended. Drop what must not be kept alive by a pid that somebody keeps. */
   onEnd?(record: ProcessRecord<Data>): void
-  /** How many messages it has taken whose turn is not over. */
+  /** How many messages it has taken whose turns are not over. */
   inHand?(record: ProcessRecord<Data>): number
-  /** How many messages it has counted as handled and has put aside. They will have their turn again. */
+  /** How many messages it has counted as handled and put aside. They will have another turn. */
   setAside?(record: ProcessRecord<Data>): number
-  /** What a crash report says of the work it was at. */
+  /** What a crash report says of the work in hand. */
   crashDetails?(record: ProcessRecord<Data>, reason: ExitReason.ExitReason): CrashDetails
-  /** How long somebody still waits for what it does now, in milliseconds; undefined if nobody does. */
+  /** How many milliseconds the caller of the present work still waits. Undefined if there is no such caller. */
   timeLeft?(record: ProcessRecord<Data>): number | undefined
-  /** Whom it waits for, where that is not what its own fiber waits for. */
+  /** The processes it waits for, if those differ from what its own fiber waits for. */
   blockers?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
-  /** All processes below it, which end before it does. */
+  /** All processes below it. They end before it does. */
   below?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
-  /** Whether it sees to it that its end comes, and so needs no limit once it is dead. */
+  /** Whether it limits its own end, and so needs no limit once it is dead. */
   readonly limitsItself?: boolean
 }
 
 // ---- the record ---------------------------------------------------------------------------------------------------
 
-/** What a record is made of. @internal */
+/** What a record is made from. @internal */
 export interface RecordOptions<Data> {
   readonly kind: Kind<Data>
   readonly kernel: KernelState<ProcessRecord>
@@ -180,7 +181,7 @@ export interface RecordOptions<Data> {
 }
 
 /**
- * One process. `Data` is what its kind keeps of it.
+ * One process. `Data` is what its kind keeps for it.
  *
  * @category models
  * @since 0.1.0
@@ -192,25 +193,25 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
   /** Set by its kind, before the first step of the process. */
   data!: Data
   life: Life
-  /** Who spawned it; once that has ended, the nearest above that has not. */
+  /** The process that spawned it. Once that has ended, the nearest process above that has not. */
   parent: ProcessRecord | undefined
-  /** Whose group it belongs to, if to any. */
+  /** The leader of its group, if it has one. */
   leader: GroupLeader | undefined
   name: string | undefined = undefined
   label: string | undefined = undefined
-  /** Its id or key in its supervisor, unless its label says it already. */
+  /** Its id or key in its supervisor, unless its label ends with it. */
   child: string | undefined = undefined
-  /** Who writes its crash report; a supervisor does, with what it decided. */
+  /** Writes its crash report. Supervisors set this, to add what they decided. */
   reporter: ((crash: Crash) => void) | undefined = undefined
   trapExit = false
-  /** The fiber that works in its name, while that is not its own: the turn of a server. */
+  /** The fiber of a server's turn, while there is one. It acts for the process. */
   turn: Fiber.Fiber<unknown, unknown> | undefined = undefined
 
   readonly mailbox = new Mailbox<Envelope>()
   bound: Bound | undefined = undefined
-  /** Senders waiting for room, under the policy `suspend`. */
+  /** Senders that wait for room, under the policy `suspend`. */
   waiting: WaitingLine<Envelope> | undefined = undefined
-  /** Resumes the owner where it waits for a message. */
+  /** Resumes the fiber of the process, which waits for a message. */
   resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
   accepted = 0
   handled = 0
@@ -255,7 +256,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
     return _tag === "ended" ? "dead" : _tag
   }
 
-  /** Whether messages are still taken in. */
+  /** Whether it still accepts messages. */
   get isOpen(): boolean {
     return isOpen(this.life)
   }
@@ -269,19 +270,19 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
     return this.life._tag === "ended"
   }
 
-  /** Why it is ending, from the moment it does. */
+  /** Why it ends. Defined once it is exiting. */
   get exiting(): ExitReason.ExitReason | undefined {
     const { life } = this
     return isOpen(life) ? undefined : life.exiting
   }
 
-  /** Why it ended, from its death on. */
+  /** Why it ended. Defined once it is dead. */
   get reason(): ExitReason.ExitReason | undefined {
     const { life } = this
     return isOver(life) ? life.reason : undefined
   }
 
-  /** Whether a kill ended it: then what it still sends is discarded. */
+  /** Whether a kill ended it. If so, messages that it still sends are discarded. */
   get wasKilled(): boolean {
     const { life } = this
     return isOver(life) && life.wasKilled
@@ -299,7 +300,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
     return !isOpen(life) && life.by === "link"
   }
 
-  /** In whose name its fibers act, those included that outlive it. */
+  /** The process for which its fibers act, even those that outlive it. */
   get speaker(): ProcessRecord | undefined {
     const { life } = this
     return isOver(life) && !life.wasKilled ? undefined : this
@@ -307,7 +308,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 
   // ---- its counts -------------------------------------------------------------------------------------------------
 
-  /** What became of the messages that have a fate. */
+  /** The counts of the messages whose fate is known. */
   get tally(): Tally {
     const { accepted, fates, handled } = this
     return { ...(fates ?? emptyTally()), accepted, handled }
@@ -330,7 +331,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 
   // ---- what it runs in --------------------------------------------------------------------------------------------
 
-  /** The environment of its fibers; empty once it has ended. */
+  /** The environment of its fibers. Empty once it has ended. */
   get context(): Context.Context<never> {
     const { life } = this
     return life._tag === "ended" ? Context.empty() : life.context
@@ -346,7 +347,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
     return life._tag === "ended" ? undefined : life.scope
   }
 
-  /** Whether a fiber is the process's own, not one it has forked. */
+  /** Whether a fiber is the process's own, and not one that it has forked. */
   isOwn(fiber: Fiber.Fiber<unknown, unknown>): boolean {
     return fiber === this.turn || fiber === this.fiber
   }
@@ -373,18 +374,18 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
     if (this.belongings?.delete(belonging) === true && this.belongings.size === 0) this.belongings = undefined
   }
 
-  /** Its mailbox has become very long. */
+  /** Called when its mailbox has become very long. */
   crowded(): void {
     if (this.bound === undefined) tellCrowded(this)
   }
 
-  /** Something that was told of its end has thrown. */
+  /** Logs an error that was thrown by something that was told of its end. */
   threw(error: unknown): void {
     logThrown(this, error)
   }
 }
 
-/** The scope of a process, made when somebody first asks for it. @internal */
+/** The scope of a process. It is made on first use. @internal */
 export const scopeUnsafe = (record: ProcessRecord): Scope.Closeable => {
   const { life } = record
   if (life._tag === "ended") return Scope.makeUnsafe()
@@ -393,7 +394,7 @@ export const scopeUnsafe = (record: ProcessRecord): Scope.Closeable => {
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** Never called: it carries the type of the messages. */
+/** Never called. It carries the type of the messages. */
 const accepts = (): void => {}
 
 printAs(ProcessRecord.prototype, (record) => record.toString())

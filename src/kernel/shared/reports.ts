@@ -1,4 +1,4 @@
-/** What the kernel tells people and telemetry: deaths, crashes, messages nobody took. */
+/** What the kernel reports to people and to telemetry: deaths, crashes, dead letters. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -26,7 +26,7 @@ interface Known {
   toString(): string
 }
 
-/** Where reports are counted. @internal */
+/** What counts and sends reports. @internal */
 export interface Reporting {
   readonly telemetry: Telemetry.Table
   readonly reports: ReportLimiter
@@ -54,7 +54,7 @@ type Why = { readonly _tag: "Closed"; readonly reason: ExitReason } | { readonly
 
 const MOST_ANCESTORS = 32
 
-/** From the parent upwards. @internal */
+/** The names of its ancestors, from the parent upwards. @internal */
 export const ancestors = (record: Descendant): ReadonlyArray<string> => {
   const names: Array<string> = []
   for (let { parent } = record; parent !== undefined && names.length < MOST_ANCESTORS; parent = parent.parent) {
@@ -63,7 +63,10 @@ export const ancestors = (record: Descendant): ReadonlyArray<string> => {
   return names
 }
 
-/** What shares a limit: the runs and siblings of one server. Every process without a label or name has another pid. */
+/**
+ * The key of a rate limit: the runs and siblings of one server share it. Processes without a label or name share it by
+ * parent, because each has another pid.
+ */
 const kindOf = ({ label, name, parent }: Descendant): string =>
   label ?? name ?? (parent === undefined ? "below nobody" : `below ${displayName(parent)}`)
 
@@ -83,13 +86,13 @@ export const death = (record: Process, reason: ExitReason): void => {
   )
 }
 
-/** A listener that sends to a dead process causes no further announcement. @internal */
+/** If a listener sends to a dead process, that is not announced. @internal */
 export const deadLetter = (to: Process, { content, from }: Letter, why: Why): void => {
   const { kernel, label, name } = to
   if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, Events.deadLetter)) return
   kernel.announcing = true
   try {
-    // A process that has ended has no settings any more.
+    // The context of a process that has ended is empty, and has no settings.
     const settings = settingsOf(Fiber.getCurrent()?.context ?? to.context)
     const shown = {
       content: render(content, "same", settings),
@@ -104,15 +107,15 @@ export const deadLetter = (to: Process, { content, from }: Letter, why: Why): vo
 
 // ---- reports ------------------------------------------------------------------------------------------------------
 
-/** What a process was at when it crashed, and why it did, in the words of its user. @internal */
+/** What a process was doing when it crashed, and why it crashed, as its user wants it shown. @internal */
 export interface CrashDetails {
-  /** Runs code of a user, once. */
+  /** Runs code of a user. Call it once. */
   make(): { readonly message: unknown; readonly state: unknown; readonly reason: ExitReason }
-  /** Nobody will ask any more. */
+  /** Called when no more details will be asked for. */
   forget(): void
 }
 
-/** A crash that nothing was rendered of. @internal */
+/** A crash before anything of it is rendered. @internal */
 export interface Crash {
   readonly pid: Pid
   readonly displayName: string
@@ -188,20 +191,20 @@ const fieldsOf = (report: CrashReport): Record<string, unknown> => {
   return fields
 }
 
-/** Something abnormal that is no crash. @internal */
+/** Something abnormal that is not a crash. @internal */
 export interface Warning {
   readonly text: string
   readonly fields?: Readonly<Record<string, unknown>> | undefined
   readonly cause?: Cause.Cause<unknown> | undefined
 }
 
-/** Where a line is counted and written. @internal */
+/** The kernel that counts a line, and the environment whose log it goes to. @internal */
 export interface Where {
   readonly kernel: Reporting
   readonly context: Context.Context<never>
 }
 
-/** Warns of it, unless there was too much. `kind` shares a limit. What is said is made only if it is written. @internal */
+/** Writes a warning, unless there were too many of its `kind`. The text is made only if it is written. @internal */
 export const warn = (
   { kernel, context }: Where,
   kind: string,
@@ -216,10 +219,10 @@ export const warn = (
   writeLine({ level, text: renderText(text, settings, MOST_OF_LINE), cause: shown, fields: shownFields }, context)
 }
 
-/** A line that says why a tree has ended holds a stack. */
+/** Characters of a line. A line that says why a tree ended holds a stack. */
 const MOST_OF_LINE = 12_000
 
-/** A mailbox without a bound has become very long. @internal */
+/** Warns that a mailbox without a bound has become very long. @internal */
 export const tellCrowded = (record: Known & Where): void => {
   const name = displayName(record)
   const why =
@@ -230,7 +233,7 @@ export const tellCrowded = (record: Known & Where): void => {
   }))
 }
 
-/** Tells what a listener to a death has thrown, an observer for example. @internal */
+/** Logs what a listener to a death has thrown, an observer for example. @internal */
 export const logThrown = (process: Known & Where, error: unknown, context = process.context): void => {
   const name = displayName(process)
   const text = () => `${name} has ended. A listener that was told of it threw an error: ${describe(error)}`
@@ -239,7 +242,7 @@ export const logThrown = (process: Known & Where, error: unknown, context = proc
 
 // ---- the limit ----------------------------------------------------------------------------------------------------
 
-/** Whether a line about this is to be written. The first one that is left out sees to it that this is said. */
+/** Whether a line about this is to be written. The first line that is left out schedules the summary. */
 const admits = (
   { reports }: Reporting,
   level: Line["level"],
@@ -257,7 +260,7 @@ const admits = (
 const summariseIn = (reports: ReportLimiter, millis: number, context: Context.Context<never>): void =>
   afterwards(millis, () => summarise(reports, context), context)
 
-/** Says what was left out, if anything was. @internal */
+/** Writes how many reports were left out, if any were. @internal */
 export const summarise = (reports: ReportLimiter, context: Context.Context<never>): void => {
   const leftOut = reports.takeLeftOut()
   if (leftOut === undefined) return

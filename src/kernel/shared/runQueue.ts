@@ -1,24 +1,24 @@
 /**
  * A scheduler with one run queue for all fibers.
  *
- * Effect's own scheduler gives each fiber a dispatcher of its own, and each dispatcher takes a trip through the macrotask
- * queue. Node runs all macrotasks that wait before it looks at timers and I/O, so 50,000 busy fibers block both for as
- * long as 50,000 steps take. Here all fibers share one queue, and a macrotask runs tasks from it for a slice of time. A
- * wake-up costs a function call, and timers and I/O get their turn after each slice. The price: a promise that settles
- * during a slice continues when the slice ends.
+ * Effect's own scheduler gives each fiber a dispatcher of its own, and each dispatcher takes a trip through the
+ * macrotask queue. Node runs all macrotasks that wait before it looks at timers and I/O, so 50,000 busy fibers block
+ * both for as long as 50,000 steps take. Here all fibers share one queue, and a macrotask runs tasks from it for a
+ * slice of time. A wake-up costs a function call, and timers and I/O get their turn after each slice. In return, a
+ * promise that settles during a slice continues only when the slice ends.
  *
- * Whatever runs inside a task can ask whether the slice is over (`isSliceOver`), and should then yield: the fiber loop
- * does so, and the loop of a server.
+ * Code that runs inside a task can ask whether the slice is over (`isSliceOver`), and should then yield. The fiber loop
+ * and the loop of a server do so.
  *
  * **Guarantees**
  *
- * - Order: tasks run in rounds. A round has all that was scheduled before it began, lower priority numbers first, equal
- *   ones in the order they were scheduled. With one priority that is plain first in, first out; with several it is what
- *   Effect's dispatcher does, and no priority can starve another.
- * - A task that throws loses no other: its error leaves the macrotask (or `flush`) as it does from Effect's dispatcher,
- *   which would forget the rest of its round; here the rest runs in a new macrotask.
- * - `flush` runs all tasks there are, and those they schedule, of all fibers: it does not return while tasks schedule
- *   tasks for ever.
+ * - Order: tasks run in rounds. A round has all tasks that were scheduled before it began, lower priority numbers
+ *   first, equal ones in the order they were scheduled. With one priority that is first in, first out. With several it
+ *   is the order of Effect's dispatcher, and no priority can starve another.
+ * - If a task throws, no other task is lost. Its error leaves the macrotask (or `flush`) as it does from Effect's
+ *   dispatcher. That dispatcher forgets the rest of its round; here the rest runs in a new macrotask.
+ * - `flush` runs all tasks of all fibers, and the tasks they schedule. It does not return while tasks schedule tasks
+ *   for ever.
  *
  * @since 0.1.0
  */
@@ -31,11 +31,11 @@ type Task = () => void
 type Prioritized = readonly [priority: number, task: Task]
 
 export interface RunQueueOptions {
-  /** How long one macrotask may run tasks before the host gets its turn. Default 2 milliseconds. */
+  /** How long one macrotask may run tasks before the host gets its turn. Default: 2 milliseconds. */
   readonly sliceMillis?: number | undefined
-  /** How many tasks one macrotask may run, whatever the clock says. Default 16,384. */
+  /** How many tasks one macrotask may run, whatever the clock says. Default: 16,384. */
   readonly sliceTasks?: number | undefined
-  /** Runs a function in a macrotask of its own. Default: the best the host has. */
+  /** Runs a function in a macrotask. Default: the fastest way the host has. */
   readonly macrotask?: ((task: Task) => void) | undefined
 }
 
@@ -52,7 +52,7 @@ const runQueues = new WeakSet<Scheduler.Scheduler>()
 const shouldYield = ({ cache, currentOpCount }: Fiber.Fiber<unknown, unknown>): boolean =>
   currentOpCount >= cache.maxOpsBeforeYield || (currentOpCount >= opsPerClockRead && isLong(currentOpCount))
 
-/** Effect leaves numbers out when it counts: a multiple may never be seen. */
+/** Effect skips numbers when it counts, so a multiple may never be seen. */
 const isLong = (count: number): boolean => {
   const stretch = Math.trunc(count / opsPerClockRead)
   if (stretch === lastStretch) return false
@@ -67,7 +67,7 @@ let programSlices: Scheduler.Scheduler | undefined = undefined
 
 const queueOfProgram = (): RunQueue => (program ??= new RunQueue(undefined))
 
-/** The run queue in place of a scheduler: the one of the program in place of Effect's default. */
+/** The run queue that replaces a scheduler. Effect's default is replaced by the program's one queue. */
 export const runQueueOver = (scheduler: Scheduler.Scheduler): Scheduler.Scheduler => {
   if (isDefault(scheduler) || scheduler === programSlices) return (programQueue ??= schedulerOf(queueOfProgram()))
   if (runQueues.has(scheduler)) return scheduler
@@ -76,8 +76,8 @@ export const runQueueOver = (scheduler: Scheduler.Scheduler): Scheduler.Schedule
 }
 
 /**
- * Effect's own scheduler, but with the run queue of the program in place of the host's macrotasks. It is of the very
- * class of Effect's default: the fiber loop is slower by some percent once it has met schedulers of two classes.
+ * Effect's own scheduler, with the run queue of the program in place of the host's macrotasks. It has the same class as
+ * Effect's default: the fiber loop is some percent slower once it has met schedulers of two classes.
  */
 export const slices = (): Scheduler.Scheduler =>
   (programSlices ??= new Scheduler.MixedScheduler("async", (task) => {
@@ -85,21 +85,21 @@ export const slices = (): Scheduler.Scheduler =>
     return nothingToCancel
   }))
 
-/** An environment with these slices in place of Effect's default scheduler; any other scheduler is kept. */
+/** An environment with these slices in place of Effect's default scheduler. Any other scheduler is kept. */
 export const inSlices = <R>(context: Context.Context<R>): Context.Context<R> =>
   isDefault(Context.get(context, Scheduler.Scheduler)) ? Context.add(context, Scheduler.Scheduler, slices()) : context
 
-/** A dispatcher that was flushed before its task has nothing left to do in it. */
+/** Cancelling does nothing: when a dispatcher was flushed before its task, the task finds nothing to do. */
 const nothingToCancel = (): void => {}
 
-/** Anything else is somebody's choice, such as the scheduler of a test. */
+/** Any other scheduler was chosen by somebody, a test for example. */
 export const isDefault = (scheduler: Scheduler.Scheduler): boolean => scheduler === effectsDefault
 
 const effectsDefault = Context.get(Context.empty(), Scheduler.Scheduler)
 
 /**
- * Whether the slice of time of the macrotask that runs now is over, or will have been for `graceMillis` by now. Always
- * false outside of a slice: on another scheduler nothing depends on the time of the host.
+ * Whether the slice of the current macrotask is over, or has been over for `graceMillis`. Always false outside of a
+ * slice: on another scheduler nothing depends on the time of the host.
  */
 export const isSliceOver = (graceMillis = 0): boolean => {
   if (running === undefined || performance.now() < sliceEnd + graceMillis) return false
@@ -107,13 +107,13 @@ export const isSliceOver = (graceMillis = 0): boolean => {
   return true
 }
 
-/** Whether the caller runs in a slice. On another scheduler nobody knows who waits. */
+/** Whether the caller runs in a slice. On another scheduler it is not known whether others wait. */
 export const isInSlice = (): boolean => running !== undefined
 
-/** Whether a task that goes on delays nobody: it runs in a slice that is not over, and no other task waits. */
+/** Whether a task that goes on delays no other: it runs in a slice that is not over, and no other task waits. */
 export const isAlone = (): boolean => running !== undefined && !running.hasTask() && !isSliceOver()
 
-/** What of the host runs a function in a macrotask: the first of these that it has. */
+/** The ways in which a host runs a function in a macrotask. The first that exists is used. */
 export interface Host {
   readonly setImmediate?: ((task: Task) => unknown) | undefined
   readonly MessageChannel?: typeof MessageChannel | undefined
@@ -123,7 +123,7 @@ export interface Host {
 export const hostMacrotask = (host: Host): ((task: Task) => void) => {
   if (host.setImmediate !== undefined) return (task) => host.setImmediate!(task)
   if (host.MessageChannel !== undefined) {
-    // Browsers hold nested timers back for four milliseconds, but not messages.
+    // Browsers delay nested timers by four milliseconds, but not messages.
     const waiting: Array<Task> = []
     const { port1, port2 } = new host.MessageChannel()
     port1.addEventListener("message", () => waiting.shift()?.())
@@ -140,18 +140,18 @@ export const hostMacrotask = (host: Host): ((task: Task) => void) => {
 // internals
 // -----------------------------------------------------------------------------
 
-// Reading the clock costs about as much as a small task: not after each one, unless tasks are long.
+// To read the clock costs about as much as a small task. So it is not read after each task, unless tasks are long.
 const mostTasksPerClockRead = 16
-// Nor before each operation of a fiber.
+// It is not read before each operation of a fiber, either.
 const opsPerClockRead = 256
 let lastStretch = 0
-// A round that grew larger than this gives its array back.
+// A round that grew larger than this drops its array.
 const keptCapacity = 8_192
 
-/** The queue whose slice runs now, and until when. */
+/** The queue whose slice runs now, and when that slice ends. */
 let running: RunQueue | undefined = undefined
 let sliceEnd = 0
-/** A task has seen that the slice is over: no other task begins in it. */
+/** A task has seen that the slice is over, so no other task begins in it. */
 let isCutShort = false
 
 const enter = (queue: RunQueue | undefined, end: number, cutShort: boolean): void => {
@@ -161,15 +161,15 @@ const enter = (queue: RunQueue | undefined, end: number, cutShort: boolean): voi
 }
 
 class RunQueue implements Scheduler.SchedulerDispatcher {
-  /** The round that runs, from `head` to `size`. Two arrays take turns, so that nothing is moved and nothing grows. */
+  /** The current round, from `head` to `size`. Two arrays are used in turns, so nothing is moved and nothing grows. */
   private round: Array<Task | undefined> = []
   private head = 0
   private size = 0
   private next: Array<Task | undefined> = []
   private nextSize = 0
-  /** Tasks of the next round whose priority is not 0; almost always absent. */
+  /** Tasks of the next round whose priority is not 0. There are almost never any. */
   private prioritized: Array<Prioritized> | undefined
-  /** A macrotask is on its way, or runs. */
+  /** A macrotask has been scheduled or runs. */
   private scheduled = false
   private tasksPerClockRead = 1
   private readonly sliceMillis: number
@@ -196,7 +196,7 @@ class RunQueue implements Scheduler.SchedulerDispatcher {
   }
 
   private readonly runSlice = (): void => {
-    // A slice may run within a task of another queue: one that a test's scheduler has asked for.
+    // A slice may run inside a task of another queue: a test's scheduler may have asked for it.
     const outer = running
     const outerEnd = sliceEnd
     const wasCutShort = isCutShort
@@ -221,7 +221,7 @@ class RunQueue implements Scheduler.SchedulerDispatcher {
     }
   }
 
-  /** Reads the clock after fewer tasks where they have taken long, after more where they have not. */
+  /** Reads the clock after fewer tasks if they took long, and after more if they did not. */
   private adapt(taken: number): number {
     const tasks = this.tasksPerClockRead
     if (taken * 4 > this.sliceMillis) return (this.tasksPerClockRead = 1)

@@ -1,8 +1,8 @@
 /**
  * What exit signals do, and what a parent asks for.
  *
- * A signal is delivered when the function returns. Nothing here runs code of a user in the sender's step: the interruption
- * of a fiber is a task of its own, so signals do not recurse.
+ * When a function returns, its signal has been delivered. No function runs code of a user in the sender's step. The
+ * interruption of a fiber is a task of its own, so signals do not recurse.
  */
 import * as Fiber from "effect/Fiber"
 import type { ExitReason } from "../ExitReason.ts"
@@ -11,9 +11,9 @@ import { signal } from "./delivery.ts"
 import { isOpen, type EndedBy } from "./life.ts"
 import type { ProcessRecord } from "./processRecord.ts"
 
-/** An exit signal from another process, from itself, or (undefined) from outside. @internal */
+/** An exit signal from another process, from the process itself, or (undefined) from outside. @internal */
 export const exitSignal = (record: ProcessRecord, from: ProcessRecord | undefined, reason: ExitReason): void => {
-  // What a killed process still sends is discarded.
+  // Signals of a killed process are discarded.
   if (from?.wasKilled !== true) receive(record, from, reason, "signal")
 }
 
@@ -25,21 +25,21 @@ const receive = (record: ProcessRecord, from: ProcessRecord | undefined, reason:
   const { kind } = record
   if (!isOpen(record.life) || kind.onExit?.(record, from, reason) === true) return
   if (record.trapExit) return signal(record, new Exit(from, reason))
-  // A normal end of another concerns nobody.
+  // A normal end of another process has no effect.
   if (reason._tag === "Normal" && from !== record) return
   kind.onSignal(record, reason, by)
 }
 
-/** An orderly end, asked for by the parent. @internal */
+/** The parent asks for an orderly end. @internal */
 export const shutdown = (record: ProcessRecord, reason: ExitReason): void => {
   if (isOpen(record.life)) record.kind.onShutdown(record, reason)
 }
 
-/** Interrupts what works in the name of a process now: its turn if there is one, or else its own fiber. @internal */
+/** Interrupts what runs for a process now: its turn if there is one, else its own fiber. @internal */
 export const interrupt = (record: ProcessRecord): void => {
   const fiber = record.turn ?? record.fiber
   if (fiber === undefined || fiber.pollUnsafe() !== undefined) return
-  // A process that ends itself does nothing more.
+  // A process that ends itself does no more steps.
   if (fiber === Fiber.getCurrent()) return fiber.interruptUnsafe()
   fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
 }

@@ -1,14 +1,14 @@
 /**
- * Hears how a supervision tree ends that nobody asked to.
+ * Hears that a supervision tree ended though nobody asked it to.
  *
- * An application puts a watch around its layers. It hears of the trees that the layers start themselves. A process does
- * not inherit it: a tree that a process starts is that process's own affair.
+ * An application puts a watch around its layers. The watch hears of the trees that the layers start themselves. A
+ * process does not inherit it: if a tree that a process started gives up, only that process ends.
  *
  * | who starts the tree | who hears that it gave up |
  * | --- | --- |
  * | an application | the application |
  * | a process, for itself | the process: it ends with a crash, or gets an `Exit` if it traps exits |
- * | a resource of a supervisor | the supervisor: the resource is no good any more |
+ * | a resource of a supervisor | the supervisor: the resource counts as ended |
  * | `Layer.launch` | its fiber: it ends with `TreeFailed` as a defect |
  * | anything else | the log, as fatal |
  *
@@ -33,7 +33,7 @@ export interface TreeEnd {
   /** The id of the supervisor at the root. */
   readonly supervisor: string
   readonly reason: ExitReason.ExitReason
-  /** False if it ended on purpose, by `autoShutdown`. */
+  /** False if `autoShutdown` ended it on purpose. */
   readonly failed: boolean
 }
 
@@ -59,7 +59,8 @@ printFields(TreeFailed.prototype)
 // ---- services -----------------------------------------------------------------------------------------------------
 
 /**
- * Called once when a supervisor that has no supervisor above ends by itself. Must not run a user's code in its step.
+ * Called once when a supervisor without a supervisor above it ends by itself. It must not run a user's code in that
+ * step.
  *
  * @category services
  * @since 0.1.0

@@ -1,13 +1,13 @@
-/** How an effect waits for what happens in a step of the kernel. */
+/** How an effect waits for something that happens in a step of the kernel. */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 
 type Resume<A, E> = (effect: Effect.Effect<A, E>) => void
 
 /**
- * Waits until `resume` is called. The waiting fiber goes on in a task of its own: no code of it runs in the step of the
- * caller. `begin` runs in the step in which the wait begins; what it gives back calls the wait off. `resumeNow` is for what
- * is known in that step: it costs no task.
+ * Waits until `resume` is called. The waiting fiber goes on in a task of its own, so none of its code runs in the step
+ * of the caller. `begin` runs in the step in which the wait begins. It may return a function that calls the wait off.
+ * If the result is known in that same step, use `resumeNow`: it costs no task.
  *
  * @internal
  */

@@ -1,17 +1,18 @@
 /**
- * Knows which process waits for which, and finds out whether a process would wait for itself.
+ * Knows which process waits for which other, and whether a process would wait for itself.
  *
  * A process waits when its own fiber does: a server in its turn, in `init` and in `terminate`, a plain process in its body.
  * What it waits for is in its record. For authors of behaviours.
  *
  * **Guarantees**
  *
- * - A wait is looked up when somebody asks. So it ends in the step in which what it waits for has happened, also where
- *   the fiber that waits has not gone on yet.
+ * - A wait is evaluated when somebody asks. So it is over in the step in which its event happens, even if the waiting
+ *   fiber has not gone on yet.
  *
  * **Not here**
  *
- * Fibers that a process has forked. Others may act for the process while they wait, so they are no wait of the process.
+ * Fibers that a process has forked. Other fibers of the process can act while these wait, so their waits are not waits
+ * of the process.
  *
  * @stability experimental
  * @since 0.1.0
@@ -24,7 +25,7 @@ import { displayName } from "./displayName.ts"
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * A wait for the processes that are found whenever somebody asks.
+ * A wait for the processes that a function returns each time it is asked.
  *
  * @category constructors
  * @since 0.1.0
@@ -36,7 +37,7 @@ export const make = (blockers: () => Iterable<ProcessRecord>): Wait => ({
 })
 
 /**
- * Waits for one process until something is over.
+ * Waits for one process until `isOver`.
  *
  * @category constructors
  * @since 0.1.0
@@ -48,7 +49,7 @@ export const until = (isOver: () => boolean, process: () => ProcessRecord | unde
   })
 
 /**
- * Waits for the end of a process, and so for all that have to end before it.
+ * Waits for the end of a process, and so for all processes that have to end before it.
  *
  * @category constructors
  * @since 0.1.0
@@ -59,7 +60,7 @@ export const forEnd = (process: ProcessRecord): Wait =>
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The process that waits if this fiber does: undefined if the fiber is not the own one of a process.
+ * The process whose own fiber this is. Undefined if the fiber is not a process's own.
  *
  * @category operations
  * @since 0.1.0
@@ -70,10 +71,10 @@ export const ownerUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord
 }
 
 /**
- * Runs an effect that waits, and notes for that time what the process waits for, if the fiber is its own.
+ * Runs an effect that waits. If the fiber is the process's own, its record says meanwhile what it waits for.
  *
- * If the process would wait for itself, a call that one of the others waits for fails with `CallCycle`. If none of them
- * waits for a call, it waits all the same.
+ * If the process would wait for itself, one of the calls in the cycle fails with `CallCycle`. If there is no call in
+ * the cycle, the process waits all the same.
  *
  * @category operations
  * @since 0.1.0
@@ -92,7 +93,7 @@ export const during = <A, E, R>(wait: Wait, effect: Effect.Effect<A, E, R>): Eff
   })
 
 /**
- * Looks for cycles among the processes that wait for a server to be up: what has to happen before has changed.
+ * Looks for cycles among the processes that wait for a server to be up, because what they wait for has changed.
  *
  * @category operations
  * @since 0.1.0
@@ -105,7 +106,7 @@ export const recheckUnsafe = (kernel: ProcessRecord["kernel"]): void => {
 }
 
 /**
- * The processes from one round to itself, if it would wait for itself by waiting for these.
+ * The processes of the cycle, in order, if `from` would wait for itself by waiting for `blockers`. Else undefined.
  *
  * @category operations
  * @since 0.1.0
@@ -114,7 +115,7 @@ export const cycleUnsafe = (
   from: ProcessRecord,
   blockers: Iterable<ProcessRecord>
 ): ReadonlyArray<ProcessRecord> | undefined => {
-  /** The processes that are waited for, each with one that waits for it. */
+  /** Each process that is waited for, with one that waits for it. */
   const waiters = new Map<ProcessRecord, ProcessRecord>()
   const open: Array<ProcessRecord> = []
   const visit = (records: Iterable<ProcessRecord>, waiter: ProcessRecord) => {
@@ -133,7 +134,7 @@ export const cycleUnsafe = (
 }
 
 /**
- * How people know the processes of a cycle.
+ * The names of the processes of a cycle, for people.
  *
  * @category accessors
  * @since 0.1.0
@@ -151,7 +152,7 @@ const roundOf = (from: ProcessRecord, waiters: ReadonlyMap<ProcessRecord, Proces
   return [...round, from].toReversed()
 }
 
-/** Fails the first wait of a cycle that can fail. */
+/** Fails the first call of a cycle that can fail. */
 const breakUnsafe = (round: ReadonlyArray<ProcessRecord>): void => {
   const members = round.slice(1)
   for (const [at, { waitingFor }] of members.entries()) {
