@@ -1,4 +1,4 @@
-/** One call on its way, and how it is refused. */
+/** A call before it is sent, and the error with which it is refused. */
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -17,7 +17,7 @@ export interface Call {
   readonly millis: number
 }
 
-/** Asks the run of a server that is up. @internal */
+/** Sends a call to the run of a server that is up. @internal */
 export type Ask = (call: Call, server: ProcessRecord) => Effect.Effect<unknown, unknown>
 
 /** @internal */
@@ -26,7 +26,7 @@ export const downReason = (target: HandleTarget): Reason =>
     ? { _tag: "NoProcess" }
     : { _tag: "ServerDown", reason: target.gone }
 
-/** The caller would wait for itself. @internal */
+/** Fails a call because its caller would wait for itself. @internal */
 export const closesCycle = (call: Call, round: ReadonlyArray<ProcessRecord>): Effect.Effect<never, CallError> => {
   call.from!.waitingFor = undefined
   return Exit.fail(refusal(call, { _tag: "CallCycle", path: names(round) }))

@@ -8,7 +8,7 @@ export interface CallOptions {
   readonly whenDown?: "fail" | "wait" | undefined
 }
 
-/** What calls use where they do not say. @internal */
+/** The options of calls that do not give their own. @internal */
 export const CallDefaults: Context.Reference<CallOptions> = Context.Reference<CallOptions>(
   "effect-otp/behaviour/GenServer/CallDefaults",
   { defaultValue: () => ({}) }

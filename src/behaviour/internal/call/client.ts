@@ -1,4 +1,4 @@
-/** The methods of a client: how a call or a cast gets from a fiber into the mailbox of the server it names. */
+/** The methods of a client: how a call or a cast gets from a fiber into the mailbox of its server. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
@@ -27,13 +27,13 @@ interface Client extends Handle<unknown> {
   readonly [MessagesKey]: ReadonlyMap<string, Message>
 }
 
-/** Makes the constructor of the clients of one protocol: all share one prototype. @internal */
+/** Makes the constructor for the clients of one protocol. All of them share one prototype. @internal */
 export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleTarget) => Handle<unknown>) => {
   const proto: object = { [MessagesKey]: new Map(messages.map((message) => [message.tag, message])) }
   for (const message of messages) Object.defineProperty(proto, message.tag, methodOf(message))
-  // A message may be called so, too: then that stays.
+  // A message of the protocol may have one of these names. Then its method stays.
   printAs(proto, (self) => `Client(${(self as Client)[HandleTypeId].key})`)
-  // A function, for its objects are a third of the size of those `Object.create` makes.
+  // A constructor function: its objects are a third of the size of those that `Object.create` makes.
   const ClientOf = function (this: Record<string, unknown>, target: HandleTarget) {
     this[HandleTypeId] = target
   } as unknown as new (target: HandleTarget) => Client
@@ -41,7 +41,7 @@ export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleT
   return (target) => new ClientOf(target)
 }
 
-/** A method that needs no `this`: a client can be taken apart like any service. */
+/** A getter whose method needs no `this`, so that a client can be destructured like any service. */
 const methodOf = (message: Message): PropertyDescriptor => {
   const method = message.isCast ? castMethod : callMethod
   return {
@@ -83,7 +83,10 @@ class CastRequest extends Effectable.Class<void> {
   }
 }
 
-/** The run a cast goes to: while there is none it is a dead letter of the last one, or of one that never was. */
+/**
+ * The run that a cast goes to. While none is up, the cast is a dead letter of the last run, or of a process that never
+ * was.
+ */
 const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
   target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.displayName)
 
@@ -147,7 +150,7 @@ const askNow = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
 
 const ask: Ask = (call, server) => askWith(call, server, undefined)
 
-/** Asks the process of a server, and not its handlers. @internal */
+/** Sends a request to the process of a server, and not to its handlers. @internal */
 export const askSystem = <Server>(
   target: HandleTarget,
   tag: string,
@@ -162,7 +165,7 @@ export const askSystem = <Server>(
     return isPatient(options, calls) ? askPatiently(call, ask) : askNow(call, ask)
   })
 
-/** Whether it waits for a server that is down. */
+/** Whether a call waits while the server is down. */
 const isPatient = (options: CallOptions | undefined, defaults: CallOptions): boolean => {
   const whenDown = Check.or(options?.whenDown, defaults.whenDown)
   return whenDown !== undefined && Check.oneOf("whenDown of a call", whenDown, waysWhenDown) === "wait"
@@ -178,7 +181,7 @@ const askWith = (
   const { fiber, from } = call
   return Effect.callback<unknown, unknown>((resume) => {
     const own = from !== undefined && from.isOwn(fiber)
-    // In one step with the note that it waits: of calls that cross, the last to come here sees all others.
+    // This is one step with the note that the caller waits. So if calls cross, the last one here sees all the others.
     if (own && (server === from || server.waitingFor !== undefined)) {
       const round = cycleUnsafe(from, [server])
       if (round !== undefined) return resume(closesCycle(call, round))
@@ -190,16 +193,16 @@ const askWith = (
     if (call.millis !== Infinity) {
       server.kernel.deadlines.arm(envelope, senderOf(fiber).clock, call.millis, fiber.context)
     }
-    // A request to the process itself does not wait for room: where a suspended server is full, nothing would make any.
+    // A system request does not wait for room: if a suspended server is full, nothing makes room.
     post(server, envelope, request === undefined ? admitted : undefined)
     return envelope
   })
 }
 
-/** A call that waits for room waits for its answer anyway. */
+/** Nothing to do: a call that waits for room waits for its answer anyway. */
 const admitted = () => {}
 
-/** The own limit of a call, or what is left of the one its caller has to keep. */
+/** The limit of a call: its own, or what is left of the call that its caller handles. */
 const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: ProcessRecord | undefined): number => {
   if (timeout === undefined) return callTimeoutMillis
   if (timeout !== "inherit") return Check.millis("The timeout of a call", timeout)

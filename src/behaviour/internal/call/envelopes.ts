@@ -48,10 +48,10 @@ export class CastEnvelope implements Envelope {
   }
 }
 
-/** How many answers may resume their callers inside one another before one has to take its turn with the dispatcher. */
+/** How many resumed callers may be nested in each other. Deeper answers go through the dispatcher. */
 const MAX_DEPTH = 16
 
-/** What makes a call. @internal */
+/** The parts of a call. @internal */
 export interface CallParts {
   readonly tag: string
   readonly payload: unknown
@@ -60,17 +60,17 @@ export interface CallParts {
   readonly server: ProcessRecord
   readonly caller: Fiber.Fiber<unknown, unknown>
   readonly resume: (exit: Effect.Effect<unknown, unknown>) => void
-  /** What the process of the server itself is asked. Undefined: its handlers answer the call. */
+  /** A request to the process of the server itself. Undefined if its handlers answer the call. */
   readonly request: SystemRequest | undefined
 }
 
-/** What is asked of a server beside its handlers. It must not throw. @internal */
+/** A request that bypasses the handlers of a server. It must not throw. @internal */
 export type SystemRequest = (server: never) => Exit.Exit<unknown, unknown>
 
 /**
- * A call: it ends exactly once, with an answer, a typed failure, a `CallError`, or because its caller left.
+ * A call. It ends exactly once: with an answer, a typed failure, a `CallError`, or because its caller left.
  *
- * As an effect it does what an interrupted caller has to: it leaves.
+ * It is also the effect that an interrupted caller runs: to leave the call.
  *
  * @internal
  */
@@ -87,10 +87,10 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   readonly request: SystemRequest | undefined
   private readonly caller: Fiber.Fiber<unknown, unknown>
   private resume: ((exit: Effect.Effect<unknown, unknown>) => void) | undefined
-  /** Set when the caller has gone, by interruption or timeout, after the call had begun. */
+  /** Set if the caller left, by interruption or timeout, after the call had begun. */
   abandoned = false
   begun = false
-  /** Where the server keeps it, if it has left the answer for later. */
+  /** The set in which the server keeps it, if its answer was left for later. */
   keptIn: Set<CallEnvelope> | undefined = undefined
 
   constructor(options: CallParts) {
@@ -113,7 +113,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     return this.payload
   }
 
-  /** What its process is asked has to reach it: no bound holds that off. */
+  /** No bound refuses a request to the process itself. */
   get isControl(): boolean {
     return this.request !== undefined
   }
@@ -123,12 +123,12 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     return Exit.void
   }
 
-  /** Whom its caller waits for. */
+  /** The process that its caller waits for. */
   get blockers(): ReadonlyArray<ProcessRecord> {
     return [this.server]
   }
 
-  /** Its caller would wait for itself. */
+  /** Fails the call because its caller would wait for itself. */
   fail(round: ReadonlyArray<ProcessRecord>): boolean {
     if (this.isDone) return false
     const { begun } = this
@@ -139,7 +139,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     return true
   }
 
-  /** From now on others may answer it: its caller does not wait for the turns of the server any more. */
+  /** From now on others may answer it, so its caller no longer waits for the turns of the server. */
   handOver(): void {
     if (this.from !== undefined && this.from.waitingFor === this) this.from.waitingFor = undefined
   }
@@ -148,13 +148,13 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     return this.resume === undefined
   }
 
-  /** Gives the caller its answer; false if it has one already or has left. */
+  /** Gives the caller its answer. False if the caller has one already or has left. */
   finish(exit: Exit.Exit<unknown, unknown>): boolean {
     const resume = this.resume
     if (resume === undefined) return false
     this.end()
     const kernel = this.server.kernel
-    // A chain of answers that resume one another would run out of stack: past a few, take a turn.
+    // A chain of answers that resume one another would run out of stack. At this depth it goes on in another task.
     if (kernel.depth >= MAX_DEPTH) {
       resumeLater(this.caller, resume, exit)
       return true
@@ -183,7 +183,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     return new CallError({ server: displayName(this.server), request: this.tag, reason, started })
   }
 
-  /** From a kernel step: no code of the caller may run in it. */
+  /** Called in a step of the kernel, in which no code of the caller may run. */
   private later(exit: Exit.Exit<unknown, unknown>): true {
     const resume = this.resume!
     this.end()
@@ -191,7 +191,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     return true
   }
 
-  /** The caller does not wait any more: a call that has not begun is withdrawn, one that has is abandoned. */
+  /** The caller no longer waits. A call that has not begun is withdrawn; one that has begun is abandoned. */
   leave(): void {
     if (this.isDone) return
     this.end()
@@ -222,7 +222,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     this.handOver()
   }
 
-  /** An answer that came too late. */
+  /** Counts and announces an answer that came too late. */
   countLate(): void {
     const { kernel } = this.server
     kernel.lateReplies++
@@ -232,18 +232,18 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   }
 }
 
-/** A server that was dead already is no process to call; one that is ending says why. */
+/** `NoProcess` if the server was dead already; `ServerDown` with the reason if it is ending. */
 const refusalReason = (server: ProcessRecord, why: Refusal): Reason => {
   if (why._tag === "Full") return { _tag: "MailboxFull" }
   return server.status === "dead" ? { _tag: "NoProcess" } : { _tag: "ServerDown", reason: why.reason }
 }
 
-/** Asks a server to stop when its turn comes. @internal */
+/** Asks a server to stop when the message's turn comes. @internal */
 export class StopEnvelope implements Envelope {
   readonly from: ProcessRecord | undefined
   readonly reason: ExitReason.ExitReason
 
-  /** Who ends the server by it: whoever asked for a stop, or its parent. */
+  /** What the end counts as: the server's own stop, or its parent's signal. */
   readonly by: EndedBy
 
   constructor(reason: ExitReason.ExitReason, from: ProcessRecord | undefined, by: EndedBy = "itself") {
@@ -265,6 +265,6 @@ export class StopEnvelope implements Envelope {
   }
 }
 
-/** The typed failure of a turn, if that is all its cause holds. @internal */
+/** Whether a cause holds only typed failures. @internal */
 export const isTypedFailure = (cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.length > 0 && cause.reasons.every((reason) => reason._tag === "Fail")

@@ -12,7 +12,7 @@ import { closesCycle, downReason, refusal, type Ask, type Call } from "./call.ts
 import { disarm, millisLeft, type Deadline } from "../../../kernel/shared/deadlines.ts"
 import { monotonicMillis } from "../../../kernel/shared/monotonic.ts"
 
-/** Asks again as long as the server ends before it begins the call, within the one timeout. @internal */
+/** Sends a call again if the server ends before the call begins. All attempts share one timeout. @internal */
 export const askPatiently = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
   const clock = Context.get(call.fiber.context, Clock.Clock)
   const now = () => monotonicMillis(clock)
@@ -31,7 +31,7 @@ export const askPatiently = (call: Call, ask: Ask): Effect.Effect<unknown, unkno
   return attempt
 }
 
-/** What was killed is not heard, however often it asks. */
+/** A killed caller does not ask again: its messages are discarded. */
 const isToAskAgain = ({ from }: Call, error: unknown): boolean =>
   from?.wasKilled !== true &&
   isInstance(error, CallError) &&
@@ -44,12 +44,12 @@ const waitUntilUp = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> =>
     (up) => ask(up, up.server)
   )
 
-/** A call, and the server that is to answer it. */
+/** A call, with the run of the server that will get it. */
 interface Up extends Call {
   readonly server: ProcessRecord
 }
 
-/** One call that waits until its server is up, or gone, or its time is over. */
+/** One call that waits until its server is up or gone, or its time is over. */
 class UpWait implements Deadline, Wait {
   list: Deadline["list"] = undefined
   due = 0
@@ -74,9 +74,9 @@ class UpWait implements Deadline, Wait {
   begin(): Effect.Effect<void> | undefined {
     const { call, owner } = this
     const { target } = call
-    // This fiber may have lost its turn since it looked: the server may be up, or gone, by now.
+    // The server may have come up, or be gone, since this fiber looked.
     const isKnown = target.current !== undefined || target.gone !== undefined
-    // In one step with the note that it waits, as for a call.
+    // This is one step with the note that the process waits, as for a call.
     if (owner !== undefined && target.gone === undefined) {
       const round = cycleUnsafe(owner, target.blockers)
       if (round !== undefined) {
@@ -99,8 +99,8 @@ class UpWait implements Deadline, Wait {
   private readonly told = (): void => {
     const { call } = this
     const millis = this.stop()
-    // Looked up by who asked, not in the step of who tells it: behind a key may be what is no such server. Until then
-    // it waits for the server that is up.
+    // The waiting fiber looks the server up, not the step of the caller: the process behind a key may be no such
+    // server. Until then the owner still waits for the server that is up.
     this.settle(
       Effect.suspend(() => {
         const server = call.target.current
@@ -125,7 +125,7 @@ class UpWait implements Deadline, Wait {
     return true
   }
 
-  /** Gives the time that is left. */
+  /** Ends the wait and returns the milliseconds that are left. */
   private stop(): number {
     const left = millisLeft(this) ?? Infinity
     this.isOver = true

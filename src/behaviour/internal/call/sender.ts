@@ -1,4 +1,7 @@
-/** What a sender's environment says about its messages: looked up once for all that is sent from it in a row. */
+/**
+ * What the environment of a sender says about its messages. It is read once for all messages that are sent from it in a
+ * row.
+ */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
@@ -16,8 +19,8 @@ export interface Sender {
 }
 
 /**
- * An environment never changes: what was found in it last holds as long as it is the same one and its process lives. A
- * fiber that has outlived its process is somebody else's.
+ * The last lookup. An environment never changes, so the lookup holds while the environment is the same and the process
+ * lives. A fiber that has outlived its process acts as a stranger.
  */
 let last: Sender | undefined = undefined
 
@@ -25,7 +28,10 @@ let last: Sender | undefined = undefined
 export const senderOf = (fiber: Fiber.Fiber<unknown, unknown>): Sender =>
   last !== undefined && last.context === fiber.context && last.process?.status !== "dead" ? last : (last = look(fiber))
 
-/** Whenever a server has nothing to do: no environment is held for long by the last who sent from it. @internal */
+/**
+ * Forgets the last lookup. A server that has nothing to do calls this, so that no sender's environment is held for
+ * long. @internal
+ */
 export const forgetSender = (): void => {
   last = undefined
 }

@@ -1,4 +1,7 @@
-/** What of the sender's environment goes with a message: its span, its log annotations, and References made to travel. */
+/**
+ * The part of a sender's environment that goes with a message: its span, its log annotations, and References that
+ * travel.
+ */
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
@@ -8,7 +11,9 @@ import { senderOf } from "./sender.ts"
 /** @internal */
 export type Travel = ReadonlyArray<readonly [key: Context.Key<never, unknown>, value: unknown]>
 
-/** References a user has made to travel; declared once, at the top of a module, like the References themselves. */
+/**
+ * The References that users have made to travel. They are declared once, at the top of a module, like all References.
+ */
 const traveling: Array<Context.Reference<unknown>> = []
 
 /** @internal */
@@ -17,7 +22,7 @@ export const makeTraveling = <A>(reference: Context.Reference<A>): void => {
   if (!traveling.includes(known)) traveling.push(known)
 }
 
-/** Undefined if nothing travels, which is the rule. @internal */
+/** What travels from this fiber. Usually nothing does: then undefined. @internal */
 export const capture = (fiber: Fiber.Fiber<unknown, unknown>): Travel | undefined => {
   const { annotations } = senderOf(fiber)
   if (fiber.cache.span === undefined && annotations === undefined && traveling.length === 0) return undefined

@@ -1,4 +1,4 @@
-/** Draws a machine by trying events in all the situations they lead to. */
+/** Draws a machine by trying sample events in every situation that they lead to. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { describe } from "../../../values/describe.ts"
@@ -11,10 +11,10 @@ import { isElapse, step, type Handled, type Simulation } from "./machineSimulati
 
 interface Picture {
   readonly machine: Machine
-  /** Lines of edges, in the order found. */
+  /** The lines of the edges, in the order they were found. */
   readonly edges: Set<string>
   readonly postpones: Map<string, Set<string>>
-  /** Tags of the events that were handled. */
+  /** The tags of the events that were handled. */
   readonly tried: Set<string>
 }
 
@@ -47,11 +47,11 @@ export const draw = (starts: ReadonlyArray<Simulation>, events: ReadonlyArray<un
   return text(picture, seen.size >= limit ? limit : undefined)
 }
 
-/** As much time as each timer needs. */
+/** For each timer, the time that has to pass until it fires. */
 const waits = ({ dues, now }: Simulation): ReadonlyArray<unknown> =>
   [...new Set(dues.values())].map((due) => elapse(due - now))
 
-/** What tells one situation from another: who asked, and how often the same is postponed, does not. */
+/** The key of a situation. It does not depend on who asked, nor on how often the same event is postponed. */
 const situation = ({ dues, now, running }: Simulation): string => {
   const timers = [...running.timers].map(([name, { event, number }]) => [
     describe(name),
@@ -64,7 +64,7 @@ const situation = ({ dues, now, running }: Simulation): string => {
 
 const compare = (a: string, b: string): number => (a < b ? -1 : 1)
 
-/** Says with text what JSON has no words for. */
+/** Gives JSON a form of values that it cannot express. */
 const plain = (_: string, value: unknown): unknown => {
   if (value instanceof Map || value instanceof Set) return [...value]
   return typeof value === "bigint" ? `${value}n` : value
@@ -88,7 +88,7 @@ const labelOf = (input: unknown): string => (isElapse(input) ? "timeout" : tagOf
 
 const duration = (millis: number): string => (millis % 1000 === 0 ? `${millis / 1000} s` : `${millis} ms`)
 
-/** A name the language of the diagram accepts. */
+/** A name that the diagram language accepts. */
 const nameOf = ({ _tag }: Tagged): string => _tag.replaceAll(/\W/g, "_")
 
 const text = ({ edges, machine, postpones, tried }: Picture, limit: number | undefined): string => {

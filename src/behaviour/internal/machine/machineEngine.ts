@@ -1,16 +1,19 @@
 /**
  * The order of events of a state machine: pure, without clock or fiber.
  *
- * `begin` and `handle` ask the handlers and give a `Decision`: what goes out at once. When the effects in it have run,
- * `settle` makes of it what the machine is now. `next` takes the event that comes before any message.
+ * `begin` and `handle` ask the handlers and return a `Decision`: the answers and effects that go out at once. When the
+ * effects have run, `settle` returns the next state of the machine. `next` takes the event that comes before any
+ * message.
  *
- * 1. The event timer ends. The handler answers, and the state is set.
- * 2. If its tag has changed, or at the start, or on a repeat, the state's `onEnter` answers, too; its actions follow.
+ * 1. The event timer ends. The handler runs, and the state is set.
+ * 2. If the tag has changed, at the start, and on a repeat, the state's `onEnter` runs, too. Its actions follow those
+ *    of the handler.
  * 3. Replies and effects go out as listed.
- * 4. A postponed event joins the postponed ones. If the tag has changed they all go in front of the queue, oldest first,
- *    and the state timer ends.
- * 5. Inserted events go in front of that, as listed.
- * 6. Timers are set. One of no time is due when the queue is empty, before any message; those are due as they were set.
+ * 4. A postponed event joins the postponed ones. If the tag has changed, they all go in front of the queue, oldest
+ *    first, and the state timer ends.
+ * 5. Inserted events go in front of those, as listed.
+ * 6. Timers are set. A timer with no delay is due when the queue is empty, before any message. Several such timers are
+ *    due in the order they were set.
  */
 import * as Exit from "effect/Exit"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
@@ -47,7 +50,7 @@ export interface Machine {
 
 type Handlers = Readonly<Record<string, Handler>>
 
-/** Makes a machine of what a user has written: a tag may be called like anything. @internal */
+/** Makes a machine from a user's records. A tag may have any name, so the records have no prototype. @internal */
 export const machineOf = (
   id: string,
   options: {
@@ -63,15 +66,15 @@ export const machineOf = (
 
 const bare = <A>(record: Readonly<Record<string, A>>): Record<string, A> => Object.assign(Object.create(null), record)
 
-/** A list as Erlang has it: one that is added to in front without being copied. @internal */
+/** A list as in Erlang: an element can be added in front without copying it. @internal */
 export type List<A> = { readonly head: A; readonly tail: List<A> } | undefined
 
 /** @internal */
 export interface Running extends Timers.Timed {
   readonly state: State
-  /** Inserted events, and postponed ones whose turn has come again. */
+  /** Inserted events, and postponed events that are to be handled again. */
   readonly queue: List<Event>
-  /** Latest first. */
+  /** The latest one first. */
   readonly postponed: List<Event>
 }
 
@@ -84,11 +87,11 @@ export type Output =
 export interface Decision {
   readonly running: Running
   readonly outputs: ReadonlyArray<Output>
-  /** Events to insert; in place of an effect what it gives. */
+  /** Events to insert. An effect stands for the event that it will give. */
   readonly inserts: ReadonlyArray<Event | Perform>
   readonly timers: ReadonlyArray<Timers.Action>
   readonly stop: ExitReason | undefined
-  /** What happened to the state, for whoever looks on. */
+  /** What happened to the state, for observers. */
   readonly transition: Transition["_tag"]
   readonly postponed: boolean
 }
@@ -112,7 +115,7 @@ export const handle = (machine: Machine, before: Running, event: Event): Decisio
   return decide({ machine, running, event }, handler(event.content, running.state, { from: event.from }))
 }
 
-/** Ends a turn: with what its effects have given, in order. @internal */
+/** Ends a turn. `results` are what its effects have given, in order. @internal */
 export const settle = (decision: Decision, results: ReadonlyArray<Event | undefined>): Running => {
   const { inserts, running, timers } = decision
   let queue = running.queue
@@ -126,7 +129,7 @@ export const settle = (decision: Decision, results: ReadonlyArray<Event | undefi
   return timers.length === 0 ? inserted : Timers.apply(inserted, timers)
 }
 
-/** The event that comes before any message, and what is left without it. @internal */
+/** The event that comes before any message, and the machine without it. @internal */
 export const next = (running: Running): { readonly event: Event; readonly running: Running } | undefined => {
   const { queue } = running
   return queue === undefined ? Timers.due(running) : { event: queue.head, running: { ...running, queue: queue.tail } }
@@ -181,7 +184,7 @@ const checkTransition = ({ event, machine, running }: Turn, transition: Transiti
 
 const transitions: ReadonlySet<string | undefined> = new Set(["Next", "Keep", "Repeat", "Stop"])
 
-/** Asks the state that is entered what it does about it. It stays what it is: only its data may change. */
+/** Runs the `onEnter` of the state that is entered. It may change the data of the state, but not its tag. */
 const enter = (machine: Machine, state: State, previous: State): Transition | undefined => {
   const entered = machine.states[state._tag]?.["onEnter"]?.(state, previous, nobody)
   if (entered === undefined || entered._tag === "Keep" || entered._tag === "Stop") return entered
@@ -216,7 +219,7 @@ const move = (running: Running, state: State, changed: boolean, postpone: Event 
   return { ...Timers.without(running, Transitions.stateTimer), state, queue, postponed: undefined }
 }
 
-/** Sorts actions by when their time comes. */
+/** Sorts actions by the time at which they take effect. */
 const sorted = (actions: ReadonlyArray<Transitions.Action>, event: Event | undefined) => {
   const outputs: Array<Output> = []
   const inserts: Array<Event | Perform> = []

@@ -1,15 +1,15 @@
-/** What a state machine handles: a message of its protocol, an event of its own, or what came to its pid. */
+/** An event that a state machine handles: a message of its protocol, an event of its own, or a message to its pid. */
 import { isInstance } from "../../../values/describe.ts"
 
 /** @internal */
 export class MachineEvent {
   readonly _tag: "Message" | "Own" | "Info"
   readonly tag: string
-  /** The payload of a message, the event itself of an own one. */
+  /** The payload of a message, or the event itself if it is the machine's own. */
   readonly content: unknown
-  /** Who asked, if somebody did. */
+  /** Where to send the answer, if somebody asked. */
   readonly from: unknown
-  /** What came with it; undefined for an event that did not come from outside. */
+  /** What came with it. Undefined for an event that did not come from outside. */
   readonly origin: object | undefined
 
   constructor(options: {
@@ -34,7 +34,7 @@ export class MachineEvent {
 /** @internal */
 export type Event = MachineEvent
 
-/** What a user writes as an event. @internal */
+/** Makes an event from what a user writes. @internal */
 export const eventOf = (event: unknown): Event =>
   isInstance(event, MachineEvent)
     ? event

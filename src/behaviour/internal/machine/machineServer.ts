@@ -1,8 +1,8 @@
 /**
  * Runs a state machine as a server.
  *
- * Each event is a turn of its own: a message, a timer, and by `continue` what the machine has queued itself, before the
- * next message is taken. A turn without effects is over in the step it began in.
+ * Each event is a turn of its own: a message, a timer, or an event that the machine has queued itself. Queued events
+ * are handled by `continue`, before the next message. A turn without effects ends in the step in which it began.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -57,7 +57,7 @@ export const serverOptions = (options: MachineOptions): DefineOptions => {
   }
 }
 
-/** What users know as the state is the state of the machine; its queue and its timers stay. */
+/** Users see the state of the machine. Its queue and its timers are hidden from them. */
 const lens: Lens = {
   get: (state) => (state as MachineState).running.state,
   set: (state, value) => {
@@ -78,7 +78,7 @@ const eventOfTimer = (running: Engine.Running, { number, timer }: Elapsed) => Ti
 
 type Begin = Start<Tagged, never>
 
-/** What a machine starts with, of what `init` gives. @internal */
+/** What a machine starts with, made from the result of `init`. @internal */
 export const startOf = (result: Tagged | Start<Tagged, unknown>): Begin =>
   (StartTypeId in result ? result : { state: result, actions: [] }) as Begin
 
@@ -102,7 +102,7 @@ const messageOf = (tag: string, content: unknown, context: HandlerContext): Even
   })
 }
 
-/** A message: it cannot come before the machine has nothing left to do by itself. */
+/** Handles a message. It is taken only when the machine has nothing left to do by itself. */
 const take = (machine: Engine.Machine, state: MachineState, event: Event): Turn =>
   turn(state, Engine.handle(machine, state.running, event), event)
 
@@ -122,7 +122,7 @@ const inform = (machine: Engine.Machine, state: MachineState, content: unknown):
   return take(machine, state, new MachineEvent({ _tag: "Info", tag: "info", content, origin }))
 }
 
-/** What the machine has to do before the next message. */
+/** Handles what the machine has to do before the next message. */
 const proceed = (machine: Engine.Machine, state: MachineState, token: unknown): Turn => {
   if (token !== more) {
     const { actions, state: first } = token as Begin
@@ -137,7 +137,7 @@ const goOn: Options = { continue: more }
 
 const noReply = (state: MachineState): Next => ({ _tag: "NoReply", state, options: undefined })
 
-/** Lets out what was decided. `inHand` is the message whose caller the server itself can answer. */
+/** Sends out what was decided. `inHand` is the message whose caller the server itself can answer. */
 const turn = (
   before: MachineState,
   decision: Engine.Decision,
@@ -165,7 +165,7 @@ const turn = (
   return step
 }
 
-/** An event that was put aside is handled with what came with it. */
+/** Runs an effect with the span, annotations and References that came with a postponed event. */
 const withTravel = <A>(effect: Effect.Effect<A>, origin: object | undefined): Effect.Effect<A> => {
   const travel = origin instanceof Origin ? origin.travel : undefined
   return travel === undefined ? effect : Effect.updateContext(effect, (context) => Travel.apply(context, travel))
@@ -179,7 +179,7 @@ const end = (
 ): Next => {
   const running = Engine.settle(decision, results)
   const state: MachineState = { running, shell }
-  // Without a message in hand the turn was about the first in the queue, if there is one.
+  // Without a message in hand, the turn handled the first event in the queue, if there was one.
   if (inHand === undefined && before.queue !== undefined && !decision.postponed) shell.finished(before.queue.head)
   if (decision.stop !== undefined) {
     give(decision.outputs)

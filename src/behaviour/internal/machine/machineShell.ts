@@ -1,4 +1,4 @@
-/** What one run of a state machine holds beside its state: real timers, and what it owes for messages it has put aside. */
+/** What one run of a state machine holds besides its state: real timers, and the messages it has put aside. */
 import type * as Exit from "effect/Exit"
 import { isInstance } from "../../../values/describe.ts"
 import type { Belonging, Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
@@ -12,7 +12,7 @@ import type { Event } from "./machineEvent.ts"
 import type { Timed } from "./machineTimers.ts"
 import type { Travel } from "../call/travel.ts"
 
-/** What the server of a machine has for a state. @internal */
+/** The server state of a machine. @internal */
 export interface MachineState {
   readonly running: Running
   readonly shell: Shell
@@ -69,7 +69,7 @@ export class Shell {
     this.record = record
   }
 
-  /** Sets and ends real timers until they are those the machine has now. */
+  /** Starts and ends real timers, so that they are those of the machine. */
   arrange(before: Timed, after: Timed): void {
     if (before.timers === after.timers) return
     for (const [name, { number, timer }] of this.set) {
@@ -86,12 +86,12 @@ export class Shell {
         delay: millis,
         every: false
       })
-      // A timer to a process belongs to it.
+      // A timer to a process belongs to the process.
       this.set.set(name, { number, timer: timer as unknown as Belonging })
     }
   }
 
-  /** What was put aside has had its turn: a call whose caller has left meanwhile was abandoned. */
+  /** A postponed event has had its turn. If its caller has left meanwhile, it counts as abandoned. */
   finished(event: Event): void {
     const call = event.origin instanceof Origin ? event.origin.call : undefined
     if (call === undefined || !call.abandoned || wasLeft(call) || !this.record.isOpen) return
@@ -101,7 +101,10 @@ export class Shell {
   }
 }
 
-/** How many messages a machine has put aside. One whose caller had left before is counted as abandoned. @internal */
+/**
+ * How many messages a machine has put aside. Messages whose callers had left before were counted as abandoned already.
+ * @internal
+ */
 export const heldCount = ({ postponed, queue }: Running): number => {
   let count = 0
   for (const list of [queue, postponed]) {
@@ -115,7 +118,7 @@ export const heldCount = ({ postponed, queue }: Running): number => {
 
 const wasLeft = (call: CallEnvelope | undefined): boolean => call?.abandoned === true && call.keptIn === undefined
 
-/** Gives an answer to who asked. One that nobody waits for is dropped. @internal */
+/** Answers a caller. If the caller no longer waits, the answer is dropped. @internal */
 export const answer = (from: unknown, exit: Exit.Exit<unknown, unknown>): void => {
   if (isInstance(from, ReplyTo)) from.giveUnsafe(exit)
 }

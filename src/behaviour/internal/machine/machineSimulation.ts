@@ -1,4 +1,4 @@
-/** Runs a machine without a process: events in, and out come states, answers and timers. Pure. */
+/** Runs a machine without a process: it takes events and returns states, answers and timers. Pure. */
 import type * as Exit from "effect/Exit"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import { ElapseTypeId, type Elapse, type Tagged, type TimerName, type Transition } from "../../Transition.ts"
@@ -9,7 +9,7 @@ import * as Timers from "./machineTimers.ts"
 /** @internal */
 export interface Handled {
   readonly event: unknown
-  /** The timer it came from, if it did. */
+  /** The delay of the timer that it came from, if it came from one. */
   readonly afterMillis: number | undefined
   readonly in: Tagged
   readonly transition: Transition<unknown, unknown, unknown>["_tag"]
@@ -40,7 +40,7 @@ export interface Simulation {
   readonly stopped: ExitReason | undefined
 }
 
-/** Who asks in a simulation. */
+/** The caller of a call in a simulation. */
 class Asker {
   readonly request: string
   readonly index: number
@@ -100,7 +100,7 @@ export const step = (simulation: Simulation, input: unknown): Simulation => {
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** Handles all that comes before the next event from outside. */
+/** Handles all events that come before the next one from outside. */
 const drain = (simulation: Simulation): Simulation => {
   let now = simulation
   while (now.stopped === undefined) {
@@ -111,7 +111,7 @@ const drain = (simulation: Simulation): Simulation => {
   return now
 }
 
-/** Lets timers fire until a moment. */
+/** Lets timers fire up to a moment. */
 const pass = (simulation: Simulation, until: number): Simulation => {
   let now = simulation
   for (let first = earliest(now, until); first !== undefined; first = earliest(now, until)) {

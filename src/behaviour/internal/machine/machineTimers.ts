@@ -1,4 +1,4 @@
-/** The timers of a state machine: which are set, with which event, and which are due. Pure. */
+/** The timers of a state machine: which ones are set, with which events, and which are due. Pure. */
 import type * as Transition from "../../Transition.ts"
 import { eventOf, type Event } from "./machineEvent.ts"
 
@@ -7,7 +7,10 @@ import { eventOf, type Event } from "./machineEvent.ts"
 /** @internal */
 export type Action = Transition.TimerAction<unknown>
 
-/** A timer that is set. Its number tells it from others that had its name; zero if it is due. @internal */
+/**
+ * A timer that is set. Its number distinguishes it from earlier timers of the same name; it is zero if the timer has no
+ * delay. @internal
+ */
 export interface Entry {
   readonly number: number
   readonly millis: number
@@ -17,9 +20,9 @@ export interface Entry {
 /** @internal */
 export interface Timed {
   readonly timers: ReadonlyMap<Transition.TimerName, Entry>
-  /** Timers that are due, as they were set. */
+  /** Timers that are due, in the order they were set. */
   readonly zeros: ReadonlyArray<Transition.TimerName>
-  /** How many timers there have been. */
+  /** How many timers have been set. */
   readonly count: number
 }
 
@@ -36,7 +39,10 @@ export const without = <T extends Timed>(timed: T, name: Transition.TimerName): 
   return { ...timed, timers, zeros: timed.zeros.filter((zero) => zero !== name) }
 }
 
-/** Sets, ends and changes timers in order. Of what concerns one timer only the last counts, as in OTP. @internal */
+/**
+ * Sets, ends and changes timers in order. If several actions concern one timer, only the last counts, as in OTP.
+ * @internal
+ */
 export const apply = <T extends Timed>(timed: T, actions: ReadonlyArray<Action>): T => {
   let now = timed
   for (let at = 0; at < actions.length; at++) {

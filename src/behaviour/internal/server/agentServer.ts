@@ -1,4 +1,4 @@
-/** What an agent does as a server: its messages are functions over its state. */
+/** An agent as a server: its messages are functions over its state. */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -20,7 +20,7 @@ import type { Next } from "./next.ts"
 import type { Handler } from "./serverSpec.ts"
 import { userState, type Server } from "./server.ts"
 
-/** What a function makes of the state: an answer, and the next state. */
+/** The result of such a function: an answer, and the next state. */
 type Made = readonly [answer: unknown, state: unknown]
 
 // ---- handlers -----------------------------------------------------------------------------------------------------
@@ -49,7 +49,7 @@ export const handlers: Readonly<Record<string, Handler>> = {
   castEffect: (f, state) => Effect.map((f as (state: unknown) => Effect.Effect<unknown>)(state), noReply)
 }
 
-/** Made once: each request names one of them. */
+/** Made once. A request names one of them. */
 const messages = new Map<string, Message>(
   Object.keys(handlers).map((tag) => [tag, { tag, isCast: tag.startsWith("cast"), construct: (f) => f }])
 )
@@ -64,7 +64,7 @@ export const ask = (tag: string, target: HandleTarget, f: unknown, options: Call
 export const tell = (tag: string, target: HandleTarget, f: unknown): Effect.Effect<void> =>
   castMethod(messages.get(tag)!, target)(f)
 
-/** Runs in the agent with the services of who asks; process and scope are the agent's. @internal */
+/** Runs an effect in the agent with the services of the caller. `Self` and `Scope` stay the agent's. @internal */
 export const withServicesOf =
   <R0>(asker: Context.Context<R0>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
@@ -74,7 +74,7 @@ export const withServicesOf =
       return merged as Context.Context<R>
     })
 
-/** Feeds a queue with the states of one run after another, and ends it when there will be no more. @internal */
+/** Offers the states of one run after another to a queue, and ends the queue when there will be no more. @internal */
 export const follow = <S>(
   target: HandleTarget,
   queue: Queue.Queue<S, Cause.Done>
@@ -86,11 +86,11 @@ export const follow = <S>(
       last = state
       Queue.offerUnsafe(queue, state as S)
     }
-    // A turn that only looks at the state changes nothing.
+    // A turn that only reads the state does not change it.
     const reader = (state: unknown) => {
       if (!Object.is(state, last)) give(state)
     }
-    // This runs before the fiber that asks is interrupted: its request may still be answered afterwards.
+    // This runs before the asking fiber is interrupted. Its request may still be answered afterwards.
     let closed = false
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
@@ -113,5 +113,5 @@ export const follow = <S>(
 
 const patient: CallOptions = { timeout: Duration.infinity, whenDown: "wait" }
 
-/** An agent that waits in a turn for its own next state. Whatever else fails here says that the agent is gone. */
+/** True if an agent waits in its own turn for its next state. Any other failure here means that the agent is gone. */
 const isCycle = (error: unknown): boolean => isInstance(error, CallError) && error.reason._tag === "CallCycle"

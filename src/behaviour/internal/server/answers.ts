@@ -1,4 +1,4 @@
-/** What a server owes for the messages it has taken: their fates, and the answers to their calls. */
+/** The fates of the messages that a server has taken, and the answers to its calls. */
 import * as Fiber from "effect/Fiber"
 import * as Exit from "effect/Exit"
 import { describe, read } from "../../../values/describe.ts"
@@ -10,7 +10,7 @@ import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
 import * as Travel from "../call/travel.ts"
 import { heldCount, subjectOf, type Server } from "./server.ts"
 
-/** The turn of the message in hand is over. @internal */
+/** Ends the turn of the message in hand and counts its fate. @internal */
 export const done = (server: Server, fate: "handled" | "failed"): void => {
   const message = server.inHand
   if (message === undefined) return
@@ -25,23 +25,23 @@ export const answer = (server: Server, call: CallEnvelope, exit: Exit.Exit<unkno
   if (!call.finish(exit)) call.countLate()
 }
 
-/** The turn of a call is over, and its answer is left for later. @internal */
+/** Ends the turn of a call whose answer is left for later. @internal */
 export const defer = (server: Server, call: CallEnvelope): void => {
   done(server, "handled")
-  // Only a machine's own turns answer what it has put aside.
+  // Only the machine's own turns answer the calls that it has put aside.
   if (server.spec.lens === undefined) call.handOver()
   if (!call.isDone) (call.keptIn = server.owed ??= new Set()).add(call)
 }
 
-/** Gives the answer to a call that was left for later. @internal */
+/** Answers a call whose answer was left for later. @internal */
 export const replyLater = (server: Server, call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void => {
   server.owed?.delete(call)
   server.watch?.answered(call.tag, exit)
-  // What the fibers of a dead server still answer is discarded.
+  // Answers that fibers of a dead server still give are discarded.
   if (!server.record.isAlive || !call.finish(exit)) call.countLate()
 }
 
-/** Gives the answer that was to wait for `terminate`. @internal */
+/** Gives the answer that had to wait for `terminate`. @internal */
 export const replyLast = (server: Server, hasEnded: boolean): void => {
   const { ending, record } = server
   const reply = ending?.reply
@@ -51,7 +51,10 @@ export const replyLast = (server: Server, hasEnded: boolean): void => {
   else reply.call.failWith({ _tag: "ServerDown", reason: record.exiting! })
 }
 
-/** The server is closed: no turn will answer what it has taken, but for the answer that waits for `terminate`. @internal */
+/**
+ * Fails all calls that the server has taken, because no turn will answer them now. The answer that waits for
+ * `terminate` is not touched. @internal
+ */
 export const failAll = (server: Server, reason: ExitReason): void => {
   const { ending, inHand, owed, record } = server
   const held = heldCount(server)
@@ -66,7 +69,7 @@ export const failAll = (server: Server, reason: ExitReason): void => {
 
 // ---- the message in hand ------------------------------------------------------------------------------------------
 
-/** The tag of the message whose turn it is, or what the turn is about that has none. @internal */
+/** The tag of the message in hand, or a word for a turn without a message. @internal */
 export const requestOf = (server: Server, message: Envelope | undefined): string => {
   if (message instanceof CallEnvelope || message instanceof CastEnvelope) return message.tag
   if (server.spec.lens === undefined) return message === undefined ? server.ownTurn : "info"
@@ -76,17 +79,20 @@ export const requestOf = (server: Server, message: Envelope | undefined): string
   return message === undefined && subject === undefined ? "start" : "info"
 }
 
-/** What came with a message. @internal */
+/** What travelled with a message. @internal */
 export const travelOf = (message: Envelope | undefined): Travel.Travel | undefined =>
   message instanceof CastEnvelope || message instanceof CallEnvelope ? message.travel : undefined
 
-/** A plain handler has no environment of its own: with what it sends goes what came with the message in hand. @internal */
+/**
+ * What travels with a message that is sent now. A plain handler has no fiber of its own, so it passes on what came with
+ * the message in hand. @internal
+ */
 export const travelNow = ({ inHand, record }: Server): Travel.Travel | undefined => {
   const fiber = Fiber.getCurrent()
   return fiber !== undefined && fiber !== record.fiber ? Travel.capture(fiber) : travelOf(inHand)
 }
 
-/** How long the call in hand may still take, in milliseconds; undefined if nobody waits for an answer. @internal */
+/** How many milliseconds the call in hand may still take. Undefined if nobody waits for an answer. @internal */
 export const timeLeft = ({ inHand }: Server): number | undefined => {
   if (!(inHand instanceof CallEnvelope)) return undefined
   if (inHand.abandoned) return 0

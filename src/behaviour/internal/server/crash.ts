@@ -1,4 +1,4 @@
-/** A handler has died, or its turn has taken too long. */
+/** What happens when a handler dies or its turn takes too long. */
 import type * as Cause from "effect/Cause"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { close } from "../../../kernel/shared/death.ts"
@@ -8,30 +8,30 @@ import { done } from "./answers.ts"
 import { explainFrozen } from "./frozen.ts"
 import { endingOf, subjectOf, type Server } from "./server.ts"
 
-/** The turn has died: the state stays what it was before, callers learn of it at once. @internal */
+/** The turn has died. The state stays as it was before, and callers learn of the crash at once. @internal */
 export const crash = (server: Server, cause: Cause.Cause<unknown>): void => {
   const { record } = server
-  // A signal was faster, but the message in hand is still without a fate.
+  // A signal was faster, but the message in hand must still be counted.
   if (!record.isOpen) return done(server, "failed")
   noteWork(server)
-  // Nobody's signal did this, even if an orderly end was asked for: it is to be reported.
+  // It counts as the server's own crash, even if an orderly end was asked for, so that it is reported.
   close(record, ExitReason.crash(record.kernel.freezes ? explainFrozen(cause) : cause))
   done(server, "failed")
 }
 
-/** It crashes in the midst of a turn, which is given up. @internal */
+/** Crashes the server in the middle of a turn, and gives the turn up. @internal */
 export const crashIn = (server: Server, cause: Cause.Cause<unknown>): void => {
   crash(server, cause)
   giveUpTurn(server)
 }
 
-/** Interrupts the turn. Without one it wakes the loop, which sees for itself. @internal */
+/** Interrupts the turn. Without a turn it wakes the loop, which then sees that it must end. @internal */
 export const giveUpTurn = ({ record }: Server): void => {
   if (record.turn === undefined) wake(record)
   else interrupt(record)
 }
 
-/** Notes what it is at, for the crash report. @internal */
+/** Keeps what the turn is about, for the crash report. @internal */
 export const noteWork = (server: Server): void => {
   endingOf(server).message = subjectOf(server, server.inHand?.content)
 }

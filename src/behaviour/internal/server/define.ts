@@ -1,4 +1,4 @@
-/** Makes a runnable definition from the options of a server, without their types. */
+/** Makes a definition that can be started from the options of a server, without their types. */
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ import { scopeLimit } from "../defaults.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 import { startServer, type Restore, type StartOptions } from "./start.ts"
 
-/** The service class a definition belongs to. @internal */
+/** The service class that a definition belongs to. @internal */
 export interface ServiceParts {
   readonly id: string
   readonly key: Context.Key<unknown, unknown>
@@ -37,12 +37,12 @@ export interface DefineOptions extends Partial<
   readonly turnTimeout?: Duration.Input | undefined
 }
 
-/** What a server can have for a name. @internal */
+/** What can be the name of a server. @internal */
 export type ServerName = string | Claim
 
 /** How a supervisor starts one of many. @internal */
 export interface Launch {
-  /** Which copy of the library it is of. */
+  /** The copy of the library that it comes from. */
   readonly copy: typeof thisCopy
   readonly id: string
   readonly client: (target: HandleTarget) => Handle<unknown>
@@ -52,7 +52,7 @@ export interface Launch {
 interface Where {
   readonly target: HandleTarget
   readonly place: Place | undefined
-  /** Given by who is in an uninterruptible region of its own. */
+  /** Given by a starter that is in an uninterruptible region of its own. */
   readonly restore?: Restore | undefined
 }
 
@@ -63,7 +63,7 @@ export const define = (parts: ServiceParts, options: DefineOptions) => {
     processLayer((place) =>
       Effect.map(inScope(launch, args, place), (target) => Context.make(parts.key, parts.makeClient(target)))
     )
-  // Each run of the effect is a server of its own, with a target of its own.
+  // Each run of the effect starts a new server with a target of its own.
   const start = (...args: ReadonlyArray<unknown>): Effect.Effect<Handle<unknown>, unknown, Scope.Scope> =>
     Effect.suspend(() => Effect.map(inScope(launch, args, undefined), parts.makeClient))
   return { launch, layer, start }
@@ -132,7 +132,7 @@ const inScope = (
   )
 }
 
-/** Holds on to the record alone: what else is at hand where a server starts must not live as long as the server. */
+/** The finalizer holds only the record: other values of the start must not live as long as the server. */
 const endWithScope = (record: ProcessRecord): Effect.Effect<void, never, Scope.Scope> =>
   Effect.flatMap(Scope.Scope, (scope) => Scope.addFinalizerExit(scope, ending(record)))
 
@@ -155,7 +155,7 @@ const specOf = (parts: ServiceParts, options: DefineOptions): ServerSpec => ({
   turnMillis: limitOf(`${parts.id}: turnTimeout`, options.turnTimeout)
 })
 
-/** Undefined: no limit. */
+/** Undefined means no limit. */
 const limitOf = (what: string, input: Duration.Input | undefined): number | undefined => {
   if (input === undefined) return undefined
   const millis = Duration.toMillis(Check.positiveDuration(what, input))

@@ -1,4 +1,7 @@
-/** The loop of a server is over: `terminate` runs, the last answer is given, and the process ends with its fiber. */
+/**
+ * What happens after the loop of a server: `terminate` runs, the last answer is given, and the process ends with its
+ * fiber.
+ */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -17,7 +20,7 @@ import type { Server } from "./server.ts"
 export const terminate = (server: Server): Effect.Effect<void> => {
   const { record, spec } = server
   const reason = record.exiting!
-  // Killed meanwhile: no duties are left.
+  // The server was killed meanwhile, so `terminate` does not run.
   if (spec.terminate === undefined || !record.isAlive) return Effect.sync(() => replyLast(server, true))
   const last = Effect.suspend(() => spec.terminate!(reason, server.state))
   const inScope = Effect.provideService(last, Scope.Scope, scopeUnsafe(record))
@@ -28,7 +31,7 @@ export const terminate = (server: Server): Effect.Effect<void> => {
   })
 }
 
-/** That is a crash of its own, whatever the server was ending for. */
+/** A failed `terminate` makes the end a crash, whatever the reason was before. */
 const terminateFailed = ({ record }: Server, cause: Cause.Cause<unknown>): void => {
   const died = isTypedFailure(cause) ? Cause.die(Cause.squash(cause)) : cause
   if (record.isAlive) worsen(record, worse(record.exiting!, died))
@@ -44,6 +47,6 @@ export const ranOut = (server: Server, exit: Exit.Exit<unknown, unknown>): void 
   else finish(record, exit._tag === "Failure" ? worse(exiting, exit.cause) : exiting)
 }
 
-/** A typed failure of `init` is for its starter to deal with: it is no crash. */
+/** A typed failure of `init` is not a crash: the starter handles it. */
 const endedBy = ({ init }: Server): EndedBy =>
   init._tag === "failed" && isTypedFailure(init.cause) ? "starter" : "itself"

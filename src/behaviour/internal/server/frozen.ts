@@ -1,9 +1,9 @@
-/** Says what an error means that a frozen value has caused. */
+/** Explains errors that were caused by changing a frozen value. */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import { isInstance, read, stackOf } from "../../../values/describe.ts"
 
-/** How engines put it: V8, JavaScriptCore, SpiderMonkey. */
+/** The messages of such errors in V8, JavaScriptCore and SpiderMonkey. */
 const patterns = [
   /read.?only property/i,
   /is read-only/i,
@@ -19,7 +19,7 @@ const hint =
   "messages and states are frozen in development (Kernel.layerDevelopment): answer with a new value, or copy what is " +
   "to be changed"
 
-/** The same cause, but an error for a change of a frozen value says why the value is frozen. @internal */
+/** The same cause, with a hint in each error that was caused by changing a frozen value. @internal */
 export const explainFrozen = (cause: Cause.Cause<unknown>): Cause.Cause<unknown> =>
   cause.reasons.some(isFrozenError)
     ? Cause.fromReasons(cause.reasons.map((reason) => (isFrozenError(reason) ? explained(reason) : reason)))
@@ -35,7 +35,7 @@ const isFrozenError = (reason: Cause.Reason<unknown>): reason is TypeErrorReason
 
 const explained = ({ annotations, defect }: TypeErrorReason): Cause.Die => {
   const error = new TypeError(`${defect.message}: ${hint}`, { cause: defect })
-  // It points to the line that changed the value.
+  // The stack still points to the line that changed the value.
   const stack = stackOf(defect)
   if (stack !== undefined) error.stack = stack.replace(defect.message, () => error.message)
   return Cause.makeDieReason(error).annotate(Context.makeUnsafe(new Map(annotations)))

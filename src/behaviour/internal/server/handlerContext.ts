@@ -1,4 +1,4 @@
-/** What a handler can reach beside its message and its state. */
+/** What a handler can use besides its message and its state. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -35,7 +35,8 @@ export class Reach implements HandlerContext {
     return travelNow(this.server)
   }
 
-  // Functions that need no `this`, so that a handler can take its context apart; made only when one is asked for.
+  // These getters return functions that need no `this`, so that a handler can destructure its context. They are made on
+  // first use.
 
   get sendAfter(): (delay: Duration.Input, info: unknown) => Effect.Effect<Timer.Timer> {
     return (delay, info) => this.send(info, delay, false)
@@ -59,7 +60,7 @@ export class Reach implements HandlerContext {
   }
 }
 
-/** A one-shot answer that may be given later and from elsewhere. @internal */
+/** An answer that can be given once, later and from anywhere. @internal */
 export class ReplyTo {
   private readonly server: Server
   readonly call: CallEnvelope
@@ -83,7 +84,7 @@ export class ReplyTo {
     return Effect.sync(() => this.giveUnsafe(exit))
   }
 
-  /** In the step of a handler. */
+  /** For use in the step of a handler. */
   giveUnsafe(exit: Exit.Exit<unknown, unknown>): void {
     replyLater(this.server, this.call, exit)
   }

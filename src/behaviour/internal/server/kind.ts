@@ -1,4 +1,4 @@
-/** What makes a process a server: what signals do to it, and how it is closed, killed and let go of. */
+/** How a server differs from other processes: what signals do to it, and how it is closed, killed and released. */
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import { close } from "../../../kernel/shared/death.ts"
 import { post, wake } from "../../../kernel/shared/delivery.ts"
@@ -16,7 +16,7 @@ export const isServer = (record: ProcessRecord): record is ProcessRecord<Server>
 
 // ---- signals ------------------------------------------------------------------------------------------------------
 
-/** The turn in hand is given up, then `terminate` runs. A server that starts has none. */
+/** Gives up the turn in hand; then `terminate` runs. A server that is starting has no turn. */
 const end = (record: ProcessRecord<Server>, reason: ExitReason, by: EndedBy): void => {
   const starting = record.status === "starting"
   if (!close(record, reason, by)) return
@@ -24,24 +24,24 @@ const end = (record: ProcessRecord<Server>, reason: ExitReason, by: EndedBy): vo
   else giveUpTurn(record.data)
 }
 
-/** The turn in hand comes to its end first, and with `drain` all that came before. */
+/** Lets the turn in hand end first and, with `drain`, all messages that came before. */
 const endOrderly = (record: ProcessRecord<Server>, reason: ExitReason): void => {
   const server = record.data
   if (server.stop?.isInLine === false) return
   if (record.status === "starting") return end(record, reason, "signal")
-  // What came before waits for ever where the server is suspended.
+  // If the server is suspended, the messages before it would wait for ever.
   const isInLine = server.spec.drain && !server.suspended
   server.stop = { reason, isInLine }
   if (isInLine) post(record, new StopEnvelope(reason, undefined, "signal"), inLine)
   else wake(record)
 }
 
-/** A request to stop that waits for room is not waited for by anybody. */
+/** Nobody waits while a request to stop waits for room. */
 const inLine = () => {}
 
 // ---- the end ------------------------------------------------------------------------------------------------------
 
-/** What there is to report is noted before anybody is told of the reason. */
+/** The work in hand is kept for the report before anybody learns the reason. */
 const closed = (record: ProcessRecord<Server>, reason: ExitReason): void => {
   const server = record.data
   const { life } = record
@@ -52,7 +52,7 @@ const closed = (record: ProcessRecord<Server>, reason: ExitReason): void => {
   failAll(server, reason)
 }
 
-/** The message in hand is given up. */
+/** Gives up the message in hand. */
 const killed = ({ data: server }: ProcessRecord<Server>, reason: ExitReason): void => {
   done(server, "failed")
   const reply = server.ending?.reply
@@ -62,7 +62,7 @@ const killed = ({ data: server }: ProcessRecord<Server>, reason: ExitReason): vo
 }
 
 const ended = ({ data: server, reason }: ProcessRecord<Server>): void => {
-  // It was killed before it had crashed to its end.
+  // It was killed while it was crashing.
   if (reason?._tag !== "Crash") server.ending?.details?.forget()
   server.state = server.inHand = server.quietContext = server.owed = server.ending = server.watch = undefined
 }
@@ -78,7 +78,7 @@ const crashDetails = ({ data: server }: ProcessRecord<Server>, reason: ExitReaso
 // ---- the kind -----------------------------------------------------------------------------------------------------
 
 const server: Kind<Server> = {
-  /** The parent's exit ends a server that traps exits, too, whatever its reason. */
+  /** The parent's exit also ends a server that traps exits, whatever its reason. */
   onExit: (record, from, reason) => {
     if (!record.trapExit || from === undefined || from !== record.parent) return false
     shutdown(record, reason)

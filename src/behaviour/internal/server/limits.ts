@@ -1,4 +1,4 @@
-/** What limits a server in time: how long it may go without a message, and how long a turn may take. */
+/** The time limits of a server: how long it may wait for a message, and how long a turn may take. */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Check from "../../../values/check.ts"
@@ -32,14 +32,14 @@ export class IdleDeadline implements Deadline {
   }
 }
 
-/** Begins to wait for the server to have idled long enough, unless it waits already. @internal */
+/** Starts the idle timer, unless it runs already. @internal */
 export const beginIdling = (server: Server): void => {
   if (server.idleMillis === undefined || server.idle !== undefined) return
   server.idle = new IdleDeadline(server)
   Timer.armUnsafe(server.idle, server.record.fiber!, server.idleMillis)
 }
 
-/** A turn has set the idle time: what came before has had its time. @internal */
+/** A turn has set the idle time. The earlier timer ends. @internal */
 export const idleFor = (server: Server, input: Duration.Input): void => {
   const millis = Check.millis("idle", input)
   stopIdling(server)
@@ -62,7 +62,7 @@ export class TurnLimit implements Deadline {
   next: Deadline["next"] = undefined
   private hasCrashed = false
   private readonly server: Server
-  /** What the turn is about. */
+  /** The message of the turn. */
   private readonly message: Envelope | undefined
   private readonly millis: number
   constructor(server: Server, message: Envelope | undefined, millis: number) {
@@ -77,7 +77,7 @@ export class TurnLimit implements Deadline {
   expire(): void {
     const { message, millis, server } = this
     const { record } = server
-    // It crashed by this limit, but the turn cannot be interrupted: nobody waits for it any longer.
+    // The server has crashed by this limit, but the turn could not be interrupted. It is killed now.
     if (this.hasCrashed) return kill(record, record.exiting)
     // A signal was faster.
     if (!record.isOpen) return
@@ -88,7 +88,7 @@ export class TurnLimit implements Deadline {
   }
 }
 
-/** A turn that is over in one step needs no limit, and could be given none. @internal */
+/** Starts the limit of a turn that takes more than one step. A turn of one step cannot be limited. @internal */
 export const limitTurn = (server: Server, message: Envelope | undefined): void => {
   const millis = server.spec.turnMillis
   if (millis === undefined || server.turnLimit !== undefined || !server.record.isOpen) return

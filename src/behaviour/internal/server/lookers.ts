@@ -1,4 +1,4 @@
-/** Those who look at a server from outside: its state, counts of its messages, traces, and readers of its states. */
+/** What observers see and change from outside: the state, message counts, traces, and readers of states. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import { settingsOf } from "../../../kernel/Display.ts"
@@ -32,7 +32,7 @@ export const shownState = (server: Server): unknown => {
 /** @internal */
 export const messageCount = (server: Server): Tally | undefined => watchersOf(server)?.tally
 
-/** Begins to count messages, from nothing, or stops. @internal */
+/** Begins to count messages from zero, or stops. @internal */
 export const countMessages = (server: Server, enabled: boolean): void => {
   const watchers = watched(server)
   watchers.tally = enabled ? { sinceNanos: nowNanos(server), messagesIn: 0, messagesOut: 0 } : undefined
@@ -53,7 +53,7 @@ export const addReader = (server: Server, reader: StateReader): void => {
   look(server, watchers)
 }
 
-/** Between two steps of the server: whoever is removed hears nothing more. @internal */
+/** Runs between two steps of the server, so that the removed observer gets nothing more. @internal */
 export const remove = (server: Server, who: Tracer | StateReader): void => {
   const watchers = watchersOf(server)
   if (watchers === undefined) return
@@ -66,12 +66,12 @@ export const remove = (server: Server, who: Tracer | StateReader): void => {
 export const nowNanos = ({ record }: Server): bigint =>
   Context.get(record.context, Clock.Clock).monotonicTimeNanosUnsafe()
 
-/** Those who look on by request. */
+/** The observers that were added by a request, if any. */
 const watchersOf = ({ watch }: Server): Watchers | undefined => (watch instanceof Watchers ? watch : undefined)
 
 const watched = (server: Server): Watchers => watchersOf(server) ?? new Watchers(server.watch, server.spec)
 
-/** Nobody who looks on costs a server nothing: then it is again as it was. */
+/** Updates the server after observers have changed. Without observers it is as it was before, at no cost. */
 const look = (server: Server, watchers: Watchers): void => {
   if (!server.record.isAlive) return
   server.spec = watchers.hearsMessages ? (watchers.overheard ??= listenTo(server, watchers)) : watchers.spec

@@ -1,8 +1,8 @@
 /**
  * The loop of a server: takes messages in order, one after the other.
  *
- * It runs on the fiber of the process and takes as many messages as it can in one step. A handler that answers with a plain
- * value costs no fiber; one that answers with an effect runs it as a turn.
+ * It runs on the fiber of the process and takes as many messages as it can in one step. A handler that returns a plain
+ * value needs no fiber. An effect that a handler returns runs as a turn on a fiber of its own.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -26,7 +26,7 @@ import { turn, warnOfInfo } from "./turn.ts"
 
 // ---- the loop -----------------------------------------------------------------------------------------------------
 
-/** Takes messages until there are none, one has to be waited for, or the server is to end. */
+/** Takes messages until there are none, a turn has to be waited for, or the server must end. */
 const drain = (server: Server): Effect.Effect<void> => {
   const { record } = server
   const { mailbox } = record
@@ -36,7 +36,7 @@ const drain = (server: Server): Effect.Effect<void> => {
     const { continuation, stop } = server
     if (continuation !== undefined) {
       server.continuation = undefined
-      // A server that always continues would never come to its stop.
+      // Else a server that always continues would never stop.
       if (continuation.isChained && stop !== undefined) continue
       const waiting = runContinuation(server, continuation.token)
       if (waiting !== undefined) return Effect.flatMap(waiting, again)
@@ -57,11 +57,11 @@ const drain = (server: Server): Effect.Effect<void> => {
   return pause
 }
 
-/** Nothing to do: waits for a message. */
+/** Waits for a message. */
 const park = (server: Server, resume: (effect: Effect.Effect<void>) => void): void => {
   const { record } = server
   forgetSender()
-  // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+  // A message may have come after the look and before this step. It has woken nobody, because nobody was waiting.
   if (record.mailbox.size > 0 || hasToAct(server)) resume(Exit.void)
   else record.resume = resume
 }

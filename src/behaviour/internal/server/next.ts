@@ -1,4 +1,4 @@
-/** What a handler answers, without its types. */
+/** What a handler returns, without its types. */
 import type * as Duration from "effect/Duration"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 
@@ -15,14 +15,14 @@ export type Next =
   | { readonly _tag: "Stop"; readonly reason: ExitReason; readonly state: unknown }
   | { readonly _tag: "StopReply"; readonly reason: ExitReason; readonly value: unknown; readonly state: unknown }
 
-/** What a turn has asked the server to do next. @internal */
+/** The `continue` that a turn has asked for. @internal */
 export interface Continuation {
   readonly token: unknown
   /** Whether that turn was a `continue`, too. */
   readonly isChained: boolean
 }
 
-/** What `init` answers when more than the state is to be said. @internal */
+/** What `init` returns if it gives more than the state. @internal */
 export class Initial {
   readonly state: unknown
   readonly options: Options

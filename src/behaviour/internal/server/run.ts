@@ -13,7 +13,7 @@ import { Initial } from "./next.ts"
 import { initDone, type Server } from "./server.ts"
 import { afterwards } from "./turn.ts"
 
-/** Runs `init` in the caller's step, and the loop after it. @internal */
+/** Runs `init` in the caller's step, and then the loop. @internal */
 export const run = (server: Server, init: Effect.Effect<unknown, unknown>): void => {
   const { record } = server
   const { life } = record
@@ -23,7 +23,7 @@ export const run = (server: Server, init: Effect.Effect<unknown, unknown>): void
   follow(server, Effect.runForkWith(context)(main(server, init)))
 }
 
-/** Apart from `run`, for what is made here lives as long as the server and must not hold its `init`. */
+/** A function of its own: its closure lives as long as the server, and must not hold the `init`. */
 const follow = (server: Server, fiber: Fiber.Fiber<unknown, unknown>): void => {
   fiber.addObserver((exit) => ranOut(server, exit))
 }
@@ -54,7 +54,7 @@ const initialized = (server: Server, fiber: Fiber.Fiber<unknown, unknown>, resul
   if (init._tag === "running") init.told?.()
   // Only `init` and `terminate` run in the scope of the server.
   fiber.setContext(life.context)
-  // Who starts the server goes on before a continue of `init` runs.
+  // The starter goes on before a `continue` of `init` runs.
   return server.continuation === undefined ? serve : Effect.andThen(Effect.yieldNow, serve)
 }
 

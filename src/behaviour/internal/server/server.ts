@@ -1,4 +1,4 @@
-/** What a server keeps beside the record of its process. */
+/** What a server keeps besides the record of its process. */
 import * as Context from "effect/Context"
 import type * as Cause from "effect/Cause"
 import type * as Fiber from "effect/Fiber"
@@ -14,7 +14,7 @@ import { freezing, type Watch } from "./watch.ts"
 
 /** How far its `init` is. @internal */
 export type Init =
-  /** `told` hears when it is through. It must not run a user's code. */
+  /** `told` is called when `init` has succeeded. It must not run a user's code. */
   | { readonly _tag: "running"; readonly told: (() => void) | undefined }
   | { readonly _tag: "done" }
   | { readonly _tag: "failed"; readonly cause: Cause.Cause<unknown> }
@@ -27,16 +27,16 @@ export const initDone: Init = { _tag: "done" }
 /** An orderly end that was asked for. @internal */
 export interface Stop {
   readonly reason: ExitReason
-  /** Whether it waits in the mailbox behind what came before. If not, it comes after the turn. */
+  /** Whether it waits in the mailbox behind earlier messages. If not, the server stops after the turn. */
   readonly isInLine: boolean
 }
 
-/** What a server has only from when it begins to end. @internal */
+/** What a server has only while it ends. @internal */
 export interface Ending {
-  /** What it was at, for the crash report. */
+  /** What the turn was about, for the crash report. */
   message: unknown
   details: ShownCrash | undefined
-  /** The answer to give when `terminate` is through. */
+  /** The answer to give after `terminate`. */
   reply: { readonly call: CallEnvelope; readonly value: unknown } | undefined
 }
 
@@ -45,7 +45,7 @@ export class Server {
   readonly record: ProcessRecord<Server>
   readonly target: HandleTarget
   spec: ServerSpec
-  /** What the last good turn left. */
+  /** The state after the last turn that succeeded. */
   state: unknown = undefined
   init: Init = initRunning
   stop: Stop | undefined = undefined
@@ -53,24 +53,24 @@ export class Server {
 
   /** The message whose turn it is. */
   inHand: Envelope | undefined = undefined
-  /** What the turn is about that has no message. */
+  /** What a turn without a message is about. */
   ownTurn: "continue" | "idle" = "continue"
   /** What to do before the next message. */
   continuation: Continuation | undefined = undefined
-  /** Set while a turn takes more than one step, and may not take for ever. */
+  /** Set while a turn with a limit takes more than one step. */
   turnLimit: Deadline | undefined = undefined
-  /** Calls whose handler has left the answer for later. */
+  /** Calls whose answers were left for later. */
   owed: Set<CallEnvelope> | undefined = undefined
-  /** What handlers of messages without an answer share. */
+  /** The context that handlers of messages without an answer share. */
   quietContext: HandlerContext | undefined = undefined
 
-  /** How long it waits for a message before it has idled, as the last turn has asked. */
+  /** How long it waits for a message until it is idle, as the last turn has set it. */
   idleMillis: number | undefined = undefined
-  /** Set while it waits for that. */
+  /** The idle timer, while it runs. */
   idle: (Deadline & { readonly isDue: boolean }) | undefined = undefined
-  /** Whether it leaves its messages alone, but for stops and system requests. */
+  /** Whether it handles only stops and system requests. */
   suspended = false
-  /** Who looks on, or freezes what the turns leave; for most servers nobody. */
+  /** Observers, or what freezes states in development. Most servers have neither. */
   watch: Watch | undefined
 
   constructor(record: ProcessRecord<Server>, spec: ServerSpec, target: HandleTarget) {
@@ -81,24 +81,24 @@ export class Server {
   }
 }
 
-/** The server whose own fiber this is, or one of its turn. @internal */
+/** The server to which this fiber, or the fiber of a turn, belongs. @internal */
 export const serverOf = (fiber: Fiber.Fiber<unknown, unknown>): Server =>
   (Context.getUnsafe(fiber.context, Self) as unknown as ProcessRecord<Server>).data
 
-/** The handle of a server. It holds nothing but its target, so each is as good as another. @internal */
+/** A handle of the server. It holds only the target, so all handles are equal. @internal */
 export const clientOf = ({ spec, target }: Server): Handle<unknown> => spec.makeClient(target)
 
-/** The state as its user knows it. @internal */
+/** The state as its user sees it. @internal */
 export const userState = ({ spec: { lens }, state }: Server): unknown => (lens === undefined ? state : lens.get(state))
 
-/** How many messages its state has put aside. They count as handled, though they are to come again. @internal */
+/** How many messages its state has put aside. They count as handled, though they will come again. @internal */
 export const heldCount = ({ spec: { lens }, state }: Server): number =>
   lens === undefined || state === undefined ? 0 : lens.held(state)
 
-/** What its turn is about, as its user knows it. @internal */
+/** What the turn is about, as its user sees it. @internal */
 export const subjectOf = ({ spec: { lens }, state }: Server, content: unknown): unknown =>
   lens === undefined || state === undefined ? content : lens.subject(state, content)
 
-/** From here on it is ending. @internal */
+/** What the server has while it ends, made on first use. @internal */
 export const endingOf = (server: Server): Ending =>
   (server.ending ??= { message: undefined, details: undefined, reply: undefined })

@@ -5,12 +5,12 @@ import type { Handle, HandleTarget } from "../../../kernel/Handle.ts"
 import type { Bound } from "../../../kernel/Mailbox.ts"
 import type { Travel } from "../call/travel.ts"
 
-/** What a handler can reach beside its message and its state. @internal */
+/** What a handler can use besides its message and its state. @internal */
 export interface HandlerContext {
   readonly self: unknown
-  /** Whom it may answer later. */
+  /** Where to send the answer later. */
   readonly from: unknown
-  /** What goes with a message that it sends now. */
+  /** What travels with a message that it sends now. */
   readonly travel: Travel | undefined
 }
 
@@ -30,30 +30,33 @@ export interface ServerSpec {
   readonly makeClient: (target: HandleTarget) => Handle<unknown>
   readonly mailbox: Bound | undefined
   readonly drain: boolean
-  /** How long it may go without a message, where a turn does not say. */
+  /** How long it may wait for a message, unless a turn sets another time. */
   readonly idleMillis: number | undefined
   /** How long a turn may take. */
   readonly turnMillis: number | undefined
 }
 
-/** What of a server's state is its user's, if it is not all of it; and what else the state knows. @internal */
+/**
+ * The part of a server's state that belongs to its user, if that is not all of it, and what else the state tells.
+ * @internal
+ */
 export interface Lens {
   readonly get: (state: unknown) => unknown
   readonly set: (state: unknown, value: unknown) => unknown
   /** How many messages it has put aside: they have no fate yet, although their turns are over. */
   readonly held: (state: unknown) => number
-  /** What a turn in this state is about, if it began with what has come, or with nothing. */
+  /** What a turn in this state is about: the message that came, or undefined for a turn without one. */
   readonly subject: (state: unknown, content: unknown) => unknown
 }
 
-/** What there is to show of a server; the reason only once it crashes. @internal */
+/** What can be shown of a server. There is a reason only once it crashes. @internal */
 export interface Status {
   readonly state: unknown
   readonly message: unknown
   readonly reason: ExitReason | undefined
 }
 
-/** What is shown. Without a reason that stays as it is. @internal */
+/** What is shown. If it gives no reason, the real one is shown. @internal */
 export interface Shown {
   readonly state: unknown
   readonly message: unknown

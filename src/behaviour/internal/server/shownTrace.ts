@@ -1,4 +1,4 @@
-/** What a trace shows: what was seen, without secrets and within the limits. */
+/** A trace without secrets and within the limits. */
 import { render, type Settings } from "../../../values/render.ts"
 import type { Received, Seen } from "./watch.ts"
 

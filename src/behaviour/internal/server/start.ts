@@ -1,4 +1,4 @@
-/** Starts servers: claims the name, runs `init`, and answers when it is through. */
+/** Starts servers: claims the name, runs `init`, and returns when it has succeeded. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -21,20 +21,20 @@ export interface StartOptions {
   readonly spec: ServerSpec
   readonly init: Effect.Effect<unknown, unknown>
   readonly target: HandleTarget
-  /** Undefined: the process of the starting fiber, if there is one. */
+  /** Undefined means the process of the starting fiber, if there is one. */
   readonly parent: ProcessRecord | undefined
-  /** Puts the process where it belongs before its `init` runs; an effect if it cannot. */
+  /** Claims the name and the place before `init` runs. Fails if it cannot. */
   readonly place: (record: ProcessRecord) => Exit.Exit<void, unknown>
-  /** Whether a supervisor has it from its first step on, and sees to its end. */
+  /** Whether a supervisor has it from its first step on, and will end it. */
   readonly isAdopted: boolean
 }
 
-/** Lets a part of an uninterruptible effect be interrupted. @internal */
+/** Makes a part of an uninterruptible effect interruptible. @internal */
 export type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
 /**
- * Starts a server and waits for its `init`. To be run in an uninterruptible region: only the wait can be interrupted, so
- * that whoever gets the server can make sure, in the same region, that it ends.
+ * Starts a server and waits for its `init`. Run this in an uninterruptible region. Only the wait can be interrupted, so
+ * the caller can make sure, in the same region, that the server will end.
  *
  * If `init` fails, dies or is interrupted, the process is dead, its scope closed and its name free before this returns.
  *
@@ -55,18 +55,19 @@ export const startServer = (options: StartOptions, restore: Restore): Effect.Eff
       return Effect.failCause(placed.cause)
     }
     options.target.starting(record)
-    // Before it runs: its first step is in this one. It waits for nobody yet.
+    // This comes before `run`, because the first step of the server is in this one. At this moment the server waits for
+    // nobody.
     const starter = ownerUnsafe(fiber)
     if (starter !== undefined) starter.waitingFor = untilStarted(server)
     run(server, options.init)
     if (isUp(server)) return Exit.succeed(record)
-    // Interrupted: nobody will know of this server, so it must not be there. One that is up ends in good order if there is
-    // a supervisor to see to it.
+    // The starter was interrupted. It will never know of this server, so the server must not exist. If it is up and has
+    // a supervisor, the supervisor ends it in good order.
     const abandon = Effect.suspend(() => (options.isAdopted && isUp(server) ? Effect.void : killAndAwait(record)))
     return Effect.onInterrupt(restore(initResult(server)), () => abandon)
   })
 
-/** Whether its `init` was through, whatever has become of it since. */
+/** Whether its `init` has succeeded, whatever happened since. */
 const isUp = ({ init }: Server): boolean => init._tag === "done"
 
 const untilStarted = (server: Server) =>
@@ -77,7 +78,7 @@ const untilStarted = (server: Server) =>
 
 const initResult = (server: Server): Effect.Effect<ProcessRecord, unknown> =>
   waitUntil<ProcessRecord, unknown>((resume, resumeNow) => {
-    // This fiber may have lost its turn since: nobody tells it any more.
+    // The server may have come up since the last look. Then nobody will tell this fiber.
     const { record } = server
     if (isUp(server)) return resumeNow(Exit.succeed(record))
     const observer = { ended: () => resume(Effect.suspend(() => failure(server))) }
@@ -94,7 +95,7 @@ const initResult = (server: Server): Effect.Effect<ProcessRecord, unknown> =>
   })
 
 const failure = ({ init, record, spec }: Server): Effect.Effect<never, unknown> => {
-  // An interruption inside `init` must not look like one of who starts it.
+  // An interruption inside `init` must not look like an interruption of the starter.
   if (init._tag === "failed" && !Cause.hasInterruptsOnly(init.cause)) return Effect.failCause(init.cause)
   const why = ExitReason.format(record.reason ?? ExitReason.killed)
   return Effect.failCause(Cause.die(new Error(`${spec.id} ended before its init had succeeded: ${why}`)))

@@ -1,4 +1,4 @@
-/** What a server shows of itself: what its user wants to be shown, whatever that function does. */
+/** What a server shows of itself. `formatStatus` decides, and may throw or return anything. */
 import * as Cause from "effect/Cause"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { tellAs } from "../../../values/causes.ts"
@@ -7,9 +7,11 @@ import { attempt } from "../../../values/kinds.ts"
 import type { ServerSpec, Shown, Status } from "./serverSpec.ts"
 import type { CrashDetails } from "../../../kernel/shared/reports.ts"
 
-/** State, message and reason as their user shows them. The state is the whole one, and may be missing. @internal */
+/**
+ * State, message and reason as their user shows them. `status.state` is the whole state, and may be missing. @internal
+ */
 export const shownBy = (spec: ServerSpec, status: Status): Shown =>
-  // A user's functions, in a step of the kernel: whatever they throw must not get out.
+  // This runs a user's function in a step of the kernel, so whatever it throws must be caught.
   attempt(() => askUser(spec, status)) ?? { state: FAILED, message: FAILED, reason: status.reason }
 
 const askUser = ({ formatStatus, lens }: ServerSpec, status: Status): Shown => {
@@ -23,15 +25,15 @@ const FAILED = "formatStatus failed"
 const picked = ({ message, reason, state }: Shown): Shown => ({ message, reason, state })
 
 /**
- * What a crash report shows. It is made when somebody first sees the report, or an event that tells of this end, and not at
- * all if nobody does.
+ * What a crash report shows. It is made when the report, or an event about this end, is first shown, and not at all if
+ * neither is.
  *
  * @internal
  */
 export class ShownCrash implements CrashDetails {
   private readonly spec: ServerSpec
   readonly reason: ExitReason.ExitReason
-  /** Until it is made. */
+  /** Kept until the report is made. */
   private status: Status | undefined
   private shown: Shown = { state: undefined, message: undefined }
   private isMaking = false
@@ -42,7 +44,7 @@ export class ShownCrash implements CrashDetails {
     this.reason = reason
     this.status = status
     if (spec.formatStatus === undefined || reason._tag !== "Crash") return
-    // Its user decides what is told of it, wherever that is. Only the user's function sees the cause itself.
+    // Its `formatStatus` decides what is shown of this cause everywhere. Only that function sees the cause itself.
     tellAs(reason.cause, () => (this.isMaking ? reason.cause : this.cause()))
   }
 
@@ -62,7 +64,7 @@ export class ShownCrash implements CrashDetails {
     return reason._tag === "Crash" ? reason.cause : Cause.die(ExitReason.format(reason))
   }
 
-  /** What outlives the report is told of in other places: state and message are let go of. */
+  /** The reason outlives the report, because it is shown in other places. State and message are dropped. */
   forget(): void {
     const reason = this.status === undefined ? this.shown.reason : notShown
     this.status = undefined
@@ -70,5 +72,5 @@ export class ShownCrash implements CrashDetails {
   }
 }
 
-/** What is told of a crash that was let go of before anybody asked. */
+/** What is shown of a crash whose details were dropped before anybody asked. */
 const notShown = ExitReason.defect("not shown")

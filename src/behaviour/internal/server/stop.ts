@@ -1,4 +1,4 @@
-/** Stops a server from outside, when its turn comes. */
+/** Stops a server from outside, when the request's turn comes. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -27,7 +27,7 @@ export const stopServer = (
     const round = from === undefined ? undefined : cycleOf(from, fiber, server, wait)
     if (round !== undefined) return Effect.fail(failure(target, { _tag: "CallCycle", path: names(round) }, "no"))
     post(server, new StopEnvelope(options.reason, from), isSuspended(server) ? undefined : () => {})
-    // What a killed process still asks is discarded: there is nothing to wait for.
+    // The request of a killed process is discarded, so there is nothing to wait for.
     if (from?.wasKilled === true) {
       return Effect.fail(failure(target, { _tag: "ServerDown", reason: ExitReason.killed }, "no"))
     }
@@ -39,13 +39,13 @@ export const stopServer = (
     )
   })
 
-/** A server that ends already waits for its fibers, too. */
+/** A server that is ending also waits for its own fibers. */
 const cycleOf = (from: ProcessRecord, fiber: Fiber.Fiber<unknown, unknown>, server: ProcessRecord, wait: Wait) => {
   if (from.isOwn(fiber)) return cycleUnsafe(from, wait.blockers)
   return from === server && !server.isOpen ? [from, server] : undefined
 }
 
-/** Then it would wait in vain for room in the mailbox. */
+/** A suspended server makes no room in its mailbox, so the request would wait in vain. */
 const isSuspended = (server: ProcessRecord): boolean => isServer(server) && server.data.suspended
 
 const stillEnding = ({ last }: HandleTarget): ProcessRecord | undefined => (last?.isAlive === true ? last : undefined)

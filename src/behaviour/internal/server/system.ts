@@ -1,5 +1,5 @@
 /**
- * Requests to the process of a server, which its handlers never see, and a suspension, in which the server takes nothing
+ * Requests to the process of a server, which its handlers never see, and suspension, in which the server takes nothing
  * else.
  */
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ import { serverOf, type Server } from "./server.ts"
 
 // ---- requests -----------------------------------------------------------------------------------------------------
 
-/** Answers a request to the process itself. An effect if the server is to go on with a suspension. @internal */
+/** Answers a request to the process itself. Returns an effect if the server is suspended afterwards. @internal */
 export const answerSystem = (
   server: Server,
   message: CallEnvelope,
@@ -26,7 +26,7 @@ export const answerSystem = (
   return server.suspended ? suspension : undefined
 }
 
-/** Whether its handlers do not see a message. @internal */
+/** Whether a message is not for its handlers. @internal */
 export const isSystem = (message: Envelope): boolean => message instanceof CallEnvelope && message.request !== undefined
 
 /** @internal */
@@ -39,7 +39,7 @@ export const stopRequested = (server: Server, { by, reason }: StopEnvelope): und
 
 const suspension: Effect.Effect<void> = Effect.suspend(() => serveSuspended(serverOf(Fiber.getCurrent()!), 0))
 
-/** Takes stops and system requests, from a position in the mailbox on, until the server goes on or ends. */
+/** Takes stops and system requests from a position in the mailbox on, until the server is resumed or ends. */
 const serveSuspended = (server: Server, from: number): Effect.Effect<void> => {
   const { record } = server
   admitControls(record)
@@ -58,10 +58,10 @@ const serveSuspended = (server: Server, from: number): Effect.Effect<void> => {
   return Effect.void
 }
 
-/** Waits for whatever a suspended server hears. */
+/** Waits for a message that a suspended server handles, or for its end. */
 const pause = (server: Server, seen: number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
-    // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+    // A message may have come after the look and before this step. It has woken nobody, because nobody was waiting.
     if (server.record.mailbox.end > seen || isToEnd(server)) resume(Exit.void)
     else server.record.resume = resume
   })

@@ -1,8 +1,8 @@
 /**
- * One turn of a server: from what a handler has given to what that leaves behind.
+ * One turn of a server: from what a handler returns to what is left afterwards.
  *
- * A turn that is an effect runs on a fiber of its own: children it forks end with the message, and an exit signal interrupts
- * the turn while the loop lives on to run `terminate`.
+ * A turn that is an effect runs on a fiber of its own. Children that it forks end with the message. An exit signal
+ * interrupts the turn, and the loop lives on to run `terminate`.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -21,7 +21,7 @@ import * as Limits from "./limits.ts"
 import type { Next, Options } from "./next.ts"
 import { endingOf, type Server } from "./server.ts"
 
-/** Undefined when the turn is over already; an effect to wait for otherwise. @internal */
+/** Undefined if the turn is over already, else an effect to wait for. @internal */
 export const turn = (
   server: Server,
   message: Envelope | undefined,
@@ -57,7 +57,7 @@ const runTurn = (
   return Effect.flatMap(awaitFiber(fiber), (exit) => closed(exit) ?? Effect.void)
 }
 
-/** The turn is over when its finalizers are, too. */
+/** A turn ends only when its finalizers have ended. */
 const leaveScope = (
   server: Server,
   message: Envelope | undefined,
@@ -82,7 +82,7 @@ const turnEnded = (
   const { record } = server
   record.turn = undefined
   if (server.turnLimit !== undefined) Limits.turnOver(server)
-  // Killed, or ended by a signal: whatever the turn came to has no effect any more.
+  // The server was killed or ended by a signal, so the result of the turn has no effect.
   if (!record.isOpen) return tooLate(server, message, exit._tag === "Success" ? exit.value : undefined)
   if (exit._tag === "Success") return apply(server, message, exit.value)
   if (message instanceof CallEnvelope && isTypedFailure(exit.cause)) {
@@ -93,7 +93,7 @@ const turnEnded = (
   return Effect.failCause(exit.cause) as Effect.Effect<never>
 }
 
-/** The server has closed meanwhile. */
+/** Counts the message of a turn that ended after the server had closed. */
 const tooLate = (server: Server, message: Envelope | undefined, next: Next | undefined): undefined => {
   if (message !== undefined && server.inHand === message) done(server, "failed")
   const answered = next?._tag === "Reply" || next?._tag === "StopReply"
@@ -102,7 +102,7 @@ const tooLate = (server: Server, message: Envelope | undefined, next: Next | und
 
 // ---- what a turn leaves behind ------------------------------------------------------------------------------------
 
-/** Does what a handler has answered. */
+/** Applies what a handler has returned. */
 const apply = (server: Server, message: Envelope | undefined, next: Next): undefined => {
   const { record, spec } = server
   if (!record.isOpen) return tooLate(server, message, next)
@@ -131,7 +131,7 @@ const apply = (server: Server, message: Envelope | undefined, next: Next): undef
   close(record, next.reason)
 }
 
-/** What a turn, or `init`, has asked for beside its state. @internal */
+/** Applies what a turn or `init` has asked for besides its state. @internal */
 export const afterwards = (server: Server, options: Options, isOwnTurn: boolean): void => {
   if ("continue" in options) {
     server.continuation = { token: options.continue, isChained: isOwnTurn && server.ownTurn === "continue" }
@@ -146,10 +146,10 @@ const awaitFiber = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, 
     fiber.addObserver((exit) => resume(Exit.succeed(exit)))
   })
 
-/** What a fiber that outlives the message finds in place of its scope. */
+/** The scope that a fiber finds when it outlives its message. */
 const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }
 
-/** Says that a message came that nothing handles. @internal */
+/** Warns that a message came which no handler handles. @internal */
 export const warnOfInfo = (record: ProcessRecord, content: unknown): undefined => {
   const name = displayName(record)
   warn(record, `${record.label ?? name}: info`, () => ({
@@ -158,7 +158,7 @@ export const warnOfInfo = (record: ProcessRecord, content: unknown): undefined =
   }))
 }
 
-/** A handler has answered a message that has no caller. */
+/** The error for an answer to a message that has no caller. */
 const repliedToNobody = (server: string, request: string, tag: "Reply" | "StopReply"): string => {
   const [replied, wanted] = tag === "Reply" ? ["reply", "noReply"] : ["stopReply", "stop"]
   return (

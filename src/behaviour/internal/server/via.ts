@@ -1,4 +1,4 @@
-/** The server behind a key of a registry, looked up when it is used. */
+/** The server behind a key of a registry. It is looked up at each use. */
 import * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
 import { thisCopy } from "../../../values/copies.ts"
@@ -13,8 +13,8 @@ import { isServer } from "./kind.ts"
 type Key = ReturnType<typeof viaOf>
 
 /**
- * What a handle points to that is resolved when used, in the kernel of who uses it. It is never gone for good: another
- * process may take the key.
+ * The target of a handle by key. It is resolved at each use, in the kernel of the caller. It is never gone for good,
+ * because another process may take the key.
  */
 class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
   readonly key: string
@@ -51,7 +51,7 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     return undefined
   }
 
-  /** The key is taken before the server is up, and until it has died. */
+  /** A process has the key before it is up, and until it has died. */
   get blockers(): ReadonlyArray<ProcessRecord> {
     const holder = this.via.holder(kernelInUse())
     return holder === undefined ? [] : [holder]
@@ -60,7 +60,7 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
   private found(): ProcessRecord | undefined {
     const found = this.via.holder(kernelInUse())
     if (found === undefined) return undefined
-    // Its messages mean nothing to others.
+    // Only a server of this service understands its messages.
     const { id, makeClient } = this.parts
     const spec = isServer(found) ? found.data.spec : undefined
     if (spec?.id === id && spec.makeClient === makeClient) return found
@@ -81,7 +81,7 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     this.waits?.delete(waiter)
   }
 
-  /** Which process it is, the registry says. */
+  /** The registry knows the process, so these do nothing. */
   starting(): void {}
   up(): void {}
   down(): void {}

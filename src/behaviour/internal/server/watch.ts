@@ -1,11 +1,11 @@
-/** Who looks on while a server works: traces, counts of messages, readers of its states; and what freezes them. */
+/** What observes a server while it works: traces, message counts, readers of its states; and what freezes states. */
 import * as Exit from "effect/Exit"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Next } from "./next.ts"
 import type { Handler, ServerSpec } from "./serverSpec.ts"
 import { deepFreeze } from "../../../kernel/shared/deepFreeze.ts"
 
-/** What a server of any kind does with messages. @internal */
+/** What any kind of server handles. @internal */
 export type Received =
   | { readonly _tag: "Call" | "Cast"; readonly tag: string; readonly payload: unknown }
   | { readonly _tag: "Info"; readonly content: unknown }
@@ -18,7 +18,7 @@ export type Seen =
   | { readonly _tag: "Answered"; readonly tag: string; readonly exit: Exit.Exit<unknown, unknown> }
   | { readonly _tag: "State"; readonly state: unknown }
 
-/** Must not throw, and must not run a user's code. @internal */
+/** It must not throw, and must not run a user's code. @internal */
 export type Tracer = (seen: Seen) => void
 
 /** @internal */
@@ -31,17 +31,19 @@ export interface Tally {
   messagesOut: number
 }
 
-/** What a server tells as it works. @internal */
+/** What a server reports while it works. @internal */
 export interface Watch {
-  /** `init` is through. */
+  /** `init` has succeeded. */
   began(state: unknown): void
-  /** A handler has answered; `call` is the tag of the call it was asked by. Its answer may be none that is known. */
+  /**
+   * A handler has returned `next`; it may be anything. `call` is the tag of the call that it handled, if it was a call.
+   */
   turned(call: string | undefined, next: Next | undefined): void
-  /** A call was answered by something else than its handler's result. */
+  /** A call was answered by something other than its handler's result. */
   answered(call: string, exit: Exit.Exit<unknown, unknown>): void
 }
 
-/** What all servers share that nobody looks at, where values are frozen. @internal */
+/** Freezes states and answers. All servers share it in kernels that freeze. @internal */
 export const freezing: Watch = {
   began: deepFreeze,
   turned: (_, next) => {
@@ -54,14 +56,14 @@ export const freezing: Watch = {
   }
 }
 
-/** Those who look at one server. @internal */
+/** The observers of one server. @internal */
 export class Watchers implements Watch {
   readonly tracers = new Set<Tracer>()
   readonly readers = new Set<StateReader>()
   tally: Tally | undefined = undefined
-  /** What makes the server, while nobody hears its messages. */
+  /** The spec of the server while nobody hears its messages. */
   readonly spec: ServerSpec
-  /** The same while somebody does. */
+  /** The spec of the server while somebody does. */
   overheard: ServerSpec | undefined = undefined
   readonly below: Watch | undefined
 
@@ -116,13 +118,13 @@ export class Watchers implements Watch {
   }
 }
 
-/** Hears what a handler is given, before it runs. @internal */
+/** Gets the input of a handler before the handler runs. @internal */
 export interface Listener {
   readonly message: (tag: string, payload: unknown) => void
   readonly other: (received: Received) => void
 }
 
-/** The same server, whose handlers say first what they were given. @internal */
+/** The same server, with handlers that first report their input. @internal */
 export const overheard = (spec: ServerSpec, hear: Listener): ServerSpec => {
   const handlers: Record<string, Handler> = Object.create(null)
   for (const [tag, handler] of Object.entries(spec.handlers)) {

@@ -1,8 +1,8 @@
 /**
- * One task: what its process has come to, and who waits for it.
+ * One task: the outcome of its process, and the listeners that wait for it.
  *
- * An answer is known once the process is dead, so after its finalizers. An answer that was there before a signal came
- * stands; one that a finalizer has spoilt by dying does not.
+ * The outcome is known once the process is dead, so after its finalizers. If the answer existed before a signal came,
+ * it stands. If a finalizer dies, it does not stand.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -24,9 +24,9 @@ export const TypeId = "~effect-otp/behaviour/Task"
 
 type Outcome = Exit.Exit<unknown, unknown>
 
-/** Who has a task among others, and sees to it. Its functions run in the step of a death: no code of a user. @internal */
+/** The owner of many tasks. Its functions run in the step of a death, so they must not run code of a user. @internal */
 export interface RunOwner {
-  /** Whether nobody needs it any more before it is started. */
+  /** Whether the task is no longer needed, before it has started. */
   readonly isUnwanted: boolean
   started(record: ProcessRecord): void
   refused(): void
@@ -39,16 +39,16 @@ export class TaskRun implements Observer {
   private readonly within: RunOwner | undefined
   /** Undefined until it is spawned. */
   record: ProcessRecord | undefined = undefined
-  /** The process it is linked to. */
+  /** The process that it is linked to. */
   owner: ProcessRecord | undefined = undefined
-  /** Nobody wants to know any more: no scope ends it. */
+  /** Nobody wants the outcome any more, so no scope ends the task. */
   ignored = false
   /** It could not be started. */
   refused = false
-  /** Whether its outcome is what its effect came to. */
+  /** Whether its outcome is the result of its effect. */
   hasAnswer = false
   outcome: Outcome | undefined = undefined
-  /** What its effect has come to, while its process has not ended yet. */
+  /** The result of its effect, until its process has ended. */
   private answer: Outcome | undefined = undefined
   private listeners: Array<() => void> | undefined = undefined
 
@@ -65,12 +65,12 @@ export class TaskRun implements Observer {
     return this.record
   }
 
-  /** Whether nobody needs it any more before it is started. */
+  /** Whether it is no longer needed, before it has started. */
   get isUnwanted(): boolean {
     return this.within?.isUnwanted === true
   }
 
-  /** What its process runs. A failure with a type is an answer: the process ends well. */
+  /** The body of its process. A typed failure is an answer, so the process ends with `Normal`. */
   body(effect: Effect.Effect<unknown, unknown>): Effect.Effect<void, unknown> {
     return Effect.matchCauseEffect(effect, {
       onSuccess: (value) => this.answered(Exit.succeed(value)),
@@ -83,7 +83,7 @@ export class TaskRun implements Observer {
     return Exit.void
   }
 
-  /** Its process is there. */
+  /** Its process exists. */
   started(record: ProcessRecord): void {
     this.record = record
     record.observe(this)
@@ -103,12 +103,12 @@ export class TaskRun implements Observer {
     this.within?.refused()
   }
 
-  /** Its process and all it holds have ended. */
+  /** Its process has ended, with everything it held. */
   ended(): void {
     this.within?.ended()
   }
 
-  /** Says what has become of it. In the step of a death: must not run a user's code. */
+  /** Sets its outcome. This runs in the step of a death, so it must not run a user's code. */
   settle(outcome: Outcome): void {
     if (this.outcome !== undefined) return
     this.outcome = outcome
@@ -129,7 +129,7 @@ export class TaskRun implements Observer {
   }
 }
 
-/** Starts the process of a task; its parent is the process of this fiber, if there is one. @internal */
+/** Starts the process of a task. Its parent is the process of this fiber, if there is one. @internal */
 export const spawnTask = (
   fiber: Fiber.Fiber<unknown, unknown>,
   run: TaskRun,
@@ -141,7 +141,7 @@ export const spawnTask = (
     adopt: (record) => run.started(record)
   })
 
-/** Waits for the outcome of a task and has it as its own. @internal */
+/** Waits for the outcome of a task, and ends with it. @internal */
 export const outcomeOf = (run: TaskRun): Effect.Effect<unknown, unknown> =>
   Effect.suspend(() => {
     if (run.outcome !== undefined) return run.outcome
@@ -150,7 +150,7 @@ export const outcomeOf = (run: TaskRun): Effect.Effect<unknown, unknown> =>
       () => run.record
     )
     const outcome = waitUntil<unknown, unknown>((resume, resumeNow) => {
-      // This fiber may have lost its turn between the look and here.
+      // The outcome may have come after the look and before this step.
       if (run.outcome !== undefined) return resumeNow(run.outcome)
       const listener = () => resume(run.outcome!)
       run.listen(listener)
@@ -159,11 +159,11 @@ export const outcomeOf = (run: TaskRun): Effect.Effect<unknown, unknown> =>
     return during(wait, outcome)
   })
 
-/** Whether a cause is a failure with a type and nothing else. */
+/** Whether a cause holds only typed failures. */
 const isFailure = (cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.length > 0 && cause.reasons.every(Cause.isFailReason)
 
-/** An outcome as a value. It is a success, or a failure and nothing else. @internal */
+/** An outcome as a value. It is either a success or one failure. @internal */
 export const toResult = (outcome: Outcome): Result.Result<unknown, unknown> => {
   if (outcome._tag === "Success") return Result.succeed(outcome.value)
   return Result.fail(outcome.cause.reasons.find(Cause.isFailReason)?.error)

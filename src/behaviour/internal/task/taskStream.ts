@@ -1,8 +1,8 @@
 /**
- * Runs the items of a stream as tasks and hands out what they come to.
+ * Runs the items of a stream as tasks and gives their outcomes.
  *
- * Whoever pulls begins what there is room for. The input is pulled by a fiber of its own, and only while there is room
- * and nothing else to begin, so that a slow input holds up nobody who has finished.
+ * Each pull begins as many tasks as there is room for. A fiber of its own pulls the input, and only while there is room
+ * and nothing else to begin. So a slow input does not delay the outcomes of finished tasks.
  */
 import type * as Cause from "effect/Cause"
 import * as Channel from "effect/Channel"
@@ -40,7 +40,8 @@ export const streamOf = (
   return Stream.fromChannel(
     Channel.fromTransform((_upstream: unknown, scope) =>
       Effect.suspend(() => {
-        // A scope of its own: what the input acquires, also when it is pulled, is released after the tasks have ended.
+        // The input has a scope of its own, so that everything it acquires, even when it is pulled, is released after
+        // the tasks have ended.
         const inputScope = Scope.makeUnsafe()
         let close: Effect.Effect<void> = Effect.void
         const release = (exit: Outcome) =>
@@ -65,7 +66,7 @@ interface FlowOptions extends CheckedSpec {
   readonly upstream: AnyPull
 }
 
-/** One item: its task, and how long it may take. */
+/** One item: its task and its time limit. */
 class Item implements Finishing, RunOwner, Deadline {
   list: Deadline["list"] = undefined
   due = 0
@@ -121,30 +122,30 @@ class Item implements Finishing, RunOwner, Deadline {
 
 /** One run of a stream of tasks. */
 class TaskFlow {
-  /** Processes whose fiber and scope have not ended yet. */
+  /** Processes whose fibers and scopes have not ended yet. */
   readonly live = new Set<ProcessRecord>()
   readonly timedOut: TaskTimeout
-  /** Begun, and not known yet whether they are started. */
+  /** Items that have begun and of which it is not known yet whether they have started. */
   private readonly starting = new Set<Item>()
   private readonly startsKnown = Latch.makeUnsafe()
   private readonly options: FlowOptions
   private readonly millis: number
   private readonly window: TaskWindow<Item>
-  /** Pulled and not yet begun. */
+  /** Input that was pulled and has not begun yet. */
   private inputs: ReadonlyArray<unknown> = []
   private nextInput = 0
   private inputEnd: Cause.Cause<unknown> | undefined = undefined
-  /** Why the stream fails, whatever is still to be read. */
+  /** Why the stream fails. It fails even if there is more to read. */
   private failure: Cause.Cause<unknown> | undefined = undefined
   closed = false
-  /** The fiber that pulls the input, once there is one. */
+  /** Whether the fiber that pulls the input was started. */
   private pulling = false
   private source: Fiber.Fiber<void> | undefined = undefined
-  /** Somebody has pulled for more than there is to begin. */
+  /** Set while a pull waits for more input. */
   private asked = false
-  /** Wakes it where it waits to be asked. */
+  /** Resumes the input fiber, which waits to be asked. */
   private demand: (() => void) | undefined = undefined
-  /** Wakes who has pulled and waits. */
+  /** Resumes the waiting pull. */
   private waiter: (() => void) | undefined = undefined
 
   constructor(options: FlowOptions) {
@@ -174,7 +175,7 @@ class TaskFlow {
   }
 
   private readonly wait = waitUntil<void>((resume, resumeNow) => {
-    // This fiber may have lost its turn between the look and here.
+    // Something to read may have come after the look and before this step.
     if (this.failure !== undefined || this.window.isReady || this.isDone) return resumeNow(Exit.void)
     this.waiter = () => resume(Exit.void)
     return () => {
@@ -196,7 +197,7 @@ class TaskFlow {
 
   // ---- beginning --------------------------------------------------------------------------------------------------
 
-  /** Begins what there is room for, and asks for more input if there is still room. */
+  /** Begins as many tasks as there is room for, and asks for more input if there is still room. */
   private refill(fiber: AnyFiber): void {
     const { inputs, window } = this
     while (this.isOpen && window.hasRoom && this.nextInput < inputs.length) this.begin(fiber, inputs[this.nextInput++])
@@ -224,7 +225,7 @@ class TaskFlow {
     this.demand = undefined
     demand?.()
     if (this.pulling) return
-    // First of all: it may have pulled, and asked for more, before this returns.
+    // Set this first: the input fiber may pull and ask for more before the fork returns.
     this.pulling = true
     this.source = Effect.runForkWith(fiber.context)(this.pullInput)
   }
@@ -259,7 +260,7 @@ class TaskFlow {
 
   // ---- ending -----------------------------------------------------------------------------------------------------
 
-  /** An item has come to something. In the step of its death. */
+  /** An item has its outcome. This runs in the step of its death. */
   settled(item: Item, outcome: Outcome): void {
     if (this.closed) return
     if (item.run.refused) this.fail(outcome)

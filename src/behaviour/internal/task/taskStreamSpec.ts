@@ -1,4 +1,4 @@
-/** What a stream of tasks is made of, checked. */
+/** The checked options of a stream of tasks. */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -9,7 +9,7 @@ import type { TaskRun } from "./taskRun.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
 
-/** Starts the process of an item, or refuses the run. @internal */
+/** Starts the process of an item, or refuses it. @internal */
 export type Begin = (
   fiber: Fiber.Fiber<unknown, unknown>,
   run: TaskRun,
@@ -35,7 +35,7 @@ export interface CheckedSpec extends StreamSpec {
   readonly timeout: Duration.Duration
 }
 
-/** Throws a `RangeError` for what cannot be. @internal */
+/** Throws a `RangeError` for options that make no sense. @internal */
 export const checked = (spec: StreamSpec): CheckedSpec => {
   const { concurrency, onTimeout = "exit", shutdown } = spec
   Check.wholeNumber(what("concurrency"), concurrency, 1)

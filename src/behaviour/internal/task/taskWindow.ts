@@ -1,8 +1,8 @@
 /**
- * Which items of a stream of tasks are begun and not yet read, and which of them is to be read next: plain bookkeeping,
- * no fiber, no clock.
+ * Which items of a stream of tasks have begun and are unread, and which of them is read next. Plain data: no fiber, no
+ * clock.
  *
- * An item has its room from when it is begun until it is read, however long ago it has finished.
+ * An item takes room from its beginning until it is read, however long ago it finished.
  */
 
 /** @internal */
@@ -14,11 +14,11 @@ export interface Finishing {
 export class TaskWindow<T extends Finishing> {
   private readonly capacity: number
   private readonly ordered: boolean
-  /** In the order they are read: as they began, or as they finished. */
+  /** Items in the order in which they are read: as they began, or as they finished. */
   private readonly line: Array<T> = []
-  /** Where the line begins; what was before it has been read. */
+  /** Where the line begins. The items before it have been read. */
   private head = 0
-  /** Begun and not yet read. */
+  /** How many items have begun and are unread. */
   unread = 0
 
   constructor(capacity: number, ordered: boolean) {
@@ -40,12 +40,12 @@ export class TaskWindow<T extends Finishing> {
     if (!this.ordered) this.line.push(item)
   }
 
-  /** Whether there is one to read. */
+  /** Whether there is an item to read. */
   get isReady(): boolean {
     return this.line[this.head]?.finished === true
   }
 
-  /** The next to be read, if it has finished. */
+  /** The next item to read, if it has finished. */
   read(): T | undefined {
     const item = this.line[this.head]
     if (item?.finished !== true) return undefined
@@ -55,7 +55,7 @@ export class TaskWindow<T extends Finishing> {
     return item
   }
 
-  /** Lets go of what was read, now and then. */
+  /** Drops read items now and then. */
   private compact(): void {
     if (this.head < 64 && this.head < this.line.length) return
     this.line.splice(0, this.head)
