@@ -24,7 +24,7 @@ import type { SupervisorSpec } from "./static/children.ts"
 import { RunningSupervisor } from "./static/runningSupervisor.ts"
 import type { Running, TreeOptions, Watch } from "./tree/tree.ts"
 
-/** The Layer of a supervisor: gives its own handle and those of its children. @internal */
+/** The Layer of a supervisor. It gives the supervisor's handle and those of its children. @internal */
 export const supervisorLayer = (
   id: string,
   spec: () => SupervisorSpec,
@@ -36,7 +36,7 @@ export const supervisorLayer = (
     ({ exports, tree }) => Context.merge(exports, handle(tree.target))
   )
 
-/** The Layer of a supervisor of whatever kind: `given` says what it gives once its children are up. @internal */
+/** The Layer of any static supervisor. `given` says what it provides once its children are up. @internal */
 export const treeLayer = <P extends RunningSupervisor>(
   id: string,
   make: (where: Omit<TreeOptions, "id">) => P,
@@ -49,7 +49,7 @@ interface Tree<P> {
   readonly make: (where: Omit<TreeOptions, "id">) => P
 }
 
-/** Who starts a tree. */
+/** Where a tree is started: in a place, and for which fiber. */
 interface Starter {
   readonly place: Place | undefined
   readonly asker: Fiber.Fiber<unknown, unknown>
@@ -58,7 +58,7 @@ interface Starter {
 const started = <P extends RunningSupervisor>(tree: Tree<P>, { asker, place }: Starter) =>
   Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(launch(tree, { asker, place }), (supervisor) => {
-      // It runs: whatever interrupts the wait has to end it.
+      // It runs now, so an interruption of the wait has to end it.
       const booted = Effect.onInterrupt(restore(boot(supervisor)), () => stop(supervisor))
       return place !== undefined ? booted : Effect.tap(booted, () => Effect.addFinalizer(() => stop(supervisor)))
     })
@@ -80,7 +80,7 @@ const whereabouts = (fiber: Fiber.Fiber<unknown, unknown>, id: string, { asker, 
   const kernel = place?.parent.kernel ?? Kernel.currentUnsafe(fiber)
   const current = currentUnsafe(fiber)
   const parent = place?.parent ?? parentOf(fiber)
-  // Flattened once: each child's environment is built on it.
+  // Flattened once, because the environment of each child is built on it.
   const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
   const watch = place === undefined ? watchOf(fiber, current) : undefined
   const launcher = place === undefined && watch === undefined ? launcherOf(asker) : undefined
@@ -125,7 +125,7 @@ const boot = <P extends RunningSupervisor>(supervisor: P): Effect.Effect<P, unkn
     return during(wait, booted)
   })
 
-/** The Layer of a dynamic supervisor, which is up at once. @internal */
+/** The Layer of a dynamic supervisor. It is up at once. @internal */
 export const dynamicLayer = (
   spec: DynamicSpec,
   handle: (target: HandleTarget) => Context.Context<never>
@@ -151,7 +151,7 @@ const failure = ({ bootFailure, record, spec }: RunningSupervisor): Exit.Exit<ne
     const why = ExitReason.format(reason ?? ExitReason.killed)
     return Exit.die(new Error(`${spec.id} ended before all its children were up: ${why}`))
   }
-  // Nobody interrupted whoever starts the tree: it must not look so.
+  // Nobody interrupted the starter, so the failure must not look like an interruption.
   if (Cause.hasInterruptsOnly(bootFailure)) return Exit.die(new Error(`${spec.id}: ${notByItself}`))
   return Exit.failCause(bootFailure)
 }

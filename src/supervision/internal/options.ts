@@ -1,4 +1,4 @@
-/** Turns the options of a supervisor into what its process needs, once and checked. */
+/** Checks the options of a supervisor once, and turns them into what its process needs. */
 import * as Duration from "effect/Duration"
 import type { Launch } from "../../behaviour/GenServer.ts"
 import { checkedLimit, type Limit } from "../../kernel/Shutdown.ts"
@@ -69,7 +69,7 @@ export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpe
   })
 }
 
-/** A supervisor of so many partitions, which are always restarted. @internal */
+/** A supervisor of this many partitions. Partitions are always restarted. @internal */
 export const partitionSpecOf = (
   id: string,
   layer: (partition: number) => Untyped["layer"],
@@ -118,7 +118,7 @@ const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
     : { kind: "child", id, restart, significant, counted }
 }
 
-/** What watches itself says when it is broken; of anything else a failing holder is the only sign. */
+/** A resource with a watch says itself when it is broken. For any other resource, a failing holder is the only sign. */
 const rebuildOf = ({ options }: Untyped): "withHolder" | "onWatch" => {
   const rebuild = Check.or(options.rebuild, options.watch === undefined ? "withHolder" : "onWatch")
   return Check.oneOf("rebuild of a resource", rebuild, ["withHolder", "onWatch"])

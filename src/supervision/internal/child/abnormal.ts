@@ -1,4 +1,4 @@
-/** What a supervisor tells of an end that is abnormal, and that no crash report tells of. */
+/** The warning of a supervisor about an abnormal end that no crash report covers. */
 import type * as Cause from "effect/Cause"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
@@ -12,7 +12,7 @@ export interface Abnormal {
   readonly cause?: Cause.Cause<unknown>
 }
 
-/** Undefined if there is nothing abnormal about it, or somebody else tells. @internal */
+/** Undefined if the end is not abnormal, or if another process reports it. @internal */
 export const abnormal = (
   reason: Ending["reason"],
   of: { readonly record: ProcessRecord | undefined; readonly isStart: boolean; readonly isResource: boolean }
@@ -24,7 +24,7 @@ export const abnormal = (
   if (reason._tag !== "Crash") return { what: isStart ? `did not start: ${reason._tag}` : `ended: ${reason._tag}` }
   if (isResource) return { what: isStart ? "did not start" : "ended: Crash", cause: reason.cause }
   if (record?.isReported === true) return undefined
-  // Who was linked to it reports.
+  // The process it was linked to reports the crash.
   if (record?.endedByLink === true) return undefined
   return { what: isStart ? "did not start" : "was ended by an exit signal", cause: reason.cause }
 }

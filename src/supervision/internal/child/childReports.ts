@@ -1,8 +1,8 @@
 /**
- * What a supervisor makes known of its children: telemetry events, crash reports, lines in the log.
+ * What a supervisor reports of its children: telemetry events, crash reports, lines in the log.
  *
- * A crash is reported together with what the supervisor decided. The report is made at the death of the process, the
- * decision a little later: until then the report waits with the child.
+ * A crash is reported together with the decision of the supervisor. The report is made at the death of the process, the
+ * decision a little later. Until then the report waits with the child.
  */
 import { settingsOf } from "../../../kernel/Display.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
@@ -13,29 +13,29 @@ import * as Events from "../../SupervisorEvents.ts"
 import type { Ending } from "../core/ending.ts"
 import { abnormal, shownEnding, type Abnormal } from "./abnormal.ts"
 
-/** Writes a report, once it is known what the supervisor does. @internal */
+/** Writes a report once the decision is known. @internal */
 export type WaitingReport = (decision: string) => void
 
-/** A child, as its reports need it. @internal */
+/** What reports need to know of a child. @internal */
 export interface Reported {
   /** Its id or key. */
   readonly id: string
-  /** How people know it. */
+  /** Its name for people. */
   readonly displayName: string
-  /** What the number of its log lines is limited by. */
+  /** The key of the rate limit of its log lines. */
   readonly limitedAs: string
   readonly incarnation: number
   readonly record: ProcessRecord | undefined
-  /** What is to be written of the end of its last run. */
+  /** The reports of its last run that wait for a decision. */
   reports: Array<WaitingReport> | undefined
-  /** What followed that end; undefined until it is known. */
+  /** What followed the last run. Undefined until it is known. */
   decision: string | undefined
 }
 
 /** @internal */
 export class ChildReports {
   private readonly name: string
-  /** Kept: there may be something to say of a child that outlives the supervisor. */
+  /** Kept, because a child that outlives the supervisor may still be reported. */
   private readonly where: Pick<ProcessRecord, "kernel" | "context">
 
   constructor({ context, kernel }: ProcessRecord, name: string) {
@@ -85,7 +85,9 @@ export class ChildReports {
     this.add(child, (decision) => reportCrash(this.where, crash, decision))
   }
 
-  /** It has ended, or has not started. What is abnormal and no crash of a process is reported by no process. */
+  /**
+   * It has ended, or has not started. Only the supervisor can report an abnormal end that is not a crash of a process.
+   */
   ended(
     child: Reported,
     reason: Ending["reason"],
@@ -96,16 +98,16 @@ export class ChildReports {
     if (found !== undefined) this.add(child, (decision) => this.warnOf(child, found, decision))
   }
 
-  /** It was killed since it did not end in time. */
+  /** It was killed because it did not end in time. */
   overran(child: Reported, record: ProcessRecord, decision?: string): void {
-    // The report of a crash says enough.
+    // The crash report is enough.
     if (record.exiting?._tag === "Crash") return
     const what = { what: OVERRAN }
     if (decision !== undefined) this.warnOf(child, what, decision)
     else this.add(child, (decision) => this.warnOf(child, what, decision))
   }
 
-  /** What comes after the decision is the last finalizer of a process that was killed. */
+  /** After the decision only the last finalizer of a killed process can follow. It is reported at once. */
   private add(child: Reported, write: WaitingReport): void {
     if (child.decision !== undefined) write(child.decision)
     else (child.reports ??= []).push(write)

@@ -1,11 +1,11 @@
 /**
- * One run of one child: builds its Layer, knows the process that came of it, watches it end, and releases it.
+ * One run of one child: builds its Layer, watches the process until it ends, and releases what it held.
  *
- * The process is watched from the step in which it is adopted. If it ends before the Layer is built, the build is
- * interrupted and the start has failed: the child was never up. A process that is still in its `init` is left alone, since
- * its failure is the failure of the Layer.
+ * The process is watched from the step in which it is adopted. If it is up and ends before the Layer is built, the
+ * build is interrupted and the start has failed: the child was never up. A process that ends in its `init` needs no
+ * watch, because its failure is the failure of the Layer.
  *
- * Runs nothing in the supervisor's step: each part is a fiber of its own that reports when it is through.
+ * Nothing runs in the supervisor's step: each part is a fiber of its own that reports when it has finished.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -39,28 +39,28 @@ export class ChildRun {
   private readonly scope = Scope.makeUnsafe()
   private fiber: Fiber.Fiber<Context.Context<never>, unknown> | undefined = undefined
   private watcher: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  /** Told to stop, or ended by itself: from now on it is only released. */
+  /** It was told to stop, or has ended by itself. Now it is only released. */
   private stopping = false
   private releasing = false
   private released = false
-  /** It is known that it has not ended in time. */
+  /** It was reported that it did not end in time. */
   private isOverdue = false
   private isBuilt = false
-  /** The resource is no good, and the supervisor knows. */
+  /** The resource has ended, and the supervisor knows. */
   private isSpoiled = false
-  /** Why a tree that its Layer has started for itself is gone. */
+  /** The reason for which a tree that its Layer has started for itself has ended. */
   private brokenTree: ExitReason.ExitReason | undefined = undefined
-  /** The process has come through its own start, whatever the Layer still does. */
+  /** The process is up, whether or not the Layer is built. */
   private isUp = false
-  /** The process has begun to end while the Layer was still building. */
+  /** The process began to end while the Layer was still being built. */
   private endedEarly = false
-  /** The process is ended from here. */
+  /** This run is ending the process. */
   private isEnding = false
   private readonly done = Latch.makeUnsafe()
-  /** Waits until its fiber and scope have ended, however long it takes. */
+  /** Waits until its fiber and scope have ended, however long that takes. */
   readonly over: Effect.Effect<void> = this.done.await
   private place: LayerPlace | undefined = undefined
-  /** The Layer that started it. */
+  /** The Layer that started the process. */
   private layer: object | undefined = undefined
   record: ProcessRecord | undefined = undefined
 
@@ -80,7 +80,7 @@ export class ChildRun {
       precedingEnded(this.options.targets, { child: this.options.id, limit: () => this.limit }),
       Effect.suspend(() => Layer.buildWithMemoMap(spec.layer, memoMap, this.scope))
     )
-    // A task of its own: the supervisor is in the middle of a decision.
+    // A task of its own, because the supervisor is in the middle of a decision.
     const fiber = Effect.runForkWith(place === undefined ? context : Context.add(context, CurrentAdoption, place))(
       Effect.andThen(
         Effect.yieldNow,
@@ -99,7 +99,7 @@ export class ChildRun {
       adopt: (record) => {
         this.record = record
         record.reporter = reporter
-        // An id that nobody gave says nothing.
+        // A default id adds nothing to the name.
         if (spec.options.id !== undefined) record.child = childId(record.label ?? "", spec.options.id)
         const isThis = () => record === this.record && this.isUp
         record.observe({
@@ -118,7 +118,7 @@ export class ChildRun {
     }
   }
 
-  /** A child must have started its one process by now. */
+  /** Checks that a child has started its one process. */
   private verify(built: Context.Context<never>): Effect.Effect<void> {
     const { spec, check, id } = this.options
     if (spec.kind === "resource") return Effect.void
@@ -132,7 +132,7 @@ export class ChildRun {
     this.fiber = undefined
     this.isBuilt = true
     place?.close()
-    // Told to stop meanwhile: what was built is released, whatever it is.
+    // It was told to stop meanwhile. Whatever was built is released.
     if (this.stopping) return this.release(exit)
     const { id } = this.options
     if (place?.isContested === true) {
@@ -164,15 +164,15 @@ export class ChildRun {
     })
   }
 
-  /** Its process has begun to end. While the Layer is still building that is a failed start. */
+  /** Its process has begun to end. If the Layer is still being built, that is a failed start. */
   private exiting(record: ProcessRecord, spec: Untyped): void {
     this.limitEnd(record)
-    // A Layer that is nothing but the process is built in this moment: then the child was up.
+    // A Layer that is only the process is built in this moment, so the child was up.
     if (this.isBuilt || this.stopping || this.isEnding || this.endedEarly || this.layer === spec.layer) return
     this.endedEarly = true
     const { fiber } = this
     fiber?.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
-    // An orderly end, and a kill.
+    // Two limits: for an orderly end, and after a kill.
     this.expect(2)
   }
 
@@ -180,7 +180,7 @@ export class ChildRun {
     if (this.isBuilt && !this.endedEarly) this.exited(reason)
   }
 
-  /** It is ending by itself. What it has left to do has its limit, too; then its end is made known without it. */
+  /** It ends by itself. Its clean-up gets the shutdown limit; then the process is killed. */
   private limitEnd(record: ProcessRecord): void {
     if (this.stopping || record.ended) return
     this.run(
@@ -194,14 +194,17 @@ export class ChildRun {
     )
   }
 
-  /** The resource is no longer good. Who holds it lets go of it first: it is released when told to stop. */
+  /** The resource has ended. Its holders must let go of it first, so it is released only when it is told to stop. */
   private spoiled(reason: ExitReason.ExitReason): void {
     if (this.stopping || this.isSpoiled) return
     this.isSpoiled = true
     this.options.reports.exited(reason)
   }
 
-  /** A tree that its Layer has started for itself: without it, neither the resource nor the process is any good. */
+  /**
+   * A tree that its Layer has started for itself has failed. Then the resource counts as ended, and a process gets an
+   * exit signal.
+   */
   private privateTreeEnded(end: TreeEnd): void {
     if (!end.failed) return
     this.brokenTree = ExitReason.defect(new TreeFailed(end))
@@ -213,7 +216,7 @@ export class ChildRun {
     else if (this.record !== undefined) exitSignal(this.record, undefined, reason)
   }
 
-  /** It ended by itself, or somebody else killed it: the supervisor learns it, and it is released without being asked. */
+  /** It ended by itself or was killed from outside. The supervisor is told, and it is released without being asked. */
   private exited(reason: ExitReason.ExitReason): void {
     if (this.stopping) return
     this.stopping = true
@@ -231,16 +234,16 @@ export class ChildRun {
     const fiber = this.fiber
     if (fiber === undefined) this.release(Exit.interrupt())
     else this.interruptStart(fiber)
-    // An orderly end, and a kill.
+    // Two limits: for an orderly end, and after a kill.
     this.expect(2)
   }
 
-  /** A supervisor that is starting stops what it has started: that has its limit, too. */
+  /** Interrupts a start. A supervisor that is starting must stop its children, and gets the limit for that. */
   private interruptStart(fiber: Fiber.Fiber<unknown, unknown>): void {
     fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
     const { orderly } = parse(this.limit)
     const patience = orderly === undefined ? Effect.void : Effect.timeoutOption(Fiber.await(fiber), orderly)
-    // Interrupted in time, it ends in good order: see `endProcess`.
+    // If the start is interrupted in time, the process ends in good order: see `endProcess`.
     const kill = Effect.sync(() => {
       const { record } = this
       if (this.fiber === undefined || record === undefined) return
@@ -250,14 +253,14 @@ export class ChildRun {
     this.run(Effect.andThen(Effect.andThen(Effect.yieldNow, patience), kill))
   }
 
-  /** Ends everything at once and waits for it within its limit: the supervisor was killed. */
+  /** Ends everything at once, because the supervisor was killed, and waits for it within its limit. */
   kill(): Effect.Effect<void> {
     this.stopping = true
     this.watcher?.interruptUnsafe()
     if (this.record !== undefined) killRecord(this.record)
     this.fiber?.interruptUnsafe()
     if (this.fiber === undefined) this.release(Exit.interrupt())
-    // It has had its time.
+    // It has had its time already.
     if (this.released || this.isOverdue) return Effect.void
     return this.releasedWithin(1, this.options.reports.leftBehind)
   }
@@ -265,7 +268,10 @@ export class ChildRun {
   /** Whether its fiber and scope have ended. */
   readonly isOver = (): boolean => this.released
 
-  /** Whom its orderly end waits for. One that is killed does not get to finish what it does. */
+  /**
+   * The processes that its orderly end waits for. A process that is killed does not finish its work, so nothing waits
+   * for it.
+   */
   get endWaitsFor(): ReadonlyArray<ProcessRecord> {
     return this.limit === "brutalKill" ? [] : withBelow(this.record)
   }
@@ -274,7 +280,9 @@ export class ChildRun {
     return this.options.spec.options.shutdown ?? this.options.defaultLimit(this.record)
   }
 
-  /** Ends the process, then the scope its Layer was built in: what only this child needs goes last. */
+  /**
+   * Ends the process, then closes the scope of its Layer: the dependencies that only this child has are released last.
+   */
   private release(exit: Exit.Exit<unknown, unknown>, then: () => void = this.options.reports.released): void {
     if (this.releasing) return
     this.releasing = true
@@ -290,7 +298,10 @@ export class ChildRun {
     })
   }
 
-  /** Ends the process in good order, and waits for it however long it takes: what it needs is released after it. */
+  /**
+   * Ends the process in good order, and waits for it however long that takes, because its dependencies are released
+   * after it.
+   */
   private endProcess(): Effect.Effect<void> {
     const { record } = this
     const { reports } = this.options
@@ -301,7 +312,7 @@ export class ChildRun {
     return Effect.andThen(shutdownTelling(record, { limit: this.limit, overran: reports.overran }), awaitEnd(record))
   }
 
-  /** Reports it overdue if it is not released so many limits from now. */
+  /** Reports it overdue if it is not released after this many limits. */
   private expect(limits: number): void {
     const { id, reports } = this.options
     const report = () => {
@@ -312,8 +323,8 @@ export class ChildRun {
   }
 
   /**
-   * Waits until it is released, so many limits long, and calls `late` if it is not. An end that has no limit comes first,
-   * and then what it held has one.
+   * Waits this many limits until it is released, and calls `late` if it is not. If an orderly end has no limit, that
+   * end comes first, and the limit is for the release after it.
    */
   private releasedWithin(limits: number, late: () => void): Effect.Effect<void> {
     const { own, release } = parse(this.limit)

@@ -1,4 +1,4 @@
-/** What one run of a child is given, and where it reports to. */
+/** The input of one run of a child, and its callbacks. */
 import type * as Context from "effect/Context"
 import type { Targets } from "../../../kernel/shared/adoption.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
@@ -8,19 +8,19 @@ import type { Untyped } from "../../ChildSpec.ts"
 import type { Ending } from "../core/ending.ts"
 import type { Crash } from "../../../kernel/shared/reports.ts"
 
-/** Where the child reports to. Called from fibers of its own, never inside a decision. @internal */
+/** The callbacks of a child. They run in fibers of its own, never inside a decision. @internal */
 export interface Reports {
-  /** Its process is up, and this is what the Layer gives that started it. The child's Layer may still be building. */
+  /** Its process is up. `gives` is what the Layer that started it provides. The child's Layer may still be building. */
   readonly up: (layer: object, gives: Context.Context<never>) => void
   readonly started: (context: Context.Context<never>) => void
   readonly startFailed: (ending: Ending) => void
   readonly exited: (reason: ExitReason.ExitReason) => void
-  /** It is alive at its shutdown limit and is killed in this step. */
+  /** It is alive at its shutdown limit, and is killed in this step. */
   readonly overran: (record: ProcessRecord) => void
-  /** Its fiber and scope have ended. May come after `overdue`. */
+  /** Its fiber and scope have ended. This may come after `overdue`. */
   readonly released: () => void
   readonly overdue: (ending: Ending) => void
-  /** The supervisor was killed and goes on without it. */
+  /** The supervisor was killed and does not wait for it any longer. */
   readonly leftBehind: () => void
 }
 
@@ -34,7 +34,7 @@ export interface ChildRunOptions {
   readonly context: Context.Context<never>
   /** Throws if this process cannot be a child of this supervisor. */
   readonly check: (record: ProcessRecord) => void
-  /** Takes the crash reports of its process. */
+  /** Gets the crash reports of its process. */
   readonly reporter: (crash: Crash) => void
   readonly defaultLimit: (record: ProcessRecord | undefined) => Limit
   readonly reports: Reports

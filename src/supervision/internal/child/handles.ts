@@ -1,12 +1,15 @@
-/** The handles that leave a child, one object for each server: its clients can be compared. */
+/** The handles that leave a child. There is one object for each server, so clients can be compared. */
 import * as Context from "effect/Context"
 import { printAs } from "../../../values/printed.ts"
 import { TypeId as HandleTypeId, type Handle, type HandleTarget } from "../../../kernel/Handle.ts"
 
-/** By target, which stays the same across restarts. The first one given out is given out again. */
+/** The first handle of each target. A target stays the same across restarts, and so does its handle. */
 const known = new WeakMap<object, Handle<never>>()
 
-/** Only handles leave a child: anything else in what was built would be stale after a restart. @internal */
+/**
+ * The handles in what was built. Only they leave a child, because anything else would be stale after a restart.
+ * @internal
+ */
 export const handlesOf = (built: Context.Context<never>): Context.Context<never> => {
   const handles = new Map<string, unknown>()
   for (const [key, value] of built.mapUnsafe) {
@@ -15,7 +18,7 @@ export const handlesOf = (built: Context.Context<never>): Context.Context<never>
   return Context.makeUnsafe(handles)
 }
 
-/** A supervisor prints as its name, and not as a list of functions. @internal */
+/** Makes a supervisor print as its name, and not as a list of functions. @internal */
 export const printHandle = <H extends Handle<never> | { readonly [HandleTypeId]: HandleTarget }>(handle: H): H =>
   printAs(handle, (self) => `Supervisor(${self[HandleTypeId].key})`)
 

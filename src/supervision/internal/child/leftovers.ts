@@ -1,8 +1,9 @@
 /**
- * What a supervisor that has ended has left running: it had its limit, and may still hold what its successor needs.
+ * What a supervisor left running when it ended. It is past its limit, and may still hold something that its successor
+ * needs.
  *
- * It is kept by the place of the child, which is the same for every run of the supervisor. Whoever starts a child anew
- * waits for the leftovers of that place and of all places below it.
+ * It is kept by the place of the child, which is the same for every run of the supervisor. Each start of a child waits
+ * for the leftovers of its place and of all places below it.
  */
 import * as Effect from "effect/Effect"
 import type { Targets } from "../../../kernel/shared/adoption.ts"
@@ -24,15 +25,13 @@ export const addLeftover = (place: Targets, leftover: Leftover): void => {
 
 const left = (place: Targets): ReadonlyArray<Leftover> => (known.get(place) ?? []).filter(({ isOver }) => !isOver())
 
-/** What is left behind in this place and below. */
+/** The leftovers of this place and of the places below it. */
 const leftoversOf = (place: Targets): ReadonlyArray<Leftover> => [
   ...left(place),
   ...[...place.inner.values()].flatMap(leftoversOf)
 ]
 
-/**
- * Waits, within the limit of a child, until all that was left behind in its place has ended. Dies if it has not. @internal
- */
+/** Waits, within the limit of a child, until all leftovers of its place have ended. Dies if they have not. @internal */
 export const precedingEnded = (
   place: Targets,
   of: { readonly child: string; readonly limit: () => Limit }

@@ -1,4 +1,4 @@
-/** The restart schedules of one supervisor: one held step for each child, for as long as the supervisor lives. */
+/** The restart schedules of one supervisor. Each child has a step that it keeps as long as the supervisor lives. */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -27,7 +27,7 @@ export class RestartSteps {
     this.resetAfter = resetAfter
   }
 
-  /** What the schedule says to this ending. A schedule that dies has no more to say. */
+  /** The verdict of the schedule on this ending. A schedule that dies counts as exhausted. */
   ask(exit: ChildExit<unknown>): Effect.Effect<Verdict> {
     return Effect.clockWith((clock) => {
       if (Duration.isGreaterThanOrEqualTo(exit.uptime, this.resetAfter)) this.begin()
@@ -60,6 +60,6 @@ export class RestartSteps {
   }
 }
 
-/** The Schedule itself, where it was given by a function with a typing helper. @internal */
+/** The Schedule itself, also if it was given as a function with a typing helper. @internal */
 export const policyOf = (schedule: RestartSchedule<unknown, never> | undefined): Policy | undefined =>
   schedule === undefined || Schedule.isSchedule(schedule) ? schedule : schedule(identity)

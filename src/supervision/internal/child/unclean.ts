@@ -1,4 +1,4 @@
-/** What is told of a Layer with a finalizer that died. */
+/** The report of a Layer whose finalizer died. */
 import type * as Cause from "effect/Cause"
 import type { ChildRunOptions } from "./childRunOptions.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"

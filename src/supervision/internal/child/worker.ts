@@ -1,4 +1,4 @@
-/** The Layer of an effect that is run as a process. */
+/** The Layer of an effect that runs as a process. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"

@@ -1,4 +1,4 @@
-/** What is wrong with a Layer that is no child, and how to cure it: for the one who wrote it. */
+/** The errors for Layers that cannot be children. They say what to do instead. */
 import type * as Context from "effect/Context"
 import { type HandleTarget, targetOf, TypeId } from "../../../kernel/Handle.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
@@ -9,7 +9,7 @@ import { displayName } from "../../../kernel/shared/displayName.ts"
 export const noProcess = (id: string, built: Context.Context<never>): string => {
   const what = `The Layer of child "${id}" started no process`
   const [handle] = handlesOf(built).mapUnsafe.values()
-  // A double written by hand has a key and no more, and is named below. What another copy has made is refused.
+  // A test double that was written by hand has only a key, and is handled below. A handle of another copy is refused.
   const made: Partial<HandleTarget> | undefined = handle?.[TypeId]
   const target = handle === undefined || made?.copy === undefined ? made : targetOf("Supervisor.child", handle)
   if (target === undefined) {

@@ -1,4 +1,4 @@
-/** Why a child is not running, and how a start that failed looks. */
+/** Why a child does not run, and the ending of a start that failed. */
 import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
@@ -7,42 +7,42 @@ import { isGivingUp } from "../../RestartLimit.ts"
 import type { StartFailed } from "../../RestartPolicy.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 
-/** Why a child is not running: what the decision core passes on without a look. @internal */
+/** Why a child does not run. The decision core passes this on without reading it. @internal */
 export interface Ending {
   readonly reason: ExitReason.ExitReason | StartFailed<unknown>
-  /** How the start failed, for the one who waits for it. */
+  /** How the start failed, for the caller that waits for it. */
   readonly cause?: Cause.Cause<unknown>
 }
 
-/** What the decision core needs to know of the end of a run. @internal */
+/** What the decision core has to know of the end of a run. @internal */
 export const outcomeOf = (reason: ExitReason.ExitReason): { readonly expected: boolean; readonly failed: boolean } => {
   const expected = ExitReason.isExpected(reason)
-  // The end of a supervisor that has given up is expected, and yet something is wrong.
+  // A supervisor that has given up ends with an expected reason, but has failed all the same.
   return { expected, failed: !expected || isGivingUp(reason) }
 }
 
-/** A process that is dead, or a resource that is no good, still holds what the next one needs. @internal */
+/** A dead process or an ended resource still holds something that its successor needs. @internal */
 export class ReleaseTimeout extends Data.TaggedError("ReleaseTimeout")<{ readonly child: string }> {
   override get message() {
     return `${this.child} did not end within its shutdown limit, nor in the same time again after it was killed`
   }
 }
 
-/** How a run ended, or that a restart has failed. @internal */
+/** How a run ended, or how a restart failed. @internal */
 export interface RunEnding extends Ending {
   readonly isStart: boolean
   /** How long the run was up. */
   readonly uptimeMillis: number
 }
 
-/** A restart that cannot begin: the last run has not ended. @internal */
+/** The ending of a restart that cannot begin because the last run has not ended. @internal */
 export const overdue = (child: string): RunEnding => ({
   isStart: true,
   reason: ExitReason.defect(new ReleaseTimeout({ child })),
   uptimeMillis: 0
 })
 
-/** How a start looks whose process ended before the Layer was built. @internal */
+/** The ending of a start whose process ended before the Layer was built. @internal */
 export const earlyEnding = (id: string, record: ProcessRecord): Ending => {
   const reason = record.reason ?? ExitReason.killed
   const why = ExitReason.format(reason)
@@ -50,7 +50,7 @@ export const earlyEnding = (id: string, record: ProcessRecord): Ending => {
   return { reason, cause: reason._tag === "Crash" ? reason.cause : Cause.die(new Error(what)) }
 }
 
-/** How a failed start looks to a schedule. @internal */
+/** The ending of a start that failed, as a schedule sees it. @internal */
 export const startEnding = (cause: Cause.Cause<unknown>): Ending => {
   const failure = cause.reasons.find((reason) => reason._tag === "Fail")
   const onlyFails = failure !== undefined && cause.reasons.every((reason) => reason._tag === "Fail")

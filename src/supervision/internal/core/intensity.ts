@@ -1,36 +1,37 @@
 /**
  * Counts failures in a sliding window: OTP's restart intensity.
  *
- * Pure: the time is given, in milliseconds of a monotonic clock. One entry stands for one failure event: a group
- * restart is one, each start that fails another. `max` entries in a window are survived, the next one is not.
+ * Pure: the time is an argument, in milliseconds of a monotonic clock. One entry stands for one failure event: a group
+ * restart is one, each start that fails is another. `max` entries in a window are allowed; the next one exceeds the
+ * limit.
  *
- * To count a failure takes the same time, on average, however many there are: a dynamic supervisor may have as many
- * failures as it has children.
+ * On average a count takes the same time, however many failures there are: a dynamic supervisor may have as many
+ * failures as children.
  *
  * **In Erlang/OTP**
  *
- * `supervisor:add_restart/1`, which truncates its times to whole seconds. Here the window is exact, and closed as there:
- * an entry exactly `withinMillis` old still counts.
+ * `supervisor:add_restart/1`, which truncates its times to whole seconds. Here the window is exact. It is closed in
+ * both: an entry that is exactly `withinMillis` old still counts.
  */
 import * as Check from "../../../values/check.ts"
 
 /** How many failures a window of this length may hold. */
 export interface Limit {
-  /** A whole number, 0 or more. At 0 the first failure exceeds. */
+  /** A whole number, 0 or more. With 0 the first failure exceeds the limit. */
   readonly max: number
-  /** Above 0; infinity counts for ever. */
+  /** Above 0. With infinity, failures count for ever. */
   readonly withinMillis: number
 }
 
-/** A limit with the failures that are still inside of it. */
+/** A limit, with the failures that are inside the window. */
 export interface Window {
   readonly limit: Limit
   /** How many failures are inside. */
   readonly count: number
-  /** When the older ones happened, oldest first. Those before `first` have left the window. */
+  /** The times of the older ones, oldest first. Those before `first` have left the window. */
   readonly older: ReadonlyArray<number>
   readonly first: number
-  /** When the ones after these happened, latest first. */
+  /** The times of the later ones, latest first. */
   readonly latest: Entry | undefined
 }
 
@@ -52,7 +53,7 @@ export const make = (limit: Limit): Window => {
   return { limit, count: 0, older: [], first: 0, latest: undefined }
 }
 
-/** Counts one failure; the flag says whether the window now holds more than its limit allows. */
+/** Counts one failure. The flag says whether the window now holds more than its limit allows. */
 export const record = (window: Window, nowMillis: number): readonly [window: Window, exceeded: boolean] => {
   const { limit } = window
   let { count, first, older } = window
@@ -64,7 +65,7 @@ export const record = (window: Window, nowMillis: number): readonly [window: Win
       first = 0
       latest = undefined
     }
-    // The one that is counted here is inside, so this ends.
+    // This ends, because the failure that is counted here is inside.
     if (nowMillis - older[first]! <= limit.withinMillis) break
     first++
     count--

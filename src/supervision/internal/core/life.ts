@@ -1,8 +1,8 @@
 /**
  * The life of one child: where its latest run stands, and what a report of that run means there.
  *
- * Every supervisor goes by this table. A shell reports what happens to a run; a report that has crossed with a decision
- * means nothing where the child stands by then.
+ * Every supervisor uses this table. A shell reports what happens to a run. If a report has crossed with a decision, its
+ * cell in the table is empty, and nothing changes.
  *
  * | stands     | `ChildStarted` | `StartFailed` | `ChildExited` | `ChildStopped` | `ReleaseTimedOut` |
  * | ---------- | -------------- | ------------- | ------------- | -------------- | ----------------- |
@@ -14,13 +14,13 @@
  * | `Dropped`  |                |               |               |                |                   |
  */
 
-/** Where the latest run of a child stands. `X` is what an ending means to the shell; it is never looked at. */
+/** Where the latest run of a child stands. `X` is what an ending means to the shell. The core never reads it. */
 export type Life<X> =
   /** Nothing runs, and everything is released. */
   | { readonly _tag: "Down" }
   | { readonly _tag: "Starting" }
   | { readonly _tag: "Up" }
-  /** Told to end, or dead and not yet released. */
+  /** It was told to end, or is dead and not yet released. */
   | { readonly _tag: "Stopping" }
   /** It outlived its shutdown limit and the kill. Nothing new may start in its place. */
   | { readonly _tag: "Zombie"; readonly exit: X }
@@ -36,7 +36,7 @@ export type Report<X> =
   | { readonly _tag: "ChildExited"; readonly expected: boolean; readonly exit: X }
   /** Everything of it has ended and is released. */
   | { readonly _tag: "ChildStopped" }
-  /** It is not released within its limit. */
+  /** It was not released within its limit. */
   | { readonly _tag: "ReleaseTimedOut"; readonly exit: X }
 
 /** Where the child stands after a report, and what has happened. */
@@ -51,7 +51,7 @@ export const up: Life<never> = { _tag: "Up" }
 export const stopping: Life<never> = { _tag: "Stopping" }
 export const dropped: Life<never> = { _tag: "Dropped" }
 
-/** What a report means for a child that stands there; undefined: nothing. */
+/** What a report means for a child that stands there. Undefined if it means nothing. */
 export const hear = <X>(life: Life<X>, report: Report<X>): Heard<X> | undefined => {
   switch (life._tag) {
     case "Starting":
@@ -81,5 +81,5 @@ const heardStopped: Heard<never> = { life: down, what: "stopped" }
 
 const zombie = <X>(exit: X): Life<X> => ({ _tag: "Zombie", exit })
 
-/** A start that failed before it could be interrupted has released everything as well. */
+/** If a start fails before it can be interrupted, everything is released, too. */
 const isReleased = (report: Report<unknown>): boolean => report._tag === "ChildStopped" || report._tag === "StartFailed"

@@ -1,23 +1,23 @@
 /**
- * How far a restart has come: the schedule is asked, what is in the way ends and is released, the delay passes, then the
- * start is due.
+ * How far a restart has come: the schedule is asked, the runs in the way end and are released, the delay passes, then
+ * the start is due.
  *
- * The same steps hold for one child and for a group: only what is in the way differs.
+ * One child and a group have the same steps: only the runs in the way differ.
  */
 import type { Life } from "./life.ts"
 
 export type Stage =
-  /** The child has failed, and its supervisor has not said yet what follows. */
+  /** The child has failed, and its supervisor has not yet said what follows. */
   | { readonly _tag: "Undecided" }
   /** The schedule was asked. */
   | { readonly _tag: "Asking" }
-  /** The schedule has granted it, with this delay. */
+  /** The schedule has granted the restart, with this delay. */
   | { readonly _tag: "Granted"; readonly millis: number }
   | { readonly _tag: "Delaying" }
   /** The delay is over. */
   | { readonly _tag: "Due" }
 
-/** What a restart schedule says; `attempts` is how often it was asked since it last began anew. */
+/** The answer of a restart schedule. `attempts` is how many times it was asked since it last began anew. */
 export type Verdict =
   | { readonly _tag: "Delay"; readonly millis: number }
   | { readonly _tag: "Exhausted"; readonly attempts: number }
@@ -29,9 +29,10 @@ export const delaying: Stage = { _tag: "Delaying" }
 export const due: Stage = { _tag: "Due" }
 
 /**
- * What is to be done next: stop what is in the way, wait for an answer, let the delay pass, or start.
+ * What to do next: stop the run that is in the way, wait for an answer, let the delay pass, or start.
  *
- * A zombie has had its time, so the delay does not wait for it. Then it is waited for again: it is stopped once more.
+ * A zombie has had its time, so the delay does not wait for it. After the delay the supervisor stops it once more and
+ * waits again.
  */
 export const nextStep = (stage: Stage, inTheWay: Life<unknown>): "stop" | "wait" | "delay" | "start" => {
   if (inTheWay._tag === "Up") return "stop"

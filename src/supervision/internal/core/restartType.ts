@@ -1,4 +1,4 @@
-/** Which endings of a child are followed by a restart. */
+/** Which endings of a child a restart follows. */
 import * as Check from "../../../values/check.ts"
 import type { Restart } from "../../RestartPolicy.ts"
 
@@ -6,6 +6,9 @@ import type { Restart } from "../../RestartPolicy.ts"
 export const restartsAfter = (restart: Restart, expected: boolean): boolean =>
   restart === "permanent" || (restart === "transient" && !expected)
 
-/** Throws a `RangeError` for a restart type there is none of: JavaScript, and options read from somewhere, may give one. */
+/**
+ * Throws a `RangeError` for an unknown restart type. JavaScript code, or options that were read from somewhere, may
+ * give one.
+ */
 export const checkedRestart = (restart: Restart): Restart =>
   Check.oneOf("supervisor: restart", restart, ["permanent", "transient", "temporary"])

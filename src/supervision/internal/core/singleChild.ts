@@ -1,31 +1,32 @@
 /**
- * One child that has no group: the life of its runs, and the restart that is on its way.
+ * One child without a group: the life of its runs, and its pending restart.
  *
- * Pure: `begin` gives the first state, `decide` takes a state and an event to the next state and the actions to run. No
- * clock, no fiber. A shell owns the state, feeds it one event after the other and runs the actions. All children of a
- * dynamic supervisor live by it.
+ * Pure: `begun` is the first state, `decide` takes a state and an event and returns the next state and the actions to
+ * run. No clock, no fiber. A shell owns the state, feeds it one event after the other and runs the actions. It decides
+ * for each child of a dynamic supervisor.
  *
  * **Actions, and the events the shell owes for them**
  *
  * - `Start`: one `ChildStarted` or `StartFailed`.
- * - A child that ends by itself after `ChildStarted`: one `ChildExited` at its death, then one `ChildStopped` when its fiber
- *   and its scope have ended, or one `ReleaseTimedOut`, and a late `ChildStopped` if it ends after all.
- * - `Stop`: end whatever is under way, a start, a question or a delay included. One `ChildStopped` or `ReleaseTimedOut`.
- * - `AwaitRelease`: as `Stop`, for a run that has had its time before.
+ * - A child that ends by itself after `ChildStarted`: one `ChildExited` at its death. Then one `ChildStopped` when its
+ *   fiber and its scope have ended; or one `ReleaseTimedOut`, and a late `ChildStopped` if it ends after all.
+ * - `Stop`: end everything that is under way, including a start, a question or a delay. One `ChildStopped` or
+ *   `ReleaseTimedOut`.
+ * - `AwaitRelease`: like `Stop`, for a run that has had its time already.
  * - `Failed(exit)`: the owner counts the failure, then sends `RestartAllowed`, or gives up and stops all.
- * - `Ask(ticket, exit)`: step the restart schedule; one `Verdict` with that ticket. What is still asked for it with
- *   another ticket is of no use any more.
+ * - `Ask(ticket, exit)`: step the restart schedule; one `Verdict` with that ticket. An earlier question for this child,
+ *   with another ticket, is no longer needed.
  * - `Sleep(ticket, millis)`: one `DelayPassed` with that ticket.
- * - `GiveUp(exit, attempts)`: the schedule has no more to say. The owner stops all.
- * - `NotStarted(exit)`: its first start has failed. Whoever asked for it is told, and it is never spoken of again.
- * - `Forget`: it has ended for good. It may be that not everything of it has, if the last report was `ReleaseTimedOut`.
+ * - `GiveUp(exit, attempts)`: the schedule is exhausted. The owner stops all.
+ * - `NotStarted(exit)`: its first start has failed. The owner tells the caller and forgets the child.
+ * - `Forget`: it has ended for good. If the last report was `ReleaseTimedOut`, its process may not have ended.
  *
  * **Guarantees**
  *
- * - It has one run at a time: a start follows only the end and the release of the run before.
- * - One end by itself, one start that fails and one release that takes too long are one failure each. The first start is
- *   none: that is the affair of whoever asked for it.
- * - Once it is told to stop, or has ended in a way that its restart type lets rest, it is never started again.
+ * - It has one run at a time: a start comes only after the run before has ended and was released.
+ * - An end by itself, a start that fails and a release that takes too long are one failure each. A failed first start
+ *   is not counted, because the caller handles it.
+ * - Once it is told to stop, or has ended without a restart by its restart type, it is never started again.
  */
 import type { Restart as RestartType } from "../../RestartPolicy.ts"
 import * as Life from "./life.ts"
@@ -36,25 +37,25 @@ export interface Single<X> {
   /** The number of its latest start. */
   readonly incarnation: number
   readonly life: Life.Life<X>
-  /** Undefined: it runs, or nobody will start it again. */
+  /** Undefined if it runs or will not be started again. */
   readonly restart: Pending<X> | undefined
 }
 
-/** A restart on its way. */
+/** A pending restart. */
 interface Pending<X> {
   readonly stage: Restart.Stage
-  /** The question and the delay it waits for. */
+  /** The number of the question or delay that it waits for. */
   readonly ticket: number
   readonly exit: X
 }
 
 export type Event<X> =
   | Life.Report<X>
-  /** The failure was counted, and there were not too many. Tickets differ. */
+  /** The failure was counted, and there were not too many. Each ticket is new. */
   | { readonly _tag: "RestartAllowed"; readonly ticket: number }
   | { readonly _tag: "Verdict"; readonly ticket: number; readonly verdict: Restart.Verdict }
   | { readonly _tag: "DelayPassed"; readonly ticket: number }
-  /** It is to end for good, wherever it stands. */
+  /** It must end for good, wherever it stands. */
   | { readonly _tag: "StopRequested" }
 
 export type Action<X> =
@@ -99,10 +100,10 @@ export const decide = <X>(child: Single<X>, event: Event<X>, type: RestartType):
 export const isFirstStart = ({ incarnation, life }: Single<unknown>): boolean =>
   life._tag === "Starting" && incarnation === 1
 
-/** Whether somebody will start it again, or is just doing so. */
+/** Whether it will be started again, or is being started again. */
 export const isRestarting = ({ restart }: Single<unknown>): boolean => restart !== undefined
 
-/** Whether it ends, or has ended, and is never started again. */
+/** Whether it ends or has ended, and is never started again. */
 export const isStopping = ({ life, restart }: Single<unknown>): boolean =>
   life._tag === "Dropped" || (life._tag === "Stopping" && restart === undefined)
 
@@ -145,7 +146,7 @@ const rests = <X>({ incarnation }: Single<X>, life: Life.Life<X>): Single<X> => 
   restart: undefined
 })
 
-/** What it failed of before is of no account any more. */
+/** Earlier failures no longer matter. */
 const failed = <X>({ incarnation }: Single<X>, life: Life.Life<X>, exit: X): Decision<X> => [
   { incarnation, life, restart: { stage: Restart.undecided, ticket: 0, exit } },
   [{ _tag: "Failed", exit }]
@@ -175,7 +176,7 @@ const isAt = <X>(
 ): child is Single<X> & { readonly restart: Pending<X> } =>
   child.restart?.stage._tag === stage && child.restart.ticket === ticket
 
-/** Takes the step its restart is ready for. */
+/** Takes the next step of its restart. */
 const advance = <X>({ incarnation, life }: Single<X>, restart: Pending<X>): Decision<X> => {
   const { stage, ticket } = restart
   switch (Restart.nextStep(stage, life)) {

@@ -1,4 +1,7 @@
-/** The children of a dynamic supervisor, by key. A dead one keeps its key until it is released, but takes no room. */
+/**
+ * The children of a dynamic supervisor, by key. A dead child keeps its key until it is released, but does not count
+ * against the limit.
+ */
 import type { DynamicChild } from "./dynamicChild.ts"
 
 /** @internal */

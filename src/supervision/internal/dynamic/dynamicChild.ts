@@ -21,7 +21,7 @@ import { withBelow } from "../tree/tree.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 import type { Crash } from "../../../kernel/shared/reports.ts"
 
-/** Hears of a child from its process. @internal */
+/** Gets the events of a child's process. @internal */
 export interface ChildListener {
   readonly childExiting: (child: DynamicChild) => void
   readonly childDead: (child: DynamicChild, reason: ExitReason) => void
@@ -31,11 +31,11 @@ export interface ChildListener {
 
 /** How a child is started. @internal */
 export interface DynamicLaunch extends Launch {
-  /** In one step: nothing can happen to the process before the supervisor knows it. */
+  /** Spawns in one step, so that nothing can happen to the process before the supervisor knows it. */
   readonly spawn?: (fiber: Fiber.Fiber<unknown, unknown>, args: ReadonlyArray<unknown>, place: Place) => ProcessRecord
 }
 
-/** How the first start of a child has ended; `"stopped"`: the child was told to stop before. @internal */
+/** How the first start of a child has ended. `"stopped"` means that the child was told to stop before. @internal */
 export type FirstStart = Exit.Exit<void, unknown> | "stopped"
 
 /** How one child is treated. @internal */
@@ -62,30 +62,30 @@ export class DynamicChild implements Observer, Reported {
   readonly client: Handle<unknown>
   readonly place: Place
   readonly policy: ChildPolicy
-  /** Whether it is the task of somebody. */
+  /** Whether it is a task. */
   readonly isTask: boolean
   private readonly listener: ChildListener
-  /** Let go of once no other start can follow. */
+  /** Dropped once no other start can follow. */
   args: ReadonlyArray<unknown> | undefined
   /** Where it stands, as the core decides. */
   life: Single<RunEnding> = begun
-  /** The process of its last start, from before its `init`. */
+  /** The process of its last start. Set before its `init`. */
   record: ProcessRecord | undefined = undefined
   startedAt = 0
-  /** Dead for good: whoever is next has its room, though its fiber may not have ended. */
+  /** It is dead for good. Its room is free, though its fiber may not have ended. */
   isLeaving = false
   steps: RestartSteps | undefined = undefined
-  /** What is to be written of the end of its last run, once it is known what follows. */
+  /** The reports of its last run that wait for a decision. */
   reports: Array<WaitingReport> | undefined = undefined
-  /** What followed the end of its last run; undefined until that is known. */
+  /** What followed its last run. Undefined until it is known. */
   decision: string | undefined = undefined
   /** How its first start ended. */
   first: FirstStart | undefined = undefined
-  /** Tells who waits for that. Must not run a user's code. */
+  /** Tells the caller that waits for the first start. It must not run a user's code. */
   onFirst: (() => void) | undefined = undefined
-  /** What is done so that it starts: the start itself, a question to its schedule, or a delay. */
+  /** The fiber that works towards its start: the start itself, a question to its schedule, or a delay. */
   work: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  /** Its stop, once somebody has asked for one. */
+  /** The fiber that stops it, once somebody has asked for that. */
   stop: Fiber.Fiber<void> | undefined = undefined
 
   constructor({ key, args, launch, listener, parent, policy, targets }: DynamicChildOptions) {
@@ -105,7 +105,7 @@ export class DynamicChild implements Observer, Reported {
     record.child = this.key
     this.decision = undefined
     record.reporter = (report) => this.listener.childCrashed(this, report)
-    // From here on: it may be up, and seen, before its start is over.
+    // It is observed from here on, because it may be up and seen before its start is over.
     record.observe(this)
   }
 
@@ -132,12 +132,12 @@ export class DynamicChild implements Observer, Reported {
     return this.life.incarnation
   }
 
-  /** How often it was started again. */
+  /** How many times it was started again. */
   get restarts(): number {
     return this.life.incarnation - 1
   }
 
-  /** Whether its process is up now, as whoever had an answer of it knows. */
+  /** Whether its process is up now, as anybody who had an answer from it knows. */
   get isUp(): boolean {
     return this.record?.status === "running" && !isStopping(this.life)
   }
@@ -153,26 +153,26 @@ export class DynamicChild implements Observer, Reported {
     return record !== undefined && (target.current === record || target.last === record)
   }
 
-  /** Whether it is dead for good, or did not come up: then it is on no list. */
+  /** Whether it is dead for good, or did not come up. Then it is on no list. */
   get isGone(): boolean {
     return this.isLeaving || (isFirstStart(this.life) && this.record?.isAlive === false && !this.cameUp)
   }
 
-  /** Where it stands, never older than what anybody has seen of it. */
+  /** Where it stands. Never older than what anybody has seen of it. */
   get state(): "starting" | "running" | "restarting" | "stopping" {
     if (this.isUp || this.life.life._tag === "Up") return "running"
     if (isRestarting(this.life)) return "restarting"
     return isFirstStart(this.life) ? "starting" : "stopping"
   }
 
-  /** How people know it, whether a run of it is up or not. */
+  /** Its name for people, whether a run of it is up or not. */
   get displayName(): string {
     return this.record === undefined || !this.isTask ? this.target.displayName : displayName(this.record)
   }
 
   // ---- its start --------------------------------------------------------------------------------------------------
 
-  /** Does what brings it up, one thing at a time. `then` hears of the end of it, unless it is interrupted. */
+  /** Runs one step towards its start. `then` gets the result, unless the step is interrupted. */
   begin<A>(context: Context.Context<never>, effect: Effect.Effect<A>, then: (result: A) => void): void {
     this.work?.interruptUnsafe()
     const through = Effect.map(effect, (result) => {
@@ -183,7 +183,7 @@ export class DynamicChild implements Observer, Reported {
     if (work.pollUnsafe() === undefined) this.work = work
   }
 
-  /** Says how its first start ended, unless that is known. */
+  /** Sets how its first start ended, unless that is known already. */
   settle(first: FirstStart): void {
     if (this.first !== undefined) return
     this.first = first
@@ -193,7 +193,7 @@ export class DynamicChild implements Observer, Reported {
 
   // ---- its end ----------------------------------------------------------------------------------------------------
 
-  /** A wait for its end. One that is killed does not get to finish what it does. */
+  /** A wait for its end. A process that is killed does not finish its work, so nothing waits for it. */
   get endWait(): Wait {
     return Waiting.make(() => (this.policy.limit === "brutalKill" ? [] : withBelow(this.record)))
   }
@@ -201,17 +201,20 @@ export class DynamicChild implements Observer, Reported {
   /** Whether its last run has ended. */
   readonly isOver = (): boolean => this.record?.ended !== false
 
-  /** Waits for that, however long it takes. */
+  /** Waits for the end of its last run, however long that takes. */
   get over(): Effect.Effect<void> {
     return this.record === undefined ? Effect.void : awaitEnd(this.record)
   }
 
-  /** How long a run that is dead may take to end. */
+  /** How long a dead run may take to end. */
   get patience(): Duration.Duration {
     return parse(this.policy.limit).release
   }
 
-  /** Ends what brings it up, then its run in good order, all within the limit. It may be that not all has ended then. */
+  /**
+   * Ends the step towards its start, then its run in good order, all within the limit. Something may still run
+   * afterwards.
+   */
   end(): Effect.Effect<void> {
     const { patience } = this
     const { limit } = this.policy
@@ -222,27 +225,27 @@ export class DynamicChild implements Observer, Reported {
         const overran = () => this.listener.childOverran(this, record)
         return Effect.asVoid(shutdownTelling(record, { limit, overran }))
       }
-      // A start that is still not through has had its time.
+      // A start that is still running has had its time.
       return work === undefined ? endWithin(record, patience) : Effect.void
     })
     return Effect.andThen(this.endWork(patience), endRun)
   }
 
-  /** Kills it, wherever it stands, and waits until all has ended, within the limit. */
+  /** Kills it, wherever it stands, and waits within the limit until everything has ended. */
   kill(): Effect.Effect<void> {
     const { patience } = this
     if (this.record !== undefined) kill(this.record)
     const killRun = Effect.suspend(() => {
       const { record, work } = this
       if (record === undefined) return Effect.void
-      // A start may have been past its interruption.
+      // The start may have gone on past its interruption.
       kill(record)
       return work === undefined ? endWithin(record, patience) : Effect.void
     })
     return Effect.andThen(this.endWork(patience), killRun)
   }
 
-  /** Of a start, that kills a process in its `init`, which may take its time. */
+  /** Ends the step towards its start. If that is a start, this kills a process in its `init`, which may take time. */
   private endWork(patience: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { work } = this

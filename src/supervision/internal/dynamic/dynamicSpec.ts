@@ -1,4 +1,4 @@
-/** What a dynamic supervisor is made of. */
+/** The checked options of a dynamic supervisor. */
 import type { Limit } from "../../../kernel/Shutdown.ts"
 import type { Restart } from "../../RestartPolicy.ts"
 import type { DynamicLaunch } from "./dynamicChild.ts"
@@ -10,7 +10,7 @@ export interface DynamicSpec {
   readonly id: string
   readonly launch: DynamicLaunch
   readonly restart: Restart
-  /** Undefined: failures are not counted. */
+  /** Undefined if failures are not counted. */
   readonly intensity: Intensity.Limit | undefined
   readonly steps: () => RestartSteps | undefined
   readonly limit: Limit

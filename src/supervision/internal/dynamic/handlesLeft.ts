@@ -1,8 +1,9 @@
 /**
- * The handles of the children of a dynamic supervisor that has ended below another one.
+ * The handles of the children of a dynamic supervisor that has ended below another supervisor.
  *
- * Nobody starts these children again, but why that is so is not known yet: if the supervisor is started anew they are
- * simply gone, if the tree ends they share its reason, which the root gives to all handles of the tree.
+ * These children are not started again. But the reason to show is not known yet. If the supervisor is started again,
+ * the children are simply gone. If the tree ends, they share its reason, which the root gives to all handles of the
+ * tree.
  */
 import { innerTargets, type Targets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
@@ -15,7 +16,7 @@ export const leaveBehind = (targets: Targets, key: string, target: HandleTarget)
   innerTargets(targets, CHILDREN).own.set(key, target)
 }
 
-/** The supervisor runs again: it does not know the children of the run before. @internal */
+/** The supervisor runs again, and does not know the children of the run before. @internal */
 export const abandon = ({ inner }: Targets): void => {
   const left = inner.get(CHILDREN)
   inner.delete(CHILDREN)

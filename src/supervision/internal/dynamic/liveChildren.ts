@@ -1,8 +1,8 @@
 /**
- * The children of a dynamic supervisor: what happens to them goes to the core, and what the core decides is done here.
+ * The children of a dynamic supervisor. Their events go to the core, and its decisions are carried out here.
  *
- * Nothing here waits: starts, questions to schedules, delays and stops are fibers of their own, so that no child holds
- * another up.
+ * Nothing here waits: starts, questions to schedules, delays and stops are fibers of their own, so no child delays
+ * another.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -29,7 +29,7 @@ export class LiveChildren implements ChildListener {
   private readonly owner: Owner
   private readonly roster = new ChildrenByKey()
   readonly reports: ChildReports
-  /** How often a child was allowed to restart. */
+  /** How many restarts were allowed. */
   private tickets = 0
 
   constructor(owner: Owner) {
@@ -53,7 +53,7 @@ export class LiveChildren implements ChildListener {
 
   // ---- the core ---------------------------------------------------------------------------------------------------
 
-  /** Feeds the core of one child, and does what it decides. */
+  /** Feeds the core of one child, and carries out its decisions. */
   private hear(child: DynamicChild, event: Event<RunEnding>): void {
     const [life, actions] = decide(child.life, event, child.policy.restart)
     child.life = life
@@ -69,7 +69,7 @@ export class LiveChildren implements ChildListener {
       case "AwaitRelease":
         return this.awaitRelease(child)
       case "Failed":
-        // Whoever tells of a death is in the middle of it. And starts that fail at once must not recurse.
+        // In a later step: a death may be in progress, and starts that fail at once must not recurse.
         return this.owner.later(() => this.failed(child, action.exit))
       case "Ask":
         return this.ask(child, action.ticket, action.exit)
@@ -86,7 +86,7 @@ export class LiveChildren implements ChildListener {
 
   // ---- starts -----------------------------------------------------------------------------------------------------
 
-  /** Starts a child; its start goes on even if who asked for it does not. */
+  /** Starts a child. The start goes on even if the caller does not. */
   add(key: string, args: ReadonlyArray<unknown>, policy: ChildPolicy): DynamicChild {
     const { record, spec, targets } = this.owner
     const child = new DynamicChild({ key, args, policy, launch: spec.launch, parent: record, listener: this, targets })
@@ -103,7 +103,7 @@ export class LiveChildren implements ChildListener {
   private start(child: DynamicChild): void {
     child.begin(this.owner.context(), Effect.exit(this.launched(child)), (exit) => {
       if (exit._tag === "Success") return child.settle(exit)
-      // Told to stop meanwhile: whoever told it sees to the rest.
+      // It was told to stop meanwhile, and that stop does the rest.
       if (isStopping(child.life)) return
       const ending = startEnding(exit.cause)
       this.reports.exited(child, ending.reason, 0)
@@ -120,7 +120,7 @@ export class LiveChildren implements ChildListener {
         return Exit.void
       })
     }
-    // Not interrupted between the start and the note that it has started.
+    // It must not be interrupted between the start and the note that it has started.
     return Effect.uninterruptibleMask((restore) => {
       const begun = this.owner.nowMillis()
       const { place, target } = child
@@ -155,7 +155,7 @@ export class LiveChildren implements ChildListener {
     this.reports.overran(child, record, this.owner.isStopping() ? "stop" : "no restart")
   }
 
-  /** It ends by itself; what it has left to do has its limit. */
+  /** It ends by itself. Its clean-up gets the shutdown limit. */
   childExiting(child: DynamicChild): void {
     if (child.life.life._tag !== "Up") return
     const record = child.record!
@@ -165,7 +165,7 @@ export class LiveChildren implements ChildListener {
       if (record.isAlive) this.reports.overran(child, record, follows ? "restart" : "no restart")
       kill(record, record.exiting)
     })
-    // Most end at once: look again before a timer is set.
+    // Most children end at once, so look again before setting a timer.
     this.owner.later(() => {
       if (record.isAlive) this.run(Effect.andThen(endWithin(record, parse(child.policy.limit).own), killIt))
     })
@@ -180,7 +180,7 @@ export class LiveChildren implements ChildListener {
     if (isStopping) this.hear(child, { _tag: "StopRequested" })
     else this.hear(child, { _tag: "ChildExited", expected, exit: { reason, isStart: false, uptimeMillis } })
     if (child.life.restart === undefined) {
-      // Whoever asked for a task knows how it ended.
+      // The caller of a task learns how it ended.
       if (!child.isTask) this.reports.ended(child, reason, { isStart: false, isResource: false })
       this.reports.decided(child, isStopping ? "stop" : "no restart")
       this.roster.leave(child)
@@ -188,17 +188,17 @@ export class LiveChildren implements ChildListener {
     this.owner.later(() => this.awaitRelease(child))
   }
 
-  /** It is dead while its start or its stop is under way. If nobody will start it again it is gone for whoever knows. */
+  /** It died while its start or its stop was under way. If it will not be started again, it leaves the lists. */
   private deadUntold(child: DynamicChild): void {
     const isTemporary = child.policy.restart === "temporary" && child.cameUp
     if (isStopping(child.life) || isTemporary) this.roster.leave(child)
   }
 
-  /** Reports that the dead run has ended, or that it has not within the limit. */
+  /** Reports that the dead run has ended, or that it has not ended within the limit. */
   private awaitRelease(child: DynamicChild): void {
     const { record } = child
     const report = () => {
-      // Its stop reports, too.
+      // A stop reports it, too.
       if (child.stop !== undefined || child.record !== record) return
       if (child.isOver()) return this.hear(child, { _tag: "ChildStopped" })
       if (child.life.restart !== undefined) this.reports.overdue(child)
@@ -211,7 +211,7 @@ export class LiveChildren implements ChildListener {
   // ---- restarts ---------------------------------------------------------------------------------------------------
 
   private failed(child: DynamicChild, ending: RunEnding): void {
-    // Told to stop meanwhile.
+    // It was told to stop meanwhile.
     if (isStopping(child.life) || this.owner.isStopping()) return
     const attempts = this.owner.failed()
     if (attempts === undefined) this.hear(child, { _tag: "RestartAllowed", ticket: ++this.tickets })
@@ -253,7 +253,7 @@ export class LiveChildren implements ChildListener {
 
   // ---- stops ------------------------------------------------------------------------------------------------------
 
-  /** Begins to stop a child for good; the fiber that does so ends when it is forgotten. */
+  /** Begins to stop a child for good. The returned fiber ends when the child is forgotten. */
   stop(child: DynamicChild): Fiber.Fiber<void> | undefined {
     this.hear(child, { _tag: "StopRequested" })
     return child.stop
@@ -272,7 +272,7 @@ export class LiveChildren implements ChildListener {
     this.hear(child, child.isOver() ? { _tag: "ChildStopped" } : { _tag: "ReleaseTimedOut", exit: overdue(child.key) })
   }
 
-  /** All are to end for good. Somebody else does it. */
+  /** Marks all as ending for good. The caller ends them. */
   private tellAll(children: Iterable<DynamicChild>): void {
     for (const child of children) child.life = decide(child.life, { _tag: "StopRequested" }, child.policy.restart)[0]
   }
@@ -283,7 +283,7 @@ export class LiveChildren implements ChildListener {
     for (const child of this.byKey.values()) child.settle("stopped")
   }
 
-  /** Stops all side by side, in good order. */
+  /** Stops all of them side by side, in good order. */
   readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.byKey.values()]
     const up = all.filter(({ life }) => life.life._tag === "Up")
@@ -305,7 +305,7 @@ export class LiveChildren implements ChildListener {
     })
   }
 
-  /** Kills all, and waits for each within its limit. */
+  /** Kills all of them, and waits for each within its limit. */
   readonly killAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.byKey.values()]
     this.tellAll(all)

@@ -1,4 +1,4 @@
-/** What the children of a dynamic supervisor need of it. */
+/** What the children of a dynamic supervisor need from it. */
 import type * as Context from "effect/Context"
 import type { Targets } from "../../../kernel/shared/adoption.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
@@ -11,13 +11,13 @@ export interface Owner {
   readonly record: ProcessRecord
   readonly spec: DynamicSpec
   readonly targets: Targets
-  /** What the fibers of the children's starts and stops run in. */
+  /** The environment for the fibers of starts and stops. */
   readonly context: () => Context.Context<never>
   readonly nowMillis: () => number
   readonly isStopping: () => boolean
   /** Runs a step after this one. */
   readonly later: (step: () => void) => void
-  /** Counts a failure; how many there were, if these are too many. */
+  /** Counts a failure. Returns the number if there were too many. */
   readonly failed: () => number | undefined
   readonly giveUp: (why: GivingUp) => void
   /** A child is gone for good. */

@@ -1,4 +1,4 @@
-/** One run of a dynamic supervisor: who may be started under it, when it gives up, and how it ends. */
+/** One run of a dynamic supervisor: which children may start, when it gives up, and how it ends. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
@@ -21,11 +21,11 @@ export class RunningDynamic implements Running {
   readonly tree: Tree
   readonly spec: DynamicSpec
   private readonly live: LiveChildren
-  /** Undefined: failures are not counted. */
+  /** Undefined if failures are not counted. */
   private failures: Intensity.Window | undefined
   private readonly stopRequested = Latch.makeUnsafe()
   private readonly killed = Latch.makeUnsafe()
-  /** Whether it was closed with children left: somebody may wait for them. */
+  /** Whether it was closed with children left. Callers may wait for them. */
   hasAbandoned = false
   private finalReason: ExitReason.ExitReason | undefined = undefined
   private endedFor: EndedFor | undefined = undefined
@@ -89,12 +89,12 @@ export class RunningDynamic implements Running {
     return [...this.children.values()].flatMap(({ record }) => withBelow(record))
   }
 
-  /** What its end waits for. Otherwise it is there for everybody. */
+  /** The processes that its end waits for. Before its end it waits for nothing. */
   blockers(): ReadonlyArray<ProcessRecord> {
     return this.isStopping ? this.below() : []
   }
 
-  /** Starts a child, unless there is a reason not to. */
+  /** Starts a child, or says why not. */
   add(key: string, args: ReadonlyArray<unknown>, policy: ChildPolicy = this.spec): DynamicChild | Refused {
     if (this.isStopping) return "Stopping"
     if (this.children.has(key)) return "AlreadyStarted"
@@ -103,8 +103,8 @@ export class RunningDynamic implements Running {
   }
 
   /**
-   * Stops one child in good order and forgets it. Once begun it is done, whatever becomes of who waits for it. If the
-   * supervisor is killed nobody waits any longer.
+   * Stops one child in good order and forgets it. Once begun, the stop goes on even if its caller is interrupted. If
+   * the supervisor is killed, the caller no longer waits.
    */
   stop(child: DynamicChild): Effect.Effect<void> {
     const ended = Effect.suspend(() => {
@@ -116,7 +116,7 @@ export class RunningDynamic implements Running {
 
   // ---- giving up --------------------------------------------------------------------------------------------------
 
-  /** How many failures there were, if these are too many. */
+  /** Counts a failure. Returns the number if there were too many. */
   private countFailure(): number | undefined {
     if (this.failures === undefined) return undefined
     const [window, exceeded] = Intensity.record(this.failures, this.tree.nowMillis)
@@ -151,7 +151,7 @@ export class RunningDynamic implements Running {
 
   ended(): void {}
 
-  /** Says in a child's handle why it is gone, or leaves that to whoever knows. */
+  /** Gives a child's handle the reason for which it is gone, or leaves that to the supervisor above. */
   private forgotten({ key, target }: DynamicChild): void {
     if (this.endedFor === "RestartLimit") target.leave(this.finalReason!)
     else if (this.isStopping && !this.tree.isRoot) leaveBehind(this.tree.targets, key, target)

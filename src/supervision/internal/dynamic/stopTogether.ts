@@ -4,7 +4,7 @@ import { shutdownAllTelling } from "../../../kernel/Shutdown.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { DynamicChild } from "./dynamicChild.ts"
 
-/** All are asked at once, and those with one limit are waited for together: it serves them all. @internal */
+/** Asks all of them at once. Children with the same limit share one wait. @internal */
 export const stopTogether = (
   children: ReadonlyArray<DynamicChild>,
   stopped: (child: DynamicChild) => void,
@@ -23,7 +23,7 @@ export const stopTogether = (
     { concurrency: "unbounded", discard: true }
   )
 
-/** Whose record it is: looked up only if one overran. */
+/** Finds the child of a record. The map is made only if a child overran. */
 const told = (
   children: ReadonlyArray<DynamicChild>,
   overran: (child: DynamicChild, record: ProcessRecord) => void

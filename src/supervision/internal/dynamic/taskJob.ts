@@ -1,4 +1,4 @@
-/** What a task supervisor starts: an effect, run in the environment of who asked for it. */
+/** The work of a task supervisor: an effect that runs in the environment of its caller. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -22,7 +22,7 @@ export interface JobOptions {
   readonly key: string
   readonly effect: AnyEffect
   readonly label: string | undefined
-  /** Undefined: nobody asks for the answer, and a failure is a crash. */
+  /** Undefined if nobody asks for the answer. Then a failure is a crash. */
   readonly run: TaskRun | undefined
 }
 
@@ -31,7 +31,7 @@ export class TaskJob {
   private readonly options: JobOptions
   /** The process of its first run. */
   first: ProcessRecord | undefined = undefined
-  /** The environment of who asked, captured once, whatever its restarts. */
+  /** The environment of the caller. It is captured once, for all runs. */
   private readonly context: Context.Context<never>
 
   constructor(fiber: AnyFiber, options: JobOptions) {
@@ -43,7 +43,7 @@ export class TaskJob {
     return this.options.key
   }
 
-  /** Starts its process in the place its supervisor has for it. */
+  /** Starts its process in the place that its supervisor has for it. */
   spawn(fiber: AnyFiber, place: Place): ProcessRecord {
     const { effect, key, label, run } = this.options
     const inContext = this.inEnvironment(effect)
@@ -57,13 +57,13 @@ export class TaskJob {
       }
     })
     this.first ??= record
-    // In the same step: its body has not begun.
+    // This is the same step, so its body has not begun.
     if (run?.owner !== undefined) linkStartedUnsafe(run.owner, record)
     if (run?.isUnwanted === true) kill(record)
     return record
   }
 
-  /** What every process has of its own stays its own. */
+  /** Runs an effect in the caller's environment, with the process's own `Self`, scope and kernel. */
   private inEnvironment(effect: AnyEffect): AnyEffect {
     return Effect.withFiber(({ context }) => {
       const own = Context.pick(Self, Scope.Scope)(context as Context.Context<Self | Scope.Scope>)
@@ -73,7 +73,7 @@ export class TaskJob {
   }
 }
 
-/** Where the process of a task belongs: its pid names the task in every run. */
+/** The supervisor and the key of a task, by its processes: the pid of each run identifies the task. */
 const homes = new WeakMap<ProcessRecord, { readonly supervisor: ProcessRecord; readonly key: string }>()
 
 /** The key of a task under its supervisor, by the pid of any of its runs. @internal */
@@ -82,7 +82,7 @@ export const keyOf = (pid: Pid, supervisor: ProcessRecord): string | undefined =
   return home?.supervisor === supervisor ? home.key : undefined
 }
 
-/** Who asked, and on whose behalf. Those that are dead are left out, as where a process spawns one. */
+/** The caller of a task and the callers before it. Dead ones are left out, as when a process spawns another. */
 const callersOf = (fiber: AnyFiber): ReadonlyArray<Pid> => {
   const callers = Context.get(fiber.context, Callers).filter((pid) => recordOf(pid).isAlive)
   const caller = currentUnsafe(fiber)

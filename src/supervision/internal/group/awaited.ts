@@ -1,18 +1,20 @@
 /**
- * What a supervisor waits for before it starts a child again, or before its boot or its end is over.
+ * What must happen before a supervisor starts a child again, or before its boot or its end is over.
  *
- * Delays and schedules are left out: they pass without anybody's help.
+ * Delays and schedules are left out, because they pass by themselves.
  */
 import { findRestartOf } from "./openRestarts.ts"
 import type { State } from "./draft.ts"
 
-/** Children by their index: those that have to be up first, and those that have to end first. */
+/** Children, by their index: those that have to be up first, and those that have to end first. */
 export interface Awaited {
   readonly starting: ReadonlyArray<number>
   readonly ending: ReadonlyArray<number>
 }
 
-/** Before the next start of a child; undefined: before the boot or the end of the supervisor is over. */
+/**
+ * What must happen before the next start of a child or, if `child` is undefined, before the boot or the end is over.
+ */
 export const awaited = <X>(state: State<X>, child: number | undefined): Awaited => {
   switch (state.phase._tag) {
     case "Booting":
@@ -36,7 +38,10 @@ const isRunning: Test = (life) => life === "Up" || life === "Stopping" || life =
 const others = <X>({ children }: State<X>, child: number | undefined, test: Test): ReadonlyArray<number> =>
   children.flatMap(({ life }, index) => (index !== child && test(life._tag, index) ? [index] : []))
 
-/** Members of its restart start in order, after all of them have stopped, and in a group what comes after the first. */
+/**
+ * The members of a restart start in order, after all of them have stopped. In a group, later children that are stopping
+ * must end first, too.
+ */
 const beforeRestart = <X>(state: State<X>, child: number): Awaited => {
   const restart = findRestartOf(state, child)
   if (restart === undefined) return nothing

@@ -1,7 +1,7 @@
 /**
- * The state of a supervisor's decision core, and the draft of the next state that one decision works on.
+ * The state of a supervisor's decision core, and the draft of the next state, on which one decision works.
  *
- * A draft is a private copy: what is written to it never shows in the state it was opened from.
+ * A draft is a private copy. Changes to it never show in the state it was made from.
  */
 import type { Limit, Window } from "../core/intensity.ts"
 import * as Life from "../core/life.ts"
@@ -13,9 +13,9 @@ import type { Child, Member, Request } from "./member.ts"
 export interface Options {
   readonly strategy: "oneForOne" | "oneForAll" | "restForOne"
   readonly autoShutdown: "never" | "anySignificant" | "allSignificant"
-  /** No counting at all if undefined. */
+  /** Undefined if failures are not counted. */
   readonly intensity: Limit | undefined
-  /** In start order; ids are unique. A child's index in this list is its name in events and actions, for ever. */
+  /** In start order. Ids are unique. Events and actions name a child by its index in this list, which never changes. */
   readonly members: ReadonlyArray<Member>
 }
 
@@ -25,7 +25,7 @@ export type ChildReport<X> = ReportOf<X> & { readonly child: number; readonly in
 type ReportOf<X> =
   | Exclude<Life.Report<X>, { readonly _tag: "ChildExited" }>
   | (Extract<Life.Report<X>, { readonly _tag: "ChildExited" }> & {
-      /** Whether something was wrong: it crashed, was killed, or is a supervisor that has given up. */
+      /** Whether it failed: it crashed, was killed, or is a supervisor that has given up. */
       readonly failed: boolean
     })
 
@@ -53,7 +53,7 @@ export type Action<X> =
   | { readonly _tag: "BootSucceeded" }
   | { readonly _tag: "End"; readonly reason: EndReason<X> }
 
-/** What whoever asked is told. */
+/** The answer to a request. */
 export type Result<X> =
   | { readonly _tag: "Done" }
   | { readonly _tag: "ChildNotFound" }
@@ -77,23 +77,23 @@ export type EndReason<X> =
       readonly policy: "intensity" | "schedule"
     }
 
-/** A restart on its way: what must stop, wait and start again because of one failure. */
+/** A pending restart: the children that must stop, wait and start again because of one failure. */
 export interface GroupRestart<X> {
   /** Its number. */
   readonly restart: number
   /** The child whose failure began it. */
   readonly child: number
   readonly exit: X
-  /** Whether it minds everything from its first member on, not its own child alone. */
+  /** Whether it waits for all children from its first member on, and not only for its own child. */
   readonly group: boolean
-  /** The first child it may concern. */
+  /** The first child that it may affect. */
   readonly from: number
-  /** Those that are not yet up again, in start order; never empty. */
+  /** The members that are not yet up again, in start order. Never empty. */
   readonly members: ReadonlyArray<number>
   readonly stage: Stage
 }
 
-/** The end of a child that came while others were still being started for the first time. */
+/** A child that ended while others were still being started for the first time. */
 export interface EarlyExit<X> {
   readonly child: number
   readonly expected: boolean
@@ -104,9 +104,9 @@ export interface EarlyExit<X> {
 export type Phase<X> =
   | {
       readonly _tag: "Booting"
-      /** What has ended by itself and is dealt with after the boot. */
+      /** Children that have ended by themselves. They are dealt with after the boot. */
       readonly exits: ReadonlyArray<EarlyExit<X>>
-      /** The boot passes over these: somebody has told them to stop before their turn. */
+      /** Children that the boot passes over, because they were told to stop before their turn. */
       readonly skipped: ReadonlyArray<number>
     }
   | { readonly _tag: "Running"; readonly restarts: ReadonlyArray<GroupRestart<X>> }
@@ -122,7 +122,7 @@ export interface State<X> {
   readonly lastRestart: number
 }
 
-/** A decision in the making. */
+/** A decision in progress. */
 export interface Draft<X> {
   readonly options: Options
   readonly nowMillis: number
@@ -156,7 +156,7 @@ export const reply = <X>(draft: Draft<X>, request: number, result: Result<X>): v
 
 export const childAt = <X>(draft: Draft<X>, index: number): Child<X> => draft.children[index]!
 
-/** Where a child stands now. Who has asked for the start or the end that is over is not kept. */
+/** Sets where a child stands now. Requests for the start or end that is over are dropped. */
 export const setLife = <X>(draft: Draft<X>, index: number, life: Life.Life<X>): void => {
   const { incarnation, member, parked, waiting } = childAt(draft, index)
   draft.children[index] = { member, incarnation, life, ...(parked && { parked }), ...(waiting && { waiting }) }
@@ -178,7 +178,7 @@ export const awaitStop = <X>(draft: Draft<X>, index: number, request: Request): 
   draft.children[index] = { ...child, afterStop: [...(child.afterStop ?? []), request] }
 }
 
-/** Answers those who wait until a child is up; false if there are none. */
+/** Answers the requests that wait until a child is up. False if there are none. */
 export const answerWaiting = <X>(draft: Draft<X>, index: number, result: Result<X>): boolean => {
   const { waiting, ...child } = childAt(draft, index)
   if (waiting === undefined) return false
@@ -191,7 +191,7 @@ export const answerWaiting = <X>(draft: Draft<X>, index: number, result: Result<
 export const lastIndex = <X>(draft: Draft<X>, test: (child: Child<X>, index: number) => boolean): number =>
   draft.children.findLastIndex(test)
 
-/** Starts a child; `starter` is the request that asks for it, if one does. */
+/** Starts a child. `starter` is the request that asks for the start, if any. */
 export const start = <X>(draft: Draft<X>, index: number, starter?: number): void => {
   setLife(draft, index, Life.starting)
   const child = childAt(draft, index)
@@ -205,7 +205,7 @@ export const stop = <X>(draft: Draft<X>, index: number): void => {
   emit(draft, { _tag: "StopChild", child: index, incarnation: childAt(draft, index).incarnation })
 }
 
-/** Tells whoever waits for this start, if it is a start at all, that it will not come to its end. */
+/** Tells the request that waits for this start, if there is one, that the start will not finish. */
 export const refuseStart = <X>(draft: Draft<X>, index: number, result: Result<X>): void => {
   const { starter } = childAt(draft, index)
   if (starter !== undefined) reply(draft, starter, result)

@@ -1,9 +1,10 @@
 /**
- * The end of a supervisor: everything stops in reverse order, one at a time, then it ends for the reason that was first.
+ * The end of a supervisor: everything stops in reverse order, one at a time. Then it ends for the first reason that was
+ * given.
  */
 import { answerWaiting, childAt, type EndReason, emit, lastIndex, refuseStart, stop, type Draft } from "./draft.ts"
 
-/** Begins the end, unless one has begun. From here on nothing is restarted and nothing counted. */
+/** Begins the end, unless it has begun already. After that nothing is restarted and nothing counted. */
 export const end = <X>(draft: Draft<X>, reason: EndReason<X>): void => {
   const { phase } = draft
   if (phase._tag === "Ending" || phase._tag === "Ended") return
@@ -14,7 +15,7 @@ export const end = <X>(draft: Draft<X>, reason: EndReason<X>): void => {
     }
   }
   for (const index of draft.children.keys()) answerWaiting(draft, index, { _tag: "SupervisorStopping" })
-  // Nothing depends on a child that is not up: its start need not wait for the later siblings to stop.
+  // Nothing depends on a child that is not up, so its start is stopped at once.
   for (let index = draft.children.length - 1; index >= 0; index--) {
     if (childAt(draft, index).life._tag !== "Starting") continue
     refuseStart(draft, index, { _tag: "SupervisorStopping" })

@@ -1,63 +1,67 @@
 /**
- * Decides what a static supervisor does: who is started, stopped and restarted, in which order, and when it gives up.
+ * Decides what a static supervisor does: which children start, stop and restart, in which order, and when it gives up.
  *
- * Pure: `boot` gives the first state, `decide` takes a state and an event to the next state and the actions to run. No
- * clock, no fiber. A shell owns one state, feeds it one event after the other (never two at a time) and runs the
- * actions of each decision in the order given, without waiting for what they start; whatever comes of an action comes
- * back as an event. `X` is what the ending of a child means to the shell (exit reason, start error, reason of a stop):
- * it is passed on and never looked at. Children are named by their index in `options.members`, starts by a number that
+ * Pure: `boot` gives the first state, `decide` takes a state and an event and returns the next state and the actions to
+ * run. No clock, no fiber. A shell owns one state, feeds it one event after the other (never two at a time) and runs
+ * the actions of each decision in order, without waiting for what they start. The result of an action comes back as an
+ * event. `X` is what the ending of a child means to the shell (exit reason, start error, reason of a stop). The core
+ * passes it on and never reads it. Children are named by their index in `options.members`, starts by a number that
  * grows by one with each start of that child.
  *
  * **Actions, and the events the shell owes for them**
  *
- * - `StartChild(child, incarnation)`: exactly one `ChildStarted`, or `StartFailed` with everything of it released. If it
- *   has failed and that takes too long, one `ReleaseTimedOut` before.
+ * - `StartChild(child, incarnation)`: exactly one `ChildStarted`, or one `StartFailed` after everything was released.
+ *   If it failed and the release takes too long, one `ReleaseTimedOut` before.
  * - A child that ends by itself after `ChildStarted`: one `ChildExited` at its death (`expected` as in
- *   `ExitReason.isExpected`), then, without being asked, the same answer as to `StopChild`. A resource that is no longer
- *   good: one `ChildExited`; it is told to stop when nobody holds it any more.
+ *   `ExitReason.isExpected`), then, without being asked, the same answer as to `StopChild`. A resource whose watch has
+ *   ended: one `ChildExited`; it is told to stop when no child holds it any more.
  * - `StopChild(child, incarnation)`: interrupt the start if it is still starting, else stop it by its own shutdown. One
  *   `ChildStopped` when its fiber and scope have ended, or one `ReleaseTimedOut(exit)` when that took longer than its
- *   limit, and a late `ChildStopped` if it ends after all. It may come for a child that timed out before: wait again.
+ *   limit, and a late `ChildStopped` if it ends after all. For a child that timed out before: wait again.
  * - `AskSchedule(restart, child, incarnation, exit)`: step that child's restart schedule; one `Verdict`. Without a
  *   schedule: `Delay` of 0.
  * - `Sleep(restart, millis)`: one `DelayPassed`; `CancelSleep(restart)`: none.
  * - `Reply(request, result)`: the answer to a request; each gets exactly one.
- * - `Forget(child)`: a temporary child has ended; it is never spoken of again.
+ * - `Forget(child)`: a temporary child has ended, and will not be mentioned again.
  * - `BootSucceeded`: all children are up. At most once, and never after a failed or stopped boot.
- * - `End(reason)`: nothing runs any more and nothing will. Only requests are still answered after it. A zombie may be
- *   left, see below.
+ * - `End(reason)`: nothing runs any more, and nothing will. After it only requests are answered. A zombie may be left,
+ *   see below.
  *
  * Answers that crossed with a decision (an old incarnation, a restart that was absorbed, a `ChildStarted` after its
  * `StopChild`) change nothing, so the shell need not filter them.
  *
  * **Guarantees**
  *
- * - Boot starts in list order, one at a time. A failed start stops what runs, in reverse, and ends the supervisor. What
- *   ends by itself meanwhile is dealt with when the boot is over, unless somebody terminates it before that.
- * - Requests are served at once, during the boot, too. A child that is terminated before the boot has come to it is passed
- *   over; one that is starting is interrupted, and the boot goes on. A start that was asked for is no part of the boot: the
- *   boot neither waits for it nor ends with it.
+ * - The boot starts children in list order, one at a time. A failed start stops the children that run, in reverse, and
+ *   ends the supervisor. A child that ends by itself meanwhile is dealt with after the boot, unless somebody terminates
+ *   it before that.
+ * - Requests are served at once, also during the boot. If a child is terminated before its turn, the boot passes over
+ *   it; if it is starting, its start is interrupted, and the boot goes on. A start that was requested is not part of
+ *   the boot: the boot neither waits for it nor fails with it.
  * - One failure event is one entry of the intensity (unless the child is not `counted`) and one question to the
- *   schedule of the child that failed; the end of a sibling that is going to be stopped for it is none. A start that
- *   fails again, or a dead child that does not release what it holds within its limit, is a failure of its own.
- * - A failure's restart (see `groupRestart.ts`) takes in the restarts it overlaps; those without a common child run side by side.
- *   A start that fails makes `oneForAll` stop what was already restarted and begin from the first child, `restForOne`
- *   go on from the failing one, `oneForOne` retry that child alone.
+ *   schedule of the child that failed. If a sibling that is about to be stopped for it ends by itself, that is no
+ *   failure event. A start that fails again, or a dead child that is not released within its limit, is a failure of its
+ *   own.
+ * - The restart for a failure (see `groupRestart.ts`) includes the restarts that it overlaps. Restarts without a common
+ *   child run side by side. A start that fails makes `oneForAll` stop what was already restarted and begin from the
+ *   first child, `restForOne` go on from the one that failed, and `oneForOne` retry only that child.
  * - The end of a resource restarts it and every later sibling, under every strategy. So does the failure of a later
- *   sibling, if the resource is rebuilt with its holders: it may have failed because the resource is broken. That is one
- *   failure event, of the sibling. An expected end that is followed by a restart says nothing of the resource. Under `oneForOne` a later sibling
- *   that is down stays down; under a group strategy one that is down comes back with its group.
- * - Nothing starts while its former incarnation, or in a group a later child, still stops. Only starts that are
- *   interrupted stop out of order: nothing depends on them yet.
- * - A stop may come at any time: it interrupts starts, cancels delays, stops all in reverse, one at a time.
- * - A zombie (it outlived its limit and the kill) keeps its place taken. In a restart that is a failure, and the next
- *   attempt is to stop it again; at the end of the supervisor, or if temporary, it is left behind for the shell to report.
+ *   sibling, if the resource is rebuilt with its holders: it may have failed because the resource is broken. That is
+ *   one failure event, of the sibling. An expected end that is followed by a restart does not restart the resource.
+ *   Under `oneForOne` a later sibling that is down stays down. Under a group strategy it comes back with its group.
+ * - No child starts while its former incarnation, or in a group a later child, is still stopping. Only starts that are
+ *   interrupted stop out of order, because nothing depends on them yet.
+ * - A stop may come at any time. It interrupts starts, cancels delays, and stops all children in reverse, one at a
+ *   time.
+ * - A zombie (a child that outlived its limit and the kill) keeps its place. In a restart that is a failure, and the
+ *   next attempt stops it again. At the end of the supervisor, or if it is temporary, it is left behind and the shell
+ *   reports it.
  *
  * **In Erlang/OTP**
  *
- * The callbacks of `supervisor` as one function. On purpose different: a start is interrupted rather than waited for, and a
- * supervisor answers while it boots;
- * `terminateChild` takes one child out of a pending group restart, where OTP would leave the whole group down.
+ * The callbacks of `supervisor` as one function. Three things differ on purpose. A start is interrupted rather than
+ * waited for. A supervisor answers while it boots. `terminateChild` takes one child out of a pending group restart,
+ * where OTP would leave the whole group down.
  */
 import { make } from "../core/intensity.ts"
 import * as Life from "../core/life.ts"
@@ -117,7 +121,7 @@ export const decide = <X>(
   return close(draft)
 }
 
-/** What the shell knows of the process of a start. The core hears of it a little later. */
+/** What the shell knows of the process of a start. The core learns it a little later. */
 export type Sight = "up" | "dead" | undefined
 
 /** What `whichChildren` shows of a child. */
@@ -128,9 +132,9 @@ export interface ChildView {
 }
 
 /**
- * All children in start order, without the temporary ones that have ended. `look` says what can be seen of a start by now:
- * a process that is up may have answered somebody, although its Layer is not built yet; one that is dead may still be
- * released.
+ * All children in start order, without temporary ones that have ended. `look` says what the shell knows of a start by
+ * now: a process that is up may have answered already, although its Layer is not built yet; a dead one may not be
+ * released yet.
  */
 export const whichChildren = <X>(
   state: State<X>,
@@ -172,7 +176,7 @@ const handle = <X>(draft: Draft<X>, event: Event<X>): void => {
   }
 }
 
-/** Where the child stands now is decided by the life it has; what follows for the others, here. */
+/** `Life.hear` decides where the child stands now. This decides what follows for the others. */
 const handleReport = <X>(draft: Draft<X>, report: ChildReport<X>): void => {
   const { child } = report
   const before = childAt(draft, child)
@@ -187,7 +191,7 @@ const handleReport = <X>(draft: Draft<X>, report: ChildReport<X>): void => {
     case "exited":
       return exited(draft, report as EarlyExit<X>, life)
     case "stopped":
-      // Of a zombie everything was said when it was left behind.
+      // A zombie was reported when it was left behind.
       return rest(draft, child, isTemporary(before) && before.life._tag !== "Zombie" ? Life.dropped : life)
     case "overdue":
       return overdue(draft, report as FailedStart<X>, life)
@@ -204,7 +208,10 @@ const started = <X>(draft: Draft<X>, child: number): void => {
   answerWaiting(draft, child, { _tag: "Done" })
 }
 
-/** A start has failed, and is released, or does not let go of what it holds: then a resource is not to blame. */
+/**
+ * A start has failed. With `StartFailed` it is released, with `ReleaseTimedOut` it is not; in the second case no
+ * resource is suspected.
+ */
 const startFailed = <X>(draft: Draft<X>, { _tag, child, exit }: FailedStart<X>, life: Life.Life<X>): void => {
   const { starter } = childAt(draft, child)
   setLife(draft, child, life)
@@ -217,7 +224,7 @@ const startFailed = <X>(draft: Draft<X>, { _tag, child, exit }: FailedStart<X>, 
 
 const exited = <X>(draft: Draft<X>, early: EarlyExit<X>, life: Life.Life<X>): void => {
   const { child, expected, exit, failed } = early
-  // A resource is released when those who hold it have ended: until then it counts as up.
+  // A resource is released when its holders have ended. Until then it counts as up.
   if (childAt(draft, child).member.kind === "child") setLife(draft, child, life)
   if (draft.phase._tag === "Booting") {
     draft.phase = { ...draft.phase, exits: [...draft.phase.exits, { child, expected, exit, failed }] }
@@ -226,12 +233,13 @@ const exited = <X>(draft: Draft<X>, early: EarlyExit<X>, life: Life.Life<X>): vo
   }
 }
 
-/** Draws the conclusion from the end of a child: a restart, the end of the supervisor, or none. */
+/** Decides what follows the end of a child: a restart, the end of the supervisor, or nothing. */
 const conclude = <X>(draft: Draft<X>, early: EarlyExit<X>): void => {
   const { child, expected, exit } = early
   if (draft.phase._tag !== "Running" || isMember(draft, child)) return
   if (restartsAfter(restartOf(childAt(draft, child).member), expected)) {
-    // Only after the boot: it was dead already when a resource's restart looked for those it had to stop.
+    // This happens only after the boot: the child was dead already when a resource's restart looked for the children it
+    // had to stop.
     const around = resourceRestart(draft, child)
     if (around !== undefined) return joinRestart(draft, child, around)
     return failed(draft, { child, exit, isSuspicious: early.failed && childAt(draft, child).member.kind === "child" })
@@ -246,13 +254,13 @@ const shutsDown = <X>(draft: Draft<X>, ended: number): boolean => {
   return !draft.children.some((child, index) => isSignificant(child) && isActive(draft, index))
 }
 
-/** Up or on its way there; a temporary child that its group will stop is not. */
+/** Whether it is up or will be. A temporary child that its group will stop is not. */
 const isActive = <X>(draft: Draft<X>, index: number): boolean => {
   const { _tag } = childAt(draft, index).life
   return isRestarting(draft, index) || (!isMember(draft, index) && (_tag === "Up" || _tag === "Starting"))
 }
 
-/** A child is not released in time. If it is to be started again, that is as if its start had failed. */
+/** A child was not released in time. If it is to be started again, that counts like a failed start. */
 const overdue = <X>(draft: Draft<X>, { child, exit }: FailedStart<X>, life: Life.Life<X>): void => {
   if (isTemporary(childAt(draft, child))) return rest(draft, child, Life.dropped)
   rest(draft, child, life)
@@ -267,7 +275,7 @@ const advance = <X>(draft: Draft<X>): void => {
 }
 
 const advanceBoot = <X>(draft: Draft<X>, { exits, skipped }: Extract<Phase<X>, { readonly _tag: "Booting" }>): void => {
-  // The boot's own start of a child is the first one.
+  // Only the boot's own start of a child has incarnation 1.
   if (draft.children.some(({ incarnation, life }) => life._tag === "Starting" && incarnation === 1)) return
   const next = draft.children.findIndex(({ incarnation }, index) => incarnation === 0 && !skipped.includes(index))
   if (next !== -1) return start(draft, next)

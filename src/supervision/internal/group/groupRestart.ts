@@ -1,12 +1,11 @@
 /**
- * What one failure makes stop, wait and start again.
+ * The restart that follows one failure: which children stop, wait and start again.
  *
- * A restart goes through the steps of `core/restart.ts`, each only when the one before is done: its members that run are
- * stopped in reverse order and released; the schedule has spoken; the delay passes; the members start in order, one at a
- * time.
+ * A restart goes through the steps of `core/restart.ts`, one after the other. Its members that run are stopped in
+ * reverse order and released. The schedule answers. The delay passes. The members start in order, one at a time.
  *
- * That of a *group* (a group strategy, or a resource failed) looks at everything from its first member on: while any of
- * it still stops, it starts nothing. That of a single child minds only this child.
+ * The restart of a *group* (under a group strategy, or of a resource) waits for all children from its first member on:
+ * while one of them is stopping, it starts nothing. The restart of a single child waits only for that child.
  */
 import { record } from "../core/intensity.ts"
 import * as Life from "../core/life.ts"
@@ -16,7 +15,7 @@ import { end } from "./end.ts"
 import { findRestart, leaveRestart, restartsOf, setRestarts, setStage } from "./openRestarts.ts"
 import { type Failure, whoRestarts } from "./whoRestarts.ts"
 
-/** A child has failed by itself: counts it, and begins a restart, or the end. */
+/** A child has failed by itself. Counts the failure, and begins a restart or the end. */
 export const failed = <X>(draft: Draft<X>, failure: Failure<X>): void => {
   const { child, exit } = failure
   if (draft.phase._tag !== "Running") return
@@ -37,13 +36,14 @@ export const failed = <X>(draft: Draft<X>, failure: Failure<X>): void => {
   emit(draft, { _tag: "AskSchedule", restart, child, incarnation: childAt(draft, child).incarnation, exit })
 }
 
-/** Takes in what the schedule says. */
+/** Takes the answer of a schedule. */
 export const judge = <X>(draft: Draft<X>, number: number, verdict: Restart.Verdict): void => {
   const found = findRestart(draft, number)
   if (found?.stage._tag !== "Asking") return
   const { child, exit, members } = found
   if (verdict._tag === "Delay") return setStage(draft, number, Restart.granted(verdict.millis))
-  // Taken out by `terminateChild` meanwhile: its siblings still come back, and its schedule has no say in that.
+  // `terminateChild` took the child out meanwhile. Its siblings still come back, and its schedule does not decide about
+  // them.
   if (!members.includes(child)) return setStage(draft, number, Restart.due)
   end(draft, { _tag: "RestartLimit", child, exit, attempts: verdict.attempts, policy: "schedule" })
 }
@@ -53,7 +53,7 @@ export const delayPassed = <X>(draft: Draft<X>, number: number): void => {
   if (findRestart(draft, number)?.stage._tag === "Delaying") setStage(draft, number, Restart.due)
 }
 
-/** Takes whatever step each restart is ready for. */
+/** Takes the next step of each restart. */
 export const advanceRestarts = <X>(draft: Draft<X>): void => {
   for (const restart of restartsOf(draft)) advance(draft, restart)
 }

@@ -1,13 +1,11 @@
-/**
- * One child in a group, as the decision core sees it: what it is, where it stands, and who has asked for what.
- */
+/** One child in a group, as the decision core sees it: its options, where it stands, and the requests for it. */
 import type { Restart } from "../../RestartPolicy.ts"
 import type { Life } from "../core/life.ts"
 
 /**
- * What the core must know of a child. A resource has neither a restart type nor significance: later siblings hold what
- * it provides, so it is always restarted, and always together with them. `rebuild` says whether the failure of a later
- * sibling restarts it, too.
+ * What the core must know of a child. A resource has no restart type and no significance: later siblings hold it, so it
+ * is always restarted, and always together with them. `rebuild` says whether the failure of a later sibling also
+ * restarts it.
  */
 export type Member =
   | (MemberBase & { readonly kind: "child"; readonly restart: Restart; readonly significant: boolean })
@@ -15,36 +13,44 @@ export type Member =
 
 interface MemberBase {
   readonly id: string
-  /** Whether its failures count for the intensity. Default true. */
+  /** Whether its failures count for the intensity. Default: true. */
   readonly counted?: boolean | undefined
 }
 
-/** A call on the running supervisor that is still owed its one reply. */
+/** A request to the running supervisor. It gets exactly one reply. */
 export type Request =
   | { readonly _tag: "TerminateRequested"; readonly request: number; readonly id: string }
   | { readonly _tag: "RestartRequested"; readonly request: number; readonly id: string }
-  /** As `TerminateRequested`; and the child does not come back with its group, but only by `RestartRequested`. */
+  /**
+   * Like `TerminateRequested`. In addition, the child does not come back with its group, but only by
+   * `RestartRequested`.
+   */
   | { readonly _tag: "ParkRequested"; readonly request: number; readonly id: string }
-  /** Answered when the child is up, whoever starts it. If its next start fails it is parked, and that is no failure. */
+  /**
+   * Answered when the child is up, whoever starts it. If its next start fails, it is parked, and that is not a failure.
+   */
   | { readonly _tag: "UpRequested"; readonly request: number; readonly id: string }
 
 export interface Child<X> {
   readonly member: Member
   /** The number of its latest start; 0 before the first. */
   readonly incarnation: number
-  /** Where the latest run stands. Whether it *will* run again is known by the restarts alone. */
+  /** Where the latest run stands. Only the restarts say whether it will run again. */
   readonly life: Life<X>
-  /** The `restartChild` that has asked for the start that is under way; undefined: the boot or a restart did. */
+  /**
+   * The `restartChild` request that asked for the start that is under way. Undefined if the boot or a restart started
+   * it.
+   */
   readonly starter?: number | undefined
-  /** The requests that wait for the end of a run that is stopping. */
+  /** The requests that wait until a run has stopped. */
   readonly afterStop?: ReadonlyArray<Request> | undefined
-  /** Whether its group leaves it where it is. */
+  /** Whether a restart of its group leaves it down. */
   readonly parked?: boolean | undefined
   /** The requests that wait until it is up. */
   readonly waiting?: ReadonlyArray<number> | undefined
 }
 
-/** The restart type; a resource behaves as a permanent child. */
+/** The restart type. A resource behaves like a permanent child. */
 export const restartOf = (member: Member): Restart => (member.kind === "child" ? member.restart : "permanent")
 
 export const isTemporary = (child: Child<unknown>): boolean => restartOf(child.member) === "temporary"

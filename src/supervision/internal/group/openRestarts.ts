@@ -1,9 +1,9 @@
 /**
- * The restarts that are on their way in a group, and who is a member of which.
+ * The pending restarts of a group, and their members.
  *
  * A member that is up again leaves its restart, so "member of a restart" and "will be started again" are the same thing:
  *
- * - a member that is `Up` is still to be stopped, and if it ends by itself before, that counts for nothing;
+ * - a member that is `Up` has yet to be stopped, and if it ends by itself before, that is not counted;
  * - a member that is `Starting` was started by its restart;
  * - no child is a member of two restarts.
  */
@@ -14,7 +14,7 @@ import { isTemporary, restartOf } from "./member.ts"
 
 // ---- accessors ----------------------------------------------------------------------------------------------------
 
-/** What can be asked of a draft and of a state alike. */
+/** The part that a draft and a state have in common. */
 type View<X> = Pick<State<X>, "children" | "phase">
 
 export const restartsOf = <X>({ phase }: View<X>): ReadonlyArray<GroupRestart<X>> =>
@@ -23,31 +23,31 @@ export const restartsOf = <X>({ phase }: View<X>): ReadonlyArray<GroupRestart<X>
 export const findRestart = <X>(draft: Draft<X>, number: number): GroupRestart<X> | undefined =>
   restartsOf(draft).find(({ restart }) => restart === number)
 
-/** The restart that is going to deal with this child. */
+/** The restart that this child is a member of. */
 export const findRestartOf = <X>(view: View<X>, index: number): GroupRestart<X> | undefined =>
   restartsOf(view).find(({ members }) => members.includes(index))
 
-/** Whether a restart is going to deal with this child, be it only to stop it. */
+/** Whether this child is a member of a restart, even if only to be stopped. */
 export const isMember = (view: View<unknown>, index: number): boolean => findRestartOf(view, index) !== undefined
 
-/** Whether this child is going to be started again, or will be once the boot is over. */
+/** Whether this child will be started again, now or after the boot. */
 export const isRestarting = (view: View<unknown>, index: number): boolean =>
   (isMember(view, index) && !isTemporary(view.children[index]!)) || hasEndedEarly(view, index)
 
-/** Whether it has ended during the boot in a way that is followed by a restart. */
+/** Whether it ended during the boot, and a restart follows. */
 const hasEndedEarly = ({ children, phase }: View<unknown>, index: number): boolean =>
   phase._tag === "Booting" &&
   phase.exits.some(
     ({ child, expected }) => child === index && restartsAfter(restartOf(children[index]!.member), expected)
   )
 
-/** The restart that brings back an earlier resource, which this child must not be started without. */
+/** The restart that brings back an earlier resource. This child must not be started before that resource. */
 export const resourceRestart = <X>(draft: Draft<X>, index: number): GroupRestart<X> | undefined =>
   restartsOf(draft).find(({ members }) =>
     members.some((member) => member < index && childAt(draft, member).member.kind === "resource")
   )
 
-/** The restart under a group strategy that this child belongs to, member or not. */
+/** The restart under a group strategy that affects this child, whether it is a member or not. */
 export const strategyRestart = <X>(draft: Draft<X>, index: number): GroupRestart<X> | undefined =>
   draft.options.strategy === "oneForOne" ? undefined : restartsOf(draft).find(({ from }) => from <= index)
 
@@ -63,7 +63,7 @@ export const setStage = <X>(draft: Draft<X>, number: number, stage: Stage): void
     restartsOf(draft).map((restart) => (restart.restart === number ? { ...restart, stage } : restart))
   )
 
-/** Takes a child out of the restart it is in, if any; the last to leave ends the restart. */
+/** Takes a child out of its restart, if it is in one. The last member to leave ends the restart. */
 export const leaveRestart = <X>(draft: Draft<X>, index: number): void => {
   const left = findRestartOf(draft, index)
   if (left === undefined) return
@@ -78,7 +78,7 @@ export const leaveRestart = <X>(draft: Draft<X>, index: number): void => {
   )
 }
 
-/** Lets a child come back with a restart that is at work around it. */
+/** Lets a child come back with a restart that affects it. */
 export const joinRestart = <X>(draft: Draft<X>, index: number, joined: GroupRestart<X>): void => {
   const members = [...joined.members, index].toSorted((a, b) => a - b)
   setRestarts(

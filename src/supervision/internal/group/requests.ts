@@ -1,12 +1,12 @@
 /**
- * `terminateChild`, `restartChild` and parking: what people ask of a running supervisor. Nothing here counts as a failure or
+ * `terminateChild`, `restartChild` and parking: requests to a running supervisor. None of them counts as a failure or
  * makes the supervisor shut down by itself.
  *
- * A request for a child that is just stopping waits for the end of it and is then looked at, as it would wait in the
- * mailbox of OTP's supervisor. A resource cannot be asked for: later siblings would be left with a dead one.
+ * A request for a child that is stopping waits until it has stopped and is then handled, as it would wait in the
+ * mailbox of OTP's supervisor. There are no requests for a resource: later siblings would be left with a dead one.
  *
- * All of it holds during the boot, too. A child that the boot has not come to can be told to stop, and is then passed over;
- * asking for its start undoes that.
+ * All this also holds during the boot. A child whose turn has not come can be told to stop, and the boot then passes
+ * over it. A request for its start undoes that.
  */
 import * as Life from "../core/life.ts"
 import {
@@ -58,7 +58,7 @@ const terminate = <X>(draft: Draft<X>, index: number, request: Request): void =>
   }
 }
 
-/** Whether the boot has not come to this child. */
+/** Whether the boot has not started this child yet. */
 const isBefore = <X>({ children, phase }: Draft<X>, index: number): boolean =>
   phase._tag === "Booting" && children[index]!.incarnation === 0
 
@@ -69,7 +69,7 @@ const forgetEarlyExit = <X>(draft: Draft<X>, index: number): void => {
   }
 }
 
-/** The boot is not to start this child. */
+/** The boot must not start this child. */
 const passOver = <X>(draft: Draft<X>, index: number, { request }: Request): void => {
   setSkipped(draft, index, true)
   if (isTemporary(childAt(draft, index))) rest(draft, index, Life.dropped)
@@ -86,7 +86,7 @@ const setSkipped = <X>(draft: Draft<X>, index: number, isSkipped: boolean): void
 const restart = <X>(draft: Draft<X>, index: number, request: Request): void => {
   if (isRestarting(draft, index)) return reply(draft, request.request, { _tag: "ChildRestarting" })
   if (isBefore(draft, index)) {
-    // Its turn comes.
+    // The boot will start it.
     setSkipped(draft, index, false)
     return reply(draft, request.request, { _tag: "ChildRestarting" })
   }
@@ -140,7 +140,9 @@ const bringBack = <X>(draft: Draft<X>, index: number): void => {
   else joinRestart(draft, index, around)
 }
 
-/** A start of a child has failed: if somebody waits for the child, that is theirs to deal with, and the child is parked. */
+/**
+ * A start of a child has failed. If requests wait until the child is up, they get the failure, and the child is parked.
+ */
 export const isWaitersAffair = <X>(draft: Draft<X>, index: number, exit: X): boolean => {
   if (!answerWaiting(draft, index, { _tag: "StartFailed", exit })) return false
   setParked(draft, index, true)
@@ -149,7 +151,10 @@ export const isWaitersAffair = <X>(draft: Draft<X>, index: number, exit: X): boo
   return true
 }
 
-/** A child has stopped, or is past waiting for: it rests as it is told, and whoever waited for that is served. */
+/**
+ * A child has stopped, or is no longer waited for. It stands at `resting` from now on, and the requests that waited for
+ * this are handled.
+ */
 export const rest = <X>(draft: Draft<X>, index: number, resting: Life.Life<X>): void => {
   const requests = childAt(draft, index).afterStop ?? []
   setLife(draft, index, resting)
@@ -157,7 +162,7 @@ export const rest = <X>(draft: Draft<X>, index: number, resting: Life.Life<X>): 
     leaveRestart(draft, index)
     emit(draft, { _tag: "Forget", child: index })
   }
-  // Those asking for the end have it, even if a group takes the child up again; the others are served in turn.
+  // Requests for the end are answered, even if a group starts the child again. The others are handled in turn.
   const asked = requests.findIndex(({ _tag }) => _tag === "RestartRequested" || _tag === "UpRequested")
   const ended = asked === -1 ? requests.length : asked
   for (const { request } of requests.slice(0, ended)) reply(draft, request, { _tag: "Done" })

@@ -1,5 +1,5 @@
 /**
- * Refuses options no supervisor can work with. To be called where a supervisor is defined, before anything starts.
+ * Refuses options that no supervisor can work with. Call it where a supervisor is defined, before anything starts.
  *
  * **In Erlang/OTP**
  *
@@ -27,7 +27,7 @@ export const validate = (options: Options): Options => {
   return options
 }
 
-/** The types say so already; JavaScript, and options read from somewhere, do not. */
+/** The types say so already, but JavaScript code and options that were read from somewhere have none. */
 const known = <A extends string>(option: string, value: A, values: ReadonlyArray<A>): A =>
   Check.oneOf(`supervisor: ${option}`, value, values)
 

@@ -1,5 +1,5 @@
 /**
- * Which children restart when one of them has failed: under each strategy, and with the resources it may hold.
+ * Which children restart when one of them has failed, by the strategy and by the resources it may hold.
  *
  * | strategy     | restarts                                  |
  * | ------------ | ----------------------------------------- |
@@ -7,8 +7,8 @@
  * | `restForOne` | that child, and all that come after it    |
  * | `oneForAll`  | all                                       |
  *
- * Under every strategy the end of a resource restarts it and all that come after it. So does the failure of a child that
- * comes after it, if the resource is rebuilt with its holders and may be what is wrong.
+ * Under every strategy the end of a resource restarts it and all children after it. So does the failure of a child
+ * after it, if the resource is rebuilt with its holders and may be the cause.
  */
 import { childAt, type Draft } from "./draft.ts"
 import { resourceRestart, restartsOf } from "./openRestarts.ts"
@@ -16,15 +16,15 @@ import { resourceRestart, restartsOf } from "./openRestarts.ts"
 export interface Failure<X> {
   readonly child: number
   readonly exit: X
-  /** Whether a resource it holds may be the cause. */
+  /** Whether a resource that it holds may be the cause. */
   readonly isSuspicious: boolean
 }
 
-/** The children that restart, and whether they do so as a group. */
+/** The children that restart, and whether they restart as a group. */
 export interface Affected {
   readonly members: ReadonlyArray<number>
   readonly group: boolean
-  /** The first child it may concern. */
+  /** The first child that it may affect. */
   readonly from: number
 }
 
@@ -34,7 +34,7 @@ export const whoRestarts = <X>(draft: Draft<X>, { child, isSuspicious }: Failure
   return { members, group: from !== Infinity || members.length > 1, from: Math.min(from, members[0]!) }
 }
 
-/** The first child that is to restart because this one failed; infinity if it is this one alone. */
+/** The first child that restarts because this one failed. Infinity if only this one does. */
 const firstByStrategy = <X>(draft: Draft<X>, child: number): number => {
   const isResource = childAt(draft, child).member.kind === "resource"
   switch (draft.options.strategy) {
@@ -47,7 +47,7 @@ const firstByStrategy = <X>(draft: Draft<X>, child: number): number => {
   }
 }
 
-/** The first resource this child holds that is to be rebuilt with its holders; infinity if there is none. */
+/** The first resource before this child that is rebuilt with its holders. Infinity if there is none. */
 const firstResourceHeld = <X>(draft: Draft<X>, child: number): number => {
   const held = draft.children.findIndex(
     ({ member }, at) => at < child && member.kind === "resource" && member.rebuild === "withHolder"
@@ -56,9 +56,9 @@ const firstResourceHeld = <X>(draft: Draft<X>, child: number): number => {
 }
 
 /**
- * The failed child, all from the first one on, and the members of every restart these meet. Under a group strategy a child
- * that is down comes back with its group, unless it is parked; after the end of a resource it stays as it was. A child that
- * fails while it waits for a resource takes that whole restart along.
+ * The failed child, all children from the first one on, and the members of every restart that these belong to. Under a
+ * group strategy a child that is down comes back with its group, unless it is parked. After the end of a resource it
+ * stays as it was. If a child fails while it waits for a resource, the whole restart of that resource is included.
  */
 const gather = <X>(draft: Draft<X>, child: number, from: number): ReadonlyArray<number> => {
   const awaited = resourceRestart(draft, child)

@@ -1,10 +1,10 @@
 /**
- * The partition of a key. Written down here, since nothing else is promised to give the same in every version: where a
- * key goes may be known to others, and to data that was stored.
+ * The partition of a key. The function is written down here, because other programs and stored data may know where a
+ * key goes, and no function of the host promises the same result in every version.
  *
  * - A whole number, or a `bigint`: `|key| mod count`.
- * - Everything else: the FNV-1a hash of 32 bits of its text (of a number that is not whole: as `String` writes it) in
- *   UTF-8, modulo `count`. A surrogate without its other half counts as U+FFFD.
+ * - Everything else: the 32-bit FNV-1a hash of its text in UTF-8, modulo `count`. The text of a number that is not
+ *   whole is what `String` gives. A surrogate without its other half counts as U+FFFD.
  */
 
 /** @internal */

@@ -1,4 +1,4 @@
-/** What a partition supervisor adds to a supervisor: how many of its children keys are routed to. */
+/** What a partition supervisor adds to a supervisor: to how many of its children keys are routed. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -10,11 +10,11 @@ import type { RunningSupervisor } from "../static/runningSupervisor.ts"
 /** @internal */
 export class Partitions {
   readonly supervisor: RunningSupervisor
-  /** Keys go to the partitions below this one. */
+  /** Keys go to the partitions below this number. */
   size: number
-  /** How many are to be in use once those that are being started are up. */
+  /** The number that will be in use once the partitions that are starting are up. */
   growingTo: number | undefined = undefined
-  /** One change of the size at a time. */
+  /** Only one change of the size runs at a time. */
   readonly resizing = Semaphore.makeUnsafe(1)
 
   constructor(supervisor: RunningSupervisor) {
@@ -25,7 +25,7 @@ export class Partitions {
 
 const known = new WeakMap<RunningSupervisor, Partitions>()
 
-/** Of one run of a partition supervisor. @internal */
+/** The partitions of one run of a partition supervisor. @internal */
 export const partitionsOf = (supervisor: RunningSupervisor): Partitions => {
   let partitions = known.get(supervisor)
   if (partitions === undefined) known.set(supervisor, (partitions = new Partitions(supervisor)))
@@ -33,8 +33,9 @@ export const partitionsOf = (supervisor: RunningSupervisor): Partitions => {
 }
 
 /**
- * The Layer of one partition, under a key of its own: a partition is not what its siblings, or users of the service
- * outside, mean by that service. Nor is theirs what a partition is, be it of the same Layer.
+ * The Layer of one partition, under a key of its own. Siblings, and users of the service outside, must not get a
+ * partition when they ask for that service. And a partition must not get their server, even if it comes from the same
+ * Layer.
  *
  * @internal
  */

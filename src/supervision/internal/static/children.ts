@@ -1,4 +1,4 @@
-/** The children of one supervisor: the run each is in, and what it gives to its later siblings and to the world. */
+/** The children of one supervisor: the run of each, and what each provides to later siblings and to the outside. */
 import * as Context from "effect/Context"
 import { eachTarget, innerTargets, SupervisedLayers, type Targets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
@@ -14,14 +14,14 @@ import { addLeftover } from "../child/leftovers.ts"
 import type { SupervisedHere } from "../tree/supervised.ts"
 import { isSupervisor } from "../tree/tree.ts"
 
-/** What a supervisor is told of its children. @internal */
+/** What a supervisor knows of its children. @internal */
 export interface SupervisorSpec {
   readonly id: string
   readonly options: Options
   readonly children: ReadonlyArray<Untyped>
-  /** The schedule of a child; undefined: restart at once. */
+  /** The schedule of a child. Undefined means: restart at once. */
   readonly schedule: (child: number) => RestartSteps | undefined
-  /** Whether a Layer of a child gives the supervised handle to whoever provides it below. Default true. */
+  /** Whether a child's Layer, if it is provided again below, gives the supervised handle. Default: true. */
   readonly sharesLayers?: boolean | undefined
 }
 
@@ -29,7 +29,7 @@ export interface SupervisorSpec {
 export class ChildEntry implements Reported {
   readonly id: string
   readonly targets: Targets
-  /** Let go of once a temporary child has ended. */
+  /** Dropped once a temporary child has ended. */
   spec: Untyped | undefined
   run: ChildRun | undefined = undefined
   incarnation = 0
@@ -37,7 +37,7 @@ export class ChildEntry implements Reported {
   /** How long its last run was up. */
   uptime = 0
   readonly steps: RestartSteps | undefined
-  /** What it gives now. Handles outlive the child. */
+  /** What it provides now. Handles outlive the child. */
   given: Context.Context<never>
   reports: Array<WaitingReport> | undefined = undefined
   decision: string | undefined = undefined
@@ -72,14 +72,14 @@ export class ChildEntry implements Reported {
   }
 }
 
-/** The handles a child gives, by its place: they are good for every run of it, and for every run of its supervisor. */
+/** The handles that a child provides, by its place. They are valid for every run of the child and of its supervisor. */
 const known = new WeakMap<Targets, Context.Context<never>>()
 
 /** @internal */
 export class Children {
   private readonly all: ReadonlyArray<ChildEntry>
   private readonly byId: ReadonlyMap<string, ChildEntry>
-  /** The Layers its children were started by, and those of supervisors below. */
+  /** The Layers by which its children were started, and those of supervisors below. */
   private readonly supervised: SupervisedHere
 
   constructor(
@@ -96,7 +96,7 @@ export class Children {
         targets: place,
         steps: schedule(index),
         limitedAs: `${supervisor}: child ${id}`,
-        // Somebody may need a child that is terminated before it has come up in this run.
+        // A sibling may need the handle of a child that is terminated before it has come up in this run.
         given: known.get(place) ?? Context.empty()
       })
     })
@@ -115,17 +115,17 @@ export class Children {
     return this.byId.get(id)
   }
 
-  /** Says what the restart of each child waits for. */
+  /** Sets what the restart of each child waits for. */
   restartsWaitFor(blockers: (child: number) => Iterable<ProcessRecord>): void {
     for (const [child, { targets }] of this.all.entries()) targets.restart = make(() => blockers(child))
   }
 
-  /** Latest first. */
+  /** The latest run first. */
   get runs(): ReadonlyArray<ChildRun> {
     return this.all.flatMap(({ run }) => (run === undefined ? [] : [run])).toReversed()
   }
 
-  /** The environment of a child: the supervisor's, and what earlier siblings give. */
+  /** The environment of a child: that of the supervisor, and what earlier siblings provide. */
   environment(child: number, context: Context.Context<never>): Context.Context<never> {
     const own: Context.Context<never> = Context.omit(Self)(context)
     return Context.add(merged(own, this.all.slice(0, child)), SupervisedLayers, this.supervised)
@@ -139,7 +139,7 @@ export class Children {
     )
   }
 
-  /** Takes in what a child has built. */
+  /** Takes what a child has built. */
   started(child: number, built: Context.Context<never>): void {
     const entry = this.at(child)
     const { spec } = entry
@@ -159,12 +159,12 @@ export class Children {
     this.supervised.add(child, { layer, supervised: { targets, context: handlesOf(gives) }, below })
   }
 
-  /** What has not ended by now: the next run of the supervisor has to wait for it. */
+  /** Leaves behind the runs that have not ended. The next run of the supervisor has to wait for them. */
   leaveBehind(): void {
     for (const { run, targets } of this.all) if (run?.isOver() === false) addLeftover(targets, run)
   }
 
-  /** What a pid somebody keeps must not hold. */
+  /** Drops what must not be kept alive by a pid that somebody keeps. */
   clear(): void {
     for (const entry of this.all) {
       entry.spec = entry.run = undefined
@@ -172,7 +172,7 @@ export class Children {
     }
   }
 
-  /** A temporary child has ended: nobody will start it again, so nobody has to wait for that. */
+  /** A temporary child has ended. It will not be started again, so nobody has to wait for that. */
   forget(child: number): void {
     const entry = this.at(child)
     const reason = entry.run?.record?.reason ?? ExitReason.normal

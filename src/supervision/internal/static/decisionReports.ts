@@ -1,4 +1,4 @@
-/** Writes what is to be told of the end of a child, once the core has decided what follows. */
+/** Writes the reports about the end of a child, once the core has decided what follows. */
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { ChildReports } from "../child/childReports.ts"
 import type { Ending } from "../core/ending.ts"
@@ -16,7 +16,7 @@ export class DecisionReports {
     this.reports = reports
   }
 
-  /** The core is about to hear of this. Gives the delay that a schedule has granted. */
+  /** Called before the core gets this event. Returns the delay that a schedule has granted. */
   hear(state: State<Ending>, event: Event<Ending>): number {
     if ("child" in event && event._tag !== "ChildStarted") {
       const child = this.children.at(event.child)
@@ -33,7 +33,7 @@ export class DecisionReports {
     return event.verdict.millis
   }
 
-  /** Writes what is decided by now. */
+  /** Writes the reports whose decision is now known. */
   write(state: State<Ending>, delayMillis: number): void {
     for (const [index, child] of this.children.entries()) {
       if (child.reports === undefined || !child.isHeard) continue
@@ -42,11 +42,11 @@ export class DecisionReports {
     }
   }
 
-  /** A child was killed since it did not end in time. */
+  /** A child was killed because it did not end in time. */
   overran(state: State<Ending> | undefined, index: number, record: ProcessRecord): void {
     const child = this.children.at(index)
     this.reports.overran(child, record)
-    // One that ends by itself: the core learns of its end a little later.
+    // If it ends by itself, the core learns of its end a little later.
     if (state?.children[index]?.life._tag !== "Stopping") return
     child.isHeard = true
     this.write(state, 0)

@@ -1,10 +1,10 @@
-/** What a supervisor has decided on the end of a child, as its reports say it. */
+/** What a supervisor has decided about the end of a child, in the words of its reports. */
 import type { Ending } from "../core/ending.ts"
 import type { EndReason, Event, State } from "../group/group.ts"
 
 type EndOfRun = Extract<Event<Ending>, { readonly _tag: "StartFailed" | "ChildExited" }>
 
-/** What follows the end of a child; undefined as long as that is not known. @internal */
+/** What follows the end of a child. Undefined as long as that is not known. @internal */
 export const decisionOn = ({ phase }: State<Ending>, child: number, delayMillis: number): string | undefined => {
   switch (phase._tag) {
     case "Booting":
@@ -19,7 +19,7 @@ export const decisionOn = ({ phase }: State<Ending>, child: number, delayMillis:
     case "Ending":
       return becauseOf(phase.reason, child)
     case "Ended":
-      // The end itself says it.
+      // The end of the supervisor reports it.
       return undefined
   }
 }
@@ -31,8 +31,8 @@ export const becauseOf = (reason: EndReason<Ending>, child: number): string => {
 }
 
 /**
- * The child that a schedule has just granted a restart, if anything comes of it: not if another restart has taken it in
- * meanwhile, or it was taken out by hand. @internal
+ * The child that a schedule has just granted a restart. Undefined if no restart comes of it, because another restart
+ * has included it meanwhile or it was taken out by hand. @internal
  */
 export const grantedBy = (state: State<Ending>, event: Event<Ending>): number | undefined => {
   if (event._tag !== "Verdict" || event.verdict._tag !== "Delay" || state.phase._tag !== "Running") return undefined
@@ -41,7 +41,7 @@ export const grantedBy = (state: State<Ending>, event: Event<Ending>): number | 
   return asked.child
 }
 
-/** Whether the log is to tell of this end: nobody else is told. @internal */
+/** Whether the log has to report this end, because nobody else is told. @internal */
 export const isForTheLog = (
   { children, options, phase }: State<Ending>,
   { _tag, child, incarnation }: EndOfRun
@@ -49,6 +49,6 @@ export const isForTheLog = (
   const { incarnation: latest, life, starter, waiting } = children[child]!
   if (incarnation !== latest) return false
   if (_tag === "ChildExited") return options.members[child]!.kind === "child" || phase._tag === "Running"
-  // If somebody asked for this start, they are told. So are those who wait for the boot.
+  // If somebody asked for this start, they get the failure. So do those who wait for the boot.
   return life._tag === "Starting" && starter === undefined && waiting === undefined && phase._tag === "Running"
 }

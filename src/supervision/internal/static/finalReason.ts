@@ -1,4 +1,4 @@
-/** How the end of a supervisor looks as the exit reason of its process. */
+/** The exit reason of a supervisor's process, made from the end that the core has decided. */
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { Ending } from "../core/ending.ts"
 import type { EndReason } from "../group/group.ts"

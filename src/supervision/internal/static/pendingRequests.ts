@@ -1,8 +1,8 @@
-/** The questions people have asked a supervisor and that are not answered yet. */
+/** The requests to a supervisor that are not answered yet. */
 import type { Ending } from "../core/ending.ts"
 import type { Result } from "../group/group.ts"
 
-/** Must not run a user's code. @internal */
+/** It must not run a user's code. @internal */
 export type Answer = (result: Result<Ending>) => void
 
 /** @internal */
@@ -10,13 +10,13 @@ export class PendingRequests {
   private readonly open = new Map<number, Answer>()
   private last = 0
 
-  /** Takes a question in and gives it its number. */
+  /** Adds a request and returns its number. */
   add(answer: Answer): number {
     this.open.set(++this.last, answer)
     return this.last
   }
 
-  /** Answers a question; a second answer is none. */
+  /** Answers a request. A second answer has no effect. */
   answer(request: number, result: Result<Ending>): void {
     const answer = this.open.get(request)
     this.open.delete(request)

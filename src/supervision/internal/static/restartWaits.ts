@@ -1,4 +1,4 @@
-/** What restarts wait for: the answer of a schedule, then a delay. One fiber for each restart at most. */
+/** What restarts wait for: the answer of a schedule, then a delay. Each restart has at most one fiber. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -14,7 +14,9 @@ interface Waited<A> {
 export class RestartWaits {
   private readonly fibers = new Map<number, Fiber.Fiber<void>>()
 
-  /** Runs it for a restart, not in this step: it may be a user's. `then` must not run a user's code. */
+  /**
+   * Runs an effect for a restart, in a later step, because it may be code of a user. `then` must not run a user's code.
+   */
   start<A>({ context, effect, restart }: Waited<A>, then: (result: A) => void): void {
     const waiting = Effect.flatMap(Effect.andThen(Effect.yieldNow, effect), (result) =>
       Effect.sync(() => {

@@ -1,8 +1,8 @@
 /**
  * One run of a supervisor: feeds the decision core one event after another and runs what it decides.
  *
- * Nothing here waits: starts, stops, delays and schedules are fibers of their own whose results come back as events. So a
- * supervisor answers, and can be stopped, while a child's `init` runs or a delay passes.
+ * Nothing here waits: starts, stops, delays and schedules are fibers of their own, and their results come back as
+ * events. So a supervisor answers, and can be stopped, while a child's `init` runs or a delay passes.
  */
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -49,11 +49,11 @@ export class RunningSupervisor implements Running {
   private state: State | undefined = undefined
   private finalReason: ExitReason.ExitReason | undefined = undefined
   booted = false
-  /** The handles of its children: good even if it has ended since. */
+  /** The handles of its children. They stay valid even if the supervisor has ended since. */
   exports: Context.Context<never> = Context.empty()
   bootFailure: Cause.Cause<unknown> | undefined = undefined
   onBooted: (() => void) | undefined = undefined
-  /** Why it ends; undefined if it was killed. */
+  /** Why it ends. Undefined if it was killed. */
   private endedFor: EndedFor | undefined = undefined
 
   constructor(spec: SupervisorSpec, options: Omit<TreeOptions, "id">) {
@@ -100,7 +100,7 @@ export class RunningSupervisor implements Running {
 
   private readonly park = Effect.callback<void>((resume) => {
     const { record } = this
-    // This fiber may have lost its turn between the look and here: what came meanwhile woke nobody.
+    // A message may have come after the look and before this step. It has woken nobody, because nobody was waiting.
     if (record.mailbox.size > 0) resume(Exit.void)
     else record.resume = resume
   })
@@ -109,7 +109,7 @@ export class RunningSupervisor implements Running {
     const state = this.state!
     const delayMillis = this.decisions.hear(state, event)
     const decided = Group.decide(state, event, this.tree.nowMillis)
-    // Before another run begins: what is written then is told of that one.
+    // Reports are written before another run begins, or they would be taken for reports of that run.
     this.decisions.write(decided[0], delayMillis)
     this.take(decided)
   }
@@ -195,7 +195,7 @@ export class RunningSupervisor implements Running {
       overran: (record) => this.decisions.overran(this.state, index, record),
       released: () => this.tell({ _tag: "ChildStopped", ...at }),
       overdue: (exit) => {
-        // It was left behind, and that was said.
+        // It was left behind, and that was reported.
         if (!this.record.isOpen) return
         reports.overdue(child)
         this.tell({ _tag: "ReleaseTimedOut", ...at, exit })
@@ -228,21 +228,21 @@ export class RunningSupervisor implements Running {
 
   // ---- questions --------------------------------------------------------------------------------------------------
 
-  /** Asks the core for something; `answer` is called once. */
+  /** Sends a request to the core. `answer` is called once. */
   request(tag: Request["_tag"], id: string, answer: Answer): void {
     const request = this.requests.add((result) => answer(this.upToDate(id, result)))
     const refused = () => this.requests.answer(request, { _tag: "SupervisorStopping" })
     post(this.record, new SupervisorEnvelope({ _tag: tag, request, id }, refused))
   }
 
-  /** A child whose process is up is running for everybody, though its start is not over. */
+  /** A child whose process is up counts as running, though its start is not over. */
   private upToDate(id: string, result: Group.Result<Ending>): Group.Result<Ending> {
     if (result._tag !== "ChildRestarting") return result
     const isUp = this.view.some((child) => child.id === id && child.state === "running")
     return isUp ? { _tag: "ChildRunning" } : result
   }
 
-  /** Never older than what anybody has seen of a child. */
+  /** The children as lists show them. Never older than what anybody has seen of a child. */
   get view(): ReadonlyArray<ChildView> {
     return this.sights.children
   }
@@ -255,7 +255,7 @@ export class RunningSupervisor implements Running {
     return this.booted || this.sights.isUp
   }
 
-  /** Its children as processes, those included that are being started. */
+  /** The processes of its children, including those that are being started. */
   below(): ReadonlyArray<ProcessRecord> {
     return this.children.runs.flatMap(({ record }) => withBelow(record))
   }
@@ -271,7 +271,7 @@ export class RunningSupervisor implements Running {
   }
 
   private conclude(end: EndReason): void {
-    // A tree that never came up is the failure of its Layer, not its end.
+    // If a tree never came up, its Layer fails; that is not reported as the end of the tree.
     this.endedFor = end._tag === "BootFailed" ? "Requested" : end._tag
     this.decisions.close(end)
     if (end._tag === "BootFailed") this.bootFailure = end.exit.cause
@@ -288,8 +288,8 @@ export class RunningSupervisor implements Running {
   }
 
   /**
-   * Its own end is the children's: they are killed in reverse order, each when the one before has ended or is past its
-   * limit.
+   * Kills the children in reverse order, because the supervisor was killed. Each is killed when the one before has
+   * ended or is past its limit.
    */
   private readonly killChildren: Effect.Effect<void> = Effect.suspend(() => {
     this.restartWaits.cancelAll()

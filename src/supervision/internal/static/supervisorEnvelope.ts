@@ -1,10 +1,10 @@
-/** What is in the mailbox of a supervisor. */
+/** The messages in the mailbox of a supervisor. */
 import type { Fate } from "../../../kernel/Accounting.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import type { Ending } from "../core/ending.ts"
 import type { Event } from "../group/group.ts"
 
-/** An event for the core, or a question of a user. @internal */
+/** An event for the core, or a request of a user. @internal */
 export class SupervisorEnvelope implements Envelope {
   readonly from = undefined
   readonly content: unknown

@@ -1,8 +1,8 @@
 /**
- * What a supervisor shows of its children: never older than what anybody has seen of them.
+ * What a supervisor shows of its children. It is never older than what anybody has seen of them.
  *
- * The core learns of a child a little later than those who have an answer of it. So the view is made from the state the core
- * will be in once it has heard everything that waits in the mailbox, and from the processes themselves.
+ * The core learns of a child a little later than a process that had an answer from it. So the view is made from the
+ * state that the core will have after all messages in the mailbox, and from the processes themselves.
  */
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Ending } from "../core/ending.ts"
@@ -23,7 +23,7 @@ export interface ChildView extends Group.ChildView {
 export interface Source {
   readonly children: Children
   readonly state: () => State | undefined
-  /** What the supervisor was told and the core has not heard yet. */
+  /** The messages that the core has not handled yet. */
   readonly told: () => ReadonlyArray<object>
   readonly now: () => number
 }
@@ -57,7 +57,7 @@ export class SupervisorView {
     })
   }
 
-  /** The core is pure, so it can be asked what it will make of what it has not heard yet. */
+  /** The state after all messages in the mailbox. The core is pure, so it can be asked for that in advance. */
   private get foreseen(): State | undefined {
     const { now, state, told } = this.source
     const nowMillis = now()

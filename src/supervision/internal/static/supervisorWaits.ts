@@ -1,4 +1,4 @@
-/** Whom a supervisor waits for, and whoever waits for it. */
+/** The processes that a supervisor waits for, and those that its callers wait for. */
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { awaited, type Awaited } from "../group/awaited.ts"
 import type { Request } from "../group/member.ts"
@@ -21,19 +21,19 @@ export class SupervisorWaits {
     this.state = options.state
   }
 
-  /** The child that its boot is at, or those that its end waits for. Otherwise it is there for everybody. */
+  /** The processes that its boot or its end waits for. At other times it waits for nothing. */
   get now(): ReadonlyArray<ProcessRecord> {
     return this.isKilled ? this.supervisor.below() : this.before(undefined)
   }
 
-  /** Whom the next start of a child waits for. */
+  /** The processes that must act before the next start of a child. */
   beforeRestart(child: number): Iterable<ProcessRecord> {
     // Then the supervisor above has to start this one again.
     if (this.supervisor.tree.record.ended) return this.supervisor.tree.targets.restart?.blockers ?? []
     return this.isKilled ? this.supervisor.below() : this.before(child)
   }
 
-  /** Whom an answer about a child waits for. */
+  /** The processes that must act before a request about a child is answered. */
   beforeAnswer(tag: Request["_tag"], id: string): ReadonlyArray<ProcessRecord> {
     const run = this.supervisor.tree.record.ended ? undefined : this.supervisor.children.withId(id)?.run
     if (run === undefined) return []

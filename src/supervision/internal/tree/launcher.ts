@@ -1,10 +1,10 @@
 /**
- * The fiber of a `Layer.launch`, which has to end with the tree it holds.
+ * The fiber of a `Layer.launch`, which must end with the tree that it holds.
  *
- * Effect has no way to fail a fiber from outside, and no way to ask whether it has more to do than to hold a scope. So the
- * fiber is interrupted, and a finalizer of the tree dies with the reason: the exit of the launch is then that defect.
- * Whether the fiber does nothing but hold its scope is read from its stack, which is not part of Effect's API. Where that
- * tells nothing the fiber is left alone, as is every fiber that goes on after it has built the tree.
+ * Effect has no way to fail a fiber from outside, and no way to ask whether a fiber only holds a scope. So the fiber is
+ * interrupted, and a finalizer of the tree dies with the reason: that defect is then the exit of the launch. Whether
+ * the fiber only holds its scope is read from its stack, which is not part of Effect's API. If the stack does not tell,
+ * the fiber is not touched; nor is any fiber that goes on after it has built the tree.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -16,7 +16,7 @@ import * as Scope from "effect/Scope"
 export interface Launcher {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly memoMap: Layer.MemoMap
-  /** What it had still to do for its exit when it built the tree. */
+  /** The steps for its exit that it already had when it built the tree. */
   readonly exits: ReadonlyArray<Frame>
 }
 
@@ -26,7 +26,7 @@ export const launcherOf = (fiber: Fiber.Fiber<unknown, unknown>): Launcher | und
   return memoMap === undefined ? undefined : { fiber, memoMap, exits: insideOf(fiber)._stack?.filter(isExit) ?? [] }
 }
 
-/** Interrupts the fiber once it is launching: now, or when the layers that come later are built. @internal */
+/** Interrupts the fiber once it is launching: now, or when the later layers have been built. @internal */
 export const launching = (launcher: Launcher, begin: () => void): Effect.Effect<void> =>
   Effect.suspend(() => {
     const { fiber } = launcher
@@ -37,14 +37,14 @@ export const launching = (launcher: Launcher, begin: () => void): Effect.Effect<
     return Effect.void
   })
 
-/** Whether the fiber waits for ever, and all that is left for it to do is to close the scope it has. */
+/** Whether the fiber waits for ever, and only has to close its scope. */
 const isLaunching = ({ exits, fiber, memoMap }: Launcher): boolean => {
   if (fiber.pollUnsafe() !== undefined || Context.getOrUndefined(fiber.context, Scope.Scope) === undefined) return false
-  // Inside of an `Effect.provide` of the tree the program goes on: its calls fail.
+  // Inside an `Effect.provide` of the tree the program goes on, and its calls fail.
   if (isWithin(memoMapOf(fiber), memoMap)) return false
   const { _running, _stack } = insideOf(fiber)
   const next = _stack?.at(-1)
-  // It has begun nothing since it built the tree, and goes on to nothing but an exit.
+  // It has begun nothing since it built the tree, and its next step is an exit.
   return _running === false && next !== undefined && exits.includes(next)
 }
 

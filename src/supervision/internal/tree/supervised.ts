@@ -1,13 +1,13 @@
 /**
- * The Layers a supervisor has started its children by, and what each gives.
+ * The Layers by which a supervisor has started its children, and what each provides.
  *
- * It is looked at each time somebody below provides a Layer, so it says what is true then: an entry is there from the
- * step in which the process of a child is up, it is replaced when another run is up, and all are gone with the tree.
+ * It is asked each time a Layer is provided below, so it is always up to date. An entry appears in the step in which
+ * the process of a child is up. It is replaced when another run is up. All entries go with the tree.
  */
 import type { Supervised, SupervisedLayers } from "../../../kernel/shared/adoption.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 
-/** One child: the Layer it was started by last, and where those of the children below it are found. */
+/** One child: the Layer that started it last, and the entries of the children below it. */
 interface Entry {
   readonly layer: object
   readonly supervised: Supervised
@@ -30,7 +30,7 @@ export class SupervisedHere implements SupervisedLayers {
     return (kernel === this.kernel ? this.here(layer) : undefined) ?? this.above?.find(layer, kernel)
   }
 
-  /** The process of a child is up. What was known of the run before is forgotten. */
+  /** The process of a child is up. The entry of the run before is removed. */
   add(child: number, entry: Entry): void {
     const before = this.entries.get(child)
     if (before !== undefined) {

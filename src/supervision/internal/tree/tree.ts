@@ -1,4 +1,4 @@
-/** What all supervisors have in common: the process of one, whom it listens to, and how its end is made known. */
+/** What all supervisors have in common: their process, the signals it heeds, and how its end is reported. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -23,27 +23,27 @@ import { SupervisedHere } from "./supervised.ts"
 
 // ---- the kind -----------------------------------------------------------------------------------------------------
 
-/** One run of a supervisor: what its process keeps of it. @internal */
+/** One run of a supervisor, which its process keeps as its data. @internal */
 export interface Running {
   readonly tree: Tree
   /** Whether all its children have come up. */
   readonly isUp: boolean
   /** Whether it ends by itself only when it gives up. */
   readonly onlyGivesUp: boolean
-  /** It is to end in good order. */
+  /** Asks it to end in good order. */
   readonly shutdown: (reason: ExitReason.ExitReason) => void
-  /** Its mailbox is closed: nobody waits for its answer any more. */
+  /** Its mailbox is closed, so nobody waits for its answers any more. */
   readonly closed: () => void
-  /** It has ended: lets go of what a pid that somebody keeps must not hold. */
+  /** It has ended. Drop what must not be kept alive by a pid that somebody keeps. */
   readonly ended: () => void
   /** All processes below it. */
   readonly below: () => ReadonlyArray<ProcessRecord>
-  /** Whom it waits for: what it starts and ends. Its own fiber waits for nobody. */
+  /** The processes it waits for: those that it starts and ends. Its own fiber waits for nothing. */
   readonly blockers: () => ReadonlyArray<ProcessRecord>
 }
 
 const supervisor: Kind<Running> = {
-  /** A stranger's exit signal is ignored; the parent's asks for an orderly end. */
+  /** An exit signal from a stranger is ignored. One from the parent asks for an orderly end. */
   onExit: (record, from, reason) => {
     if (from !== undefined && from === record.parent) record.data.shutdown(reason)
     return true
@@ -51,7 +51,7 @@ const supervisor: Kind<Running> = {
   onSignal: ({ data }, reason) => data.shutdown(reason),
   onShutdown: ({ data }, reason) => data.shutdown(reason),
   onClose: ({ data }) => {
-    // From here on its handle points to nothing: a killed supervisor is down at once.
+    // From here on its handle points to no process: a killed supervisor is down at once.
     data.tree.target.down(data.tree.record)
     data.closed()
   },
@@ -69,7 +69,7 @@ const supervisor: Kind<Running> = {
 export const isSupervisor = (record: ProcessRecord | undefined): record is ProcessRecord<Running> =>
   record?.kind === supervisor
 
-/** A process, and all that have to end before it has. @internal */
+/** A process, and all processes that have to end before it has. @internal */
 export const withBelow = (record: ProcessRecord | undefined): ReadonlyArray<ProcessRecord> => {
   if (record === undefined || record.ended) return []
   return [record, ...(record.kind.below?.(record) ?? [])]
@@ -85,10 +85,10 @@ export interface GivingUp {
   readonly policy: "intensity" | "schedule"
 }
 
-/** What brought the end of a supervisor about. @internal */
+/** What caused the end of a supervisor. @internal */
 export type EndedFor = "Requested" | "AutoShutdown" | "RestartLimit"
 
-/** Hears how a tree ends, and makes it known. @internal */
+/** Gets the end of a tree and reports it. @internal */
 export type Watch = (end: TreeEnd) => void
 
 /** @internal */
@@ -100,7 +100,7 @@ export interface TreeOptions {
   readonly kernel: ProcessRecord["kernel"]
   readonly parent: ProcessRecord | undefined
   readonly context: Context.Context<never>
-  /** Who hears how it ends, if it is the root of a tree; undefined: the log. */
+  /** Gets its end, if it is the root of a tree. Undefined means the log. */
   readonly watch: Watch | undefined
   /** The fiber that may be launching it. */
   readonly launcher: Launcher | undefined
@@ -117,9 +117,9 @@ export class Tree {
   readonly isRoot: boolean
   private readonly watch: Watch | undefined
   private launcher: Launcher | undefined
-  /** What the launch of this tree is to end with. */
+  /** The defect with which the launch of this tree has to end. */
   private launchFailure: TreeFailed | undefined = undefined
-  /** Looks whether the fiber that built it has come to do nothing but hold it. */
+  /** The fiber that looks whether the fiber that built the tree only holds it. */
   private looking: Fiber.Fiber<void> | undefined = undefined
 
   constructor(running: Running, { context, id, kernel, launcher, parent, place, target, targets, watch }: TreeOptions) {
@@ -147,7 +147,7 @@ export class Tree {
     this.target.up(this.record)
   }
 
-  /** From now on it counts as running. */
+  /** It counts as running from now on. */
   started(): void {
     const { life } = this.record
     if (isOpen(life)) life._tag = "running"
@@ -160,7 +160,7 @@ export class Tree {
 
   // ---- the end ----------------------------------------------------------------------------------------------------
 
-  /** Logs that it gives up, and says why in a form that can travel upwards. */
+  /** Logs that it gives up, and returns the reason for the supervisor above. */
   gaveUp(why: GivingUp): ExitReason.ExitReason {
     const { id, record } = this
     const { child, attempts, policy } = why
@@ -169,18 +169,18 @@ export class Tree {
       Telemetry.executeUnsafe(telemetry, Events.limit, { attempts }, { supervisor: id, child, policy })
     }
     const limit = new RestartLimit({ supervisor: id, ...why })
-    // At the root of a tree that nobody watches the fatal line says all of it.
+    // If it is the root of a tree without a watch, the fatal line says everything.
     const isFatal = this.isRoot && this.watch === undefined
     if (!isFatal) warn(record, id, () => ({ text: limit.toString() }), "Error")
     return ExitReason.shutdown(limit)
   }
 
-  /** Closes its mailbox, with what it is going to end with. */
+  /** Closes its mailbox, with the reason with which it will end. */
   close(reason: ExitReason.ExitReason): void {
     close(this.record, reason)
   }
 
-  /** Ends its process. `end` says what brought it about; undefined: a kill. */
+  /** Ends its process. `end` says what caused that; undefined means a kill. */
   finish(reason: ExitReason.ExitReason, end: EndedFor | undefined): void {
     const watch = this.watch ?? this.unwatched()
     finish(this.record, reason)
@@ -191,7 +191,7 @@ export class Tree {
     if (end !== "Requested") watch({ supervisor: this.id, reason, failed: end !== "AutoShutdown" })
   }
 
-  /** Nobody watches it: the log hears of its end, and a fiber that does nothing but hold it ends. */
+  /** The watch of a tree that has none: its end is logged, and a fiber that only holds the tree ends. */
   private unwatched(): Watch {
     const { launcher } = this
     const { context } = this.record
@@ -204,7 +204,7 @@ export class Tree {
     }
   }
 
-  /** Dies if the fiber that holds it is to end with that. */
+  /** Dies if the fiber that holds the tree has to end with that. */
   readonly endLaunch: Effect.Effect<void> = Effect.suspend(() => {
     this.looking?.interruptUnsafe()
     return this.launchFailure === undefined ? Effect.void : Effect.die(this.launchFailure)
@@ -212,7 +212,7 @@ export class Tree {
 
   ended(): void {
     this.launcher = undefined
-    // Of one below, its supervisor decides: it may be started again.
+    // Below another supervisor this is not cleared, because that supervisor may start it again.
     if (this.isRoot) this.supervised.clear()
   }
 }
