@@ -11,11 +11,11 @@
  * | `uncaughtException`, an unhandled rejection | log the error, stop in order | 1 |
  * | stopping takes longer than its budget | log the processes that hung, exit | 1 |
  *
- * It logs through Effect's logger, once for each of these, to stderr.
+ * It logs each of these once, through Effect's logger, to stderr.
  *
  * **In Erlang/OTP**
  *
- * `init:stop/0` and a permanent application; `heart` is whatever starts the process again.
+ * `init:stop/0` and a permanent application. Whatever starts the Node process again takes the part of `heart`.
  *
  * @stability experimental
  * @since 0.1.0
@@ -45,7 +45,7 @@ import * as Application from "../application/Application.ts"
  *
  * **Errors**
  *
- * It throws nothing. Whatever goes wrong is logged to stderr, and the exit code is 1.
+ * It throws nothing. Every failure is logged to stderr, and the exit code is 1.
  *
  * **Example** (A main file)
  *
@@ -84,7 +84,7 @@ export const runMain = <ROut, E>(layer: Layer.Layer<ROut, E>, options?: Applicat
   const main = Effect.gen(function* () {
     const { over, stop } = yield* Application.launch(layer, options)
     const end = yield* Effect.exit(Effect.raceFirst(over, Deferred.await(stopRequested)))
-    // At once: what it ended of must not be lost when stopping hangs as well.
+    // Logged at once, so that the reason is not lost if the stop hangs, too.
     if (Exit.isFailure(end)) yield* complain("The application failed:", end.cause)
     stopping = true
     yield* Effect.catchCause(stop, (cause) => complain("The application did not stop in order:", cause))
@@ -105,7 +105,7 @@ export const runMain = <ROut, E>(layer: Layer.Layer<ROut, E>, options?: Applicat
     if (stopping) process.exit(128 + constants.signals[signal])
     requestStop()
   }
-  // After the handlers are there: a signal may come as soon as the first line is printed.
+  // The handlers must be there first, because a signal may come as soon as the first line is printed.
   Effect.runFork(main).addObserver((exit) => {
     clearInterval(keepAlive)
     process.exit(failed || Exit.isFailure(exit) ? 1 : 0)

@@ -1,16 +1,16 @@
-/** Renders causes: each error as one that any logger can print. */
+/** Renders causes. Each error becomes one that any logger can print. */
 import * as Cause from "effect/Cause"
 import { attempt, put, type Renderer } from "./kinds.ts"
 
-/** What is shown of a cause, where that is not the cause itself. */
+/** What is shown of a cause, if not the cause itself. */
 const told = new WeakMap<Cause.Cause<unknown>, () => Cause.Cause<unknown>>()
 
-/** From now on this cause is rendered as another one, wherever it is met. */
+/** From now on another cause is shown in place of this one, wherever it appears. */
 export const tellAs = (cause: Cause.Cause<unknown>, shown: () => Cause.Cause<unknown>): void => {
   told.set(cause, shown)
 }
 
-/** Renders the errors of a cause, and keeps what else Effect knows of them. */
+/** Renders the errors of a cause, and keeps its annotations. */
 export const causeWith = (from: Cause.Cause<unknown>, renderer: Renderer): Cause.Cause<unknown> => {
   const cause = told.get(from)?.() ?? from
   const { reasons } = cause
@@ -36,7 +36,7 @@ const reasonWith = (reason: Cause.Reason<unknown>, renderer: Renderer): Cause.Re
   return after === before ? reason : like(reason, after)
 }
 
-/** A reason of the same kind, about another error. */
+/** A reason of the same kind, with another error. */
 const like = (reason: Cause.Reason<unknown>, error: unknown): Cause.Reason<unknown> => {
   const made = reason._tag === "Fail" ? Cause.makeFailReason(error) : Cause.makeDieReason(error)
   return attempt(() => made.annotate(Cause.reasonAnnotations(reason)) as Cause.Reason<unknown>) ?? made
@@ -49,12 +49,12 @@ const FRAMES = 20
 
 const UNREADABLE = "(its message cannot be read)"
 
-/** What every engine makes an error of, and nothing else of. */
+/** The fields that an engine gives to every error. */
 const ownKeys = new Set(["message", "stack", "cause", "name"])
 
 class Errors {
   private readonly renderer: Renderer
-  /** An error that is its own cause is shown once. */
+  /** Errors that were shown already, so that an error that is its own cause is shown once. */
   private readonly seen = new Set<unknown>()
 
   constructor(renderer: Renderer) {
@@ -65,7 +65,7 @@ class Errors {
     return attempt(() => (value instanceof Error ? this.error(value, depth) : this.other(value, depth))) ?? noError()
   }
 
-  /** Something that was thrown and is no error. A logger may not know what to do with it, but for texts and records. */
+  /** A thrown value that is not an error. Some loggers can only print texts and records. */
   private other(value: unknown, depth: number): unknown {
     const shown = this.renderer.item(value, depth)
     return shown === undefined || shown === null ? bare("Error", String(shown)) : shown
@@ -95,7 +95,7 @@ class Errors {
     )
   }
 
-  /** Nothing but the length of a stack speaks against it: its text is that of the message. */
+  /** The message has been checked already, so the stack is kept unless it is too long. */
   private isStackKept(error: Error, shown: string): boolean {
     const stack: unknown = error.stack
     return this.renderer.mode === "plain" ? stack === shown : typeof stack !== "string" || stack.length <= MOST_OF_STACK
@@ -111,7 +111,7 @@ class Errors {
     return typeof message === "string" ? this.renderer.text(message) : UNREADABLE
   }
 
-  /** Its own first line is the one that is shown. */
+  /** A stack with the shown message as its first line. */
   private stack(error: Error, first: string): string {
     const stack = attempt((): unknown => error.stack)
     if (typeof stack !== "string") return first
@@ -131,7 +131,7 @@ class Errors {
     return this.of(cause, depth - 1)
   }
 
-  /** What an error says besides, an `AggregateError` its errors among it. */
+  /** The other fields of an error, and the errors of an `AggregateError`. */
   private fields(error: Error, depth: number) {
     const shown: Array<readonly [string, unknown]> = []
     let isSame = true
@@ -180,7 +180,7 @@ const fieldsOf = (error: Error, width: number): ReadonlyArray<readonly [string, 
     .slice(0, width)
     .map((key) => [key, Object.getOwnPropertyDescriptor(error, key)?.value] as const)
 
-/** An error with nothing in it but this. */
+/** An error that holds only this message. */
 const bare = (name: string, message: string): Error => {
   const error = new Error(message)
   hide(error, "name", name)

@@ -1,8 +1,8 @@
 /**
- * Checks of what somebody gives as an option: durations, numbers, words.
+ * Checks of options: durations, numbers, words.
  *
- * The types say most of it already. JavaScript, and options that are read from somewhere, do not keep to them. Each
- * check gives the value, or throws a `RangeError` that names the option and shows what was given.
+ * The types check most of it already, but not for JavaScript code and for options that are read from somewhere. Each
+ * check returns the value, or throws a `RangeError` that names the option and shows the value.
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
@@ -34,27 +34,30 @@ export const wholeNumber = (what: string, input: number, least: number, most = I
   return refuse(what, `a whole number${range}`, input)
 }
 
-/** One of some words. */
+/** One of these words. */
 export const oneOf = <A extends string>(what: string, input: A, words: ReadonlyArray<A>): A => {
   if (words.includes(input)) return input
   return refuse(what, `one of ${words.join(", ")}`, input)
 }
 
-/** An option that may be left out. Only `undefined` leaves it out: `null` is checked as any other value. */
+/**
+ * The value of an option or, if it was left out, its default. Only `undefined` leaves it out: `null` is checked like
+ * any other value.
+ */
 export const or = <A>(given: A | undefined, otherwise: A): A => (given === undefined ? otherwise : given)
 
-/** A record of further options. It is read here: a getter of a user may throw. */
+/** A record of further options. It is copied here, because a user's getter may throw. */
 export const record = <A extends object>(what: string, input: A): A =>
   attempt(() => (typeof input === "object" ? { ...input } : undefined)) ?? refuse(what, "a record of options", input)
 
-/** Throws for an option that cannot be. */
+/** Throws for an option that makes no sense. */
 export const refuse = (what: string, wanted: string, input: unknown): never => {
   throw new RangeError(`${what} must be ${wanted}, not ${shown(input)}`)
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** `Duration` takes what is not a number for 0, and so an object in which it finds nothing that it knows. */
+/** The duration, or undefined. `Duration` would take an unknown object, and NaN, for 0. */
 const parsed = (input: Duration.Input): Duration.Duration | undefined => {
   try {
     if (Number.isNaN(input)) return undefined

@@ -1,8 +1,8 @@
 /**
- * Text for values that others made: what a program threw, failed with, or gave as a detail.
+ * Text for values of users: what a program threw, failed with, or gave as a detail.
  *
- * Code of a user runs while a value turns into text: a getter, `toString`, the trap of a proxy. All of it may throw. No
- * function here throws, each text has a limit, and credentials in it are not shown.
+ * Code of a user runs while a value is turned into text: a getter, `toString`, the trap of a proxy. All of it may
+ * throw. No function here throws. Each text has a limit, and credentials in it are hidden.
  */
 import * as Cause from "effect/Cause"
 import { defaultSettings, render, renderCause, renderText, type Limits, type Settings } from "./render.ts"
@@ -41,7 +41,7 @@ export const stackOf = (error: unknown, most = MOST * 10): string | undefined =>
   return typeof stack === "string" ? shorten(stack, most) : undefined
 }
 
-/** A field of a value, or undefined if there is none that can be read. */
+/** A field of a value. Undefined if it is missing or cannot be read. */
 export const read = (value: unknown, field: string): unknown => {
   try {
     return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[field] : undefined
@@ -50,7 +50,7 @@ export const read = (value: unknown, field: string): unknown => {
   }
 }
 
-/** Whether a value is of a class. Unlike `instanceof` it does not throw for a proxy. */
+/** Whether a value is an instance of a class. Unlike `instanceof` it does not throw for a proxy. */
 export const isInstance = <A>(value: unknown, type: abstract new (...args: Array<never>) => A): value is A => {
   try {
     return value instanceof type
@@ -59,7 +59,7 @@ export const isInstance = <A>(value: unknown, type: abstract new (...args: Array
   }
 }
 
-/** A value in a few words, for a sentence that refuses it: `"text"`, `{"a":1}`, `null`. Secrets are not shown. */
+/** A value in a few words, for a sentence that refuses it: `"text"`, `{"a":1}`, `null`. Secrets are hidden. */
 export const brief = (value: unknown, { secrets }: Settings = defaultSettings): string => {
   try {
     const shown = render(value, "plain", { limits: fewWords, secrets })
@@ -83,13 +83,13 @@ export const shorten = (text: string, most = MOST): string =>
 // ---- internals ----------------------------------------------------------------------------------------------------
 
 const textOf = (value: unknown): string => {
-  // A function's own text is its source.
+  // The text of a function would be its source.
   if (typeof value === "function") return `function ${value.name}`
   const text = String(value)
   return text.startsWith("[object ") ? (tagOf(value) ?? text) : text
 }
 
-/** What can be said of a value that cannot be turned into text. */
+/** A text for a value that cannot be turned into text. */
 const withoutText = (value: unknown): string => {
   const name = tagOf(value) ?? nameOf(value)
   return name === undefined ? "a value that cannot be shown" : `${name} (its text cannot be shown)`

@@ -1,13 +1,13 @@
-/** Refuses what is not what a function needs: a pid, a client, a task. */
+/** Refuses arguments that are not what a function needs: a pid, a client, a task. */
 import { brief } from "./describe.ts"
 
-/** Something of this library: its mark is there, and its class is that of this copy. */
+/** What a function needs: something that this copy of the library has made. */
 interface Wanted {
-  /** Who was given it, `Process.send` for example. */
+  /** The function that was given it, `Process.send` for example. */
   readonly to: string
   /** What it needs: `a pid`. */
   readonly what: string
-  /** Whether the value would do, if it were of this copy of the library. */
+  /** Whether the value comes from another copy of the library, and would be fine otherwise. */
   readonly isForeign: boolean
 }
 

@@ -1,18 +1,18 @@
 /**
- * Steps that go on whatever one part of them throws.
+ * Steps that go on if one part of them throws.
  *
- * A kernel step tells many of one thing, a death for example. Some of those it tells run code of a user. If one throws,
- * the others must hear of it all the same.
+ * A step of the kernel tells several listeners of one event, a death for example. Some of them run code of a user. If
+ * one throws, the others must be told all the same.
  */
 
 import { isPromise } from "effect/Predicate"
 
-/** Is told what a guarded step has thrown. */
+/** Gets the errors that a guarded step has thrown. */
 export interface Guard {
   threw(error: unknown): void
 }
 
-/** Runs `step` for each item. If one throws, the next item has its turn all the same. */
+/** Runs `step` for each item. If it throws for one, it still runs for the others. */
 export const forEachGuarded = <A>(items: Iterable<A> | undefined, step: (item: A) => void, guard: Guard): void => {
   if (items === undefined) return
   for (const item of items) {
@@ -33,7 +33,7 @@ export const guarded = (step: () => void, guard: Guard): void => {
   }
 }
 
-/** Calls `f` with `value`, and goes on if it throws. It makes no closure: for calls that come often. */
+/** Calls `f` with `value`, and goes on if it throws. It makes no closure, for calls that are frequent. */
 export const callGuarded = <A>(f: (value: A) => void, value: A, guard: Guard): void => {
   try {
     f(value)
@@ -43,8 +43,8 @@ export const callGuarded = <A>(f: (value: A) => void, value: A, guard: Guard): v
 }
 
 /**
- * What a function of a user gave, if it is no promise. Throws for a promise, and ignores how it ends: nobody waits for it,
- * and if it is rejected, the host would end the program.
+ * The result of a user's function, if it is not a promise. Throws for a promise. It also ignores how the promise ends:
+ * nobody waits for it, and if it is rejected, the host would end the program.
  */
 export const synchronous = <A>(value: A): A => {
   if (!isPromise(value)) return value

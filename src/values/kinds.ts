@@ -1,4 +1,7 @@
-/** What there is to know of a value before it is rendered: whether one text says it, and what it is a collection of. */
+/**
+ * What has to be known of a value before it is rendered: whether one text stands for it, and which kind of collection
+ * it is.
+ */
 import * as Chunk from "effect/Chunk"
 import * as Duration from "effect/Duration"
 import * as HashMap from "effect/HashMap"
@@ -6,7 +9,7 @@ import * as HashSet from "effect/HashSet"
 import { hasProperty } from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 
-/** Runs what may be code of a user. */
+/** Runs a function that may be code of a user. Undefined if it throws. */
 export const attempt = <A>(read: () => A): A | undefined => {
   try {
     return read()
@@ -19,23 +22,26 @@ export const attempt = <A>(read: () => A): A | undefined => {
 export const has = <K extends PropertyKey>(value: unknown, key: K): value is { readonly [_ in K]: unknown } =>
   attempt(() => hasProperty(value, key)) === true
 
-/** The text that says all of it, if there is one: for secrets, processes, times, buffers and running things. */
+/**
+ * The one text that stands for the whole value, if there is one: for secrets, processes, times, buffers and running
+ * things.
+ */
 export const textOf = (value: object): string | undefined => {
   if (Array.isArray(value)) return undefined
   for (const [key, text] of ours) if (key in value) return text((value as Record<string, unknown>)[key], value)
-  // Most values are plain records: no other question is asked of them.
+  // Most values are plain records, so they are checked no further.
   if (isRecord(value)) return undefined
   if (Redacted.isRedacted(value)) return value.label === undefined ? "<redacted>" : `<redacted:${value.label}>`
   if (value instanceof Date) return Number.isNaN(dateTime(value)) ? "Invalid Date" : dateText(value)
   if (value instanceof RegExp) return expressionText(value)
   if (value instanceof URL) return value.href
-  // A text as an object has a key for each letter.
+  // A `String` object has a key for each letter.
   if (Object.prototype.toString.call(value) === "[object String]") return stringValue(value)
   if (ArrayBuffer.isView(value)) return `[${classOf(value)} of ${value.byteLength} bytes]`
   if (value instanceof ArrayBuffer) return `[ArrayBuffer of ${value.byteLength} bytes]`
   if (Duration.isDuration(value)) return String(value)
   if (opaque.some((type) => value instanceof type)) return `[${classOf(value)}]`
-  // An error is an effect, too, and so is an `Exit`.
+  // Errors and `Exit`s are effects, too, but are opened.
   if (value instanceof Error || EXIT in value) return undefined
   for (const [id, name] of running) if (id in value) return `[${name}]`
   return undefined
@@ -43,7 +49,7 @@ export const textOf = (value: object): string | undefined => {
 
 const EXIT = "~effect/Exit"
 
-/** Things of Effect that are no data. */
+/** Values of Effect that are not data. */
 const running: ReadonlyArray<readonly [id: string, name: string]> = [
   ["~effect/Effect", "Effect"],
   ["~effect/Fiber", "Fiber"],
@@ -58,7 +64,7 @@ const running: ReadonlyArray<readonly [id: string, name: string]> = [
 
 const opaque = [Promise, WeakMap, WeakSet, WeakRef]
 
-/** A method of a class, whatever a subclass or a field says. */
+/** A method of a built-in class, even if a subclass or a field overrides it. */
 const method = <A>(
   prototype: object,
   name: string | symbol,
@@ -77,14 +83,14 @@ const setSize = method<number>(Set.prototype, "size", "get")
 const mapEntries = method<Iterator<unknown>>(Map.prototype, "entries")
 const setValues = method<Iterator<unknown>>(Set.prototype, "values")
 
-/** Says how everything that has this key is shown: by a text made of what the key holds. */
+/** Says how values with this key are shown: as a text made from the value under the key. */
 export const showBy = <A extends object>(key: string, text: (held: unknown, value: A) => string): void => {
   ours.set(key, text as (held: unknown, value: object) => string)
 }
 
 const ours = new Map<string, (held: unknown, value: object) => string>()
 
-/** What stands for an object that is not opened. */
+/** The text for an object that is not opened. */
 export const outline = (value: object): string => {
   if (Array.isArray(value)) return `[Array(${value.length})]`
   if (value instanceof Map) return `[Map(${mapSize(value)})]`
@@ -105,13 +111,13 @@ const MOST_OF_NAME = 100
 export const nameOf = (value: { readonly name?: unknown }): string =>
   typeof value.name === "string" && value.name !== "" ? value.name : "anonymous"
 
-/** Whether it is a record, and no instance of a class. */
+/** Whether it is a plain record, and not an instance of a class. */
 export const isRecord = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || prototype === Object.prototype
 }
 
-/** Sets a field, whatever its name. */
+/** Sets a field of any name. */
 export const put = (record: Record<string, unknown>, key: string, value: unknown): void => {
   if (key === "__proto__") {
     Object.defineProperty(record, key, { value, enumerable: true, configurable: true, writable: true })
@@ -128,7 +134,10 @@ export interface Items {
   readonly isMap: boolean
 }
 
-/** What is in a collection that is no array, to be taken one by one. Classes that extend a `Map` or `Set` have no say in it. */
+/**
+ * The items of a collection that is not an array, one by one. Methods of classes that extend `Map` or `Set` are not
+ * called.
+ */
 export const itemsOf = (value: object): Items | undefined => {
   if (isRecord(value)) return undefined
   if (value instanceof Map) {
@@ -147,7 +156,7 @@ export const itemsOf = (value: object): Items | undefined => {
     return { id: "Chunk", size: Chunk.size(value), items: value[Symbol.iterator](), isMap: false }
   }
   const id = classOf(value)
-  // Looked at by name first: to ask for a class of the web can load all of it.
+  // The name is compared first, because to read such a class of the web platform may load all of it.
   if (id === "Headers" || id === "URLSearchParams" || id === "FormData") return pairsOf(value, id)
   return undefined
 }
@@ -161,17 +170,18 @@ const pairsOf = (value: object, id: "Headers" | "URLSearchParams" | "FormData"):
 // ---- renderings ---------------------------------------------------------------------------------------------------
 
 /**
- * - `plain`: what comes out is new data through and through. Any logger can print it.
- * - `same`: a value with nothing to hide and within the limits stays itself, so that a program can work with it.
+ * - `plain`: the result is new data at every level. Any logger can print it.
+ * - `same`: a value that has nothing to hide and is within the limits is returned as it is, so that a program can work
+ *   with it.
  */
 export type Mode = "plain" | "same"
 
-/** What renders a value and all it holds, within limits that all of it shares. */
+/** Renders a value and everything in it, within limits that all of it shares. */
 export interface Renderer {
   readonly mode: Mode
   readonly width: number
   readonly depth: number
-  /** Whether nothing more is shown. */
+  /** Whether the limits are reached, so that nothing more is shown. */
   readonly isFull: boolean
   /** A text without credentials, within its limit. */
   text(text: string): string

@@ -1,28 +1,28 @@
 /**
- * How objects of this library print: one short line, and never what they hold.
+ * How objects of this library print: as one short line, without their contents.
  *
- * `console.log` and Effect's loggers print an object with all its fields, and so the state behind a handle. `String` and
- * `JSON.stringify` ask for `toString` and `toJSON`.
+ * `console.log` and Effect's loggers would print an object with all its fields, and so the state behind a handle.
+ * `String` and `JSON.stringify` use `toString` and `toJSON`.
  */
 import { NodeInspectSymbol } from "effect/Inspectable"
 import { renderError } from "./render.ts"
 
-/** Lets an object, or all that have it as their prototype, print as this text. Methods it has already stay. */
+/** Makes an object, or all objects with this prototype, print as this text. Methods that it has already stay. */
 export const printAs = <A extends object>(object: A, text: (self: A) => string): A => {
   const print = function (this: A): string {
     return text(this)
   }
   for (const key of ["toString", "toJSON", NodeInspectSymbol]) {
     if (Object.hasOwn(object, key)) continue
-    // Not enumerable: it is no field of a service.
+    // Not enumerable, because it is not a field of a service.
     Object.defineProperty(object, key, { value: print, configurable: true, writable: true })
   }
   return object
 }
 
 /**
- * Lets the errors of a class print what a user has put into their fields as everything else is shown: within limits and
- * without secrets. The fields themselves stay as they are.
+ * Makes the errors of a class print the values of a user in their fields within limits and without secrets. The fields
+ * themselves stay as they are.
  */
 export const printFields = (prototype: Error): void => {
   define(prototype, NodeInspectSymbol, inspected)
@@ -31,7 +31,7 @@ export const printFields = (prototype: Error): void => {
   })
 }
 
-/** The function of Node that Node gives to what is inspected. */
+/** The `inspect` function that Node passes to the object that is inspected. */
 type Inspect = (value: unknown, options: unknown) => string
 
 const inspected = function (this: Error, ...given: ReadonlyArray<unknown>): string {
@@ -43,7 +43,7 @@ const inspected = function (this: Error, ...given: ReadonlyArray<unknown>): stri
 const fieldsOf = (error: Error): Readonly<Record<string, unknown>> =>
   Object.fromEntries(Object.entries(renderError(error)))
 
-/** As JSON it may go to others: what a crash says of itself stays here, wherever in a field it is. */
+/** JSON may leave the program, so the details of a crash are left out, wherever in a field they are. */
 const withoutCrashes = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(withoutCrashes)
   if (typeof value !== "object" || value === null) return value

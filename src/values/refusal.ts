@@ -1,8 +1,8 @@
 /**
- * Says in one sentence what a Schema refuses: which field, what it expected, and what it got.
+ * Says in one sentence what a Schema refuses: the field, what it expected, and what it got.
  *
- * The value that was refused is shown as everywhere: within limits, and never if a name on the way to it is that of a
- * secret. Then texts that a check of a user made of the value are left out, too.
+ * The refused value is shown within limits, and not at all if a name on the way to it is that of a secret. Then texts
+ * that a user's check has made from the value are left out, too.
  */
 import * as Cause from "effect/Cause"
 import * as Redacted from "effect/Redacted"
@@ -12,7 +12,7 @@ import { attempt } from "./kinds.ts"
 import { defaultSettings, renderText, type Settings } from "./render.ts"
 import { REDACTED } from "./secrets.ts"
 
-/** What is refused, and how it is called: `payload.amount` is a field of a value called `payload`. */
+/** A refused value and its name: with the name `payload`, one of its fields is called `payload.amount`. */
 export interface Refused {
   readonly name: string
   readonly value: unknown
@@ -39,11 +39,11 @@ type Path = ReadonlyArray<PropertyKey>
 /** One field that was refused. */
 interface Finding {
   readonly path: Path
-  /** What is said of it. */
+  /** The text about it. */
   readonly text: string
-  /** What is said of it if the value is a secret: nothing that was made of the value. */
+  /** The text about it if the value is a secret. Nothing in it was made from the value. */
   readonly closed: string
-  /** Whether there is a value to show. */
+  /** Whether the field is missing, so that there is no value to show. */
   readonly isMissing: boolean
 }
 
@@ -103,7 +103,7 @@ const saidOf = (issue: SchemaIssue.Issue): Said => {
     const text = textIn(issue.annotations, "messageMissingKey") ?? "is missing"
     return { text, closed: text }
   }
-  // An option of a Schema lets its words show the value.
+  // An option of the Schema could make these words show the value.
   const { input: _, ...bare } = issue
   const [first] = format(bare).issues
   const text = lowered(first?.message ?? SECRET)
@@ -117,7 +117,7 @@ const textIn = (annotations: unknown, key: string): string | undefined => {
   return typeof text === "string" ? text : undefined
 }
 
-/** Only what Effect begins its sentences with: a name stays as it is. */
+/** Only the first words of Effect's sentences become lower case. A name stays as it is. */
 const lowered = (text: string): string =>
   text.replace(/^(?:Expected|Invalid|Unexpected|Forbidden)\b/, (word) => word.toLowerCase())
 
@@ -145,7 +145,7 @@ const pathText = (path: Path, settings: Settings): string => {
 
 interface Place {
   readonly value: unknown
-  /** Whether the value can be seen without code of a user. */
+  /** Whether the value can be read without running code of a user. */
   readonly isFound: boolean
   readonly isSecret: boolean
 }
@@ -164,7 +164,7 @@ const walk = (value: unknown, path: Path, { secrets }: Settings): Place => {
   return { value: found, isFound, isSecret }
 }
 
-/** Whether a name is that of a secret is asked of the name alone. */
+/** Any text will do: whether the name is that of a secret does not depend on the value. */
 const ANY_TEXT = ""
 
 const fieldOf = (value: unknown, key: PropertyKey): PropertyDescriptor | undefined => {
@@ -173,7 +173,7 @@ const fieldOf = (value: unknown, key: PropertyKey): PropertyDescriptor | undefin
   return field !== undefined && "value" in field ? field : undefined
 }
 
-/** The secrets that a value holds: a check of the whole may have made its text of them. */
+/** The secrets in a value. The text of a check of the whole value may contain them. */
 const secretsIn = (value: unknown, settings: Settings): ReadonlySet<string> => {
   const found = new Set<string>()
   let nodes = 0

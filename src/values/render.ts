@@ -1,10 +1,10 @@
 /**
- * Renders values that others made, as plain data: for logs, statuses and telemetry.
+ * Renders values of users as plain data, for logs, statuses and telemetry.
  *
- * What comes out has a limited size, no secrets in it that can be known as such, and no code of a user: no getter, no
- * `toJSON`, no `toString`, no proxy. No function here throws, whatever it is given. The work is limited, too: what lies
- * beyond a limit is not looked at. JavaScript lists the keys of an object all at once, so an object with very many keys
- * costs time for each of them; a `Map`, a `Set`, an array or a `HashMap` does not.
+ * The result has a limited size, no secrets that can be recognised, and no code of a user: no getter, no `toJSON`, no
+ * `toString`, no proxy. No function here throws, whatever it is given. The work is limited, too: nothing beyond a limit
+ * is read. JavaScript lists the keys of an object all at once, so an object with very many keys costs time for each of
+ * them. A `Map`, a `Set`, an array or a `HashMap` does not.
  */
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
@@ -31,15 +31,15 @@ import { defaultNames, REDACTED, secretsOf, type Secrets } from "./secrets.ts"
 
 /** How much of a value is shown. */
 export interface Limits {
-  /** How many objects deep, causes of errors among them. Default 6. */
+  /** How many levels of objects and of causes of errors. Default: 6. */
   readonly depth: number
-  /** How many items of a collection, fields of a record, and reasons of a cause. Default 30. */
+  /** How many items of a collection, fields of a record, and reasons of a cause. Default: 30. */
   readonly width: number
-  /** How many values in all. Default 300. */
+  /** How many values in all. Default: 300. */
   readonly nodes: number
-  /** How many characters of one text. Default 1,000. */
+  /** How many characters of one text. Default: 1,000. */
   readonly length: number
-  /** How many characters of text in all. Default 16,000. */
+  /** How many characters of text in all. Default: 16,000. */
   readonly size: number
 }
 
@@ -58,7 +58,7 @@ export const defaultSettings: Settings = { limits: defaultLimits, secrets: secre
 export const render = (value: unknown, mode: Mode, settings: Settings = defaultSettings): unknown =>
   new Rendering(mode, settings).of(value)
 
-/** A text without the credentials in it, and no longer than the limit. */
+/** A text without credentials, and no longer than the limit. */
 export const renderText = (
   text: string,
   { limits, secrets }: Settings = defaultSettings,
@@ -66,8 +66,8 @@ export const renderText = (
 ): string => cut(text, most, secrets)
 
 /**
- * A cause whose errors can be shown: bounded, without secrets, and with no code of a user in them. An ordinary error that
- * has nothing to hide stays itself.
+ * A cause whose errors can be shown: bounded, without secrets, and without code of a user. An ordinary error with
+ * nothing to hide stays itself.
  */
 export const renderCause = <E>(
   cause: Cause.Cause<E>,
@@ -75,7 +75,7 @@ export const renderCause = <E>(
   settings: Settings = defaultSettings
 ): Cause.Cause<unknown> => causeWith(cause, new Rendering(mode, settings))
 
-/** An error that can be shown, as {@link renderCause} gives it. */
+/** An error that can be shown, rendered as in {@link renderCause}. */
 export const renderError = (error: Error, settings: Settings = defaultSettings): Error => {
   const [reason] = renderCause(Cause.fail(error), "plain", settings).reasons
   return reason?._tag === "Fail" ? (reason.error as Error) : error
@@ -83,10 +83,10 @@ export const renderError = (error: Error, settings: Settings = defaultSettings):
 
 // ---- texts --------------------------------------------------------------------------------------------------------
 
-/** So much more of a text is looked at, for credentials that begin before the cut. */
+/** How many more characters are searched for credentials that begin before the cut. */
 const SLACK = 1000
 
-/** An address that goes on beyond the cut: what it begins with may be a password. */
+/** An address that goes on beyond the cut. The part before the cut may be a password. */
 const openAddress = /:\/\/[^\s@/]{1,}$/
 
 const cut = (text: string, most: number, secrets: Secrets): string => {
@@ -103,23 +103,23 @@ const UNREADABLE = "[cannot be shown]"
 const CIRCULAR = "[circular]"
 const MORE = "…"
 
-/** Of a number with more digits than that, turning it into text takes too long. */
+/** To turn a number with more digits than this into text takes too long. */
 const GREATEST = 2n ** 1024n
 
-/** What JavaScript calls to turn an object into a text. */
+/** The methods that JavaScript calls to turn an object into text. */
 const methods = new Set(["toString", "valueOf", "toJSON"])
 
-/** Objects are opened until so many keys were listed. */
+/** Objects are opened until this many keys were listed. */
 const keyLimit = ({ nodes }: Limits): number => nodes * 4
 
-/** One value and all it holds. Several may share the limits, one after the other. */
+/** The rendering of one value and everything in it. Several values may share the limits, one after the other. */
 class Rendering implements Renderer {
   readonly settings: Settings
   readonly mode: Mode
   private nodes = 0
   private size = 0
   private keys = 0
-  /** The objects around the value at hand. */
+  /** The objects that contain the value at hand. */
   private readonly around = new Set<object>()
 
   constructor(mode: Mode, settings: Settings) {
@@ -204,7 +204,7 @@ class Rendering implements Renderer {
     }
   }
 
-  /** Something that is shown as one text. */
+  /** A value that is shown as one text. */
   private short(value: object, text: string): unknown {
     const shown = this.text(text)
     return this.mode === "same" && shown === text && !Redacted.isRedacted(value) ? value : shown
@@ -224,14 +224,14 @@ class Rendering implements Renderer {
     return items === undefined ? this.record(value, depth) : this.collection(value, items, depth)
   }
 
-  /** It says itself what of it is shown. */
+  /** The value itself says what is shown of it. */
   private redactable(value: Redactable.Redactable, depth: number): unknown {
     return this.item(Redactable.redact(value), depth)
   }
 
   // ---- records ----------------------------------------------------------------------------------------------------
 
-  /** Of whatever class it is, it is shown as a record of its own fields. */
+  /** An object of any class is shown as a record of its own fields. */
   private record(value: object, depth: number): unknown {
     const { limits } = this.settings
     if (this.keys >= keyLimit(limits)) return outline(value)
@@ -256,12 +256,12 @@ class Rendering implements Renderer {
     return this.mode === "same" && isSame && left === 0 ? value : shown
   }
 
-  /** No logger may take a field for a method. */
+  /** A key that no logger can take for a method. */
   private key(key: string): string {
     return methods.has(key) ? `[${key}]` : this.text(key)
   }
 
-  /** Where a record is a name and a value, the name is in another field. */
+  /** If a record is a name and a value, its name is in another field. */
   private nameFor(key: string, record: object): string {
     if (key !== "value") return key
     const names = ["name", "key"].map((field): unknown => Object.getOwnPropertyDescriptor(record, field)?.value)
@@ -270,7 +270,7 @@ class Rendering implements Renderer {
 
   /** A value under a name. */
   private named(name: string, value: unknown, depth: number): unknown {
-    // What is Redacted says more by its own text.
+    // The own text of a Redacted value says more.
     if (!this.settings.secrets.hides(name, value) || Redacted.isRedacted(value)) return this.item(value, depth)
     this.size += REDACTED.length
     return REDACTED
@@ -303,7 +303,7 @@ class Rendering implements Renderer {
     for (let index = 0; index < most && !this.isFull; index++) {
       const before: unknown = Object.getOwnPropertyDescriptor(values, index)?.value
       const name: unknown = index === 0 ? undefined : Object.getOwnPropertyDescriptor(values, index - 1)?.value
-      // Headers are often lists of names and values.
+      // Headers are often lists of alternating names and values.
       const isValue = typeof name === "string" && index % 2 === 1 && name.length <= 40 && !/\s/.test(name)
       const after = isValue ? this.named(name, before, depth) : this.item(before, depth)
       if (after !== before) isSame = false

@@ -1,14 +1,14 @@
 /**
- * Finds what must not be shown: values under names such as `password`, and credentials inside of texts.
+ * Finds secrets: values under names such as `password`, and credentials in texts.
  *
- * A name is compared word by word, whatever its spelling: `apiKey` finds `API_KEY`, `x-api-key` and `stripeApiKey`. No
- * function here throws. The time one takes is in proportion to the length of the text it is given.
+ * A name is compared word by word, whatever its spelling: `api key` finds `API_KEY`, `x-api-key` and `stripeApiKey`. No
+ * function here throws. The time is proportional to the length of the text.
  */
 
-/** What is shown in place of a secret. */
+/** The text that replaces a secret. */
 export const REDACTED = "<redacted>"
 
-/** Names of values that are secrets nearly everywhere. */
+/** Names that mean a secret nearly everywhere. */
 export const defaultNames: ReadonlyArray<string | RegExp> = [
   "password",
   "passwd",
@@ -37,13 +37,13 @@ export const defaultNames: ReadonlyArray<string | RegExp> = [
 
 /** Says what is a secret. */
 export interface Secrets {
-  /** Whether a value under this name is one. A count or a flag (`tokenCount: 3`, `hasPassword: true`) is none. */
+  /** Whether a value under this name is a secret. A count or a flag (`tokenCount: 3`, `hasPassword: true`) is not. */
   readonly hides: (name: string, value: unknown) => boolean
   /** The same text without the credentials in it. */
   readonly text: (text: string) => string
 }
 
-/** Makes a check out of names. Each list is prepared once. */
+/** Makes the check for a list of names. Each list is prepared once. */
 export const secretsOf = (names: ReadonlyArray<string | RegExp>): Secrets => {
   let found = prepared.get(names)
   if (found === undefined) prepared.set(names, (found = prepare(names)))
@@ -54,10 +54,10 @@ export const secretsOf = (names: ReadonlyArray<string | RegExp>): Secrets => {
 
 const prepared = new WeakMap<ReadonlyArray<string | RegExp>, Secrets>()
 
-/** Names longer than this are cut before they are looked at. */
+/** Names longer than this are cut before the check. */
 const MOST_OF_NAME = 100
 
-/** From this length on a name is also found at the end of a longer word, as in `accesstoken`. */
+/** A name of at least this length is also found at the end of a longer word, as in `accesstoken`. */
 const LONG_NAME = 5
 
 type Match = "none" | "inside" | "last"
@@ -76,7 +76,7 @@ const prepare = (names: ReadonlyArray<string | RegExp>): Secrets => {
   }
 }
 
-/** A pattern of a user, which may keep its place from match to match. */
+/** Tests a user's pattern. It may have the `g` or `y` flag, which keeps a position from match to match. */
 const tests = (pattern: RegExp, name: string): boolean => {
   try {
     pattern.lastIndex = 0
@@ -92,7 +92,7 @@ const hidesValue = (value: unknown, match: () => Match): boolean => {
   return isMeasure ? match() === "last" : match() !== "none"
 }
 
-/** `dbPassword2` is `db`, `password`. */
+/** The words of a name: `dbPassword2` gives `db`, `password`. */
 const wordsOf = (name: string): ReadonlyArray<string> =>
   name
     .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
@@ -101,7 +101,7 @@ const wordsOf = (name: string): ReadonlyArray<string> =>
     .map((word) => word.replace(/\d+$/, "").toLowerCase())
     .filter((word) => word !== "")
 
-/** Some neighbouring words, written together, are one of the names, or the plural of one. */
+/** Whether some neighbouring words, written together, are one of the names or its plural. */
 const matchOf = (words: ReadonlyArray<string>, names: ReadonlySet<string>): Match => {
   let best: Match = "none"
   for (let from = 0; from < words.length; from++) {
@@ -125,26 +125,26 @@ const singular = (word: string): string => (word.endsWith("s") ? word.slice(0, -
 
 // ---- texts --------------------------------------------------------------------------------------------------------
 
-/** Whether a look at a text can pay. */
+/** Whether a text may contain a credential at all. */
 const suspicious = /[:=]|bearer|basic|digest|eyJ|PRIVATE KEY/i
 
 const privateKey = /-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----[^-]*(?:-----END [A-Z ]{0,30}PRIVATE KEY-----)?/g
 
-/** What stands between `//` and the last `@` of an address. A port is no password. */
+/** The part of an address after `//`. It may have a user and a password before an `@`. A port is not a password. */
 const addresses = /([a-z][a-z0-9+.-]{0,30}:\/\/)([^\s"'<>`]*)/gi
 
 const port = /^(?:\[[0-9a-f:.]*\]|[^:@/?#]*):\d{1,5}(?=[/?#]|$)/i
 
-/** Web tokens, whoever carries them. */
+/** Web tokens, wherever they stand. */
 const webToken = /\beyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?/g
 
-/** What follows is a word of prose if it has small letters only. */
+/** A scheme and its credential. If only lower-case letters follow, it is a word of prose. */
 const scheme = /\b([Bb]earer|BEARER|[Bb]asic|BASIC|[Dd]igest)([ \t]{1,4})(?=[^\s,;"']*[0-9A-Z=._~+/-])[^\s,;"']+/g
 
-/** A name, and what parts it from its value. */
+/** A name, and the characters between it and its value. */
 const assignment = /([\p{L}_$][\p{L}\p{N}_$.-]{0,99})(?:\\?["'`])?\s{0,4}(?:=>|[:=])\s{0,4}/gu
 
-/** The value behind it: quoted, or up to the next space, comma or bracket. */
+/** The value after it: quoted, or up to the next space, comma or bracket. */
 const assigned =
   /(?:(?:bearer|basic|digest|token)\s+)?(?:\\?"(?:[^"\\]|\\(?!"))*(?:\\?"|$)|'[^']*(?:'|$)|`[^`]*(?:`|$)|[^\s,;&"'`)\]}]+)/iuy
 
@@ -159,7 +159,7 @@ const withoutCredentials = (text: string, isSecret: (name: string) => boolean): 
 }
 
 const withoutUser = (rest: string): string => {
-  // An address that has a port before its path has no user before it: an `@` further on is part of the path.
+  // An address with a port before its path has no user before it, so a later `@` is part of the path.
   if (!rest.includes("@") || port.test(rest)) return rest
   const query = rest.indexOf("?")
   const before = query === -1 ? -1 : rest.lastIndexOf("@", query)

@@ -1,2 +1,2 @@
-/** The version in `package.json`, which this must repeat: the core reads no files. */
+/** The version, which must be the same as in `package.json`: the core reads no files. */
 export const version = "0.1.0"

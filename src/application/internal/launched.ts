@@ -1,8 +1,8 @@
 /**
  * One run of an application, from the first step of its start to the last of its stop.
  *
- * The layers are built, and the application is stopped, on fibers of their own. So a stop is the same whether the
- * application is starting or ready: it has its budget in both cases, and goes on if whoever asked for it leaves.
+ * The layers are built on one fiber, and the application is stopped on another. So a stop is the same whether the
+ * application is starting or ready: it has its budget in both cases, and goes on if its caller leaves.
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
@@ -22,12 +22,12 @@ import { TreeFailed, TreeWatch, type TreeEnd } from "../../kernel/shared/treeWat
 import { ApplicationState } from "./state.ts"
 import { displayName } from "../../kernel/shared/displayName.ts"
 
-/** The application an effect runs in. @internal */
+/** The application in which an effect runs. @internal */
 export const CurrentApplication: Context.Reference<ApplicationState | undefined> = Context.Reference<
   ApplicationState | undefined
 >(ownKey("effect-otp/application/CurrentApplication"), { defaultValue: () => undefined })
 
-/** Its budget is over: `hung` names the processes that were still there. @internal */
+/** The budget of a stop is over. `hung` names the processes that had not ended. @internal */
 export interface Overdue {
   readonly hung: ReadonlyArray<string>
 }
@@ -40,9 +40,9 @@ export class Launched<ROut, E> {
   private readonly built = Deferred.makeUnsafe<Context.Context<ROut>, E>()
   private readonly treeEnded = Deferred.makeUnsafe<TreeEnd>()
   private readonly stopped = Deferred.makeUnsafe<void, Overdue>()
-  /** How its start has ended, if it has. */
+  /** The result of its start, once it is known. */
   private start: Exit.Exit<Context.Context<ROut>, E> | undefined = undefined
-  /** How its tree ended first. */
+  /** The first end of its tree. */
   private treeEnd: TreeEnd | undefined = undefined
   private stopping = false
   private readonly context: Context.Context<never>
@@ -56,7 +56,7 @@ export class Launched<ROut, E> {
       Context.add(CurrentApplication, this.state),
       Context.add(CurrentGroupLeader, this.leader)
     )
-    // It stays when the layers are built: what they have forked as children lives as long as the application.
+    // This fiber lives on after the layers are built, because fibers that they forked as children live as long as it.
     const build = Effect.flatMap(Layer.buildWithScope(layer, this.scope), (context) => {
       this.started(Exit.succeed(context))
       return Effect.never
@@ -78,7 +78,7 @@ export class Launched<ROut, E> {
   get ready(): Effect.Effect<Context.Context<ROut>, E | TreeFailed> {
     const failed = Effect.flatMap(this.ended, (end) => Effect.andThen(failIfFailed(end), Effect.never))
     return Effect.catchCause(Effect.raceFirst(Deferred.await(this.built), failed), (cause) => {
-      // A layer that was built when the tree had failed may have failed for that.
+      // The failure of a layer that was built after the tree had failed may only be a consequence.
       if (this.treeEnd?.failed === true) return Effect.fail(new TreeFailed(this.treeEnd))
       const { start } = this
       const fromInside = start?._tag === "Failure" && Cause.hasInterruptsOnly(start.cause) && !this.stopping
@@ -93,10 +93,10 @@ export class Launched<ROut, E> {
     return Deferred.await(this.treeEnded)
   }
 
-  /** Called in the step in which the tree dies: nobody may go on inside of it. */
+  /** Runs in the step in which the tree dies, so no waiting fiber may go on inside it. */
   private hear(end: TreeEnd): void {
     if (this.stopping) {
-      // Nobody waits for this any more. A stop that is overdue has named it.
+      // Nobody waits for this any more. If the stop was overdue, its error has named the tree.
       if (end.failed && !Deferred.isDoneUnsafe(this.stopped))
         Effect.runForkWith(this.context)(Effect.logError(new TreeFailed(end).message))
       return
@@ -107,7 +107,7 @@ export class Launched<ROut, E> {
 
   // ---- the stop ---------------------------------------------------------------------------------------------------
 
-  /** Begins to stop, if that has not begun, and waits. The budget counts from the first time. */
+  /** Begins to stop, unless it has begun already, and waits. The budget counts from the first call. */
   stop(within: Duration.Duration): Effect.Effect<void, Overdue> {
     return Effect.suspend(() => {
       if (!this.stopping) this.beginStop(within)
@@ -129,13 +129,15 @@ export class Launched<ROut, E> {
     })
   }
 
-  /** The budget is over. What is left may not go on serving, nor keep a name that another start needs. */
+  /**
+   * The budget is over. The processes that are left must not go on serving, nor keep a name that another start needs.
+   */
   private readonly overdue: Effect.Effect<void> = Effect.suspend(() => {
     Deferred.doneUnsafe(this.stopped, Exit.fail({ hung: this.hung }))
     return shutdownAll(this.leader.members, { limit: "brutalKill" })
   })
 
-  /** On a fiber of its own: past the budget nobody waits for it. */
+  /** The hooks run on a fiber of their own, because past the budget nobody waits for them. */
   private readonly runHooks: Effect.Effect<void> = Effect.suspend(() => {
     const hooks = Effect.andThen(this.state.runAll("stopAccepting"), this.state.runAll("drain"))
     const fiber = Effect.runForkWith(this.context)(hooks)
@@ -147,7 +149,7 @@ export class Launched<ROut, E> {
   })
 
   private readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
-    // After the hooks: a build that is interrupted releases what is up already.
+    // This comes after the hooks, because an interrupted build releases the layers that are up.
     const unbuilt = Effect.suspend(() => {
       if (this.start !== undefined) return Effect.void
       this.building.interruptUnsafe()
@@ -160,7 +162,7 @@ export class Launched<ROut, E> {
     return Effect.forEach(steps, (step) => step, { discard: true })
   })
 
-  /** Ends what its processes have started outside of the tree. What ends may start others. */
+  /** Ends the processes that were started outside of the tree. They may start others while they end. */
   private readonly endStrays: Effect.Effect<void> = Effect.suspend(() => {
     // A zombie of the tree has had its time and is not waited for again.
     const strays = this.leader.members.filter(({ isAlive }) => isAlive)

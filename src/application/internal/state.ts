@@ -1,4 +1,4 @@
-/** How far an application is, and what is to be done before its tree stops. */
+/** The phase of an application, and the hooks that run before its tree stops. */
 import * as Effect from "effect/Effect"
 import { renderCause } from "../../values/render.ts"
 
@@ -15,7 +15,7 @@ export class ApplicationState {
   phase: "starting" | "ready" | "draining" = "starting"
   private readonly hooks: Array<Hook> = []
 
-  /** Returns what forgets the hook again. */
+  /** Adds a hook. The returned function removes it. */
   add(hook: Hook): () => void {
     this.hooks.push(hook)
     return () => {
@@ -24,7 +24,7 @@ export class ApplicationState {
     }
   }
 
-  /** Runs the hooks of a step, the latest first. One that dies is logged and does not keep the others from it. */
+  /** Runs the hooks of a step, the latest first. If one dies, that is logged, and the others run all the same. */
   runAll(step: Phase): Effect.Effect<void> {
     const due = this.hooks.filter((hook) => hook.step === step).toReversed()
     return Effect.forEach(

@@ -1,8 +1,8 @@
 /**
- * Changes for one reader: first all that is, then each change.
+ * Changes for one reader: first a snapshot, then each change.
  *
- * A reader that is too slow for its bound is not told half of it: what waits is let go, and the next it gets is all that is
- * by then. So it is never wrong, only late.
+ * If a reader is too slow for its bound, the waiting changes are dropped, and next it gets a new snapshot. So what it
+ * knows may be late, but is never wrong.
  */
 import * as Exit from "effect/Exit"
 import { defaultCapacity } from "./defaults.ts"
@@ -15,7 +15,7 @@ export class ChangeFeed<S, D> implements Feed<S | D>, Source<S | D, never> {
   wakeReader: (() => void) | undefined = undefined
   private readonly capacity: number
   private readonly snapshot: () => S
-  /** Undefined: what waits is a snapshot, made when it is taken. */
+  /** Undefined if a snapshot waits. The snapshot is made when it is taken. */
   private changes: Array<D> | undefined = undefined
 
   constructor(capacity: number, snapshot: () => S) {

@@ -1,4 +1,4 @@
-/** What holds in this layer where nobody says otherwise. */
+/** The defaults of this layer. */
 
 /** How many changes may wait for a reader. @internal */
 export const defaultCapacity = 256

@@ -1,4 +1,4 @@
-/** Who enters a registry, a group or a topic: the process itself, or another that is given. */
+/** Lets a process enter a registry, a group or a topic: the calling process, or another one. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Kernel from "../../kernel/Kernel.ts"
@@ -7,8 +7,8 @@ import { NoProcess, selfUnsafe } from "../../kernel/Process.ts"
 import { checkedRecord, type ProcessRecord } from "../../kernel/shared/processRecord.ts"
 
 /**
- * Enters a process in one step. A process that was killed enters nowhere: what it does by itself is discarded, for another
- * it is a failure. The types of those who use it say which of the two can be.
+ * Enters a process in one step. If the calling process was killed, nothing happens, because its actions are discarded.
+ * If another process is given and is dead, that is a failure. The types of the callers say which of the two can happen.
  *
  * @internal
  */
@@ -27,7 +27,7 @@ export const entering = <E>(
     return isHere ? enter(record) : (Exit.fail(new NoProcess({ pid })) as Exit.Exit<never, never>)
   })
 
-/** The process that is given, or the one an effect runs in. @internal */
+/** The given process, or the one in which the effect runs. @internal */
 export const withProcess = <A, E>(
   to: string,
   pid: Pid | undefined,

@@ -1,7 +1,7 @@
 /**
- * What waits for one reader: it never holds up who writes, and is bounded.
+ * Items that wait for one reader. A feed is bounded, and never delays its writer.
  *
- * Who writes runs no code of the reader in its step: a reader that waits is woken by a task on its own dispatcher.
+ * No code of the reader runs in the writer's step: a task on the reader's own dispatcher wakes it.
  */
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -13,22 +13,25 @@ import * as Kernel from "../../kernel/Kernel.ts"
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { waitUntil } from "../../kernel/shared/waitUntil.ts"
 
-/** What one reader reads from. @internal */
+/** The source that one reader takes from. @internal */
 export interface Feed<out A, out E = never> {
-  /** Waits until there is something, and takes it all. A reader interrupted while it waits has taken nothing. */
+  /**
+   * Waits until there is something, and takes all of it. If a reader is interrupted while it waits, it has taken
+   * nothing.
+   */
   readonly take: Effect.Effect<Arr.NonEmptyReadonlyArray<A>, E>
 }
 
-/** What a feed is made of. @internal */
+/** What a feed is made from. @internal */
 export interface Source<A, E> {
-  /** Wakes the reader, while it waits. */
+  /** Wakes the reader while it waits. */
   wakeReader: (() => void) | undefined
   readonly isReady: boolean
-  /** Takes out what there is; undefined if there is nothing. */
+  /** Takes out what there is. Undefined if there is nothing. */
   collect(): Exit.Exit<Arr.NonEmptyReadonlyArray<A>, E> | undefined
 }
 
-/** There is something to take. @internal */
+/** Wakes the reader, because there is something to take. @internal */
 export const wake = (source: Pick<Source<unknown, unknown>, "wakeReader">): void => {
   const { wakeReader } = source
   source.wakeReader = undefined
@@ -39,7 +42,7 @@ export const wake = (source: Pick<Source<unknown, unknown>, "wakeReader">): void
 export const takeFrom = <A, E>(source: Source<A, E>): Feed<A, E>["take"] => {
   const wait = waitUntil<void>((resume) => {
     source.wakeReader = () => resume(Exit.void)
-    // This fiber may have lost its turn since it looked.
+    // Something may have come since the reader looked.
     if (source.isReady) wake(source)
     return () => {
       source.wakeReader = undefined
@@ -49,13 +52,13 @@ export const takeFrom = <A, E>(source: Source<A, E>): Feed<A, E>["take"] => {
   return take
 }
 
-/** What somebody reads from, and how to stop. @internal */
+/** A feed, and the function that closes it. @internal */
 export interface Opened<F> {
   readonly feed: F
   readonly close: () => void
 }
 
-/** Opens in the kernel in use, in one step, and closes with the scope. @internal */
+/** Opens a feed in the kernel in use, in one step. It closes with the scope. @internal */
 export const openIn = <F>(open: (kernel: ProcessRecord["kernel"]) => Opened<F>): Effect.Effect<F, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
@@ -68,11 +71,11 @@ export const openIn = <F>(open: (kernel: ProcessRecord["kernel"]) => Opened<F>):
 /** @internal */
 export const streamOf = <A, E>(feed: Feed<A, E>): Stream.Stream<A, E> => Stream.fromPull(Effect.succeed(feed.take))
 
-/** Opens when the stream begins and closes when it ends. @internal */
+/** Opens a feed when the stream begins, and closes it when the stream ends. @internal */
 export const streamIn = <A, E>(open: (kernel: ProcessRecord["kernel"]) => Opened<Feed<A, E>>): Stream.Stream<A, E> =>
   Stream.unwrap(Effect.map(openIn(open), streamOf))
 
-/** Adds to a set that is there only while it holds something. @internal */
+/** Adds a feed to a set that exists only while it holds something. @internal */
 export const opened = <F>(kept: { feeds: Set<F> | undefined }, feed: F): Opened<F> => {
   ;(kept.feeds ??= new Set()).add(feed)
   const close = () => {

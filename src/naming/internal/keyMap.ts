@@ -1,6 +1,6 @@
 /**
- * A map by Effect's `Equal`: two keys that are equal are one key, as data classes and plain objects of the same content
- * are. Strings, numbers and other plain values take a way of their own and are never hashed twice.
+ * A map that compares keys by Effect's `Equal`: data classes and plain objects with the same content are one key.
+ * Strings, numbers and other plain values are kept in a `Map` of their own and are never hashed twice.
  */
 import * as MutableHashMap from "effect/MutableHashMap"
 import * as Option from "effect/Option"

@@ -1,17 +1,17 @@
 /**
- * Who is a member of which group, and how often: plain bookkeeping, no fiber, no clock.
+ * The members of groups, and how many times each has joined. Plain data: no fiber, no clock.
  *
- * A group without members does not exist. To join, to leave, and to find whose turn it is takes the same time however many
- * there are; to drop a member takes time for its own groups alone.
+ * A group without members does not exist. To join, to leave, and to find the next in turn takes the same time however
+ * many members there are. To drop a member takes time only for its own groups.
  */
 import { KeyMap } from "./keyMap.ts"
 
 /** @internal */
 export class Group<K, P> {
   readonly key: K
-  /** How often each has joined, in the order of first joining. */
+  /** How many times each has joined, in the order of first joining. */
   readonly members = new Map<P, number>()
-  /** The members, from whose turn it is to who had the last. Undefined until somebody asks. */
+  /** The members in the order of their next turns. Undefined until somebody asks. */
   private line: Set<P> | undefined = undefined
   private turns: SetIterator<P> | undefined = undefined
 
@@ -19,17 +19,17 @@ export class Group<K, P> {
     this.key = key
   }
 
-  /** Each as often as it has joined. */
+  /** Each member as many times as it has joined. */
   *all(): IterableIterator<P> {
     for (const [member, times] of this.members) {
       for (let i = 0; i < times; i++) yield member
     }
   }
 
-  /** The members in turn; who comes waits behind those that are there. */
+  /** The next member in turn. A new member waits behind the others. */
   next(): P {
     const line = (this.line ??= new Set(this.members.keys()))
-    // All are always ahead of it: who had a turn goes to the end.
+    // The iterator never ends, because a member that had its turn goes to the end.
     this.turns ??= line.values()
     const member = this.turns.next().value!
     line.delete(member)
@@ -48,7 +48,7 @@ export class Group<K, P> {
   }
 }
 
-/** The groups of one member. Lasts as long as there is one. @internal */
+/** The groups of one member. It exists as long as it has a group. @internal */
 export class Member<K, P> {
   readonly id: P
   readonly groups = new Set<Group<K, P>>()
@@ -91,7 +91,7 @@ export class Membership<K, P> {
     return this.byKey.get(key)?.members.has(id) === true
   }
 
-  /** Adds one membership. Gives the member if it had none before. */
+  /** Adds one membership. Returns the member if it had none before. */
   join(key: K, id: P): Member<K, P> | undefined {
     let group = this.byKey.get(key)
     if (group === undefined) this.byKey.set(key, (group = new Group(key)))
@@ -104,7 +104,7 @@ export class Membership<K, P> {
     return member
   }
 
-  /** Takes away one membership; false if there is none. */
+  /** Removes one membership. False if there is none. */
   leave(key: K, id: P): boolean {
     const group = this.byKey.get(key)
     const times = group?.members.get(id)
@@ -117,7 +117,7 @@ export class Membership<K, P> {
     return true
   }
 
-  /** The member, if it has no group any more: then it is forgotten. */
+  /** Forgets the member and returns it, if it has no group any more. */
   prune(id: P): Member<K, P> | undefined {
     const member = this.byMember.get(id)
     if (member === undefined || member.groups.size > 0) return undefined
@@ -125,7 +125,7 @@ export class Membership<K, P> {
     return member
   }
 
-  /** Takes away all memberships of a member, and says which and how often. */
+  /** Removes all memberships of a member, and returns them with their numbers. */
   drop(member: Member<K, P>): ReadonlyArray<readonly [key: K, times: number]> {
     this.byMember.delete(member.id)
     return Array.from(member.groups, (group) => {

@@ -1,4 +1,4 @@
-/** The members of groups in one kernel: a process leaves in the step in which it dies. */
+/** The members of groups in one kernel. A process leaves in the step in which it dies. */
 import { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { ChangeFeed } from "./changeFeed.ts"
 import { opened, type Opened } from "./feed.ts"
@@ -24,7 +24,7 @@ export interface Delta<K, P> extends Place<K, P> {
 
 type Reader<K, P> = ChangeFeed<Snapshot<K, P>, Delta<K, P>>
 
-/** Members are processes, or whatever else is to be reached. @internal */
+/** Members are processes, or anything else that can be reached. @internal */
 export class MembershipState<K, P = ProcessRecord> {
   readonly membership = new Membership<K, P>((member) => this.dropAll(member))
   feeds: Set<Reader<K, P>> | undefined = undefined
@@ -36,7 +36,7 @@ export class MembershipState<K, P = ProcessRecord> {
     this.tell("Joined", key, id)
   }
 
-  /** Takes away one membership; false if there is none. */
+  /** Removes one membership. False if there is none. */
   leave(key: K, id: P): boolean {
     if (!this.membership.leave(key, id)) return false
     const member = this.membership.prune(id)
@@ -64,7 +64,7 @@ export class MembershipState<K, P = ProcessRecord> {
     return opened(this, new ChangeFeed(capacity, () => this.snapshot()))
   }
 
-  /** Reads of one group alone. */
+  /** Reads the changes of one group. */
   readOf(key: K, capacity: number): Opened<Reader<K, P>> {
     const feed: Reader<K, P> = new ChangeFeed(capacity, () => this.snapshotOf(key))
     const others = this.readersOf.get(key)

@@ -1,4 +1,4 @@
-/** Messages for one reader, at most as many as its bound says. */
+/** Messages for one reader, up to a bound. */
 import type * as Arr from "effect/Array"
 import * as Exit from "effect/Exit"
 import * as Check from "../../values/check.ts"
@@ -29,7 +29,7 @@ export class MessageFeed<A, E> implements Feed<A, E>, Source<A, E> {
     this.overflow = overflow
   }
 
-  /** Adds a message; false if that, or another for it, was dropped. */
+  /** Adds a message. False if this message, or another one in its place, was dropped. */
   push(message: A): boolean {
     const { capacity, policy } = this.bound
     const hasRoom = this.messages.length - this.head < capacity

@@ -1,4 +1,4 @@
-/** Something of which each kernel has its own, made when it is first asked for. It goes with the kernel. */
+/** Something of which each kernel has its own. It is made on first use, and goes with the kernel. */
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 
 type KernelState = ProcessRecord["kernel"]

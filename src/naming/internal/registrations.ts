@@ -1,8 +1,9 @@
 /**
- * Who is registered under which key, and with what: plain bookkeeping, no fiber, no clock.
+ * The entries of a registry: keys, owners and values. Plain data: no fiber, no clock.
  *
- * Every entry is found by its key and by its owner. To take out all of an owner takes time for these alone; what an owner
- * has under one key takes time for what is under the key or of the owner, whichever is less.
+ * Every entry can be found by its key and by its owner. To remove all entries of an owner takes time only for these. To
+ * find the entries of an owner under one key takes time for the entries of the key or of the owner, whichever are
+ * fewer.
  */
 import { KeyMap } from "./keyMap.ts"
 
@@ -26,7 +27,7 @@ export class Entry<K, V, P> {
   }
 }
 
-/** What one process has registered. Lasts as long as it has at least one entry. @internal */
+/** The entries of one process. It exists as long as it has an entry. @internal */
 export class Owner<K, V, P> {
   readonly pid: P
   size = 0
@@ -86,7 +87,7 @@ export class Registrations<K, V, P> {
     return this.ones.get(key)
   }
 
-  /** What is under a key, in the order it was made. */
+  /** The entries of a key, in the order they were made. */
   at(key: K): ReadonlyArray<Entry<K, V, P>> {
     if (!this.isUnique) return Array.from(this.many.get(key) ?? [])
     const entry = this.ones.get(key)
@@ -97,13 +98,13 @@ export class Registrations<K, V, P> {
     return this.owners.get(pid)
   }
 
-  /** The entries a process has under a key, in the order they were made. */
+  /** The entries of a process under a key, in the order they were made. */
   own(pid: P, key: K): ReadonlyArray<Entry<K, V, P>> {
     if (this.isUnique) return this.at(key).filter((entry) => entry.pid === pid)
     const entries = this.many.get(key)
     const owner = this.owners.get(pid)
     if (entries === undefined || owner === undefined) return []
-    // Many may have the key, or the process many keys: the fewer are looked at.
+    // Both sets may be large, so the smaller one is searched.
     if (entries.size < owner.size) return Array.from(entries).filter((entry) => entry.owner === owner)
     return Array.from(owner.entries()).filter((entry) => entries.has(entry))
   }
@@ -113,7 +114,7 @@ export class Registrations<K, V, P> {
     else for (const entries of this.many.values()) yield* entries
   }
 
-  /** A unique key must be free. */
+  /** Adds an entry. A unique key must be free. */
   add(key: K, pid: P, value: V): Entry<K, V, P> {
     const owner = this.ownerOf(pid)
     const entry = new Entry(key, owner, value)
@@ -128,7 +129,7 @@ export class Registrations<K, V, P> {
     return entry
   }
 
-  /** Takes out an entry; true if it was the last of its owner. */
+  /** Removes an entry. True if it was the last of its owner. */
   remove(entry: Entry<K, V, P>): boolean {
     const { key, owner } = entry
     owner.unlink(entry)

@@ -1,4 +1,4 @@
-/** What a registry holds in one kernel. */
+/** The entries of a registry in one kernel. */
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { ChangeFeed } from "./changeFeed.ts"
 import { opened, type Opened } from "./feed.ts"
@@ -33,7 +33,7 @@ export class RegistryState<K, V> {
   readonly table: Registrations<K, V, ProcessRecord>
   readonly meta: Map<unknown, unknown>
   feeds: Set<Reader<K, V>> | undefined = undefined
-  /** Who waits for a unique key to be taken. */
+  /** The waiters for a unique key to be taken. */
   private readonly waiters = new KeyMap<K, Set<() => void>>()
 
   constructor(isUnique: boolean, meta: object) {
@@ -41,7 +41,7 @@ export class RegistryState<K, V> {
     this.meta = new Map(Object.entries(meta))
   }
 
-  /** A unique key must be free. */
+  /** Adds an entry. A unique key must be free. */
   add(key: K, record: ProcessRecord, value: V): void {
     const entry = this.table.add(key, record, value)
     if (entry.owner.first === entry) record.own(entry.owner)
@@ -64,7 +64,7 @@ export class RegistryState<K, V> {
     return one === undefined ? this.table.at(key).map(registration) : [registration(one)]
   }
 
-  /** In the step in which the process dies, before anybody is told. */
+  /** Runs in the step in which the process dies, before anybody is told. */
   private dropAll(owner: Owner<K, V, ProcessRecord>): void {
     for (const entry of owner.entries()) {
       this.table.remove(entry)

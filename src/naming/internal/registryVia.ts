@@ -1,4 +1,4 @@
-/** A key of a registry as the name of a process: claimed before it starts, looked up when it is used. */
+/** A key of a registry as the name of a process. It is claimed before the process starts, and looked up at each use. */
 import * as Exit from "effect/Exit"
 import { brief } from "../../values/describe.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
@@ -9,7 +9,7 @@ import type { RegistryState } from "./registryState.ts"
 
 type KernelState = ProcessRecord["kernel"]
 
-/** Hears that the key has an owner. Must not run a user's code. */
+/** Is told that the key has an owner. It must not run a user's code. */
 type Waiter = () => void
 
 interface Keyed {
@@ -33,7 +33,7 @@ export class RegistryVia {
     this.value = value
   }
 
-  /** For people. */
+  /** The name for people. */
   get name(): string {
     return `${this.registry.name}(${brief(this.key)})`
   }
@@ -53,7 +53,7 @@ export class RegistryVia {
     return Exit.void
   }
 
-  /** Calls `waiter` when the key is taken; what it gives calls that off. */
+  /** Calls `waiter` when the key is taken. The returned function calls that off. */
   wait(kernel: KernelState, waiter: Waiter): () => void {
     const state = this.registry.stateIn(kernel)
     state.wait(this.key, waiter)

@@ -1,4 +1,4 @@
-/** The subscribers of the topics of a family in one kernel: processes and streams, members of one group for each key. */
+/** The subscribers of the topics of one family in one kernel: processes and streams, in one group for each key. */
 import { MessageEnvelope } from "../../kernel/shared/plainEnvelopes.ts"
 import { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { post } from "../../kernel/shared/delivery.ts"
@@ -9,7 +9,7 @@ import { MessageFeed, type FeedBound } from "./messageFeed.ts"
 type StreamFeed = MessageFeed<unknown, unknown>
 type Subscriber = ProcessRecord | StreamFeed
 
-/** A message that a stream has lost. @internal */
+/** The bound of a stream that has lost a message. @internal */
 export type Drop = FeedBound
 
 interface Publication {
@@ -43,7 +43,10 @@ export class TopicState {
     return { feed, close: () => this.remove(key, subscriber) }
   }
 
-  /** In one step: who subscribes meanwhile does so from a listener to what is lost, and may get the message or not. */
+  /**
+   * Publishes in one step. A subscriber that is added meanwhile, by a listener to lost messages, may get the message or
+   * not.
+   */
   publish(key: unknown, publication: Publication): void {
     const members = this.state.membership.group(key)?.members
     if (members === undefined) return
@@ -58,7 +61,7 @@ export class TopicState {
 
   private lost(key: unknown, feed: StreamFeed, { onDrop }: Publication): void {
     this.dropped++
-    // It fails when what waits has been read: nothing more is for it.
+    // The stream fails when its waiting messages have been read. It gets no more.
     if (feed.bound.policy === "fail") this.remove(key, feed)
     onDrop(feed.bound)
   }

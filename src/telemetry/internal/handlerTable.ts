@@ -1,5 +1,5 @@
 /**
- * The table of attached handlers, without types for what they receive: declares events, attaches, detaches and calls.
+ * The table of attached handlers, without the types of their input. It declares events, attaches, detaches and calls.
  *
  * @since 0.1.0
  */
@@ -21,7 +21,7 @@ export const TypeId = "~effect-otp/telemetry/Telemetry"
 export interface Event {
   readonly [TypeId]: object
   readonly name: string
-  /** Its place in each table: what makes the check for a listener an array read. */
+  /** Its index in each table, so that the check for a listener is one array read. */
   readonly index: number
 }
 
@@ -34,7 +34,9 @@ export interface Attachment {
 }
 
 export interface HandlerTable {
-  /** By the index of the event. A list is replaced, never changed: a running execution keeps the one it began with. */
+  /**
+   * By the index of the event. A list is replaced, never changed, so a running execution keeps the list it began with.
+   */
   readonly handlers: Array<ReadonlyArray<Attachment> | undefined>
   /** By id. */
   readonly attachments: Map<string, Attachment>
@@ -75,7 +77,7 @@ export const declared = (prefix: string | undefined): ReadonlyArray<Event> =>
     .filter(({ name }) => hasPrefix(name, prefix))
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 
-/** Whole words: "otp.process" is no prefix of "otp.processes". */
+/** Compares whole words: "otp.process" is not a prefix of "otp.processes". */
 export const hasPrefix = (name: string, prefix: string | undefined): boolean =>
   prefix === undefined || prefix === "" || name === prefix || name.startsWith(`${prefix}.`)
 
@@ -97,8 +99,8 @@ export const remove = (gone: Attachment): void => {
 }
 
 /**
- * `listeners` are those who hear of a failing handler, fixed when the first one fails: a handler of the failure event
- * that fails too, and even attaches itself again, is told to the others once and never to itself.
+ * `listeners` are the handlers of the failure event, fixed when the first handler fails. If one of them fails, too, and
+ * even attaches itself again, the others are told once, and it is never told itself.
  */
 export const call = (
   attached: ReadonlyArray<Attachment>,
@@ -127,7 +129,7 @@ export const call = (
 
 export const handlerFailure = declare("telemetry.handler.failure")
 
-/** Of the fiber that executes the event: it has the loggers of its part of the program. */
+/** The context of the fiber that executes the event: it has the loggers of its part of the program. */
 const currentContext = (): Context.Context<never> => Fiber.getCurrent()?.context ?? Context.empty()
 
 const failed = (

@@ -1,9 +1,9 @@
 /**
- * A test clock on which the first sleep lasts as long as any other.
+ * A test clock whose first sleep lasts as long as any other.
  *
- * A sleep on a `TestClock` that nobody has adjusted yet starts the fiber that warns of a test that forgets to. For that the
- * sleeper becomes interruptible for a moment. So a fiber that is interrupted, and sleeps in a finalizer, does not sleep at
- * all. Here a fiber that nobody interrupts sleeps in its place, until the clock is adjusted.
+ * The first sleep on a `TestClock` that was not adjusted yet starts a fiber, which warns if the test never adjusts the
+ * clock. For that the sleeper becomes interruptible for a moment. So an interrupted fiber that sleeps in a finalizer
+ * does not sleep at all. Here another fiber, which nobody interrupts, sleeps in its place until the clock is adjusted.
  */
 import type * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
@@ -12,10 +12,10 @@ import * as Fiber from "effect/Fiber"
 import type * as TestClock from "effect/testing/TestClock"
 import { isTestClock } from "./liveClock.ts"
 
-/** The clocks made here. */
+/** The clocks that were made here. */
 const careful = new WeakSet<Clock.Clock>()
 
-/** The clock itself, if it is no test clock or was made here. @internal */
+/** Wraps a test clock. Any other clock, and one that was made here, is returned as it is. @internal */
 export const withFirstSleep = (clock: Clock.Clock): Clock.Clock => {
   if (!isTestClock(clock) || careful.has(clock)) return clock
   let adjusted = false

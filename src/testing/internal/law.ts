@@ -1,4 +1,4 @@
-/** One law: a body that runs in a world of its own, in the default order of things and in those of some seeds. */
+/** One law: a body that runs in a world of its own, in the default order and in the orders of some seeds. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Data from "effect/Data"
@@ -15,7 +15,7 @@ import { isTestClock } from "./liveClock.ts"
 /** A law does not hold. */
 export class LawBroken extends Data.TaggedError("LawBroken")<{
   readonly law: string
-  /** The seed of the order it was broken in; undefined: in the default order. */
+  /** The seed of the order in which it was broken. Undefined for the default order. */
   readonly seed: number | undefined
   readonly cause: unknown
 }> {
@@ -36,7 +36,7 @@ export interface LawOptions {
   readonly seeds?: number | Iterable<number> | undefined
 }
 
-/** What a law says is not so. */
+/** A statement of a law is not true. */
 export class Untrue extends Data.TaggedError("Untrue")<{ readonly what: string }> {
   override get message() {
     return this.what
@@ -61,7 +61,7 @@ export const lawMaker =
     return { name, run: Effect.andThen(inOrder, Effect.asVoid(inAnyOrder)) }
   }
 
-/** A kernel that has to be empty afterwards. Crashes are wanted here, and nobody has to read of them. */
+/** A kernel that must be empty afterwards. Its log is off, because the crashes in a law are intended. */
 const inWorld = (body: Effect.Effect<void, unknown, Scope.Scope>): Effect.Effect<void, unknown> =>
   Effect.provide(body, Layer.merge(TestKernel.layer, Logger.layer([])))
 

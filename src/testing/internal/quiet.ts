@@ -1,8 +1,8 @@
 /**
- * Waits until nothing happens any more that can happen without time passing.
+ * Waits until nothing more can happen without the passing of time.
  *
- * No scheduler says when it is through. So the tasks that are ready get their turn again and again, until the processes
- * of the kernel and their messages have been the same for a while.
+ * No scheduler says when it has nothing left to do. So the tasks that are ready get their turn again and again, until
+ * the processes of the kernel and their messages have not changed for a while.
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -12,9 +12,9 @@ import { settleTimes } from "./settle.ts"
 
 type KernelState = ProcessRecord["kernel"]
 
-/** How many turns without a change are quiet. */
+/** How many turns without a change count as quiet. */
 const turns = 25
-/** Processes that go on for ever are not waited for. */
+/** The limit for processes that never become quiet. */
 const mostNanos = 500_000_000n
 
 const pause: Effect.Effect<void> = settleTimes(turns)
@@ -32,7 +32,7 @@ export const untilQuiet = (kernel: KernelState): Effect.Effect<void> =>
     return round(activity(kernel))
   })
 
-/** Another value whenever a process has come, gone, or got a message. */
+/** A text that changes whenever a process has come, gone, or got a message. */
 const activity = (kernel: KernelState): string => {
   const { accepted, handled } = kernel.accounting
   let ids = 0

@@ -1,4 +1,4 @@
-/** What every registry keeps to: processes under keys, each gone from there when it is dead. */
+/** The laws of every registry: processes are found under keys, and each is gone from its keys when it is dead. */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -48,7 +48,7 @@ class World<K> {
     })
   }
 
-  /** A process that has registered, or tried to, and ends when told to. */
+  /** A process that has registered, or tried to, and ends when it is told to. */
   owner(key: K) {
     const { register } = this.subject
     return Effect.gen(function* () {
@@ -67,7 +67,7 @@ class World<K> {
   }
 }
 
-/** One process at a time. */
+/** Laws with one process at a time under a key. */
 const keyLaws = <K>(world: World<K>): ReadonlyArray<Law> => {
   const { keys, register, unregister } = world.subject
   const [key, other] = keys
@@ -156,7 +156,7 @@ const frees = <K>(world: World<K>, how: How): Law => {
     `a process that ends ${how} has left its key before anybody hears of the end`,
     Effect.gen(function* () {
       const probe = yield* Probe.make()
-      // Again and again: nobody who comes after a death is ever refused.
+      // Several times: no process that comes after a death may be refused.
       for (let generation = 0; generation < 3; generation++) {
         const { end, exit, pid } = yield* world.owner(key)
         yield* holds(Exit.isSuccess(exit), `the key of a dead process was refused: ${describe(exit)}`)

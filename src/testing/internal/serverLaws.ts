@@ -1,4 +1,4 @@
-/** What every server keeps to, whatever it does. */
+/** The laws of every server, whatever it does. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -14,7 +14,7 @@ import * as Probe from "../Probe.ts"
 import * as TestKernel from "../TestKernel.ts"
 import { holds, lawMaker, type Law, type LawOptions, type Untrue } from "./law.ts"
 
-/** Handles are invariant in their protocol: this is one of any. @internal */
+/** Any handle. Handles are invariant in their protocol, so this type leaves the protocol out. @internal */
 export type AnyHandle = { readonly [K in keyof Handle.Handle<never>]: { readonly key: string } }
 
 /** @internal */
@@ -28,7 +28,7 @@ export interface ServerSubject<C> extends Dealings<C>, LawOptions {
   readonly start: Effect.Effect<C, unknown, Scope.Scope>
 }
 
-/** The run behind a handle. @internal */
+/** The process behind a handle. @internal */
 export const pidOf = (handle: AnyHandle): Effect.Effect<Option.Option<Pid>> => Handle.pid(handle)
 
 /** @internal */
@@ -39,7 +39,7 @@ export const runningPid = (handle: AnyHandle): Effect.Effect<Pid, Untrue> =>
       : Effect.andThen(holds(false, "its handle points to no process that runs"), Effect.never)
   )
 
-/** How an effect ends that has to end without time passing. @internal */
+/** The exit of an effect that must end without the passing of time. @internal */
 export const exitAtOnce = <A, E>(what: string, effect: Effect.Effect<A, E>): Effect.Effect<Exit.Exit<A, E>, Untrue> =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(effect)
@@ -62,7 +62,7 @@ export const refuses = <C>(subject: Dealings<C>, client: C, when: string): Effec
     holds(Exit.isFailure(exit), `a call ${when} was answered`)
   )
 
-/** Brings it down. What becomes of who asked for that is not of interest. @internal */
+/** Makes the server crash. The result of the crashing call does not matter. @internal */
 export const bringDown = <C>(subject: Dealings<C>, client: C) =>
   Effect.andThen(Effect.forkChild(Effect.exit(subject.crash(client))), TestKernel.quiet)
 
@@ -72,7 +72,7 @@ export const serverLaws = <C extends AnyHandle>(subject: ServerSubject<C>): Read
   return [...lifeLaws(subject, law), ...endLaws(subject, law)]
 }
 
-/** It is up, and there for everybody, until its scope closes. */
+/** It is up and answers everybody until its scope closes. */
 const lifeLaws = <C extends AnyHandle>(
   subject: ServerSubject<C>,
   law: ReturnType<typeof lawMaker>
@@ -121,7 +121,7 @@ const lifeLaws = <C extends AnyHandle>(
   )
 ]
 
-/** Whatever ends it, nobody waits in vain. */
+/** However it ends, no caller waits in vain. */
 const endLaws = <C extends AnyHandle>(
   subject: ServerSubject<C>,
   law: ReturnType<typeof lawMaker>

@@ -1,9 +1,9 @@
-/** Lets all others have their turn. */
+/** Lets all other fibers have their turn. */
 import * as Effect from "effect/Effect"
 
 /**
- * As many yields behind all that is ready as `times` says. It is one operation of its fiber, so it costs the scheduler one
- * task for each yield, and nothing else.
+ * Yields `times` times, each time behind all tasks that are ready. It is one operation of its fiber, so each yield
+ * costs the scheduler only one task.
  *
  * @internal
  */

@@ -1,4 +1,4 @@
-/** What every supervisor keeps to, whatever its strategy. */
+/** The laws of every supervisor, whatever its strategy. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -21,13 +21,13 @@ export interface SupervisorSubject<C> extends Dealings<C>, LawOptions {
   >
 }
 
-/** How many failures have to be too many. */
+/** A number of failures that must be too many. */
 const tooMany = 100
 
 interface World<C> {
   readonly subject: SupervisorSubject<C>
   readonly law: ReturnType<typeof lawMaker>
-  /** One that has been started: its children, the first of them, and all pids. */
+  /** A started supervisor: its children, the first of them, and all pids. */
   readonly started: Effect.Effect<
     {
       readonly supervisor: Pid
@@ -82,7 +82,7 @@ const restartLaws = <C extends AnyHandle>({ law, started, subject }: World<C>): 
   )
 ]
 
-/** What it makes of a crash, and of many. */
+/** What it does about one crash and about many. */
 const crashLaws = <C extends AnyHandle>({ law, started, subject }: World<C>): ReadonlyArray<Law> => [
   law(
     "a crash is reported once, with what the supervisor decided",
@@ -110,7 +110,7 @@ const crashLaws = <C extends AnyHandle>({ law, started, subject }: World<C>): Re
   )
 ]
 
-/** Its end, and what does not end it. */
+/** What ends it, and what does not. */
 const endLaws = <C extends AnyHandle>({ law, started, subject }: World<C>): ReadonlyArray<Law> => [
   law(
     "a supervisor that ends has stopped its children before",
