@@ -1,5 +1,5 @@
 /**
- * The map of effect-otp: every core module, grouped by layer, bottom first.
+ * All core modules of effect-otp, by layer, the lowest first.
  *
  * @since 0.1.0
  */
@@ -41,7 +41,7 @@ export * as TaskError from "./behaviour/TaskError.ts"
 export * as Transition from "./behaviour/Transition.ts"
 export * as TurnTimeout from "./behaviour/TurnTimeout.ts"
 
-// supervision: who restarts whom, how often, in what order
+// supervision: which children restart, how often, in what order
 export * as ChildSpec from "./supervision/ChildSpec.ts"
 export * as DynamicSupervisor from "./supervision/DynamicSupervisor.ts"
 export * as PartitionSupervisor from "./supervision/PartitionSupervisor.ts"

@@ -1,12 +1,12 @@
 /**
- * Runs a supervision tree as one thing that starts, is ready, and stops in order.
+ * Runs a supervision tree that starts, is ready, and stops as one.
  *
  * `run` keeps a tree up until it ends or is interrupted; `provide` gives a tree to a program and fails the program if the
  * tree gives up.
  *
  * **Guarantees**
  *
- * - A tree that gives up is never silent: `run` and `provide` fail with `TreeFailed` and the reason.
+ * - If the tree gives up, `run` and `provide` fail with `TreeFailed` and the reason.
  * - Stop in order, within a budget (default 30 seconds): not ready any more, stop accepting, drain, then the tree in
  *   reverse. Past the budget it fails with `StopTimeout`, which names the processes that are left, and kills them.
  *
@@ -16,8 +16,8 @@
  *
  * **In Erlang/OTP**
  *
- * `application`: `prep_stop` is what runs while draining, `kernel`'s `shutdown_timeout` the budget. A permanent
- * application is one run by `run`.
+ * `application`. `beforeStop` is `prep_stop`, and the budget is `kernel`'s `shutdown_timeout`. With `run` an
+ * application is a permanent one.
  *
  * @stability experimental
  * @since 0.1.0
@@ -37,7 +37,7 @@ import { inSlices } from "../kernel/shared/runQueue.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * How far an application is: `"starting"` until all its layers are built, `"ready"` until it begins to stop,
+ * The phase of an application: `"starting"` until all its layers are built, `"ready"` until it begins to stop,
  * `"draining"` until it has stopped.
  *
  * @category models
@@ -52,12 +52,12 @@ export type Readiness = "starting" | "ready" | "draining"
  * @since 0.1.0
  */
 export interface Options {
-  /** How long stopping may take in all. Default 30 seconds. */
+  /** How long the whole stop may take. Default: 30 seconds. */
   readonly stopWithin?: Duration.Input | undefined
   /**
-   * Whether its layers, its processes and the program given to {@link provide} run in slices of 2 milliseconds, where
-   * Effect's default scheduler is in use. Timers and I/O then get a turn after each slice, however many processes always
-   * have a next message; casts and calls cost a few percent more. Default false.
+   * Whether its layers, its processes and the program given to {@link provide} run in slices of 2 milliseconds, if
+   * Effect's default scheduler is in use. Timers and I/O then get a turn after each slice, however many processes
+   * always have a next message. Casts and calls cost a few percent more. Default: false.
    */
   readonly runQueue?: boolean | undefined
 }
@@ -69,13 +69,13 @@ export interface Options {
  * @since 0.1.0
  */
 export interface Running<in ROut> {
-  /** What its layers provide. */
+  /** The services that its layers provide. */
   readonly context: Context.Context<ROut>
   /** Waits until its tree ends by itself. */
   readonly ended: Effect.Effect<TreeEnd>
   /**
-   * Stops it in order. It goes on if the fiber that asked for it is interrupted. A second call waits for the same stop; the
-   * budget counts from the first.
+   * Stops it in order. The stop goes on if its caller is interrupted. A second call waits for the same stop; the budget
+   * counts from the first call.
    */
   readonly stop: Effect.Effect<void, StopTimeout>
 }
@@ -93,7 +93,7 @@ export {
 } from "../kernel/shared/treeWatch.ts"
 
 /**
- * The application did not stop within its budget. `hung` names the processes that were still there; they were killed.
+ * The application did not stop within its budget. `hung` names the processes that had not ended; they were killed.
  *
  * @category errors
  * @since 0.1.0
@@ -115,30 +115,30 @@ export class StopTimeout extends Data.TaggedError("StopTimeout")<{
  *
  * **When to use**
  *
- * Use where a program outside of Effect owns the application. Otherwise use {@link run} or {@link provide}, which also
+ * Use if a program outside of Effect owns the application. Otherwise use {@link run} or {@link provide}, which also
  * stop it.
  *
  * **Details**
  *
- * Whoever starts it has to call its `stop`.
+ * The caller must call its `stop`.
  *
  * **Errors**
  *
- * - What starting the layers fails with.
+ * - The failure of a layer that does not start.
  * - `TreeFailed` if a tree gives up before the last layer is built.
- * - `StopTimeout` if what was started already does not stop within the budget.
+ * - `StopTimeout` if the layers that were started do not stop within the budget.
  *
- * Whatever was started is stopped in order before `start` fails. If something in the layers interrupts the start, that
- * is a defect.
+ * Everything that was started is stopped in order before `start` fails. If something in the layers interrupts the
+ * start, that is a defect.
  *
  * **Interruption**
  *
- * While it starts: what was started is stopped in order, within the budget.
+ * If it is interrupted while it starts, everything that was started is stopped in order, within the budget.
  *
  * **Gotchas**
  *
- * A fiber that is interrupted between the end of `start` and its next step never sees what it started. If that can
- * happen, use {@link provide}.
+ * If the fiber is interrupted between the end of `start` and its next step, it never gets the application that it
+ * started. If that can happen, use {@link provide}.
  *
  * **Example** (Starting and stopping)
  *
@@ -185,14 +185,15 @@ export const start = <ROut, E, RIn>(
 export interface Launching<in out ROut, out E> {
   /** Waits until its layers are built. */
   readonly ready: Effect.Effect<Context.Context<ROut>, E | TreeFailed>
-  /** Waits until its tree ends, started or not. */
+  /** Waits until its tree ends, or its start fails. */
   readonly over: Effect.Effect<void, E | TreeFailed>
   readonly ended: Effect.Effect<TreeEnd>
   readonly stop: Effect.Effect<void, StopTimeout>
 }
 
 /**
- * Begins to start an application. Waits for nothing, so that no interruption comes between the start and what stops it.
+ * Begins to start an application. It does not wait, so no interruption can come between the start and the code that
+ * stops it.
  *
  * @internal
  */
@@ -216,13 +217,13 @@ export const launch = <ROut, E, RIn>(
  *
  * **Errors**
  *
- * - What starting the layers fails with.
- * - `TreeFailed` when the tree gives up. A tree that ends on purpose (`autoShutdown`) ends the application well.
+ * - The failure of a layer that does not start.
+ * - `TreeFailed` when the tree gives up. If the tree ends on purpose (`autoShutdown`), `run` succeeds.
  * - `StopTimeout` when stopping takes longer than the budget.
  *
  * **Interruption**
  *
- * Stops the application in order.
+ * An interruption stops the application in order.
  *
  * **Example** (Running until the work is done)
  *
@@ -262,13 +263,13 @@ export const run = <ROut, E, RIn>(
  *
  * **Errors**
  *
- * - What the program and the start of the layers fail with.
+ * - The failure of the program, or of a layer that does not start.
  * - `TreeFailed` if the tree gives up.
  * - `StopTimeout` if stopping takes longer than the budget.
  *
  * **Interruption**
  *
- * Interrupts the program, then stops the tree in order.
+ * An interruption interrupts the program, then stops the tree in order.
  *
  * **Example** (A program and its tree)
  *
@@ -314,7 +315,7 @@ export const provide =
     )
 
 /**
- * Tells how far the application is that this effect runs in. Outside of an application it is `"ready"`.
+ * Gives the phase of the application in which this effect runs. Outside of an application it is `"ready"`.
  *
  * **When to use**
  *
@@ -339,13 +340,13 @@ export const readiness: Effect.Effect<Readiness> = Effect.withFiber((fiber) =>
 )
 
 /**
- * Asks for an effect to run when the application begins to stop, while its tree is still up.
+ * Registers an effect that runs when the application begins to stop, while its tree is still up.
  *
  * **Details**
  *
- * Effects for `"stopAccepting"` run first: close what lets work in. When all of them are done, those for `"drain"` run:
- * wait for the work that is in. Within a step, what was asked for last runs first. Outside of an application nothing is
- * run. When the scope closes, the effect is forgotten.
+ * Effects for `"stopAccepting"` run first: stop taking new work. When all of them are done, those for `"drain"` run:
+ * wait for the work in progress. Within a step, the effect that was registered last runs first. Outside of an
+ * application nothing runs. When the scope closes, the effect is removed.
  *
  * **Example** (Steps of a stop)
  *
@@ -395,7 +396,7 @@ export const beforeStop = <R>(
 const scheduled = <R>(context: Context.Context<R>, options: Options | undefined): Context.Context<R> =>
   options?.runQueue === true ? inSlices(context) : context
 
-/** In one uninterruptible region with what stops it: no interruption gets in between and loses the tree. */
+/** This is one uninterruptible region with the code that stops it, so no interruption in between can lose the tree. */
 const use = <ROut, E, RIn, A, E2, R2>(
   layer: Layer.Layer<ROut, E, RIn>,
   f: (launching: Launching<ROut, E>) => Effect.Effect<A, E2, R2>,

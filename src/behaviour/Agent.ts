@@ -1,25 +1,25 @@
 /**
  * Agents: processes that keep a state and nothing else.
  *
- * Functions change and read the state. They run in the agent, one at a time. An agent is declared as a service
- * with the type of its state; as a Layer it is the one agent of that name, put under a supervisor; by `start` it is
- * one of many.
+ * Functions read and change the state. They run in the agent, one at a time. An agent is declared as a service with the
+ * type of its state. Its Layer gives the one agent of that name, which goes under a supervisor; `start` gives one of
+ * many.
  *
  * **Guarantees**
  *
- * - One at a time: functions run in the order they were sent; nobody sees a state between two of them.
- * - Success: the state is replaced. A typed failure: the caller gets it, the state stays. A defect: the agent
- *   crashes, not the caller, who gets a `CallError` with `ServerDown`; its supervisor starts it again from `init`.
- * - A stream of `changes` begins with the state there is, ends up with the last one, and goes on after a restart.
+ * - One at a time: functions run in the order they were sent, and no other function runs in between.
+ * - Success: the state is replaced. A typed failure: the caller gets it, the state stays. A defect: the agent crashes,
+ *   the caller gets a `CallError` with `ServerDown`, and the supervisor starts the agent again from `init`.
+ * - A stream of `changes` begins with the present state, always reaches the last one, and goes on after a restart.
  *
  * **Not here**
  *
- * Protocols: everybody who has an agent can do anything with its state. A `GenServer` says what can be asked. If no
- * process has to own the state, a `Ref` of Effect is enough.
+ * An agent has no protocol: everybody with its client can do anything with its state. With a `GenServer` you say what
+ * callers can ask. If no process has to own the state, a `Ref` of Effect is enough.
  *
  * **In Erlang/OTP**
  *
- * `Agent` of Elixir. `get_and_update` is `modify`; the names are those of Effect's `Ref` and `SubscriptionRef`.
+ * `Agent` of Elixir. The names are those of Effect's `Ref` and `SubscriptionRef`; `get_and_update` is `modify`.
  *
  * @stability experimental
  * @since 0.1.0
@@ -57,7 +57,7 @@ import type { Stateful } from "./Sys.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * The protocol of an agent: it has no messages of its own, and says what the state is.
+ * The protocol of an agent. It has no messages of its own, and carries the type of the state.
  *
  * @category models
  * @since 0.1.0
@@ -68,7 +68,7 @@ export interface AgentProtocol<in out S> extends Protocol.Any, Stateful<S> {
 }
 
 /**
- * Names an agent whose state is an `S`. Like any client it stays valid across restarts.
+ * A client of an agent whose state is an `S`. Like any client it stays valid across restarts.
  *
  * @category models
  * @since 0.1.0
@@ -80,46 +80,46 @@ type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
 type Without<R> = Exclude<R, Scope.Scope | Process.Self>
 
 /**
- * What makes an agent.
+ * The options of an agent.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<A extends ReadonlyArray<unknown>, S, E, R, N, RT> {
-  /** Gives the first state of each run. It runs in the agent; its scope is that of the run. */
+  /** Gives the first state of each run. It runs in the agent. Its scope ends with the run. */
   readonly init: (...args: A) => Effect.Effect<S, E, R>
-  /** Runs when the agent ends, with its last good state; not after a kill or a failed `init`. */
+  /** Runs when the agent ends, with its last good state. It does not run after a kill or a failed `init`. */
   readonly terminate?: ((reason: ExitReason, state: S) => Effect.Effect<void, never, RT>) | undefined
-  /** A unique name, or a key of a registry by `Registry.via`, claimed before `init` runs. */
+  /** A unique name, or a key of a registry by `Registry.via`. It is claimed before `init` runs. */
   readonly name?: N | undefined
-  /** A bound for the mailbox. Default none. */
+  /** A bound for the mailbox. Default: none. */
   readonly mailbox?: Bound | undefined
-  /** Whether an orderly shutdown waits for all that was sent before it. Default false. */
+  /** Whether an orderly shutdown waits for all messages that came before it. Default: false. */
   readonly drain?: boolean | undefined
-  /** How long the agent may go without a message before it stops with `Normal`. Default: for ever. */
+  /** How long the agent may wait for a message before it stops with `Normal`. Default: for ever. */
   readonly idleTimeout?: Duration.Input | undefined
-  /** How long one function may take, as the `turnTimeout` of a `GenServer`. Default: no limit. */
+  /** How long one function may take, like the `turnTimeout` of a `GenServer`. Default: no limit. */
   readonly turnTimeout?: Duration.Input | undefined
   /** What crash reports and `Sys.getStatus` show in place of the state, the message and the reason of a crash. */
   readonly formatStatus?: ((status: Status<S>) => Shown) | undefined
 }
 
 /**
- * How to start an agent without a service.
+ * The options of an agent without a service.
  *
  * @category models
  * @since 0.1.0
  */
 export interface StartOptions<N> {
-  /** How crash reports and listings call it. Default `"Agent"`. */
+  /** Its name in crash reports and listings. Default: `"Agent"`. */
   readonly label?: string | undefined
-  /** A unique name, or a key of a registry by `Registry.via`, claimed before the first state is made. */
+  /** A unique name, or a key of a registry by `Registry.via`. It is claimed before the first state is made. */
   readonly name?: N | undefined
-  /** A bound for the mailbox. Default none. */
+  /** A bound for the mailbox. Default: none. */
   readonly mailbox?: Bound | undefined
-  /** How long the agent may go without a message before it stops with `Normal`. Default: for ever. */
+  /** How long the agent may wait for a message before it stops with `Normal`. Default: for ever. */
   readonly idleTimeout?: Duration.Input | undefined
-  /** How long one function may take, as the `turnTimeout` of a `GenServer`. Default: no limit. */
+  /** How long one function may take, like the `turnTimeout` of a `GenServer`. Default: no limit. */
   readonly turnTimeout?: Duration.Input | undefined
 }
 
@@ -140,7 +140,7 @@ export interface ServiceClass<Self, Id extends string, S> extends Context.Servic
   >(
     options: Options<A, S, E, R, N, RT>
   ): Definition<Self, AgentProtocol<S>, A, E | NameError<N>, Without<R | RT | Registry.ClaimNeeds<N>>>
-  /** The agent behind a key of a registry, as `via` of a `GenServer`. */
+  /** The agent behind a key of a registry, like `via` of a `GenServer`. */
   via(key: Registry.Via): Agent<S>
 }
 
@@ -185,15 +185,15 @@ export const Service =
   }
 
 /**
- * Starts an agent that ends, in good order, when the scope closes.
+ * Starts an agent. When the scope closes, the agent ends in good order.
  *
  * **Details**
  *
- * `init` runs in the agent. `start` returns when it is through.
+ * `init` runs in the agent. `start` returns when `init` has succeeded.
  *
  * **Errors**
  *
- * - What `init` fails with, and `AlreadyStarted` if a `name` is given that another process has. Then there is no agent.
+ * - The failure of `init`, and `AlreadyStarted` if another process has the given `name`. Then no agent is left.
  *
  * **Example** (Starting one of many)
  *
@@ -225,15 +225,15 @@ export const start = <S, E = never, R = never, const N extends string | Registry
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
-/** What takes a function gets it first only where the agent comes later. Whatever else comes first has to be an agent. */
+/** Whether the agent is the first argument. If a function comes first, the agent comes later. */
 const isDataFirst = (args: IArguments): boolean => typeof args[0] !== "function"
 
-/** With two arguments it is an agent and a value, or a value and options. */
+/** Whether two arguments are an agent and a value, and not a value and options. */
 const isValueLast = ({ 0: first, 1: second, length }: IArguments): boolean =>
   length > 2 || (length === 2 && (Handle.isHandle(first) || (typeof second !== "object" && second !== undefined)))
 
 /**
- * Gives the state, or what a function makes of it. The function runs in the agent.
+ * Gives the state, or the result of a function of it. The function runs in the agent.
  *
  * **Details**
  *
@@ -276,7 +276,7 @@ export const get: {
   options?: CallOptions
 ): Effect.Effect<never, CallError> => {
   const [f, how] = typeof first === "function" ? [first, options] : [(state: S) => state, first]
-  // The overloads say which of the two it answers with; here it is either.
+  // The overloads say which of the two types it returns. Here it may be either.
   return request<S, never>("get", self, { f: (state) => [f(state) as never, state], options: how })
 }
 
@@ -315,7 +315,7 @@ export const set: {
 )
 
 /**
- * Replaces the state, and gives the state before.
+ * Replaces the state, and gives the previous one.
  *
  * **Errors**
  *
@@ -385,7 +385,7 @@ export const update: {
 )
 
 /**
- * Makes the next state from the present one, and gives it.
+ * Makes the next state from the present one, and gives the next one.
  *
  * **Errors**
  *
@@ -416,7 +416,7 @@ export const updateAndGet: {
 )
 
 /**
- * Makes the next state from the present one, and gives the state before.
+ * Makes the next state from the present one, and gives the previous one.
  *
  * **Errors**
  *
@@ -454,7 +454,7 @@ export const getAndUpdate: {
  *
  * **When to use**
  *
- * Use to read and change the state in one step, so that nobody comes between.
+ * Use to read and change the state in one step, so that no other function runs in between.
  *
  * **Errors**
  *
@@ -493,7 +493,7 @@ export const modify: {
  *
  * **When to use**
  *
- * Use if the next state needs a service, may fail, or takes time, and other requests may wait for it.
+ * Use if making the next state needs a service, may fail, or takes time. Other requests wait meanwhile.
  *
  * **Details**
  *
@@ -502,7 +502,7 @@ export const modify: {
  *
  * **Errors**
  *
- * - What the effect fails with. The state stays as it was, and the agent lives.
+ * - The failure of the effect. The state stays as it was, and the agent lives.
  * - `CallError`, as for any call of a server; `ServerDown` if the effect dies.
  *
  * **Interruption**
@@ -581,7 +581,7 @@ export const updateAndGetEffect: {
 )
 
 /**
- * Makes the next state by an effect, and gives the state before. See {@link updateEffect}.
+ * Makes the next state by an effect, and gives the previous one. See {@link updateEffect}.
  *
  * **Example** (Getting the state before)
  *
@@ -659,7 +659,7 @@ export const modifyEffect: {
  *
  * **When to use**
  *
- * Use where it does not matter to the sender whether and when the change happens.
+ * Use if it does not matter to the sender whether and when the change happens.
  *
  * **Details**
  *
@@ -731,7 +731,7 @@ export const castEffect: {
 )
 
 /**
- * Streams the states of an agent: first the present one, then each one that follows.
+ * Streams the states of an agent: first the present one, then each next one.
  *
  * **Details**
  *
@@ -766,7 +766,7 @@ export const castEffect: {
  * await Effect.runPromise(Effect.scoped(program)) // => [1, 2]
  * ```
  *
- * @see {@link get} for one look
+ * @see {@link get} to read the state once
  *
  * @category operations
  * @since 0.1.0
@@ -784,7 +784,7 @@ export const changes = <S>(self: Agent<S>, options?: { readonly capacity?: numbe
 
 const makeClient = clientMaker([])
 
-/** The key of an agent that is no service: nobody looks it up. */
+/** The key of an agent that is not a service. It is never looked up. */
 class Anonymous extends Context.Service<Anonymous, unknown>()("effect-otp/behaviour/Agent/Anonymous") {}
 
 const targetOf = <S>(tag: string, self: Agent<S>): Handle.HandleTarget => Handle.targetOf(`Agent.${tag}`, self)

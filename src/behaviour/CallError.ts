@@ -1,12 +1,12 @@
 /**
  * Says why a call got no answer.
  *
- * The `reason` says what happened, `started` whether the server may have begun the call: after `started: "no"` a retry is
- * safe. Take reasons apart with `Effect.catchReason("CallError", "Timeout", …)`.
+ * `reason` says what happened. `started` says whether the server may have begun the call: after `started: "no"` a retry
+ * is safe. To handle one reason, use `Effect.catchReason("CallError", "Timeout", …)`.
  *
  * **In Erlang/OTP**
  *
- * The exits of `gen_server:call`: `timeout`, `noproc`, `calling_self`, or the reason the server died of.
+ * The exits of `gen_server:call`: `timeout`, `noproc`, `calling_self`, or the reason for which the server died.
  *
  * @stability experimental
  * @since 0.1.0
@@ -24,7 +24,7 @@ import * as ExitReason from "../kernel/ExitReason.ts"
  * - `NoProcess`: the server is down at the moment, or gone.
  * - `ServerDown`: the server ended before it answered.
  * - `MailboxFull`: its mailbox refused the call.
- * - `CallCycle`: the server waits, directly or through others, for the process that calls; `path` names them all.
+ * - `CallCycle`: the server waits, directly or through others, for the process that calls. `path` names all of them.
  *
  * @category models
  * @since 0.1.0
@@ -37,7 +37,7 @@ export type Reason =
   | { readonly _tag: "CallCycle"; readonly path: ReadonlyArray<string> }
 
 /**
- * `"no"`: the server never began this call, a retry is safe. `"unknown"`: it may have.
+ * `"no"`: the server never began this call, so a retry is safe. `"unknown"`: it may have begun.
  *
  * @category models
  * @since 0.1.0

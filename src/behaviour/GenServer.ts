@@ -1,23 +1,23 @@
 /**
- * Servers: processes with a typed protocol, a state, and one message at a time.
+ * Servers: processes with a typed protocol and a state, which handle one message at a time.
  *
- * A server is declared as a service class with its protocol, then defined by `init` and a handler for each message. As a
- * Layer it is the one server of that name, put under a supervisor; by `start` it is one of many.
+ * A server is declared as a service class with its protocol, then defined by `init` and a handler for each message. Its
+ * Layer gives the one server of that name, which goes under a supervisor; `start` gives one of many.
  *
  * **Guarantees**
  *
  * - Three outcomes of a handler. Success: the next state. A typed failure that the message declares: the caller gets it,
  *   the state stays, the server lives. A defect: the server crashes, callers learn it at once, its supervisor decides.
- * - A call fails with its declared error or `CallError`, which says whether the server may have begun.
+ * - A call fails with its declared error or with `CallError`, which says whether the server may have begun it.
  * - A caller never interrupts a handler. (A caller of Effect's `RpcServer` does.)
- * - The state is replaced only when a handler has succeeded: a restart never sees a half-written one.
- * - A client names the server, not one run of it: it stays valid across restarts.
+ * - The state is replaced only when a handler has succeeded. A restart begins from `init`.
+ * - A client names the server, not one run of it, and stays valid across restarts.
  *
  * **In Erlang/OTP**
  *
  * `gen_server`. `handle_call` and `handle_cast` are the handlers, `handle_info` is `info`, `handle_continue` is
- * `continue`. Differences: `terminate` runs on an exit signal whether it is trapped or not; an idle timeout goes to `idle`
- * and system messages leave it alone.
+ * `continue`. Differences: `terminate` runs on an exit signal whether it is trapped or not. An idle timeout goes to
+ * `idle`, and system messages do not affect it.
  *
  * @stability experimental
  * @since 0.1.0
@@ -72,9 +72,11 @@ export type {
  * @since 0.1.0
  */
 export interface CallOptions {
-  /** How long to wait for the answer. Default 5 seconds; `"inherit"`: what is left to the call in hand. */
+  /**
+   * How long to wait for the answer. Default: 5 seconds. `"inherit"` means the time that is left to the call in hand.
+   */
   readonly timeout?: Duration.Input | "inherit" | undefined
-  /** While the server is down: fail at once (default), or wait for its restart within the timeout. */
+  /** What to do while the server is down: fail at once (default), or wait for its restart within the timeout. */
   readonly whenDown?: "fail" | "wait" | undefined
 }
 
@@ -85,7 +87,7 @@ type Method<R> = R extends Protocol.Cast
     ) => Effect.Effect<Protocol.Success<R>, Protocol.Error<R> | CallError>
 
 /**
- * What a server's service gives: a method for each message.
+ * The client of a server: a method for each message.
  *
  * @category models
  * @since 0.1.0
@@ -95,16 +97,16 @@ export type Client<M extends Protocol.Any> = Handle.Handle<M> & {
 }
 
 /**
- * What happens after a turn, before or after the next message.
+ * What happens after a turn.
  *
  * @category models
  * @since 0.1.0
  */
 export interface NextOptions<out C = never> {
-  /** Runs `continue` with this before anything that waits in the mailbox. */
+  /** The server runs its `continue` handler with this value before anything that waits in the mailbox. */
   readonly continue?: C
   /**
-   * Runs `idle` if no message comes for this long. It replaces the server's `idleTimeout` until the next turn that
+   * The server runs `idle` if no message comes for this long. This replaces `idleTimeout` until the next turn that
    * succeeds. Without an `idle` handler the server stops then.
    */
   readonly idle?: Duration.Input | undefined
@@ -136,7 +138,7 @@ export interface NoReply<out S, out C = never> {
 }
 
 /**
- * Ends the server; a call gets no answer.
+ * Ends the server. A call gets no answer.
  *
  * @category models
  * @since 0.1.0
@@ -161,7 +163,7 @@ export interface StopReply<out A, out S> {
 }
 
 /**
- * What `init` gives if there is more to say than the state.
+ * The result of `init` if it gives more than the state.
  *
  * @category models
  * @since 0.1.0
@@ -177,7 +179,7 @@ type Next<R, S, C> = R extends Protocol.Cast
   : Reply<Protocol.Success<R>, S, C> | StopReply<Protocol.Success<R>, S> | InfoNext<S, C>
 
 /**
- * A one-shot answer that may be given later and from elsewhere. A second one is dropped.
+ * An answer that can be given once, later and from anywhere. A second one is dropped.
  *
  * @category models
  * @since 0.1.0
@@ -188,23 +190,23 @@ export interface ReplyTo<in A, in E> {
 }
 
 /**
- * What a handler can reach beside its message and its state.
+ * What a handler can use besides its message and its state.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HandlerContext<M extends Protocol.Any, R, I> {
-  /** The client of this server. Calling it in a turn is a `CallCycle`; casting to it is fine. */
+  /** The client of this server. A call to it in a turn is a `CallCycle`; a cast is allowed. */
   readonly self: Client<M>
-  /** Where the answer goes; undefined for a message without one. */
+  /** Where the answer goes. Undefined for a message without an answer. */
   readonly from: R extends Protocol.Cast ? undefined : ReplyTo<Protocol.Success<R>, Protocol.Error<R>>
-  /** Sends this run of the server an info message after a delay. */
+  /** Sends an info message to this run of the server after a delay. */
   readonly sendAfter: (delay: Duration.Input, info: I) => Effect.Effect<Timer>
-  /** Sends this run of the server an info message again and again. */
+  /** Sends an info message to this run of the server again and again. */
   readonly sendEvery: (interval: Duration.Input, info: I) => Effect.Effect<Timer>
   /**
-   * Casts to a server at once, from a handler that is no effect. Where it would have to wait for room in a mailbox the
-   * message is a dead letter. Throws for a payload its Schema rejects.
+   * Casts to a server at once, from a handler that is not an effect. If it would have to wait for room in a mailbox,
+   * the message is a dead letter. Throws for a payload that its Schema refuses.
    */
   readonly cast: <T extends Protocol.Any, Tag extends Protocol.CastTags<T>>(
     to: Handle.Handle<T>,
@@ -238,22 +240,22 @@ type ServicesOf<H> = {
 }[keyof H]
 
 /**
- * What there is to show of a server: given to its `formatStatus`.
+ * What can be shown of a server. Its `formatStatus` gets this.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Status<out S> {
-  /** Undefined where `init` has crashed. */
+  /** Undefined if `init` has crashed. */
   readonly state: S
   /** The message in hand. */
   readonly message: unknown
-  /** Why it crashed; undefined for `Sys.getStatus`. Its errors may say what state and message hide. */
+  /** Why it crashed. Undefined for `Sys.getStatus`. Its errors may contain what you hide in state and message. */
   readonly reason: ExitReason.ExitReason | undefined
 }
 
 /**
- * What a server shows of itself in a crash report, and by `Sys.getStatus`: what its `formatStatus` gives.
+ * What a server shows of itself in a crash report and by `Sys.getStatus`. Its `formatStatus` returns this.
  *
  * @category models
  * @since 0.1.0
@@ -261,15 +263,15 @@ export interface Status<out S> {
 export interface Shown {
   readonly state: unknown
   readonly message: unknown
-  /** Undefined, or left out: the reason as it is. */
+  /** If it is undefined or left out, the real reason is shown. */
   readonly reason?: ExitReason.ExitReason | undefined
 }
 
 /**
- * What makes a server.
+ * The options of a server.
  *
- * `init` may fail: then the start fails with its error. All handlers run one at a time. The scope of `init` is that of the
- * run, the scope of a handler that of its message; fibers a handler forks as children end with the message.
+ * `init` may fail: then the start fails with its error. Handlers run one at a time. The scope of `init` ends with the
+ * run, the scope of a handler with its message. Fibers that a handler forks as children end with the message.
  *
  * @category models
  * @since 0.1.0
@@ -293,8 +295,8 @@ export interface Options<
   readonly init: (...args: A) => Effect.Effect<S | Initial<S, CI>, E, RI>
   readonly handlers: H & Handlers<M, S, NoInfer<I>, NoInfer<C>> & { readonly [K in Exclude<keyof H, M["_tag"]>]: never }
   /**
-   * Timers, trapped exits and downs. Without it they are logged as warnings. Annotate its message, and write it before
-   * `handlers`: the compiler learns from it what they may send.
+   * Handles timers, trapped exits and downs. Without it they are logged as warnings. Annotate the type of its message,
+   * and write it before `handlers`: the compiler uses it to check the messages that they send.
    */
   readonly info?:
     | ((
@@ -303,7 +305,7 @@ export interface Options<
         context: HandlerContext<M, Protocol.Cast, I>
       ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RN>)
     | undefined
-  /** What a turn has asked to be done before the next message. Annotate its token. */
+  /** Runs before the next message if a turn has asked for it. Annotate the type of its token. */
   readonly continue?:
     | ((
         token: C,
@@ -311,30 +313,30 @@ export interface Options<
         context: HandlerContext<M, Protocol.Cast, I>
       ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RC>)
     | undefined
-  /** No message came for the idle time of the server, or the one the last turn has set. */
+  /** Runs if no message comes for `idleTimeout`, or for the time that the last turn has set. */
   readonly idle?:
     | ((
         state: S,
         context: HandlerContext<M, Protocol.Cast, I>
       ) => InfoNext<S, NoInfer<C>> | Effect.Effect<InfoNext<S, NoInfer<C>>, never, RD>)
     | undefined
-  /** Runs when the server ends, with its last good state; not after a kill or a failed `init`. */
+  /** Runs when the server ends, with its last good state. It does not run after a kill or a failed `init`. */
   readonly terminate?: ((reason: ExitReason.ExitReason, state: S) => Effect.Effect<void, never, RT>) | undefined
-  /** A unique name, or a key of a registry by `Registry.via`, claimed before `init` runs. */
+  /** A unique name, or a key of a registry by `Registry.via`. It is claimed before `init` runs. */
   readonly name?: N | undefined
-  /** A bound for the mailbox. Default none. */
+  /** A bound for the mailbox. Default: none. */
   readonly mailbox?: Bound | undefined
-  /** Whether an orderly shutdown waits for all messages that came before it. Default false. */
+  /** Whether an orderly shutdown waits for all messages that came before it. Default: false. */
   readonly drain?: boolean | undefined
   /**
-   * How long the server may go without a message before `idle` runs, where the last turn has not said otherwise. After a
+   * How long the server may wait for a message before `idle` runs, unless the last turn has set another time. After a
    * typed failure it counts anew. Without an `idle` handler the server stops with `Normal`. Default: for ever.
    */
   readonly idleTimeout?: Duration.Input | undefined
   /**
-   * How long a turn may take. Past it the server crashes with `TurnTimeout`: callers learn it at once, the turn is
-   * interrupted, and `terminate` runs. A turn that cannot be interrupted is given as long again, then the server is ended
-   * as by a kill. Default: no limit. Code that blocks the thread cannot be stopped.
+   * How long a turn may take. After that the server crashes with `TurnTimeout`: callers learn it at once, the turn is
+   * interrupted, and `terminate` runs. A turn that cannot be interrupted has the same time again; then the server ends
+   * as after a kill. Code that blocks the thread cannot be stopped. Default: no limit.
    */
   readonly turnTimeout?: Duration.Input | undefined
   /** What crash reports and `Sys.getStatus` show in place of state, message and reason, for example without secrets. */
@@ -342,7 +344,7 @@ export interface Options<
 }
 
 /**
- * How to run a server: as the one service of that name, or as many of a kind.
+ * How to start a server: as the one service of that name, or as one of many.
  *
  * @category models
  * @since 0.1.0
@@ -351,11 +353,11 @@ export interface Definition<in out Self, M extends Protocol.Any, in A extends Re
   readonly [DefinitionTypeId]: Launch
   /** The Layer of the one server of that name. */
   readonly layer: (...args: A) => Layer.Layer<Self, E, R>
-  /** Starts one of many. It ends, in good order, when the scope closes. */
+  /** Starts one of many. It ends in good order when the scope closes. */
   readonly start: (...args: A) => Effect.Effect<Client<M>, E, R | Scope.Scope>
 }
 
-/** What `init` continues with needs a handler. */
+/** A server whose `init` asks for a `continue` needs a handler for it. */
 type Continued<CI, C, S> = [CI] extends [C]
   ? unknown
   : { readonly continue: (token: CI, state: S, ...context: ReadonlyArray<never>) => unknown }
@@ -400,9 +402,9 @@ export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> e
     Without<RI | ServicesOf<H> | RN | RC | RD | RT | Registry.ClaimNeeds<N>, I>
   >
   /**
-   * The client of the server behind a key of a registry. Who that is is looked up when the client is used: a call fails
-   * with `NoProcess` while nobody has the key, and with `whenDown: "wait"` waits until somebody has. It is a defect to
-   * call a process that is no server of this service.
+   * The client of the server behind a key of a registry. The server is looked up at each use of the client. While no
+   * process has the key, a call fails with `NoProcess`, or waits with `whenDown: "wait"`. If the process is not a
+   * server of this service, a call is a defect.
    */
   via(key: Registry.Via): Client<M>
 }
@@ -412,7 +414,7 @@ export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> e
 /**
  * Declares a server: its service, its name in the environment, and its protocol.
  *
- * Throws a `RangeError` for a protocol with two messages of one tag.
+ * Throws a `RangeError` for a protocol with two messages of the same tag.
  *
  * **Example** (Counting)
  *
@@ -576,7 +578,7 @@ export const noReply = <S, const C = never>(state: S, options?: NextOptions<C>):
  *
  * **Details**
  *
- * `terminate` runs with this state. A `"permanent"` server is restarted by its supervisor whatever the reason is; a
+ * `terminate` runs with this state. The supervisor restarts a `"permanent"` server whatever the reason is, and a
  * `"transient"` one only after a reason that is not expected.
  *
  * **Example** (Ending on request)
@@ -688,8 +690,8 @@ export const initial = <S, const C = never>(state: S, options: NextOptions<C>): 
  *
  * **When to use**
  *
- * Use for what needs a pid: monitors, `Process.info`. Do not keep the pid: after a restart it names a dead run, while
- * the client stays valid.
+ * Use for functions that need a pid: monitors, `Process.info`. Do not keep the pid: after a restart it names a dead
+ * run, while the client stays valid.
  *
  * **Example** (Monitoring a server)
  *
@@ -827,7 +829,10 @@ export const traveling = <A>(reference: Context.Reference<A>): Context.Reference
   return reference
 }
 
-/** How a supervisor starts what a definition says. What is no definition of this copy of the library is refused. @internal */
+/**
+ * The part of a definition that starts servers. Anything that is not a definition of this copy of the library is
+ * refused. @internal
+ */
 export const launchOf = (to: string, definition: { readonly [DefinitionTypeId]: Launch }): Launch => {
   const launch = read(definition, DefinitionTypeId)
   if (read(launch, "copy") === thisCopy) return launch as Launch
@@ -838,7 +843,7 @@ export const launchOf = (to: string, definition: { readonly [DefinitionTypeId]: 
 // ---- services -----------------------------------------------------------------------------------------------------
 
 /**
- * What calls use that do not say themselves. Default: 5 seconds, and fail at once while the server is down.
+ * The options of calls that do not give their own. Default: 5 seconds, and fail at once while the server is down.
  *
  * @category services
  * @since 0.1.0

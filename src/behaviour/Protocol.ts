@@ -1,7 +1,7 @@
 /**
- * What a server can be asked: a list of `Rpc`s of Effect, plus casts.
+ * The protocol of a server: a list of `Rpc`s of Effect, and casts.
  *
- * The one module that knows `effect/rpc`. The same `Rpc`s can be served over a network by Effect's own `RpcServer`.
+ * This is the only module that uses `effect/rpc`. Effect's own `RpcServer` can serve the same `Rpc`s over a network.
  *
  * **Not here**
  *
@@ -41,7 +41,7 @@ export interface Cast {
 }
 
 /**
- * What a handler gets.
+ * The payload as a handler gets it.
  *
  * @category models
  * @since 0.1.0
@@ -49,7 +49,7 @@ export interface Cast {
 export type Payload<R> = Rpc.Payload<R>
 
 /**
- * What a caller passes.
+ * The payload as a caller passes it.
  *
  * @category models
  * @since 0.1.0
@@ -57,7 +57,7 @@ export type Payload<R> = Rpc.Payload<R>
 export type Input<R> = Rpc.PayloadConstructor<R>
 
 /**
- * What a call answers.
+ * The answer of a call.
  *
  * @category models
  * @since 0.1.0
@@ -65,7 +65,7 @@ export type Input<R> = Rpc.PayloadConstructor<R>
 export type Success<R> = Rpc.Success<R>
 
 /**
- * How a call fails by declaration.
+ * The error that a call declares.
  *
  * @category models
  * @since 0.1.0
@@ -89,7 +89,7 @@ export type ByTag<M extends Any, Tag extends string> = Rpc.ExtractTag<M, Tag>
 export type CastTags<M extends Any> = M extends Cast ? M["_tag"] : never
 
 /**
- * `unknown` if no message answers with a stream, otherwise a type nothing has.
+ * `unknown` if no message answers with a stream, otherwise a type that no value has.
  *
  * @category models
  * @since 0.1.0
@@ -101,7 +101,7 @@ export type NoStreams<Ms extends ReadonlyArray<Any>> = {
 }
 
 /**
- * The arguments of a method that sends a message: the payload may be left out if there is none.
+ * The arguments of a method that sends a message. A message without a payload needs none.
  *
  * @category models
  * @since 0.1.0
@@ -190,8 +190,8 @@ export interface Message {
   readonly tag: string
   readonly isCast: boolean
   /**
-   * Constructs the payload through its Schema, for a server that is called so, in the environment of the sender. Throws a
-   * `RangeError` that names server, message and field for a bad one.
+   * Makes the payload through its Schema, in the environment of the sender. For a bad one it throws a `RangeError` that
+   * names server, message and field.
    */
   readonly construct: (payload: unknown, server: Named, context: Context.Context<never>) => unknown
 }
@@ -200,12 +200,12 @@ interface Named {
   readonly displayName: string
 }
 
-/** The messages of a protocol. Throws a `RangeError` for a protocol no server can have. @internal */
+/** The messages of a protocol. Throws a `RangeError` for a protocol that no server can have. @internal */
 export const messagesOf = (id: string, rpcs: ReadonlyArray<Any>): ReadonlyArray<Message> => {
   const seen = new Set<string>()
   return (rpcs as ReadonlyArray<Rpc.AnyWithProps>).map((rpc) => {
     if (seen.has(rpc._tag)) throw new RangeError(`${id}: the protocol has two messages with the tag "${rpc._tag}"`)
-    // A client with such a method would pass for a promise, or would have another prototype.
+    // A client with such a method would look like a promise, or would have another prototype.
     if (rpc._tag === "then" || rpc._tag === "__proto__") {
       throw new RangeError(`${id}: a message cannot have the tag "${rpc._tag}"`)
     }

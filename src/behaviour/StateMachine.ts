@@ -1,24 +1,24 @@
 /**
- * State machines: servers whose handlers belong to states, and are pure.
+ * State machines: servers with pure handlers, which belong to states.
  *
- * A machine has a protocol like a `GenServer` and a state that is one of several, each with data of its own. Every state
- * says what it does about every event, as a value: where to go, what to answer, which timers to set, which effects to
- * run. So a machine can be run, drawn and tested without a process.
+ * A machine has a protocol like a `GenServer`. Its state is one of several, each with its own data. Every state says,
+ * as a value, what it does about every event: where to go, what to answer, which timers to set, which effects to run.
+ * So a machine can be run, drawn and tested without a process.
  *
  * **Guarantees**
  *
  * - A state without a handler for an event does not compile, unless `common` has one.
- * - The order of events is OTP's: what a machine inserts comes first, then what was postponed, then timers of no time,
- *   then messages.
- * - A state is left when its tag changes: then postponed events come again and the state timer ends.
+ * - The order of events is OTP's: inserted events come first, then postponed ones, then timers with no delay, then
+ *   messages.
+ * - A machine leaves a state when the tag changes: then postponed events come again and the state timer ends.
  * - The state is replaced only when a turn has succeeded, its effects included.
- * - What is postponed when the machine ends has failed: its callers know, and it is counted.
+ * - Events that are postponed when the machine ends count as failed, and their callers are told.
  * - As a process it is a server: supervision, handles, `whenDown`, timeouts and reports are those of `GenServer`.
  *
  * **In Erlang/OTP**
  *
- * `gen_statem`. Differences: the state is its tag, its data the rest of the value; events from timers and from
- * `next_event` have tags, too; `onEnter` runs before the answers of the turn go out.
+ * `gen_statem`. Differences: the tag of the value is the state, the rest is its data. Events from timers and from
+ * `next_event` have tags, too. `onEnter` runs before the answers of the turn go out.
  *
  * @stability experimental
  * @since 0.1.0
@@ -66,7 +66,7 @@ export const MachineTypeId = "~effect-otp/behaviour/StateMachine/Machine"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * What a handler gets beside its event and its state.
+ * What a handler gets besides its event and its state.
  *
  * @category models
  * @since 0.1.0
@@ -79,7 +79,7 @@ export interface HandlerContext<out F> {
 type TagsOf<S extends T.Tagged> = S["_tag"]
 type ByTag<S extends T.Tagged, K> = Extract<S, { readonly _tag: K }>
 
-/** What a machine can be made to handle: its own events, and messages of its protocol. */
+/** An event that a machine can handle: its own events, and messages of its protocol. */
 type Event<M extends Protocol.Any, Ev> = Ev | T.MessageOf<M>
 
 type EnterAction<M extends Protocol.Any, Ev> =
@@ -90,7 +90,7 @@ type StartAction<M extends Protocol.Any, Ev> = EnterAction<M, Ev> | T.Insert<Eve
 type AnyAction<M extends Protocol.Any, Ev> = StartAction<M, Ev> | T.Postpone
 type Answer<R> = R extends Protocol.Cast ? never : T.Reply<Protocol.Success<R>> | T.Fail<Protocol.Error<R>>
 
-/** One for each message, and one for each own event. */
+/** A handler for each message and for each own event. */
 type EventHandlers<S extends T.Tagged, Own, M extends Protocol.Any, Ev extends T.Tagged> = {
   readonly [K in M["_tag"]]: (
     payload: Protocol.Payload<Protocol.ByTag<M, K>>,
@@ -106,7 +106,10 @@ type EventHandlers<S extends T.Tagged, Own, M extends Protocol.Any, Ev extends T
 }
 
 interface Entering<S extends T.Tagged, Own, M extends Protocol.Any, Ev extends T.Tagged> {
-  /** Runs when the state is entered: from another, at the start, and on a `repeat`. It cannot leave the state. */
+  /**
+   * Runs when the machine enters the state: from another state, at the start, and on a `repeat`. It cannot leave the
+   * state.
+   */
   readonly onEnter?: (
     state: Own,
     previous: S
@@ -114,7 +117,7 @@ interface Entering<S extends T.Tagged, Own, M extends Protocol.Any, Ev extends T
 }
 
 /**
- * What each state does about each event. None may be left out but those `common` has a handler for.
+ * The handlers of each state, for each event. Only handlers that `common` has may be left out.
  *
  * @category models
  * @since 0.1.0
@@ -123,7 +126,7 @@ export type States<S extends T.Tagged, M extends Protocol.Any, Ev extends T.Tagg
   readonly [K in TagsOf<S>]: Partial<EventHandlers<S, ByTag<S, K>, M, Ev>> & Entering<S, ByTag<S, K>, M, Ev>
 }
 
-/** What the states of `H` have left out, and `C` has not. */
+/** The handlers that the states of `H` have left out, and `C` does not have. */
 type Missing<H, C, Keys extends string> = {
   readonly [K in keyof H]: {
     readonly [E in Exclude<Keys, keyof H[K] | keyof C>]: (...args: never) => T.Transition<never, never, never>
@@ -134,7 +137,7 @@ type CommonHandlers<S extends T.Tagged, M extends Protocol.Any, Ev extends T.Tag
   EventHandlers<S, S, M, Ev>
 >
 
-/** Nothing but handlers of what there is. */
+/** Only handlers of known events. */
 type Only<H, Keys> = { readonly [K in Exclude<keyof H, Keys>]: never }
 type OnlyInStates<H, Tags, Keys> = Only<H, Tags> & { readonly [K in keyof H]: Only<H[K], Keys> }
 
@@ -146,10 +149,10 @@ type ServicesOf<H> = {
 type ServicesOfStates<H> = { readonly [K in keyof H]-?: ServicesOf<H[K]> }[keyof H]
 
 /**
- * What makes a state machine.
+ * The options of a state machine.
  *
- * `init` gives the first state, or `start` with what to do first; it may fail, then the start fails with its error. All
- * else is pure: a handler gets an event and a state and answers a transition.
+ * `init` gives the first state, or `start` with the first actions. If it fails, the start fails with its error.
+ * Everything else is pure: a handler gets an event and a state and returns a transition.
  *
  * @category models
  * @since 0.1.0
@@ -170,27 +173,29 @@ export interface Options<
   RT
 > {
   readonly init: (...args: A) => Effect.Effect<S | T.Start<S, B>, E, RI>
-  /** What comes to the pid: messages and signals. Without it they are logged as warnings. Annotate its message. */
+  /**
+   * Handles messages and signals to the pid. Without it they are logged as warnings. Annotate the type of its message.
+   */
   readonly info?: ((message: I | Signal, state: S, context: HandlerContext<undefined>) => X) | undefined
-  /** Handlers of what all states, or all but some, do alike. A state's own handler goes first. Write it before `states`. */
+  /** Handlers that several states share. A state's own handler is used first. Write it before `states`. */
   readonly common?: (C & CommonHandlers<S, M, Ev> & Only<C, M["_tag"] | TagsOf<Ev>>) | undefined
   /** What each state does about each event. */
   readonly states: H &
     States<S, M, Ev> &
     Missing<H, C, M["_tag"] | TagsOf<Ev>> &
     OnlyInStates<H, TagsOf<S>, M["_tag"] | TagsOf<Ev> | "onEnter">
-  /** Runs when the machine ends, with its last state; not after a kill or a failed `init`. */
+  /** Runs when the machine ends, with its last state. It does not run after a kill or a failed `init`. */
   readonly terminate?: ((reason: ExitReason.ExitReason, state: S) => Effect.Effect<void, never, RT>) | undefined
-  /** A unique name, or a key of a registry by `Registry.via`, claimed before `init` runs. */
+  /** A unique name, or a key of a registry by `Registry.via`. It is claimed before `init` runs. */
   readonly name?: N | undefined
-  /** A bound for the mailbox. Default none. */
+  /** A bound for the mailbox. Default: none. */
   readonly mailbox?: Bound | undefined
-  /** Whether an orderly shutdown waits for all messages that came before it. Default false. */
+  /** Whether an orderly shutdown waits for all messages that came before it. Default: false. */
   readonly drain?: boolean | undefined
   /**
-   * How long one event may take, effects included. Past it the machine crashes with `TurnTimeout`: callers learn it at once, the turn is
-   * interrupted, and `terminate` runs. A turn that cannot be interrupted is given as long again, then the machine is
-   * ended as by a kill. Default: no limit. Code that blocks the thread cannot be stopped.
+   * How long one event may take, effects included. After that the machine crashes with `TurnTimeout`: callers learn it
+   * at once, the turn is interrupted, and `terminate` runs. A turn that cannot be interrupted has the same time again;
+   * then the machine ends as after a kill. Code that blocks the thread cannot be stopped. Default: no limit.
    */
   readonly turnTimeout?: Duration.Input | undefined
   /** What a crash report shows in place of state and message, for example without secrets. */
@@ -198,7 +203,7 @@ export interface Options<
 }
 
 /**
- * The pure part of a definition: what `simulate` runs and `toMermaid` draws.
+ * The pure part of a definition, which `simulate` runs and `toMermaid` draws.
  *
  * @category models
  * @since 0.1.0
@@ -283,13 +288,13 @@ export interface ServiceClass<
     S,
     Event<M, Ev> | T.InfoEvent<I | Signal>
   >
-  /** The client of the machine behind a key of a registry, as `via` of a `GenServer`. */
+  /** The client of the machine behind a key of a registry, like `via` of a `GenServer`. */
   via(key: Registry.Via): Client<M>
 }
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
-/** Own events, messages and `onEnter` are told apart by their tags. */
+/** Own events, messages and `onEnter` must have different tags. */
 type Distinct<M extends Protocol.Any, Ev extends T.Tagged> = [M["_tag"] & Ev["_tag"]] extends [never]
   ? ["onEnter" & Ev["_tag"]] extends [never]
     ? unknown
@@ -297,10 +302,10 @@ type Distinct<M extends Protocol.Any, Ev extends T.Tagged> = [M["_tag"] & Ev["_t
   : "an event of the machine has the tag of a message"
 
 /**
- * Declares a state machine: its service, its name in the environment, its protocol, and by the second type parameter the
- * events of its own, which come from timers, effects and `insert`.
+ * Declares a state machine: its service, its name in the environment, and its protocol. The second type parameter has
+ * its own events, which come from timers, effects and `insert`.
  *
- * Throws a `RangeError` for a protocol with two messages of one tag.
+ * Throws a `RangeError` for a protocol with two messages of the same tag.
  *
  * **Example** (A turnstile)
  *
@@ -378,7 +383,7 @@ export const cast = Protocol.cast
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * A machine that was run without a process, and all that came of it.
+ * A machine that was run without a process, and the results so far.
  *
  * @category models
  * @since 0.1.0
@@ -387,10 +392,10 @@ export interface Simulation<out S extends T.Tagged, out Ev> {
   /** @internal */
   readonly [MachineTypeId]: Simulated.Simulation
   readonly state: S
-  /** The events that were handled, in order: those given, and those the machine made. */
+  /** The events that were handled, in order: those that were given, and those that the machine made. */
   readonly handled: ReadonlyArray<{
     readonly event: Ev
-    /** The delay of the timer it came from; undefined if it came from none. */
+    /** The delay of the timer that it came from. Undefined if it did not come from a timer. */
     readonly afterMillis: number | undefined
     /** The state before it. */
     readonly in: S
@@ -399,7 +404,7 @@ export interface Simulation<out S extends T.Tagged, out Ev> {
     /** The state after it. */
     readonly state: S
   }>
-  /** Answers, in the order given. `index` is the position of the call among the events given, from 0. */
+  /** The answers, in the order they were given. `index` is the position of the call among the given events, from 0. */
   readonly replies: ReadonlyArray<{
     readonly request: string
     readonly index: number
@@ -413,9 +418,9 @@ export interface Simulation<out S extends T.Tagged, out Ev> {
   }>
   /** The events that are postponed, oldest first. */
   readonly postponed: ReadonlyArray<Ev>
-  /** The names of the effects it would have run. */
+  /** The names of the effects that a process would have run. */
   readonly performed: ReadonlyArray<string>
-  /** Why it ended, if it did. Events after that are not handled. */
+  /** Why it ended, if it did. Later events are not handled. */
   readonly stopped: Option.Option<ExitReason.ExitReason>
 }
 
@@ -424,7 +429,7 @@ export interface Simulation<out S extends T.Tagged, out Ev> {
  *
  * **When to use**
  *
- * Use in tests: handlers are pure, so a test needs nothing but values.
+ * Use in tests: handlers are pure, so a test needs only values.
  *
  * **Details**
  *
@@ -434,7 +439,7 @@ export interface Simulation<out S extends T.Tagged, out Ev> {
  *
  * **Errors**
  *
- * - A handler that throws, where a process would crash, makes this throw.
+ * - If a handler throws, this throws. A process would crash.
  *
  * **Example** (Simulating a door)
  *
@@ -528,8 +533,8 @@ export const step = <S extends T.Tagged, Ev>(
  * **Details**
  *
  * All states of the definition are drawn. A transition is drawn if one of the sample events, or a timer, makes it from
- * a situation that the samples lead to. Give each message that matters, with the payloads that make a difference. Give
- * an event for what an effect would give and `results` does not. Events that were never handled are named in a comment.
+ * a situation that the samples lead to. Give each message that matters, with the payloads that make a difference. Also
+ * give the events of effects that are not in `results`. Events that were never handled are named in a comment.
  * Situations that differ in data count separately, so a counter makes many: at most `limit` (1,000 by default) are
  * looked at.
  *

@@ -1,25 +1,26 @@
 /**
- * Looks into running servers from outside, and holds them still.
+ * Looks into running servers from outside, and suspends them.
  *
- * Every server answers: `GenServer`, `Agent`, and whatever else is built on the same loop. Nothing has to be prepared
- * for it, and a server that nobody looks at pays nothing. A target is a client or the pid of one run.
+ * Every server answers: `GenServer`, `Agent`, and everything else that is built on the same loop. You need not prepare
+ * anything, and a server without observers pays nothing. A target is a client or the pid of one run.
  *
  * **Guarantees**
  *
- * - Order: a request takes its turn among the other messages of its sender; handlers never see it, and an idle time
- *   goes on.
- * - Suspension: a suspended server keeps its messages in order and answers system requests and stops. Its parent's
- *   shutdown, exit signals and a kill end it as ever.
- * - Safety: what fails in a function given to `replaceState` fails for its caller; the state stays, the server lives.
- * - Traces: a reader that is slow loses events, as its policy says, and holds nobody up.
+ * - Order: a request keeps its place among the other messages of its sender. Handlers never see it, and it does not
+ *   affect an idle time.
+ * - Suspension: a suspended server keeps its messages in order and handles system requests and stops. Its parent's
+ *   shutdown, exit signals and a kill still end it.
+ * - Safety: if a function given to `replaceState` throws, the caller gets the failure, the state stays, and the server
+ *   lives.
+ * - Traces: a slow reader loses events as its policy says, and delays nobody.
  *
  * **Not here**
  *
- * Supervisors and plain processes: they answer no system requests. A supervisor tells of itself by `whichChildren`.
+ * Supervisors and plain processes answer no system requests. For a supervisor use `whichChildren`.
  *
  * **In Erlang/OTP**
  *
- * `sys`. There is no code to change at run time: `replaceState` changes a state.
+ * `sys`. Code cannot be changed at run time; `replaceState` changes a state.
  *
  * @stability experimental
  * @since 0.1.0
@@ -64,7 +65,8 @@ export const StateTypeId = "~effect-otp/behaviour/Sys/State"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * What can be looked into: the client of a server, or the pid of one run of it, for whose successor nobody waits.
+ * The target of a request: the client of a server, or the pid of one run of it. With a pid nobody waits for the next
+ * run.
  *
  * @category models
  * @since 0.1.0
@@ -72,7 +74,7 @@ export const StateTypeId = "~effect-otp/behaviour/Sys/State"
 export type Target = Pid.Pid | { readonly [Handle.TypeId]: { readonly key: string } }
 
 /**
- * A protocol that says what the state of its servers is, as that of an agent does.
+ * A protocol that carries the type of its servers' state, like that of an agent.
  *
  * @category models
  * @since 0.1.0
@@ -84,7 +86,7 @@ export interface Stateful<out S> {
 type ProtocolOf<T> = T extends Handle.Handle<infer M> ? M : never
 
 /**
- * The type of a target's state: `unknown` unless its protocol says it. Then give a Schema.
+ * The type of a target's state. It is `unknown` unless the protocol says it; then give a Schema.
  *
  * @category models
  * @since 0.1.0
@@ -96,7 +98,7 @@ export type StateOf<T> = [ProtocolOf<T>] extends [never]
     : unknown
 
 /**
- * How a request to a target fails: behind a client there is a server, behind a pid perhaps not.
+ * How a request to a target fails. A client always stands for a server; a pid may not.
  *
  * @category models
  * @since 0.1.0
@@ -104,13 +106,13 @@ export type StateOf<T> = [ProtocolOf<T>] extends [never]
 export type Failure<T> = [ProtocolOf<T>] extends [never] ? CallError | NotAServer : CallError
 
 /**
- * A Schema the state is checked with, so that its type is known.
+ * A Schema that checks the state and gives its type.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Checked<S> extends CallOptions {
-  /** Checks the state as it is in memory; nothing is decoded. */
+  /** Checks the state as it is in memory. It decodes nothing. */
   readonly schema: Schema.Schema<S>
 }
 
@@ -122,7 +124,7 @@ export interface Checked<S> extends CallOptions {
  */
 export interface Status {
   readonly pid: Pid.Pid
-  /** How people know the server: its label, with its id or key in its supervisor: `app/Worker(tenant-42)`. */
+  /** The name of the server for people: its label, with its id or key in its supervisor: `app/Worker(tenant-42)`. */
   readonly displayName: string
   readonly name: string | undefined
   readonly label: string | undefined
@@ -132,7 +134,7 @@ export interface Status {
   readonly state: unknown
   /** How many messages wait. */
   readonly mailboxLength: number
-  /** What became of the messages of this run. */
+  /** The counts of the messages of this run. */
   readonly messages: Accounting
 }
 
@@ -161,7 +163,7 @@ type Sent<M> = M extends Protocol.Any
 type AnySent = { readonly _tag: "Call" | "Cast"; readonly tag: string; readonly payload: unknown }
 
 /**
- * What a handler was given.
+ * The input of a handler.
  *
  * @category models
  * @since 0.1.0
@@ -181,10 +183,10 @@ type Answer<M> = M extends Protocol.Cast
 type AnyAnswer = { readonly tag: string; readonly exit: Exit.Exit<unknown, unknown> }
 
 /**
- * What a trace tells: a message that a handler is given, an answer, or the state after a turn.
+ * An event of a trace: the input of a handler, an answer, or the state after a turn.
  *
- * `index` counts the events from 0: a gap shows what a slow reader has missed. A handler that crashes gives neither an
- * answer nor a state.
+ * `index` counts the events from 0: a gap shows how many events a slow reader has missed. A handler that crashes gives
+ * neither an answer nor a state.
  *
  * @category models
  * @since 0.1.0
@@ -200,22 +202,22 @@ export type TraceEvent<M, S> =
   | { readonly _tag: "State"; readonly index: number; readonly state: S }
 
 /**
- * How a trace treats a reader that is slow.
+ * How a trace treats a slow reader.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TraceOptions extends CallOptions {
-  /** How many events wait for the reader at most. Default 1,024. */
+  /** How many events may wait for the reader. Default: 1,024. */
   readonly capacity?: number | undefined
-  /** Which event goes when there is one too many. Default `"dropOldest"`. */
+  /** Which event is dropped when there is no room. Default: `"dropOldest"`. */
   readonly policy?: "dropOldest" | "dropNewest" | undefined
 }
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * The process is no server: it is a supervisor, or one started by `Process.spawn`.
+ * The process is not a server: it is a supervisor, or was started by `Process.spawn`.
  *
  * @category errors
  * @since 0.1.0
@@ -227,15 +229,15 @@ export class NotAServer extends Data.TaggedError("NotAServer")<{ readonly proces
 }
 
 /**
- * The state of a server is not what the given Schema says. The message names the server and the field, and shows what is
- * there: without secrets, within limits.
+ * The Schema refuses the state of a server. The message names the server and the field, and shows the value without
+ * secrets and within limits.
  *
  * @category errors
  * @since 0.1.0
  */
 export class WrongState extends Data.TaggedError("WrongState")<{
   readonly server: string
-  /** The first fields that are wrong, what was expected, and what is there. */
+  /** The first wrong fields, what was expected, and the values. */
   readonly refusal: string
 }> {
   override get message() {
@@ -264,13 +266,13 @@ printFields(ReplaceFailed.prototype)
  *
  * **Details**
  *
- * Typed by the target if its protocol says what the state is, as an agent's does; by `schema` otherwise; without both
- * it is `unknown`. Waits at most `timeout` (default 5 seconds). A suspended server answers.
+ * The target gives the type of the state if its protocol has it, like that of an agent. Otherwise `schema` gives it;
+ * without both it is `unknown`. It waits at most `timeout` (5 seconds by default). A suspended server answers, too.
  *
  * **Errors**
  *
  * - `CallError` as for a call.
- * - `WrongState` if the state is not what `schema` says.
+ * - `WrongState` if `schema` refuses the state.
  * - `NotAServer` for the pid of another process.
  *
  * **Example** (Looking into a server)
@@ -312,12 +314,12 @@ export const getState: {
  *
  * **When to use**
  *
- * Use in an emergency, or in tests. In a program, let a message change the state.
+ * Use in an emergency, or in tests. In a program, use a message to change the state.
  *
  * **Details**
  *
- * The function runs in the server, between two turns. If the target does not say what its state is, give a `schema`:
- * both states are checked with it. It works on a suspended server, too.
+ * The function runs in the server, between two turns. If the target does not give the type of its state, pass a
+ * `schema`: it checks both states. This works on a suspended server, too.
  *
  * **Errors**
  *
@@ -436,7 +438,7 @@ export const resume = <T extends Target>(target: T, options?: CallOptions): Effe
   setSuspended(target, false, options)
 
 /**
- * Shows a server: its state, its mailbox, its names, whether it is suspended. Safe to print.
+ * Shows a server: its state, its mailbox, its names, and whether it is suspended. The result is safe to print.
  *
  * **Details**
  *
@@ -550,7 +552,7 @@ export const statistics = <T extends Target>(
   ask(target, { tag: "statistics", options }, (server) => Exit.succeed(statisticsOf(server)))
 
 /**
- * Streams what a server does: each message a handler is given, each answer, and the state after each turn.
+ * Streams what a server does: the input of each handler, each answer, and the state after each turn.
  *
  * **Details**
  *
@@ -615,7 +617,7 @@ interface Question {
   readonly options: CallOptions | undefined
 }
 
-/** What fails in a request beside the call itself is in the types of who asks. */
+/** The types of the callers have the failures of a request besides those of the call. */
 const ask = <T extends Target, A>(
   target: T,
   { options, tag }: Question,
@@ -627,7 +629,7 @@ const ask = <T extends Target, A>(
     if (process !== undefined && !isServer(process)) {
       return Effect.fail(new NotAServer({ process: displayName(process) }))
     }
-    // A pid names one run: nothing comes after it.
+    // A pid names one run, so there is no next run to wait for.
     const how = Pid.isPid(target) ? { ...options, whenDown: "fail" as const } : options
     return askSystem(found, `Sys.${tag}`, request, how)
   }) as Effect.Effect<A, Failure<T>>

@@ -1,35 +1,36 @@
 /**
  * Runs an effect as a process of its own and gives its outcome to every caller that asks.
  *
- * A task is a plain process with an answer. What its effect succeeds or fails with is the answer; a crash, a kill, or
- * any other end without one is a `TaskExit` with the reason. The outcome is kept with the task, so that it can be asked
- * for any number of times, by anybody.
+ * A task is a plain process with an answer. The success or failure of its effect is the answer. A crash, a kill, or any
+ * other end without an answer is a `TaskExit` with the reason. The outcome is kept with the task: anybody can ask for
+ * it, any number of times.
  *
- * Who owns a task says how it is started:
+ * How you start a task depends on its owner:
  *
- * - `async` *links* it to the calling process. A crash of either ends the other. Compiles only in a process.
- * - `asyncScoped` binds it to the scope at hand and works everywhere: when the scope closes, the task is told to end and
- *   waited for. A crash of the task is known to the callers that await it, and ends nobody.
- * - `asyncNoLink` leaves it alone: it goes on until it is done.
+ * - `async` *links* it to the calling process. A crash of either ends the other. It compiles only in a process.
+ * - `asyncScoped` binds it to the current scope and works everywhere: when the scope closes, the task is told to end
+ *   and waited for. Only the callers that await the task learn of a crash, and no process ends with it.
+ * - `asyncNoLink` binds it to nothing: it goes on until it is done.
  *
  * **Guarantees**
  *
- * - A typed failure is an answer: the process ends well, nothing is reported, and no link takes anybody along.
+ * - A typed failure is an answer: the process ends with `Normal`, nothing is reported, and no linked process ends with
+ *   it.
  * - A crash is never lost: it is the reason in the `TaskExit`, and it is reported once.
- * - The outcome is known when the process has ended, finalizers included. An answer that is there when a signal comes
- *   stands, unless a finalizer dies.
- * - A stream of tasks never has more than `concurrency` items that are begun and not yet read. It begins nothing before
- *   its first pull, and when it has ended, however it did, so have its tasks.
+ * - The outcome is known when the process has ended, finalizers included. If the answer exists before a signal comes,
+ *   it stands, unless a finalizer dies.
+ * - A stream of tasks never has more than `concurrency` items that have begun and are unread. It begins nothing before
+ *   its first pull. However it ends, its tasks have ended, too.
  *
  * **Not here**
  *
- * What `Effect` has: waiting for many (`Effect.all`), the first of many (`Effect.raceAll`), a time limit
- * (`Effect.timeout`). A task without an answer is `Process.spawn`. Tasks that end with their supervisor are
- * `TaskSupervisor`'s.
+ * Use `Effect` to wait for many tasks (`Effect.all`), for the first of many (`Effect.raceAll`), or with a time limit
+ * (`Effect.timeout`). For work without an answer use `Process.spawn`. For tasks that end with a supervisor use
+ * `TaskSupervisor`.
  *
  * **In Erlang/OTP**
  *
- * `Task` of Elixir. There only the owner may ask, only once, and by default for 5 seconds.
+ * `Task` of Elixir. There only the owner can await a task, only once, and by default for 5 seconds.
  *
  * @stability experimental
  * @since 0.1.0
@@ -79,12 +80,12 @@ export interface Task<out A, out E = never> {
  * @since 0.1.0
  */
 export interface Options {
-  /** How crash reports and listings call it. */
+  /** Its name in crash reports and listings. */
   readonly label?: string | undefined
 }
 
 /**
- * What a task's effect needs from where it is started: all but what every process has.
+ * The services that a task's effect needs from its starter: all except those that every process has.
  *
  * @category models
  * @since 0.1.0
@@ -92,28 +93,28 @@ export interface Options {
 export type Needs<R> = Exclude<R, Scope.Scope | Self>
 
 /**
- * How a stream of tasks runs.
+ * The options of a stream of tasks.
  *
  * @category models
  * @since 0.1.0
  */
 export interface StreamOptions<Z extends boolean = boolean> {
-  /** How many items may be begun and not yet read. */
+  /** How many items may have begun and be unread. */
   readonly concurrency: number
-  /** Whether outcomes come in the order of the input (default), or as they are there. */
+  /** Whether outcomes come in the order of the input (default), or as soon as they are known. */
   readonly ordered?: boolean | undefined
-  /** How long an item may take, from the start of its task. Default 5 seconds. */
+  /** How long an item may take, from the start of its task. Default: 5 seconds. */
   readonly timeout?: Duration.Input | undefined
-  /** Whether each outcome comes together with its input. Default false. */
+  /** Whether each outcome comes together with its input. Default: false. */
   readonly zipInput?: Z | undefined
-  /** How long the tasks may take to end when the stream ends before them. Default 5 seconds. */
+  /** How long the tasks may take to end if the stream ends before them. Default: 5 seconds. */
   readonly shutdown?: Limit | undefined
-  /** How crash reports and listings call the tasks. */
+  /** The name of the tasks in crash reports and listings. */
   readonly label?: string | undefined
 }
 
 /**
- * How a stream of tasks runs that gives each outcome.
+ * The options of a stream that gives each outcome.
  *
  * @category models
  * @since 0.1.0
@@ -122,7 +123,7 @@ export interface NoLinkStreamOptions<
   Z extends boolean = boolean,
   T extends "exit" | "kill" = "exit" | "kill"
 > extends StreamOptions<Z> {
-  /** What a timeout does: end the stream (`"exit"`, default), or be the outcome of its item (`"kill"`). */
+  /** What a timeout does: it ends the stream (`"exit"`, default), or is the outcome of its item (`"kill"`). */
   readonly onTimeout?: T | undefined
 }
 
@@ -141,8 +142,8 @@ export type Element<I, X, Z extends boolean> = Z extends true ? readonly [input:
  *
  * **Details**
  *
- * If the task crashes, so does this process, unless it traps exits or awaits no more (`ignore`). If this process ends
- * abnormally the task does, too; if it ends with `Normal` the task goes on.
+ * If the task crashes, so does this process, unless it traps exits or has called `ignore`. If this process ends
+ * abnormally, so does the task. If this process ends with `Normal`, the task goes on.
  *
  * **Example** (Working side by side)
  *
@@ -181,7 +182,8 @@ export const async = <A, E, R>(
   })
 
 /**
- * Starts a task that ends with the scope at hand: it is told to end, and waited for, at most 5 seconds.
+ * Starts a task that ends with the current scope. When the scope closes, the task is told to end and waited for. After
+ * 5 seconds it is killed.
  *
  * **Example** (A crash as a value)
  *
@@ -221,7 +223,7 @@ export const asyncScoped = <A, E, R>(
  *
  * **Details**
  *
- * A crash of the task is reported, and is known to the callers that await it. It ends nobody else.
+ * A crash of the task is reported, and the callers that await it get it. No other process ends.
  *
  * **Example** (A crash that ends nobody)
  *
@@ -238,7 +240,7 @@ export const asyncScoped = <A, E, R>(
  * await Effect.runPromise(Effect.provide(program, Logger.layer([]))) // => ["TaskExit", "Crash"]
  * ```
  *
- * @see {@link async} and {@link asyncScoped} for tasks that somebody owns
+ * @see {@link async} and {@link asyncScoped} for tasks with an owner
  * @see `Task.Supervisor.async_nolink/3` of Elixir
  *
  * @category constructors
@@ -264,7 +266,7 @@ export {
    *
    * **Errors**
    *
-   * - What the effect of the task fails with.
+   * - The failure of the task's effect.
    * - `TaskExit` if the task ended without an answer: it crashed, was killed or was told to end.
    *
    * **Interruption**
@@ -299,7 +301,7 @@ export {
  *
  * **When to use**
  *
- * Use to look without waiting, or to wait for a while. You can ask again.
+ * Use to ask without waiting, or to wait for a while. You can ask again.
  *
  * **Errors**
  *
@@ -338,18 +340,18 @@ export const poll = <A, E>(
   const now = Effect.sync(() => resultOf<A, E>(run))
   if (options?.timeout === undefined) return now
   const timeout = Check.duration("The timeout of a poll", options.timeout)
-  // What came at the last moment is there all the same.
+  // An outcome that came at the last moment counts.
   return Effect.andThen(Effect.timeoutOption(Effect.exit(await_(task)), timeout), now)
 }
 
 /**
- * Ends a task and waits for it. It gives the answer if the task gave one all the same, and else `None`.
+ * Ends a task and waits for it. It gives the outcome if there is one, and `None` if the task ended as it was told.
  *
  * **Details**
  *
- * The task is unlinked first, so its end touches nobody. Then it is interrupted, and killed at the limit (5 seconds by
- * default). With `"brutalKill"` it is killed at once, with `"Infinity"` never. A task that ended for another reason
- * gives its outcome: one that had to be killed gives a `TaskExit` with `Killed`.
+ * The task is unlinked first, so its end affects no other process. Then it is interrupted, and killed at the limit (5
+ * seconds by default). With `"brutalKill"` it is killed at once, with `"Infinity"` never. If the task has ended in
+ * another way, you get that outcome: if it had to be killed, a `TaskExit` with `Killed`.
  *
  * **Errors**
  *
@@ -445,20 +447,20 @@ export const ignore = <A, E>(task: Task<A, E>): Effect.Effect<Option.Option<Resu
 // ---- streams ------------------------------------------------------------------------------------------------------
 
 /**
- * Runs an effect for each element of a stream, each as a task, at most `concurrency` at a time. The first that fails,
- * crashes, or takes too long ends the stream at once, and the other tasks with it.
+ * Runs an effect for each element of a stream, each as a task, at most `concurrency` at a time. If a task fails,
+ * crashes or takes too long, the stream and the other tasks end at once.
  *
  * **Details**
  *
- * An item counts from its beginning until its answer has been read: no more than `concurrency` are begun and unread,
- * whatever their order. So a slow reader holds up the tasks, and a slow item those behind it. Input is pulled, by a fiber
- * of its own, only while there is room.
+ * An item takes room from its beginning until its answer has been read: at most `concurrency` items have begun and are
+ * unread, in whatever order. So a slow reader delays the tasks, and in order a slow item delays those behind it. A
+ * fiber of its own pulls the input, and only while there is room.
  *
- * Throws a `RangeError` for a `concurrency` or a `timeout` that cannot be.
+ * Throws a `RangeError` for a `concurrency` or a `timeout` that makes no sense.
  *
  * **Errors**
  *
- * - What the input or an item fails with.
+ * - The failure of the input or of an item.
  * - `TaskExit` when a task ends without an answer.
  * - `TaskTimeout` when an item takes longer than `timeout`.
  *
@@ -502,12 +504,12 @@ export const asyncStream: {
 )
 
 /**
- * Runs an effect for each element of a stream, each as a task, at most `concurrency` at a time, and gives the outcome of
- * each: a `Result` with what it came to, a crash included.
+ * Runs an effect for each element of a stream, each as a task, at most `concurrency` at a time. It gives the outcome of
+ * each as a `Result`, even of a crash.
  *
  * **Details**
  *
- * As {@link asyncStream}, but only the input, and a timeout with `onTimeout: "exit"`, can fail the stream.
+ * Like {@link asyncStream}, but only the input, and a timeout with `onTimeout: "exit"`, can fail the stream.
  *
  * **Example** (One of three crashes)
  *
@@ -544,7 +546,7 @@ export const asyncStreamNoLink: {
 )
 
 /**
- * How an item fails that took too long.
+ * The failure of an item that took too long.
  *
  * @category models
  * @since 0.1.0
@@ -552,7 +554,7 @@ export const asyncStreamNoLink: {
 export type LateItem<T> = "kill" extends T ? TaskTimeout : never
 
 /**
- * How a stream fails because of an item that took too long.
+ * The failure of a stream because an item took too long.
  *
  * @category models
  * @since 0.1.0
@@ -597,7 +599,7 @@ const spawned = <A, E, R>(
     return Exit.succeed(run)
   })
 
-/** Lets go of the scope when the task has ended: many tasks may come and go while it is open. */
+/** Frees the scope when the task has ended, because many tasks may come and go while it is open. */
 const endWith = (run: TaskRun, scope: Scope.Scope): Effect.Effect<void> =>
   Effect.suspend(() => {
     const own = Scope.forkUnsafe(scope)
@@ -609,7 +611,7 @@ const endWith = (run: TaskRun, scope: Scope.Scope): Effect.Effect<void> =>
     return Effect.map(Scope.addFinalizer(own, end), () => run.record?.observe(observer))
   })
 
-/** The end of the task does not reach its owner any more. */
+/** Unlinks the task, so that its end does not reach its owner. */
 const unlinked = (run: TaskRun): Effect.Effect<void> => {
   const { owner, record } = run
   if (owner === undefined || record === undefined) return Effect.void
@@ -619,7 +621,7 @@ const unlinked = (run: TaskRun): Effect.Effect<void> => {
 const resultOf = <A, E>(run: TaskRun): Option.Option<Result.Result<A, E | TaskExit>> =>
   run.outcome === undefined ? Option.none() : Option.some(toResult(run.outcome) as Result.Result<A, E | TaskExit>)
 
-/** The task has ended as it was told, and that is no news. */
+/** Whether the task has ended as it was told. That is not an outcome to report. */
 const isAsTold = (result: Result.Result<unknown, unknown>, brutal: boolean): boolean => {
   if (!Result.isFailure(result) || !isInstance(result.failure, TaskExit)) return false
   const { reason } = result.failure

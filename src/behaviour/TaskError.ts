@@ -1,12 +1,12 @@
 /**
  * Says how a task can end without an answer.
  *
- * What a task's effect fails with is its answer and keeps its own type. Everything else that ends a task is a
- * `TaskExit` with the reason, and an item of a stream of tasks that took too long is a `TaskTimeout`.
+ * A failure of a task's effect is its answer and keeps its own type. Every other end is a `TaskExit` with the reason.
+ * If an item of a stream of tasks takes too long, that is a `TaskTimeout`.
  *
  * **In Erlang/OTP**
  *
- * What `Task.await` exits with: `{Reason, {Task, await, […]}}` and `{timeout, …}`.
+ * The exits of `Task.await`: `{Reason, {Task, await, […]}}` and `{timeout, …}`.
  *
  * @stability experimental
  * @since 0.1.0
@@ -38,7 +38,7 @@ export class TaskExit extends Data.TaggedError("TaskExit")<{
 printFields(TaskExit.prototype)
 
 /**
- * An item of a stream of tasks took longer than it may, and its task was killed.
+ * An item of a stream of tasks took longer than its limit, and its task was killed.
  *
  * @category errors
  * @since 0.1.0

@@ -1,8 +1,8 @@
 /**
- * Says what a state machine does about an event: where it goes, and what it does on the way.
+ * What a state machine does about an event: the state it goes to, and the actions on the way.
  *
- * All of it is data. A handler answers one transition; what it lists as actions is done in order, replies and effects
- * first, then inserted events, then timers. `StateMachine` exports everything here.
+ * All of it is data. A handler returns one transition. Its actions are carried out in order: replies and effects first,
+ * then inserted events, then timers. `StateMachine` exports everything here.
  *
  * **In Erlang/OTP**
  *
@@ -38,7 +38,7 @@ declare const MessageTypeId: unique symbol
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * A state, or an event of a machine's own: a value with a tag.
+ * A state, or a machine's own event: a value with a tag.
  *
  * @category models
  * @since 0.1.0
@@ -96,7 +96,7 @@ export type MessageOf<M extends Protocol.Any> = M extends Protocol.Any
 export type FromOf<R> = R extends Protocol.Cast ? undefined : From<Protocol.Success<R>, Protocol.Error<R>>
 
 /**
- * A timer: one of the two that end by themselves, or any number by name.
+ * A timer: one of the two that end by themselves, or any other, by name.
  *
  * @category models
  * @since 0.1.0
@@ -115,7 +115,7 @@ export interface Reply<out A> {
 }
 
 /**
- * Lets the call in hand fail as it declares.
+ * Makes the call in hand fail with an error that it declares.
  *
  * @category models
  * @since 0.1.0
@@ -126,7 +126,7 @@ export interface Fail<out E> {
 }
 
 /**
- * Answers a call of which the machine has kept the `From`.
+ * Answers a call whose `From` the machine has kept.
  *
  * @category models
  * @since 0.1.0
@@ -148,7 +148,7 @@ export interface Postpone {
 }
 
 /**
- * Handles an event before all that wait.
+ * Handles an event before all waiting events.
  *
  * @category models
  * @since 0.1.0
@@ -170,7 +170,7 @@ export type TimerAction<Ev> =
   | { readonly _tag: "UpdateTimer"; readonly timer: TimerName; readonly event: Ev }
 
 /**
- * Runs an effect in the machine's turn. What it gives is handled as an inserted event.
+ * Runs an effect in the machine's turn. The event that it gives is handled as an inserted event.
  *
  * @category models
  * @since 0.1.0
@@ -197,7 +197,7 @@ export type Action =
   | Perform<unknown, unknown>
 
 /**
- * Goes to a state. It is another one if its tag is; else only its data change.
+ * Goes to a state. If the tag stays the same, only the data change.
  *
  * @category models
  * @since 0.1.0
@@ -232,7 +232,7 @@ export interface Repeat<out S, out A> {
 }
 
 /**
- * Ends the machine, after some answers.
+ * Ends the machine, after giving some answers.
  *
  * @category models
  * @since 0.1.0
@@ -245,7 +245,7 @@ export interface Stop<out S, out A> {
 }
 
 /**
- * What a handler of a state may answer: to any state `S`, from its own `Own`.
+ * What a handler of a state may return: a transition to any state `S`, from its own state `Own`.
  *
  * @category models
  * @since 0.1.0
@@ -253,7 +253,7 @@ export interface Stop<out S, out A> {
 export type Transition<S, Own, A> = Next<S, A> | Keep<A> | Repeat<Own, A> | Stop<S, Extract<A, Answer>>
 
 /**
- * The state a machine starts in, and what it does first.
+ * The first state of a machine, and its first actions.
  *
  * @category models
  * @since 0.1.0
@@ -265,7 +265,7 @@ export interface Start<out S, out A> {
 }
 
 /**
- * Time that passes.
+ * An amount of time that passes.
  *
  * @category testing
  * @since 0.1.0
@@ -287,8 +287,8 @@ const none: ReadonlyArray<never> = []
  *
  * **Details**
  *
- * If the tag of the state changes, it is another state: postponed events come again, the state timer ends, and
- * `onEnter` runs. With the same tag only the data change.
+ * If the tag of the state changes, postponed events come again, the state timer ends, and `onEnter` runs. With the same
+ * tag only the data change.
  *
  * **Example** (Opening a door)
  *
@@ -334,7 +334,7 @@ export const keep = <const A extends Actions = readonly []>(actions?: A): Keep<A
 })
 
 /**
- * Stays in the state, maybe with other data, and runs its `onEnter` again. Timers and postponed events stay.
+ * Stays in the state, possibly with other data, and runs its `onEnter` again. Timers and postponed events stay.
  *
  * **Example** (Entering again)
  *
@@ -355,7 +355,7 @@ export const repeat = <const S extends Tagged, const A extends Actions = readonl
 ): Repeat<S, A[number]> => ({ _tag: "Repeat", state, actions: actions ?? none })
 
 /**
- * Ends the machine. Calls without an answer fail with `ServerDown`, postponed ones too.
+ * Ends the machine. Calls without an answer fail with `ServerDown`, including postponed ones.
  *
  * **Example** (Ending)
  *
@@ -455,7 +455,7 @@ export const start = <const S extends Tagged, const A extends Actions>(state: S,
  * StateMachine.reply(42) // => { _tag: "Reply", value: 42 }
  * ```
  *
- * @see {@link fail} to let the call fail
+ * @see {@link fail} to make the call fail
  * @see `{reply, From, Reply}` of `gen_statem`
  *
  * @category constructors
@@ -464,7 +464,7 @@ export const start = <const S extends Tagged, const A extends Actions>(state: S,
 export const reply = <const A>(value: A): Reply<A> => ({ _tag: "Reply", value })
 
 /**
- * Lets the call in hand fail with an error that it declares.
+ * Makes the call in hand fail with an error that it declares.
  *
  * **Example** (Refusing)
  *
@@ -532,7 +532,7 @@ export const replyTo = <A, E>(from: From<A, E>, value: NoInfer<A>): ReplyTo => (
 })
 
 /**
- * Lets a call that was left open fail with an error that it declares. See {@link replyTo}.
+ * Makes a call that was left open fail with an error that it declares. See {@link replyTo}.
  *
  * **Example** (Refusing later)
  *
@@ -553,7 +553,7 @@ export const failTo = <A, E>(from: From<A, E>, error: NoInfer<E>): ReplyTo => ({
 })
 
 /**
- * Keeps the event in hand until the tag of the state has changed. It then comes again before all that are queued.
+ * Keeps the event in hand until the tag of the state has changed. Then it is handled again, before all queued events.
  *
  * @category constructors
  * @since 0.1.0
@@ -561,7 +561,7 @@ export const failTo = <A, E>(from: From<A, E>, error: NoInfer<E>): ReplyTo => ({
 export const postpone: Postpone = { _tag: "Postpone" }
 
 /**
- * Handles an event before all events that wait. Several are handled in the order listed.
+ * Handles an event before all waiting events. Several are handled in the order listed.
  *
  * **Example** (An event of its own)
  *
@@ -583,7 +583,7 @@ export const insert = <const Ev>(event: Ev): Insert<Ev> => ({ _tag: "Insert", ev
  *
  * **Details**
  *
- * If the effect gives an event, the machine handles it before all events that wait. The name is for tests and diagrams.
+ * If the effect gives an event, the machine handles it before all waiting events. The name is for tests and diagrams.
  *
  * **Errors**
  *
@@ -659,8 +659,8 @@ export const eventTimer: unique symbol = Symbol.for("effect-otp/behaviour/Transi
  *
  * **Details**
  *
- * A delay of zero needs no clock: the event comes after all events that are queued, and before any message.
- * `"Infinity"` ends the timer.
+ * A delay of zero needs no clock: the event is handled after all queued events, and before any message. `"Infinity"`
+ * ends the timer.
  *
  * **Errors**
  *
@@ -675,7 +675,7 @@ export const eventTimer: unique symbol = Symbol.for("effect-otp/behaviour/Transi
  * timer._tag === "SetTimer" && timer.millis // => 5000
  * ```
  *
- * @see {@link eventTimeout}, {@link timeout} for timers that end otherwise
+ * @see {@link eventTimeout}, {@link timeout} for timers that end in other ways
  * @see `{state_timeout, Time, Content}` of `gen_statem`
  *
  * @category constructors
@@ -740,7 +740,7 @@ export const timeout = <const Ev>(timer: TimerName, delay: Duration.Input, event
 }
 
 /**
- * Ends a timer, also one that is due and not handled yet.
+ * Ends a timer, even if it is due and its event is not handled yet.
  *
  * **Example** (Ending a timer)
  *
@@ -786,7 +786,7 @@ export const update = <const Ev>(timer: TimerName, event: Ev): TimerAction<Ev> =
  *
  * **When to use**
  *
- * Use to insert a message, to let a timer bring one, or to give one to a machine in a test.
+ * Use to insert a message, as the event of a timer, or to give a message to a machine in a test.
  *
  * **Example** (A message in a test)
  *
@@ -797,7 +797,7 @@ export const update = <const Ev>(timer: TimerName, event: Ev): TimerAction<Ev> =
  * typeof push // => "object"
  * ```
  *
- * @see {@link elapse} for time, {@link info} for what comes to the pid
+ * @see {@link elapse} for time, {@link info} for messages to the pid
  *
  * @category constructors
  * @since 0.1.0

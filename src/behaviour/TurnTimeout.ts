@@ -1,12 +1,12 @@
 /**
  * Says that a turn of a server took longer than the server allows.
  *
- * It is the defect in the cause of the crash: the server ends with `Crash`, and its supervisor decides. Callers see it in
- * the `ServerDown` of their `CallError`.
+ * It is the defect in the cause of the crash: the server ends with `Crash`, and its supervisor decides. Callers get it
+ * in the `ServerDown` of their `CallError`.
  *
  * **In Erlang/OTP**
  *
- * Nothing of the kind. A stuck `gen_server` stays stuck until somebody kills it.
+ * There is nothing like it. A stuck `gen_server` stays stuck until somebody kills it.
  *
  * @stability experimental
  * @since 0.1.0
@@ -21,8 +21,9 @@ import * as Duration from "effect/Duration"
  *
  * **Details**
  *
- * `request` is the tag of the message whose turn it was; `"info"`, `"continue"` or `"idle"` where the turn was about no
- * message of the protocol. An event of a state machine that has a `_tag` is named by that, and its first turn `"start"`.
+ * `request` is the tag of the message whose turn it was. For a turn without a message of the protocol it is `"info"`,
+ * `"continue"` or `"idle"`. For an event of a state machine it is the event's `_tag`, if it has one, and `"start"` for
+ * the first turn.
  *
  * @category errors
  * @since 0.1.0

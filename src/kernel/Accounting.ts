@@ -1,12 +1,12 @@
 /**
- * Counts what becomes of every message, so that none can vanish unseen.
+ * Counts what becomes of every message, so that no loss goes unseen.
  *
  * At every quiet point, for each process and for the whole kernel:
  * `accepted = handled + failed + returned + abandoned + dropped + deadLettered + pending`.
  *
  * **In Erlang/OTP**
  *
- * Nothing like it: a message to a dead process is gone.
+ * There is nothing like it: a message to a dead process is gone.
  *
  * @stability experimental
  * @since 0.1.0
@@ -17,12 +17,12 @@
 /**
  * How a message can end.
  *
- * - `handled`: its turn ended well (a typed failure is an answer, too), or the process received it.
+ * - `handled`: its turn ended well or with a typed failure, or the process received it.
  * - `failed`: it was in hand when the process crashed or was killed.
- * - `returned`: a call that never began; its caller was told so, or withdrew it.
+ * - `returned`: a call that never began. Its caller was told so, or withdrew it.
  * - `abandoned`: a call whose caller had left when its turn ended.
- * - `dropped`: the policy of a full mailbox let it go, or a killed process sent it.
- * - `deadLettered`: nobody was there to take it.
+ * - `dropped`: a full mailbox dropped it by its policy, or a killed process sent it.
+ * - `deadLettered`: no process took it.
  *
  * @category models
  * @since 0.1.0
@@ -30,15 +30,15 @@
 export type Fate = "handled" | "failed" | "returned" | "abandoned" | "dropped" | "deadLettered"
 
 /**
- * The messages sent to a process, or to all of a kernel, by what became of them.
+ * The messages sent to a process, or to all processes of a kernel, by what became of them.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Accounting extends Readonly<Record<Fate, number>> {
-  /** All that were sent to it. */
+  /** All messages that were sent to it. */
   readonly accepted: number
-  /** Those still waiting in a mailbox, in hand, or put aside by a state machine. */
+  /** Messages that still wait in a mailbox, are in hand, or were put aside by a state machine. */
   readonly pending: number
 }
 
@@ -74,7 +74,7 @@ export const addTo = (total: Tally, tally: Tally): void => {
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * Counts the messages that have no known fate. It is zero whenever nothing happens.
+ * Counts the messages that are unaccounted for. It is zero at every quiet point.
  *
  * **When to use**
  *

@@ -1,9 +1,9 @@
 /**
  * One structured report for each crash, written to Effect's log with no wiring.
  *
- * The process that crashed reports, and none of those that its exit signal takes along: a chain of fifty linked processes
- * dies with one report. Under a supervisor the report also says what the supervisor decided. A supervisor tells of every
- * other abnormal end of a child (a kill, a shutdown past its limit, a start that fails) in one warning.
+ * Only the process that crashed reports, and not those that its exit signal ends: a chain of fifty linked processes
+ * dies with one report. Under a supervisor the report also says what the supervisor decided. A supervisor writes one
+ * warning for every other abnormal end of a child (a kill, a shutdown past its limit, a start that fails).
  *
  * **Guarantees**
  *
@@ -11,7 +11,7 @@
  *   limit for each parent), and at most 100 for the whole kernel. When the second is over, one line says how many were left
  *   out. The telemetry event `otp.process.crash` is sent for every crash.
  * - Size: message, state and cause are shown within the limits of `Display.CurrentLimits`, whatever is thrown.
- * - Secrets: what `Display.CurrentRedactedNames` says, and the credentials in addresses, are not shown.
+ * - Secrets: values under the names of `Display.CurrentRedactedNames`, and the credentials in addresses, are not shown.
  * - Cost: nothing is rendered for a report that nobody sees.
  * - A line is always written: if a logger throws, the report goes to the console.
  *
@@ -35,7 +35,10 @@ import type { Pid } from "./Pid.ts"
  */
 export interface CrashReport {
   readonly pid: Pid
-  /** How people know the process: its label or name, with its id or key in its supervisor: `app/Worker(tenant-42)`. */
+  /**
+   * The name of the process for people: its label or name, with its id or key in its supervisor:
+   * `app/Worker(tenant-42)`.
+   */
   readonly displayName: string
   readonly name: string | undefined
   readonly label: string | undefined
@@ -45,10 +48,10 @@ export interface CrashReport {
   readonly message: unknown
   /** The state before that message, within the limits and without secrets. */
   readonly state: unknown
-  /** Within the limits and without secrets. An error that has nothing to hide is the error itself. */
+  /** The cause, within the limits and without secrets. An error that has nothing to hide is the error itself. */
   readonly cause: Cause.Cause<unknown>
   /** How many messages were waiting. */
   readonly mailboxLength: number
-  /** What the supervisor decided, for example `restart in 100 ms`; undefined if nobody supervises the process. */
+  /** What the supervisor decided, for example `restart in 100 ms`. Undefined if the process has no supervisor. */
   readonly decision: string | undefined
 }

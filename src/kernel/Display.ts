@@ -1,20 +1,20 @@
 /**
- * How much of a value is shown to people, and what is not shown at all.
+ * How much of a value is shown to people, and which values are hidden.
  *
  * Crash reports, log lines, `Sys.getStatus`, `Sys.trace` and the metadata of telemetry events show values of a program:
  * states, messages, errors. All of them use the settings of this module.
  *
  * **Guarantees**
  *
- * - Secrets: a value under a name such as `password`, `accessToken`, `x-api-key` or `Cookie` is shown as `<redacted>`. So
- *   are the credentials in an address (`postgres://user:secret@host`) and behind a name in a text (`password=secret`), and
- *   whatever is in a `Redacted` of Effect.
- * - Size: at most so many levels, items, values and characters are shown, and no more than that is looked at.
+ * - Secrets: a value under a name such as `password`, `accessToken`, `x-api-key` or `Cookie` is shown as `<redacted>`.
+ *   So are the credentials in an address (`postgres://user:secret@host`) and after a name in a text
+ *   (`password=secret`), and every `Redacted` of Effect.
+ * - Size: the levels, items, values and characters that are shown have limits, and nothing beyond a limit is read.
  * - Safety: no code of a user runs: no getter, no `toJSON`, no `toString`.
  *
  * **Not here**
  *
- * A secret that nothing marks as one. Use `formatStatus` of the server for those, or put them into `Redacted`.
+ * A secret that nothing marks as one is shown. Use `formatStatus` of the server for those, or put them into `Redacted`.
  *
  * **In Erlang/OTP**
  *
@@ -46,7 +46,7 @@ export type {
  *
  * **Details**
  *
- * A process has the settings of the place where it was started. A number that is none, or less than 1, counts as 1.
+ * A process has the settings of the place where it was started. NaN, and a number less than 1, count as 1.
  *
  * **Gotchas**
  *
@@ -64,7 +64,7 @@ export const CurrentLimits: Context.Reference<Limits> = Context.Reference<Limits
 )
 
 /**
- * The names under which a value is a secret. A list of one's own replaces the default one.
+ * The names under which a value is a secret. Your own list replaces the default one.
  *
  * **Details**
  *
@@ -81,7 +81,7 @@ export const CurrentRedactedNames: Context.Reference<ReadonlyArray<string | RegE
 >("effect-otp/kernel/Display/CurrentRedactedNames", { defaultValue: () => defaultNames })
 
 /**
- * The default of {@link CurrentRedactedNames}, to be added to.
+ * The default of {@link CurrentRedactedNames}. Add your own names to it.
  *
  * @category services
  * @since 0.1.0

@@ -1,17 +1,18 @@
 /**
  * Reports when the event loop was blocked.
  *
- * One thread runs all processes: a loop of plain JavaScript holds up every one of them, and nobody can stop it. What can
- * be done is to say so.
+ * One thread runs all processes. A loop of plain JavaScript holds up all of them and cannot be stopped. This module at
+ * least reports it.
  *
  * **Guarantees**
  *
- * - It costs one timer, and nothing where it is not provided.
- * - A block that lasts five quarters of the threshold or longer is always reported, one shorter than the threshold never.
+ * - It costs one timer, and nothing if it is not provided.
+ * - A block of at least five quarters of the threshold is always reported. A block shorter than the threshold is never
+ *   reported.
  *
  * **Not here**
  *
- * It cannot say who blocked the loop: by the time it looks others have run. A CPU profile can.
+ * It cannot say which code blocked the loop, because other code has run by the time it looks. A CPU profile can.
  *
  * **In Erlang/OTP**
  *
@@ -34,8 +35,8 @@ import { monotonicMillis } from "./shared/monotonic.ts"
  *
  * **Details**
  *
- * `threshold` is how long a block has to last to be reported, by default 100 milliseconds; it looks four times in each.
- * Throws a `RangeError` unless it is finite and at least 4 milliseconds.
+ * `threshold` is how long a block must last to be reported. The default is 100 milliseconds. The loop is checked four
+ * times in each threshold. Throws a `RangeError` unless the threshold is finite and at least 4 milliseconds.
  *
  * **Example** (Watching the loop of a program)
  *

@@ -10,7 +10,7 @@ import type { ExitReason } from "./ExitReason.ts"
 import type { Pid } from "./Pid.ts"
 
 /**
- * A process is dead. Measurements: messages it was sent and messages it handled.
+ * A process is dead. Measurements: the messages that it was sent and that it handled.
  *
  * @category models
  * @since 0.1.0
@@ -27,8 +27,8 @@ export const processExit = Telemetry.event<
 >("otp.process.exit")
 
 /**
- * A process crashed: its report, with the decision of its supervisor if it has one. Sent for each crash, also when the
- * log leaves it out.
+ * A process crashed. The event has its report, with the decision of its supervisor, if it has one. It is sent for each
+ * crash, even if the log leaves the report out.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +38,7 @@ export const processCrash = Telemetry.event<{ readonly count: number }, { readon
 )
 
 /**
- * A message that nobody took: its process is dead, or full.
+ * No process took a message: its receiver is dead or full.
  *
  * @category models
  * @since 0.1.0
@@ -57,7 +57,7 @@ export const deadLetter = Telemetry.event<
 >("otp.message.dead_letter")
 
 /**
- * An answer that came when its caller no longer waited.
+ * An answer came when its caller had stopped waiting.
  *
  * @category models
  * @since 0.1.0
@@ -68,7 +68,8 @@ export const lateReply = Telemetry.event<
 >("otp.message.late_reply")
 
 /**
- * The event loop was blocked: for how long a timer came late. Only sent where `EventLoop.layer` is provided.
+ * The event loop was blocked. The measurement says by how much a timer was late. Sent only if `EventLoop.layer` is
+ * provided.
  *
  * @category models
  * @since 0.1.0

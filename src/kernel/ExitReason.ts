@@ -1,8 +1,8 @@
 /**
  * Says why a process ended.
  *
- * A reason belongs to the record of a process and is written once, at its death. It is never guessed from the
- * shape of a `Cause`: an interruption that no signal of the kernel caused is a `Crash`.
+ * A reason belongs to the record of a process and is written once, at its death. It is never guessed from the shape of
+ * a `Cause`: an interruption that no signal of the kernel caused is a `Crash`.
  *
  * **Guarantees**
  *
@@ -34,7 +34,7 @@ import { render, renderCause, type Settings } from "../values/render.ts"
 export type ExitReason = Normal | Shutdown | Killed | NoProcess | NoConnection | Crash
 
 /**
- * The process did what it had to do.
+ * The process finished its work.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +44,7 @@ export interface Normal {
 }
 
 /**
- * The process was asked to end, or ended on purpose; `detail` says more where there is more to say.
+ * The process was asked to end, or ended on purpose. `detail` may say more.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +55,7 @@ export interface Shutdown {
 }
 
 /**
- * The process was killed, which it could neither trap nor delay.
+ * The process was killed. It could neither trap nor delay that.
  *
  * @category models
  * @since 0.1.0
@@ -65,7 +65,7 @@ export interface Killed {
 }
 
 /**
- * There was no such process: the reason a monitor or link of a dead process yields.
+ * There was no such process. A monitor or link of a dead process gives this reason.
  *
  * @category models
  * @since 0.1.0
@@ -85,7 +85,7 @@ export interface NoConnection {
 }
 
 /**
- * The process failed, died of a defect, or was interrupted by nobody the kernel knows.
+ * The process failed, died of a defect, or was interrupted by something other than a signal of the kernel.
  *
  * @category models
  * @since 0.1.0
@@ -161,7 +161,7 @@ export const shutdown = (detail?: unknown): ExitReason =>
  *
  * **Details**
  *
- * As JSON it is a crash without its cause: what an error tells of the inside of a program is not for remote callers.
+ * As JSON it is a crash without its cause, because remote callers must not see the inside of a program.
  *
  * **Example** (Reading the cause of a crash)
  *
@@ -182,7 +182,7 @@ export const shutdown = (detail?: unknown): ExitReason =>
 export const crash = (cause: Cause.Cause<unknown>): ExitReason =>
   Object.assign(Object.create(CrashProto) as object, { _tag: "Crash" as const, cause })
 
-/** As JSON it goes to others: what a crash says of itself stays here. */
+/** JSON may leave the program, so the cause stays out of it. */
 const CrashProto = {
   toJSON: () => ({ _tag: "Crash" })
 }
@@ -286,14 +286,17 @@ export const format = (reason: ExitReason): string => {
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** Without what a crash says of itself: for those who may be strangers. @internal */
+/** A reason without the details of a crash, for text that strangers may read. @internal */
 export const outline = (reason: ExitReason): string => {
   if (reason._tag !== "Shutdown" || reason.detail === undefined) return reason._tag
   const { detail } = reason
   return `Shutdown: ${typeof detail === "string" ? describe(detail) : describe(read(detail, "_tag") ?? typeof detail)}`
 }
 
-/** A reason that can be shown: bounded and without secrets. The reason itself, if it has nothing to hide. @internal */
+/**
+ * A reason that can be shown: within limits and without secrets. If it has nothing to hide, it is the reason itself.
+ * @internal
+ */
 export const shownOf = (reason: ExitReason, settings: Settings, mode: Mode = "same"): ExitReason => {
   if (reason._tag === "Crash") {
     const shown = renderCause(reason.cause, mode, settings)

@@ -1,13 +1,12 @@
 /**
  * Names a server, not one run of it.
  *
- * A handle is what a server's service gives: it stays the same and stays valid while a supervisor restarts the server
- * behind it. It points to the run that is up now, knows that the server is down for the moment, or that it is gone for
- * good.
+ * The service of a server is a handle. It stays the same and stays valid while a supervisor restarts the server. It
+ * points to the run that is up now, and knows whether the server is down for the moment or gone for good.
  *
  * **In Erlang/OTP**
  *
- * What a registered name is used for. A pid in OTP names a run and goes stale at a restart.
+ * A registered name serves the same purpose. A pid in OTP names a run and is stale after a restart.
  *
  * @stability experimental
  * @since 0.1.0
@@ -43,7 +42,7 @@ export interface Handle<in out M> {
 }
 
 /**
- * What a handle points to. Only behaviours look inside.
+ * What a handle points to. Only behaviours read it.
  *
  * @category models
  * @since 0.1.0
@@ -53,31 +52,31 @@ export interface Target<in out M> {
   readonly protocol?: (message: M) => M
 }
 
-/** Hears when a server that was down is up again, or gone. @internal */
+/** Is told when a server that was down is up again, or gone. @internal */
 export type Waiter = () => void
 
-/** Who starts the server again. @internal */
+/** The supervisor's side of a handle. @internal */
 export interface Home {
-  /** What has to happen before it does. */
+  /** What must happen before the server is started again. */
   readonly restart: Wait | undefined
 }
 
-/** As a wait: for the next run to be up. @internal */
+/** The target of a handle. As a wait, it waits for the next run to be up. @internal */
 export class HandleTarget implements Target<unknown>, Wait {
   readonly key: string
   current: ProcessRecord | undefined = undefined
-  /** The run before, while there is none: what is sent to it becomes a dead letter of it. */
+  /** The last run, while none is up. Messages sent meanwhile are dead letters of it. */
   last: ProcessRecord | undefined = undefined
-  /** The latest run that was started, while it is not up. */
+  /** The latest run that was started, until it is up. */
   private next: ProcessRecord | undefined = undefined
-  /** Why the server is gone for good: nobody will start it again. */
+  /** Why the server is gone for good. Undefined as long as it may be started again. */
   gone: ExitReason.ExitReason | undefined = undefined
   private waiters: Set<Waiter> | undefined = undefined
-  /** Whether somebody may start the server again after its end. */
+  /** Whether a supervisor may start the server again after its end. */
   private readonly isSupervised: boolean
-  /** Its id or key in its supervisor, unless its key says it already. */
+  /** Its id or key in its supervisor, unless its key ends with it. */
   private readonly child: string | undefined
-  /** Where its supervisor says what comes before its next start. */
+  /** Where its supervisor says what must happen before its next start. */
   home: Home | undefined = undefined
 
   constructor(key: string, isSupervised: boolean, child?: string) {
@@ -86,17 +85,17 @@ export class HandleTarget implements Target<unknown>, Wait {
     this.child = child
   }
 
-  /** Which copy of the library it is of. */
+  /** The copy of the library that made it. */
   get copy(): typeof thisCopy {
     return thisCopy
   }
 
-  /** How people know the server, whether a run of it is up or not. */
+  /** The name of the server for people, whether a run of it is up or not. */
   get displayName(): string {
     return childName(this.key, this.child)
   }
 
-  /** Whom a caller waits for that waits until the server is up. */
+  /** The processes that must act before the server is up. */
   get blockers(): Iterable<ProcessRecord> {
     for (const run of [this.current, this.next, this.last]) if (run?.ended === false) return [run]
     return this.gone === undefined ? (this.home?.restart?.blockers ?? []) : []
@@ -114,7 +113,7 @@ export class HandleTarget implements Target<unknown>, Wait {
     this.tell()
   }
 
-  /** That run has ended; another may follow. */
+  /** That run has ended. Another may follow. */
   down(record: ProcessRecord): void {
     if (this.current !== record) return
     this.current = undefined
@@ -151,8 +150,8 @@ export class HandleTarget implements Target<unknown>, Wait {
  *
  * **When to use**
  *
- * Use for what needs a pid: monitors, `Process.info`, `Shutdown`. Do not keep the pid: after a restart it names a dead
- * run, while the handle stays valid.
+ * Use for functions that need a pid: monitors, `Process.info`, `Shutdown`. Do not keep the pid: after a restart it
+ * names a dead run, while the handle stays valid.
  *
  * **Example** (Looking behind a client)
  *
@@ -180,12 +179,12 @@ export const pid = <M>(handle: Handle<M>): Effect.Effect<Option.Option<Pid>> =>
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** Whether a value is a handle, of whatever copy of the library. @internal */
+/** Whether a value is a handle, of any copy of the library. @internal */
 export const isHandle = (u: unknown): u is Handle<unknown> => read(u, TypeId) !== undefined
 
 /**
- * What a handle points to. `to` says who was given it: what is no handle of this copy of the library is refused with a
- * `RangeError`. @internal
+ * The target of a handle. Anything that is not a handle of this copy of the library is refused with a `RangeError`.
+ * `to` names the function that was given it. @internal
  */
 export const targetOf = <M>(to: string, handle: Handle<M>): HandleTarget => {
   const target = read(handle, TypeId)

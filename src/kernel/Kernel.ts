@@ -1,8 +1,8 @@
 /**
  * Holds the processes, names, timers and message counts of one running system.
  *
- * The default kernel needs no wiring. A test, or a second system in one program, gets a kernel of its own by `layer`:
- * pids, names, counts and telemetry of two kernels have nothing to do with each other.
+ * The default kernel needs no wiring. A test, or a second system in one program, gets its own kernel by `layer`. Two
+ * kernels share no pids, names, counts or telemetry.
  *
  * **In Erlang/OTP**
  *
@@ -50,12 +50,12 @@ export interface Kernel {
  */
 export interface Counts {
   readonly processes: number
-  /** Killed processes whose fiber has not ended yet. */
+  /** Killed processes whose fibers have not ended yet. */
   readonly zombies: number
-  /** Timers that are still to fire. */
+  /** Timers that have not fired yet. */
   readonly timers: number
   readonly names: number
-  /** Answers that came when nobody waited for them any more. */
+  /** Answers that came when their callers had stopped waiting. */
   readonly lateReplies: number
 }
 
@@ -82,8 +82,8 @@ export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>(ownKe
 // ---- layers -------------------------------------------------------------------------------------------------------
 
 /**
- * A kernel of its own: another one each time the layer is provided. When its scope closes, what still lives in it is
- * killed and waited for, and timers are dropped.
+ * A kernel of its own, a new one each time the layer is provided. When its scope closes, the processes that still live
+ * in it are killed and waited for, and timers are dropped.
  *
  * @category layers
  * @since 0.1.0
@@ -91,20 +91,20 @@ export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>(ownKe
 export const layer: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => layerOf(false)))
 
 /**
- * A kernel of its own for development: messages and states in it are deep-frozen, so that changing one in place throws
- * at once, where it happens.
+ * A kernel of its own for development. It deep-freezes messages and states, so that code that changes one in place
+ * throws at once.
  *
  * **When to use**
  *
- * Use in place of {@link layer}, or around a program that has no kernel of its own, wherever it does not run in
- * production. `TestKernel.layer` is one.
+ * Use outside of production, in place of {@link layer}, or around a program that has no kernel of its own.
+ * `TestKernel.layer` is such a kernel.
  *
  * **Details**
  *
- * Frozen are messages when they are sent, the state of a server after `init` and after each turn, and answers: plain
- * records, arrays, and instances of Effect's `Data` and `Schema` classes, as deep as they go. Left alone are records
- * with a function in them, maps, sets, dates, buffers, effects, fibers, handles, pids and instances of other classes.
- * What was frozen once is not walked again.
+ * It freezes messages when they are sent, the state of a server after `init` and after each turn, and answers. It
+ * freezes plain records, arrays, and instances of Effect's `Data` and `Schema` classes, at every level. It does not
+ * freeze records with a function in them, maps, sets, dates, buffers, effects, fibers, handles, pids and instances of
+ * other classes. A frozen value is not walked again.
  *
  * @category layers
  * @since 0.1.0
@@ -116,17 +116,17 @@ export const layerDevelopment: Layer.Layer<never> = Layer.fresh(Layer.suspend(()
  *
  * **When to use**
  *
- * Use for programs whose fibers exchange many small messages, or in which many processes always have something to do:
- * timers and I/O get a turn after each slice. `Application.Options.runQueue` does the latter for an application.
+ * Use for programs whose fibers exchange many small messages, or in which many processes are always busy: timers and
+ * I/O get a turn after each slice. For a busy application there is `Application.Options.runQueue`.
  *
  * **Details**
  *
  * A process runs on the scheduler of its starter, with all fibers it forks. There is one run queue in a program, wherever
  * this layer is provided.
  *
- * Where a test has its own scheduler (`TestClock`, `SeededScheduler`), the run queue asks that scheduler for its slices,
- * and ends them by the number of tasks instead of by time: `TestClock.adjust` waits for what it wakes, and a seed gives
- * the same order again.
+ * If a test has its own scheduler (`TestClock`, `SeededScheduler`), the run queue gets its slices from that scheduler,
+ * and ends them by the number of tasks instead of by time. So `TestClock.adjust` waits for the fibers that it wakes,
+ * and a seed always gives the same order.
  *
  * @category layers
  * @since 0.1.0
@@ -139,7 +139,7 @@ export const layerScheduler: Layer.Layer<never> = Layer.effect(
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * What became of all messages sent in this kernel.
+ * Counts what became of all messages that were sent in this kernel.
  *
  * @category operations
  * @since 0.1.0
@@ -149,7 +149,7 @@ export const messages: Effect.Effect<Accounting> = Effect.withFiber((fiber) =>
 )
 
 /**
- * How many processes, zombies, timers and names there are.
+ * Counts processes, zombies, timers and names.
  *
  * @category operations
  * @since 0.1.0
@@ -166,7 +166,7 @@ export const counts: Effect.Effect<Counts> = Effect.withFiber((fiber) => {
 })
 
 /**
- * The processes that are alive, oldest first.
+ * Lists the processes that are alive, oldest first.
  *
  * @category operations
  * @since 0.1.0
@@ -186,7 +186,7 @@ const layerOf = (freezes: boolean): Layer.Layer<never> =>
     )
   )
 
-/** Says how many reports were left out in this second, for a program that may not see its end. @internal */
+/** Logs how many reports were left out in this second, for a program that may end before the second does. @internal */
 export const tellLeftOut: Effect.Effect<void> = Effect.withFiber((fiber) =>
   Effect.sync(() => summarise(currentUnsafe(fiber).reports, fiber.context))
 )
@@ -204,7 +204,7 @@ const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
     kernel.deadlines.close()
     if (left.length === 0) return Effect.void
     for (const record of left) kill(record)
-    // Finalizers may have started others meanwhile.
+    // Finalizers may have started other processes meanwhile.
     return Effect.andThen(Effect.forEach(left, awaitEnd, { discard: true }), killAll(kernel))
   })
 

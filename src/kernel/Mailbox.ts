@@ -1,17 +1,17 @@
 /**
  * Holds the messages a process has received and not yet handled.
  *
- * A mailbox belongs to one process: anybody may add to it, only its owner takes from it.
+ * A mailbox belongs to one process. Anybody may add to it; only its owner takes from it.
  *
  * **Guarantees**
  *
- * - Order: messages are taken in the order they were added; selective receive takes the first that matches and keeps
- *   the others in order.
- * - Capacity: unbounded unless a bound is given; a bound names what happens when it is reached.
+ * - Order: messages are taken in the order they were added. Selective receive takes the first one that matches and
+ *   keeps the others in order.
+ * - Capacity: unbounded unless a bound is given. A bound says what happens when it is reached.
  *
  * **In Erlang/OTP**
  *
- * The message queue of a process. Erlang's has no bound.
+ * The message queue of a process, which has no bound in Erlang.
  *
  * @stability experimental
  * @since 0.1.0
@@ -23,10 +23,10 @@ import * as Check from "../values/check.ts"
 /**
  * What happens to a message that finds the mailbox full.
  *
- * - `suspend`: its sender waits until there is room. A process sending to itself is refused at once instead.
+ * - `suspend`: its sender waits until there is room. A process that sends to itself is refused at once instead.
  * - `fail`: a call fails with `MailboxFull`, anything else becomes a dead letter.
  * - `dropNewest`: the new message is dropped; a dropped call fails with `MailboxFull`.
- * - `dropOldest`: the oldest message that waits is dropped to make room; a dropped call fails with `MailboxFull`.
+ * - `dropOldest`: the oldest waiting message is dropped to make room; a dropped call fails with `MailboxFull`.
  *
  * @category models
  * @since 0.1.0
@@ -86,26 +86,29 @@ const policies: ReadonlyArray<Policy> = ["suspend", "fail", "dropNewest", "dropO
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** How many empty slots may lie around before they are cleared away. */
+/** How many empty slots there may be before they are removed. */
 const COMPACT = 1024
 
 /** How many slots an empty mailbox keeps for the next messages. */
 const KEPT = 32
 
-/** With more messages than that its owner is told, and again only after it was down to half of that. @internal */
+/**
+ * With more messages than this, the owner is warned. It is warned again only after the number was down to half of it.
+ * @internal
+ */
 export const CROWD = 100_000
 
-/** Its owner was told. */
+/** The owner was warned. */
 const TOLD = 2 ** 30
 
-/** Hears that its mailbox has become very long. @internal */
+/** Is told that its mailbox has become very long. @internal */
 export interface Owner {
   crowded(): void
 }
 
 /**
- * The queue itself: an array read from `head`, written at `tail`. A slot between them may be empty where a caller withdrew
- * its call.
+ * The queue itself: an array that is read at `head` and written at `tail`. A slot between them is empty if a caller
+ * withdrew its call.
  *
  * @internal
  */
@@ -114,14 +117,14 @@ export class Mailbox<A extends object> {
   private head = 0
   private tail = 0
   private holes = 0
-  /** How many slots were cut off so far. */
+  /** How many slots were removed at the front so far. */
   private cut = 0
-  /** Where the last message was removed: calls that time out together follow one another. */
+  /** Where the last message was removed. Calls that time out together stand next to each other. */
   private near = 0
-  /** So many slots, and it looks how many messages it holds. Only a mailbox that grows asks. */
+  /** At this many slots it checks how many messages it holds. Only a mailbox that grows gets there. */
   private alarm = CROWD + 1
 
-  /** The position behind the newest message: it only grows, and every later message lies at or behind it. */
+  /** The position after the newest message. It only grows, and every later message stands at it or after it. */
   get end(): number {
     return this.cut + this.tail
   }
@@ -160,7 +163,7 @@ export class Mailbox<A extends object> {
     return undefined
   }
 
-  /** Takes the first message that matches, from a position on, leaving the others in order. */
+  /** Takes the first message that matches, from a position on. The others stay in order. */
   take(matches: (message: A) => boolean, from = 0): A | undefined {
     for (let i = Math.max(this.head, from - this.cut); i < this.tail; i++) {
       const message = this.items![i]
@@ -172,7 +175,7 @@ export class Mailbox<A extends object> {
     return undefined
   }
 
-  /** Takes out one message wherever it is; false if it is not here (any more). */
+  /** Removes one message, wherever it is. False if it is not here any more. */
   remove(message: A): boolean {
     const { items } = this
     if (items === undefined) return false
@@ -185,7 +188,7 @@ export class Mailbox<A extends object> {
     return true
   }
 
-  /** Takes out everything. */
+  /** Removes and returns everything. */
   clear(): Array<A> {
     const rest = this.held
     this.items = undefined
@@ -193,7 +196,7 @@ export class Mailbox<A extends object> {
     return rest
   }
 
-  /** A copy of what is in it, oldest first. */
+  /** A copy of its messages, oldest first. */
   get held(): Array<A> {
     return this.items?.slice(this.head, this.tail).filter((message) => message !== undefined) ?? []
   }
@@ -212,7 +215,7 @@ export class Mailbox<A extends object> {
     const { head, tail } = this
     const isTold = this.alarm === TOLD
     if (isTold && this.size < CROWD / 2) this.alarm = CROWD + 1
-    // Then whatever is taken next comes here, too: some empty slots stay before it.
+    // After a warning the next take also comes here, so some empty slots stay in front.
     const kept = isTold ? COMPACT : 0
     if (head === tail) {
       if (items.length > KEPT) this.items = undefined
@@ -224,7 +227,8 @@ export class Mailbox<A extends object> {
       this.head = kept
       if (!isTold) this.alarm = CROWD + 1
     } else if (this.holes >= COMPACT && this.holes * 2 >= tail - head) {
-      // Behind a message nobody takes the others come and go. What is left moves towards the end: never out of sight.
+      // Other messages come and go behind a message that is never taken. The messages that are left move towards the
+      // end, so no reader misses one.
       const rest = this.held
       this.items = kept === 0 ? rest : [...Array.from({ length: kept }, () => undefined), ...rest]
       this.startAfresh()

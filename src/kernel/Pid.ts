@@ -1,12 +1,12 @@
 /**
  * Names one run of one process.
  *
- * A pid is unique in its kernel for ever: no later process gets it. It can be kept, compared, printed and sent to;
- * it does not keep the state of a dead process alive. `M` is what the process accepts as messages.
+ * A pid is unique in its kernel for ever: no later process gets it. You can keep it, compare it, print it and send to
+ * it. It does not keep the state of a dead process alive. `M` is the type of the messages that the process accepts.
  *
  * **In Erlang/OTP**
  *
- * A pid, but typed: a process whose messages are unknown is a `Pid<never>` and cannot be sent anything.
+ * A pid, with a type: a process whose messages are unknown is a `Pid<never>`, and nothing can be sent to it.
  *
  * @stability experimental
  * @since 0.1.0

@@ -1,16 +1,17 @@
 /**
  * Runs effects as processes: one fiber, one mailbox, one record each.
  *
- * A process has a parent (the process that spawned it), can be linked to and monitored, sent messages and exit signals,
- * and killed. Whatever happens to it is written down as one `ExitReason`.
+ * A process has a parent (the process that spawned it). Others can link to it, monitor it, send it messages and exit
+ * signals, and kill it. However it ends, its end has one `ExitReason`.
  *
  * **Guarantees**
  *
- * - `spawn` returns when the links and monitors asked for are in place; the body has not run yet. A process killed
- *   before its first step still fires them.
- * - All that one process sends another (messages, exit signals, its own end) arrives in the order sent. Only a kill, an
- *   exit signal that is not trapped and the shutdown by the parent overtake what is queued.
- * - At its death, in this order: not alive, timers to it dropped, name free, exit signals to links, `Down` to monitors.
+ * - `spawn` returns when the links and monitors that were asked for are in place; the body has not run yet. If a
+ *   process is killed before its first step, they still fire.
+ * - Everything that one process sends to another (messages, exit signals, its own end) arrives in the order sent. Only
+ *   a kill, an exit signal that is not trapped and the shutdown by the parent overtake queued messages.
+ * - At its death, in this order: it is not alive, timers to it are dropped, its name is free, links get exit signals,
+ *   monitors get `Down`.
  * - Its scope (finalizers) closes before that, except after a kill: then neighbours are told at once.
  *
  * **In Erlang/OTP**
@@ -71,8 +72,8 @@ export type Self = SelfKey
 declare const ReceivesId: unique symbol
 
 /**
- * That messages of type `M` are sent to the process an effect runs in, as a requirement. It is met where the process
- * accepts them: the `Inbox` of a plain process, the `info` of a server. There is nothing to provide.
+ * A requirement: the process in which an effect runs is sent messages of type `M`. A process that accepts them meets
+ * it: by the `Inbox` of a plain process, by the `info` of a server. There is nothing to provide.
  *
  * @category models
  * @since 0.1.0
@@ -82,7 +83,7 @@ export interface Receives<out M> {
 }
 
 /**
- * What it takes to be a member of something that sends messages of type `M`: to be a process, and to accept them.
+ * The requirement for a member of something that sends messages of type `M`: to be a process, and to accept them.
  *
  * @category models
  * @since 0.1.0
@@ -101,14 +102,14 @@ export interface Inbox<in out M> {
   /** Takes the next message. */
   readonly take: Effect.Effect<M | Signal.Signal>
   /**
-   * Takes the first message that matches and leaves the others in order. The whole mailbox is looked through before it
-   * waits. Interrupting it loses nothing.
+   * Takes the first message that matches and leaves the others in order. It searches the whole mailbox before it waits.
+   * If it is interrupted, nothing is lost.
    */
   readonly receive: {
     <B extends M | Signal.Signal>(refinement: Refinement<M | Signal.Signal, B>): Effect.Effect<B>
     (predicate: (message: M | Signal.Signal) => boolean): Effect.Effect<M | Signal.Signal>
   }
-  /** The first message that matches, if it is there now. */
+  /** Takes the first message that matches, if there is one now. */
   readonly poll: {
     <B extends M | Signal.Signal>(refinement: Refinement<M | Signal.Signal, B>): Effect.Effect<Option.Option<B>>
     (predicate: (message: M | Signal.Signal) => boolean): Effect.Effect<Option.Option<M | Signal.Signal>>
@@ -122,11 +123,11 @@ export interface Inbox<in out M> {
  * @since 0.1.0
  */
 export interface SpawnOptions {
-  /** How crash reports and listings call it. */
+  /** The name of the process in crash reports and listings. */
   readonly label?: string | undefined
-  /** Whether exit signals become messages. Default false. */
+  /** Whether exit signals become messages. Default: false. */
   readonly trapExit?: boolean | undefined
-  /** A bound for its mailbox. Default none. */
+  /** A bound for its mailbox. Default: none. */
   readonly mailbox?: Bound | undefined
 }
 
@@ -138,7 +139,7 @@ export interface SpawnOptions {
  */
 export interface Info {
   readonly pid: Pid
-  /** How people know it: its label or name, with its id or key in its supervisor: `app/Worker(tenant-42)`. */
+  /** Its name for people: its label or name, with its id or key in its supervisor: `app/Worker(tenant-42)`. */
   readonly displayName: string
   readonly name: string | undefined
   readonly label: string | undefined
@@ -148,7 +149,7 @@ export interface Info {
   readonly links: ReadonlyArray<Pid>
   readonly monitors: ReadonlyArray<Pid>
   readonly monitoredBy: ReadonlyArray<Pid>
-  /** Messages waiting, including those passed over by selective receive. */
+  /** Waiting messages, including those that selective receive has passed over. */
   readonly mailboxLength: number
   readonly messages: Accounting
 }
@@ -177,8 +178,8 @@ export class NoProcess extends Data.TaggedError("NoProcess")<{ readonly pid: Pid
  *
  * **When to use**
  *
- * Use to run an effect as a process that others can send messages to, link to and monitor. For a process that answers
- * questions, take a `GenServer`; for an effect with one answer, a `Task`.
+ * Use to run an effect as a process that others can send messages to, link to and monitor. Use a `GenServer` for a
+ * process that answers questions, and a `Task` for an effect with one answer.
  *
  * **Details**
  *
@@ -278,7 +279,7 @@ export const spawnLink = <A, E, R, M = never>(
  *
  * **Details**
  *
- * Gives the pid and the reference of the monitor, which the `Down` carries.
+ * Returns the pid and the reference of the monitor. The `Down` carries the same reference.
  *
  * **Example** (Learning why a process ended)
  *
@@ -349,7 +350,7 @@ export const spawnMonitor = <A, E, R, M = never>(
 export const self: Effect.Effect<Pid, never, Self> = SelfKey
 
 /**
- * The pid of the process that this effect runs in, typed for others that are to send it messages of type `M`.
+ * The pid of the process that this effect runs in, with the type that others need to send it messages of type `M`.
  *
  * **When to use**
  *
@@ -554,7 +555,7 @@ export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
   Effect.withFiber((fiber) => {
     const me = selfUnsafe(fiber)
     const other = checkedRecord("Process.link", pid)
-    // What has ended makes no relations any more: nothing would end them.
+    // A dead process makes no relations, because nothing would end them.
     if (!me.isAlive) return me.wasKilled ? Effect.void : Effect.fail(new NoProcess({ pid: me }))
     if (other.isAlive) {
       Relations.link<ProcessRecord>(me, other)
@@ -605,7 +606,7 @@ export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
     const me = selfUnsafe(fiber)
     const other = checkedRecord("Process.unlink", pid)
     if (!Relations.unlink<ProcessRecord>(me, other) && !other.isAlive) {
-      // What the other sent by `exit` while it lived stays.
+      // A signal that the other process sent by `exit` while it lived stays.
       const ends = [other.reason, ExitReason.noProcess]
       withdrawSignal(me, (sent) => sent._tag === "Exit" && sent.from === other && ends.includes(sent.reason))
     }
@@ -850,7 +851,7 @@ export const setLabel = (label: string): Effect.Effect<void, never, Self> =>
   })
 
 /**
- * The processes above this one, its parent first.
+ * Lists the processes above this one, its parent first.
  *
  * @category operations
  * @since 0.1.0
@@ -862,7 +863,8 @@ export const ancestors: Effect.Effect<ReadonlyArray<Pid>, never, Self> = Effect.
 })
 
 /**
- * On whose behalf this effect runs, nearest first: the process that spawned this one, and the callers of that one.
+ * The processes for which this effect runs, nearest first: the process that spawned this one, and the callers of that
+ * process.
  *
  * @category services
  * @since 0.1.0
@@ -907,20 +909,23 @@ export const info = (pid: Pid): Effect.Effect<Option.Option<Info>> =>
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** The record behind a pid of which it is known that it is one. @internal */
+/** The record behind a pid that was checked already. @internal */
 export const recordOf = (pid: Pid): ProcessRecord => pid as unknown as ProcessRecord
 
-/** A reference that {@link monitor} gave. */
+/** The monitor behind a reference that {@link monitor} gave. */
 const monitorOf = (ref: Signal.MonitorRef): Relations.Monitor<ProcessRecord> => {
   if (attempt(() => checkedRecord("", ref.pid)) !== undefined) return ref as Relations.Monitor<ProcessRecord>
   return refuseGiven({ to: "Process.demonitor", what: "a monitor, as Process.monitor gives it", isForeign: false }, ref)
 }
 
-/** The record of the process this fiber runs in, where the types say there is one. @internal */
+/** The record of the process that this fiber runs in. For effects whose type says that there is one. @internal */
 export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
   Context.getUnsafe(fiber.context, SelfKey) as unknown as ProcessRecord
 
-/** Links a process to one it has just started. If it has ended, it is as if the link had been made before. @internal */
+/**
+ * Links a process to one that it has just started. If that one has ended, the effect is the same as if the link had
+ * been made before. @internal
+ */
 export const linkStartedUnsafe = (me: ProcessRecord, started: ProcessRecord): void => {
   if (me.isAlive) Relations.link<ProcessRecord>(me, started)
   else if (me.wasKilled) exitSignal(started, undefined, ExitReason.killed)
@@ -935,7 +940,7 @@ export const monitorUnsafe = (watcher: ProcessRecord, target: ProcessRecord, nam
   return made
 }
 
-/** A process that never was, for what is done to a name nobody has. @internal */
+/** A process that never existed. It stands for the owner of a name that nobody has. @internal */
 export const nobodyUnsafe = (kernel: ProcessRecord["kernel"], name: string): ProcessRecord => {
   const record = makePlain({ kernel, parent: undefined, context: Context.empty() })
   discard(record, ExitReason.noProcess)
@@ -943,13 +948,13 @@ export const nobodyUnsafe = (kernel: ProcessRecord["kernel"], name: string): Pro
   return record
 }
 
-/** Adds a message to a mailbox that may be full, waiting for room if that is its policy. @internal */
+/** Adds a message to a mailbox that may be full, and waits for room if that is its policy. @internal */
 export const postUnsafe = (
   fiber: Fiber.Fiber<unknown, unknown>,
   record: ProcessRecord,
   envelope: Envelope
 ): Effect.Effect<void> =>
-  // Posted in the step that waits: between two steps room could be made, and nobody would hear.
+  // It is posted in the step that begins to wait: if room is made between two steps, nobody is told.
   Effect.callback<void>((resume) => {
     const admit = () => resumeLater(fiber, resume, Effect.void)
     if (post(record, envelope, admit)) return resume(Effect.void)
@@ -959,9 +964,9 @@ export const postUnsafe = (
   })
 
 /**
- * The environment of a new process: its starter's, without the span (which would never end), and without the place a
- * supervisor keeps for the one child it is starting. A tree that the process starts is its own affair: whoever watches
- * the trees of its starter does not hear of it.
+ * The environment of a new process. It is that of the starter, without the span, which would never end, and without the
+ * place that a supervisor keeps for the child it is starting. The watch of the starter's trees is removed, too: if a
+ * tree that the process starts gives up, that concerns only the process.
  *
  * @internal
  */
@@ -985,8 +990,8 @@ const spawnUnsafe = <M, A, E, R>(
 }
 
 /**
- * The parent of what a fiber starts. Where a kernel of its own was provided inside a process, that process is a stranger to
- * it. A dead process is nobody's parent.
+ * The parent of a process that a fiber starts. In a kernel that was provided inside a process, that process is a
+ * stranger and no parent. A dead process is never a parent.
  *
  * @internal
  */
@@ -1000,20 +1005,20 @@ const makeIn = (
   parent: ProcessRecord | undefined,
   options: SpawnOptions
 ): ProcessRecord => {
-  // First of all: a wrong bound must not leave half a process behind.
+  // Checked first, because a wrong bound must not leave half a process behind.
   const checked: PlainOptions =
     options.mailbox === undefined ? options : { ...options, mailbox: bound(options.mailbox) }
   const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
   let context = environment(fiber.context)
   if (parent !== undefined) {
-    // Without the dead: processes that start their successors would hand on a list without end.
+    // Dead callers are left out, or the list of processes that start their own successors would grow without end.
     const callers = Context.get(context, Callers).filter((pid) => recordOf(pid).isAlive)
     context = Context.add(context, Callers, [parent, ...callers])
   }
   return makePlain({ kernel, parent, context }, checked)
 }
 
-/** Starts a process in a place: `adopt` sees it before its body runs. @internal */
+/** Starts a process in a place. `adopt` gets it before its body runs. @internal */
 export const spawnIn = (
   fiber: Fiber.Fiber<unknown, unknown>,
   body: Effect.Effect<unknown, unknown>,

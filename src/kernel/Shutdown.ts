@@ -2,8 +2,8 @@
  * Ends a process in good order, within a limit.
  *
  * The process is asked to end; at the limit it is killed. Its end is complete when its fiber and its scope have ended,
- * too. What has not ended a second limit later is left behind as a zombie. With `"Infinity"` there is no limit to the orderly
- * end, but a process that somebody kills meanwhile still has 5 seconds.
+ * too. If that takes another limit, it is left behind as a zombie. With `"Infinity"` the orderly end has no limit, but
+ * a process that is killed meanwhile has 5 seconds.
  *
  * **In Erlang/OTP**
  *
@@ -29,8 +29,8 @@ import { waitUntil } from "./shared/waitUntil.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * How long an orderly end may take: a duration, `"brutalKill"` to kill at once, or `"Infinity"` to wait for ever. What is
- * dead has as long again to let go of what it holds: 5 seconds with `"brutalKill"` and `"Infinity"`.
+ * How long an orderly end may take: a duration, `"brutalKill"` to kill at once, or `"Infinity"` to wait for ever. A
+ * dead process has the same time again for its release: 5 seconds with `"brutalKill"` and `"Infinity"`.
  *
  * @category models
  * @since 0.1.0
@@ -38,7 +38,7 @@ import { waitUntil } from "./shared/waitUntil.ts"
 export type Limit = Duration.Input | "brutalKill"
 
 /**
- * How a process ended that was asked to.
+ * How a process ended that was asked to end.
  *
  * @category models
  * @since 0.1.0
@@ -215,7 +215,7 @@ export const shutdownAll = (
     { ...options, overran: tellOverrun }
   )
 
-/** As `shutdownAll`, where somebody else tells of a process that is killed at its limit. @internal */
+/** Like `shutdownAll`, with a callback for each process that is killed at its limit. @internal */
 export const shutdownAllTelling = (
   records: ReadonlyArray<ProcessRecord>,
   options: { readonly limit?: Limit | undefined; readonly overran: Overran }
@@ -238,10 +238,10 @@ export const shutdownAllTelling = (
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** Told of a process that is alive at its limit and is killed in this step. */
+/** Called for a process that is alive at its limit and is killed in this step. */
 type Overran = (record: ProcessRecord) => void
 
-/** As `shutdown`, where somebody else tells of a process that is killed at its limit. @internal */
+/** Like `shutdown`, with a callback if the process is killed at its limit. @internal */
 export const shutdownTelling = (
   record: ProcessRecord,
   options: {
@@ -265,23 +265,23 @@ export const tellOverrun: Overran = (record) => {
   warn(record, record.label ?? displayName(record), () => ({ text: `${displayName(record)} ${OVERRAN}` }))
 }
 
-/** What is said of a process that did not end in time. @internal */
+/** The words for a process that did not end in time. @internal */
 export const OVERRAN = "did not end within its shutdown limit and was killed"
 
 interface Parsed {
-  /** How long an orderly end may take that is asked for; undefined: none is. */
+  /** How long an orderly end may take. Undefined if none is asked for. */
   readonly orderly: Duration.Duration | undefined
-  /** How long an end may take that comes by itself. */
+  /** How long an end that the process began itself may take. */
   readonly own: Duration.Duration
-  /** How long what is dead may take to let go. There always is a limit to that. */
+  /** How long the release of a dead process may take. This always has a limit. */
   readonly release: Duration.Duration
 }
 
-/** A limit, or a `RangeError` that says what it must be. @internal */
+/** Returns a limit, or throws a `RangeError` that says what it must be. @internal */
 export const checkedLimit = (what: string, limit: Limit): Limit =>
   limit === "brutalKill" ? limit : Check.duration(what, limit)
 
-/** Of a limit that was checked. @internal */
+/** The parts of a limit that was checked. @internal */
 export const parse = (limit: Limit): Parsed => {
   if (limit === "brutalKill") return { orderly: undefined, own: defaultLimit, release: defaultLimit }
   const orderly = Duration.fromInputUnsafe(limit)
@@ -315,15 +315,15 @@ export const endWithin = (record: ProcessRecord, limit: Duration.Duration): Effe
   Effect.suspend(() => (record.ended ? Effect.void : within(awaitEnd(record), limit)))
 
 /**
- * Waits until a process is dead: from then on it has a limit. One that limits its end itself is waited for until it has
- * ended. @internal
+ * Waits until a process is dead, from where its release has a limit. A process that limits its own end is waited for
+ * until it has ended. @internal
  */
 export const awaitDeath = (record: ProcessRecord): Effect.Effect<void> => awaitAllDeaths([record])
 
 const within = (effect: Effect.Effect<void>, limit: Duration.Duration): Effect.Effect<void> =>
   Duration.isFinite(limit) ? Effect.asVoid(Effect.timeoutOption(effect, limit)) : effect
 
-/** Waits for the ends of all with one callback. */
+/** Waits for the ends of all of them with one callback. */
 const awaitAll = (records: ReadonlyArray<ProcessRecord>): Effect.Effect<void> =>
   Effect.suspend(() =>
     awaitEach(
@@ -332,7 +332,7 @@ const awaitAll = (records: ReadonlyArray<ProcessRecord>): Effect.Effect<void> =>
     )
   )
 
-/** Whether it sees to it that its end comes: a supervisor does, it gives each of its children a limit. */
+/** Whether it limits its own end. A supervisor does: it gives each of its children a limit. */
 const limitsItself = ({ kind }: ProcessRecord): boolean => kind.limitsItself === true
 
 const awaitAllDeaths = (records: ReadonlyArray<ProcessRecord>): Effect.Effect<void> => {

@@ -1,8 +1,8 @@
 /**
- * The messages the kernel itself puts into a mailbox.
+ * The messages that the kernel puts into a mailbox.
  *
- * A process that traps exits gets an `Exit` for every exit signal but a kill; each monitor yields exactly one `Down`,
- * or none if it was removed first. Both keep their place among the other messages of their sender.
+ * A process that traps exits gets an `Exit` for every exit signal except a kill. Each monitor yields exactly one
+ * `Down`, or none if it was removed first. Both keep their place among the other messages of their sender.
  *
  * **In Erlang/OTP**
  *
@@ -21,7 +21,7 @@ const TypeId = "~effect-otp/kernel/Signal"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * What the kernel sends a process: an exit it traps, or the end of a process it monitors.
+ * A message of the kernel: an exit that the process traps, or the end of a process that it monitors.
  *
  * @category models
  * @since 0.1.0
@@ -29,7 +29,7 @@ const TypeId = "~effect-otp/kernel/Signal"
 export type Signal = Exit | Down
 
 /**
- * An exit signal that was trapped. `from` is undefined if nobody in the kernel sent it.
+ * A trapped exit signal. `from` is undefined if no process sent it.
  *
  * @category models
  * @since 0.1.0
@@ -46,8 +46,8 @@ export class Exit {
 }
 
 /**
- * The one message of a monitor: the process is dead. `monitor` is the reference `Process.monitor` gave; `name` is the
- * name it was made by, undefined if it was made by pid.
+ * The one message of a monitor: the process is dead. `monitor` is the reference that `Process.monitor` gave. `name` is
+ * the name with which the monitor was made; undefined if it was made with a pid.
  *
  * @category models
  * @since 0.1.0
@@ -68,14 +68,14 @@ export class Down {
 }
 
 /**
- * Names one monitor; compare by identity.
+ * Identifies one monitor. Compare it by identity.
  *
  * @category models
  * @since 0.1.0
  */
 export interface MonitorRef {
   readonly pid: Pid
-  /** The name it was made by, if it was. */
+  /** The name with which the monitor was made, if any. */
   readonly name: string | undefined
 }
 

@@ -1,12 +1,12 @@
 /**
  * Sends messages later.
  *
- * A timer to a pid belongs to the process that gets the message: it is gone when that process dies, and it goes on when
+ * A timer to a pid belongs to the process that gets the message. It is gone when that process dies, and goes on when
  * the process that set it dies. A timer to a name looks the name up when it fires.
  *
  * **Guarantees**
  *
- * - Messages of timers with different due times arrive in due order. Nothing is promised for the same due time.
+ * - Messages of timers with different due times arrive in that order. For equal due times no order is promised.
  * - Time is Effect's `Clock`, measured by its monotonic time: exact under `TestClock`.
  *
  * **In Erlang/OTP**
@@ -45,7 +45,7 @@ const TypeId = "~effect-otp/kernel/Timer"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * A message that is still to be sent, once or again and again.
+ * A message that will be sent later, once or repeatedly.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +55,7 @@ export interface Timer {
 }
 
 /**
- * Something that stands for a process. It is looked up when it is used, in the kernel of its user.
+ * Something that stands for a process. It is looked up at each use, in the kernel of its user.
  *
  * @category models
  * @since 0.1.0
@@ -266,7 +266,7 @@ export const startUnsafe = <M>(fiber: Fiber.Fiber<unknown, unknown>, options: Op
   return new MessageTimer(fiber, { resolve, make, delay, every })
 }
 
-/** Sets a timer for a message of a behaviour's own kind. @internal */
+/** Sets a timer for a behaviour's own kind of message. @internal */
 export const startEnvelopeUnsafe = (
   fiber: Fiber.Fiber<unknown, unknown>,
   options: {
@@ -280,7 +280,7 @@ export const startEnvelopeUnsafe = (
   return new MessageTimer(fiber, { ...options, owner: to, resolve: () => to })
 }
 
-/** Whatever is no address has to be a pid. */
+/** Anything that is not an address must be a pid. */
 const isAddress = <M>(to: Pid<M> | Address<M>): to is Address<M> => typeof read_(to, "resolve") === "function"
 
 const timerOf = (to: string, timer: Timer): MessageTimer => {
@@ -329,7 +329,7 @@ class MessageTimer implements Deadline, Timer, Belonging {
   }
 
   expire(): void {
-    // Who rings it is awake: no environment is needed to wake it.
+    // The fiber of the timers is awake here, so no environment is needed to wake it.
     if (this.options.every) this.arm(Context.empty())
     else this.end()
     const to = this.options.resolve()

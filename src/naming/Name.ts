@@ -1,18 +1,18 @@
 /**
  * Finds a process by a name that it alone has.
  *
- * A name is a value, made once beside what it names, and knows the messages of the process behind it. Names belong to a
- * kernel; nothing has a name unless it asked for one.
+ * A name is a value. Make it once, next to the code of the process that it names; it has the type of that process's
+ * messages. Names belong to a kernel. A process has a name only if you give it one.
  *
  * **Guarantees**
  *
  * - At most one process has a name, and a process has at most one name.
- * - A name is free when anybody learns of the death of its process: before `Exit` and `Down` are sent.
+ * - A name is free before anybody learns of the death of its process: before `Exit` and `Down` are sent.
  * - A name is looked up when it is used. A monitor made by name stays with the process it found.
  *
  * **In Erlang/OTP**
  *
- * `register/2`, `whereis/1` and friends. What fails with `badarg` there fails with an error of its own here.
+ * `register/2`, `whereis/1` and similar functions. They fail with `badarg`; here each failure has its own error.
  *
  * @stability experimental
  * @since 0.1.0
@@ -82,7 +82,7 @@ export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{
 }
 
 /**
- * A server was to start under a name that is taken: `pid` runs already.
+ * The name of a server that should start is taken: `pid` has it.
  *
  * @category errors
  * @since 0.1.0
@@ -487,7 +487,7 @@ const recordIn = (to: string, kernel: KernelState, reference: Reference): Proces
   return checkedRecord(to, reference, "a pid, a name or a client")
 }
 
-/** The text of a name. A name means the same to each copy of the library. */
+/** The text of a name. A name means the same in each copy of the library. */
 const textOf = (to: string, name: Name<never>): string =>
   isName(name) ? name.name : refuseGiven({ to, what: "a name", isForeign: false }, name)
 
@@ -514,13 +514,13 @@ const give = (kernel: KernelState, name: string, record: ProcessRecord): void =>
   record.name = name
 }
 
-/** A name from outside. @internal */
+/** Checks a name that a user gave. @internal */
 export const checkedName = (name: unknown): string => {
   if (typeof name === "string" && name !== "") return name
   return Check.refuse("A name", "a string that is not empty", name)
 }
 
-/** Never called: it carries the type of the messages. */
+/** Never called. It carries the type of the messages. */
 const accepts = (): void => {}
 
 const withKernel = <A, E>(f: (kernel: KernelState) => Effect.Effect<A, E>): Effect.Effect<A, E> =>

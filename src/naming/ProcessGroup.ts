@@ -1,19 +1,20 @@
 /**
  * Groups of processes by key: reach all of them, one of them, or see who they are.
  *
- * A scope of groups is a value, made once. Each key in it is a group: it exists as long as it has a member. Memberships
- * belong to a kernel and to a process, and go with it.
+ * A scope of groups is a value, made once. Each key in it is a group, which exists as long as it has a member. A
+ * membership belongs to a kernel and to a process, and ends with them.
  *
  * **Guarantees**
  *
- * - A process may join a group any number of times. It is listed as often, and leaves once for each.
+ * - A process may join a group any number of times. It is listed once for each, and has to leave once for each.
  * - Left at death: a process has left all its groups in the step in which it dies, before `Exit` and `Down` are sent.
- * - A stream of changes begins with all members there are, and misses nothing after that.
- * - A broadcast does not wait: a full mailbox costs that member the message and nobody else anything.
+ * - A stream of changes begins with all present members, and misses nothing after that.
+ * - A broadcast does not wait. A member with a full mailbox loses the message; the other members are not affected.
  *
  * **In Erlang/OTP**
  *
- * `pg`. A scope there is a process of its own and forgets its members when it crashes; here it is none and cannot.
+ * `pg`. There a scope is a process, and forgets its members when it crashes. Here it is not a process, and cannot
+ * crash.
  *
  * @stability experimental
  * @since 0.1.0
@@ -67,7 +68,7 @@ export interface Membership<out G, in M = never> {
 }
 
 /**
- * What a stream of changes gives: all memberships, then each that begins or ends.
+ * An element of a stream of changes: first all memberships, then each one that begins or ends.
  *
  * @category models
  * @since 0.1.0
@@ -79,12 +80,12 @@ export type Change<G, M = never> =
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * A scope of groups. Write out its types: those of group keys, and of the messages its members accept.
+ * A scope of groups. Write out its types: the keys of its groups, and the messages that its members accept.
  *
  * **Details**
  *
- * Throws a `RangeError` if the name is not a string or empty. The name is for people: two scopes of one name have nothing
- * to do with each other. Keys are compared by Effect's `Equal`.
+ * Throws a `RangeError` if the name is not a string or empty. The name is for people: two scopes with the same name are
+ * not connected. Keys are compared by Effect's `Equal`.
  *
  * **Example** (Telling all of a group)
  *
@@ -113,7 +114,7 @@ export type Change<G, M = never> =
  * @since 0.1.0
  */
 export const make = <G, M = never>(name: string): ProcessGroup<G, M> =>
-  // The type of its mark carries what it takes; the mark itself is a string.
+  // The type of its mark carries the type parameters; the mark itself is a string.
   new ScopeImpl(checkedName(name)) as never
 
 // ---- guards -------------------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ export const isProcessGroup = (u: unknown): u is ProcessGroup<never> => has(u, T
  * **Details**
  *
  * A process may join a group several times, and is then listed as often. This process must accept the messages of the
- * scope: the type asks for `Process.Receives`. A process that was killed joins nothing any more.
+ * scope: the type asks for `Process.Receives`. If a killed process joins, nothing happens.
  *
  * **Errors**
  *
@@ -325,7 +326,7 @@ export const broadcast = <G, M>(
   })
 
 /**
- * Sends a message to one member of a group, each in its turn, and gives the pid of that member.
+ * Sends a message to one member of a group and gives the pid of that member. The members take turns.
  *
  * **Details**
  *
@@ -377,7 +378,7 @@ export const send = <G, M>(
  *
  * **When to use**
  *
- * Use to choose a member yourself, or to do something else than send a message.
+ * Use to choose a member yourself, or to do something other than send a message.
  *
  * **Example** (Choosing a member)
  *
@@ -417,8 +418,8 @@ export const dispatch = <G, M, X, E, R>(
  * **Details**
  *
  * The stream begins with a `Snapshot`. At most `capacity` changes wait for the reader (256 by default). If the reader
- * falls further behind, what waits is dropped, and a new `Snapshot` follows: a reader never sees a part of the changes.
- * A process that joins does not wait for readers.
+ * falls further behind, the waiting changes are dropped, and a new `Snapshot` follows. So a reader never sees only a
+ * part of the changes. A process that joins does not wait for readers.
  *
  * **Errors**
  *

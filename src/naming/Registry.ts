@@ -1,26 +1,26 @@
 /**
  * Finds processes by a key of any type, and keeps a value with each.
  *
- * A registry is a value, made once beside what it names. A unique key has one owner. A duplicate key has any number of
- * processes. What is registered belongs to a kernel and to a process, and is gone when that process dies.
+ * A registry is a value, made once in a module. A unique key has one owner. A duplicate key has any number of
+ * processes. An entry belongs to a kernel and to a process, and is gone when that process dies.
  *
  * **Guarantees**
  *
- * - A unique key has at most one owner, and a server that starts under one claims it before its `init` runs.
- * - Freed at death: what a process has registered is gone in the step in which it dies, before `Exit` and `Down` are sent.
- *   A process that sees it dead can register at once, and no lookup gives a dead process.
- * - The death of a process takes time in proportion to what it has registered itself, however much others have.
- * - Keys are compared by Effect's `Equal`: data classes and plain objects by what they hold.
+ * - A unique key has at most one owner. A server that starts under a key claims it before its `init` runs.
+ * - Freed at death: the entries of a process are gone in the step in which it dies, before `Exit` and `Down` are sent.
+ *   A process that sees the death can register at once, and no lookup gives a dead process.
+ * - The death of a process takes time in proportion to its own entries, however many others have.
+ * - Keys are compared by Effect's `Equal`: data classes and plain objects by their contents.
  *
  * **Not here**
  *
- * Locks: use a `Semaphore` of Effect, one for each key in an `RcMap`. Names that are there once: `Name`. Sending to many:
- * `ProcessGroup` and `Topic`.
+ * For locks use a `Semaphore` of Effect, one for each key in an `RcMap`. For single well-known names use `Name`. To
+ * send to many processes use `ProcessGroup` and `Topic`.
  *
  * **In Erlang/OTP**
  *
- * `Registry` of Elixir. There a lookup may find a dead process for a moment, and a registry that crashes takes its
- * processes along; here it is no process and cannot crash.
+ * `Registry` of Elixir. There a lookup may find a dead process for a moment, and a registry that crashes ends its
+ * processes. Here a registry is not a process, and cannot crash.
  *
  * @stability experimental
  * @since 0.1.0
@@ -64,7 +64,7 @@ export type Keys = "unique" | "duplicate"
 
 /**
  * A registry of processes that accept messages of type `M`, by keys of type `K`, with a value of type `V` for each.
- * `Meta` is what is kept with the registry itself.
+ * `Meta` is the type of the settings of the registry itself.
  *
  * @category models
  * @since 0.1.0
@@ -87,7 +87,7 @@ export interface Registry<
 }
 
 /**
- * What makes a registry.
+ * The options of a registry.
  *
  * @category models
  * @since 0.1.0
@@ -110,7 +110,7 @@ export interface Registration<out K, out V, in M = never> {
 }
 
 /**
- * What a stream of changes gives: all that is registered, then each change.
+ * An element of a stream of changes: first all entries, then each change.
  *
  * @category models
  * @since 0.1.0
@@ -120,19 +120,19 @@ export type Change<K, V, M = never> =
   | ({ readonly _tag: "Registered" | "Updated" | "Unregistered" } & Registration<K, V, M>)
 
 /**
- * A key that stands for the process that has it. Timers take it as their address, `Service.via` as the place of a server.
+ * A key that stands for the process that has it. Timers take it as an address, `Service.via` as the place of a server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Via<in M = never> extends Address<M> {
   readonly [ViaTypeId]: "find" | "claim"
-  /** For people: the registry and the key. */
+  /** The name for people: the registry and the key. */
   readonly name: string
 }
 
 /**
- * A key, and the value to register under it: a server takes it as its name.
+ * A key, and the value to register under it. A server takes it as its name.
  *
  * @category models
  * @since 0.1.0
@@ -142,7 +142,8 @@ export interface Claim<in M = never> extends Via<M> {
 }
 
 /**
- * What a server needs for what it takes as its name, or for what gives that: to accept the messages of the registry.
+ * The requirement of a server with this name, or with a function that gives this name: it must accept the messages of
+ * the registry.
  *
  * @category models
  * @since 0.1.0
@@ -159,7 +160,7 @@ type Refused<U extends Keys> = U extends "unique" ? AlreadyRegistered : never
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * A process has the key already: `pid`, which may be the one that asked.
+ * A process has the key already: `pid`. It may be the process that asked.
  *
  * @category errors
  * @since 0.1.0
@@ -193,12 +194,12 @@ printFields(NotOwner.prototype)
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * A registry. Write out its types: those of keys, of values, and of the messages its processes accept.
+ * A registry. Write out its types: keys, values, and the messages that its processes accept.
  *
  * **Details**
  *
  * Throws a `RangeError` if the name is not a string or empty, or `keys` is neither of the two. The name is for people:
- * two registries of one name have nothing to do with each other. `meta` is what the registry of each kernel begins with.
+ * two registries with the same name are not connected. `meta` is the initial `meta` in each kernel.
  *
  * **Example** (Finding a process by a key)
  *
@@ -232,7 +233,7 @@ export const make: {
     options: Options<"duplicate", Meta>
   ): Registry<K, V, M, "duplicate", Meta>
 } = (name: string, options: Options<Keys, object>) =>
-  // The type of its mark carries what it takes; the mark itself is a string.
+  // The type of its mark carries the type parameters; the mark itself is a string.
   new RegistryImpl(name, options) as never
 
 /**
@@ -240,12 +241,13 @@ export const make: {
  *
  * **When to use**
  *
- * Use as the `name` of a server: it claims the key before its `init` runs. Use it with `via` of a service to call
- * whoever has the key. Use it as the address of a timer.
+ * Use as the `name` of a server, which then claims the key before its `init` runs. Use it with `via` of a service to
+ * call the process that has the key. Use it as the address of a timer.
  *
  * **Details**
  *
- * If the registry has values, give the value to claim the key. Without it, the key can be looked up and not claimed.
+ * If the registry has values, give the value that is registered with the key. Without a value, the key can be looked up
+ * but not claimed.
  *
  * **Example** (A server for each key)
  *
@@ -314,7 +316,7 @@ export const isRegistry = (u: unknown): u is Registry<never, never> => has(u, Ty
  * **Details**
  *
  * Under a duplicate key a process may register several times. If the registry sends messages, this process must accept
- * them: the type asks for `Process.Receives`. A process that was killed registers nothing any more.
+ * them: the type asks for `Process.Receives`. If a killed process registers, nothing happens.
  *
  * **Errors**
  *
@@ -395,11 +397,11 @@ export const registerFor = <K, V, M, U extends Keys>(
   )
 
 /**
- * Takes out what this process has registered under a key: all of it, or what matches.
+ * Removes the entries of this process under a key: all of them, or those that match.
  *
  * **Details**
  *
- * It does nothing if there is nothing to take out.
+ * It does nothing if there are none.
  *
  * **Example** (Giving up a key)
  *
@@ -444,7 +446,7 @@ export const unregister = <K, V, M>(
   })
 
 /**
- * Takes out all that another process has registered under a key.
+ * Removes all entries of another process under a key.
  *
  * **Example** (Removing somebody else)
  *
@@ -477,7 +479,7 @@ export const unregisterFor = <K, V, M>(registry: Registry<K, V, M>, pid: Pid, ke
   })
 
 /**
- * Changes the value that this process has under a unique key. It gives the value after and the value before.
+ * Changes the value that this process has under a unique key. It gives the new value and the previous one.
  *
  * **Errors**
  *
@@ -526,7 +528,7 @@ export const update = <K, V, M>(
   })
 
 /**
- * Finds everything that is registered under a key, in the order it was registered.
+ * Finds all entries of a key, in the order they were made.
  *
  * **Details**
  *
@@ -604,7 +606,7 @@ export const whereis = <K, V, M>(
  *
  * **Details**
  *
- * A duplicate key is listed as often as the process registered under it.
+ * A duplicate key is listed once for each entry of the process.
  *
  * **Example** (Listing the keys of a process)
  *
@@ -673,7 +675,7 @@ export const values = <K, V, M>(
   withState(registry, (state) => state.table.own(checkedRecord("Registry.values", pid), key).map(({ value }) => value))
 
 /**
- * Finds what is registered under a key with a value that matches.
+ * Finds the entries of a key whose values match.
  *
  * **Example** (Finding free desks)
  *
@@ -709,11 +711,11 @@ export const match = <K, V, M>(
   Effect.map(lookup(registry, key), (found) => found.filter(({ value }) => matches(value)))
 
 /**
- * Lists everything that is registered, or what matches.
+ * Lists all entries, or those that match.
  *
  * **Details**
  *
- * It looks at everything, so it takes time in proportion to how much is registered.
+ * It reads all entries, so it takes time in proportion to their number.
  *
  * **Example** (Listing keys and values)
  *
@@ -751,7 +753,7 @@ export const select = <K, V, M>(
   })
 
 /**
- * Counts what is registered.
+ * Counts all entries.
  *
  * **Example** (Counting)
  *
@@ -781,7 +783,7 @@ export const count = <K, V, M>(registry: Registry<K, V, M>): Effect.Effect<numbe
   withState(registry, (state) => state.table.size)
 
 /**
- * Runs an effect with what is registered under a key, if there is anything.
+ * Runs an effect with the entries of a key, if there are any.
  *
  * **When to use**
  *
@@ -822,7 +824,7 @@ export const dispatch = <K, V, M, X, E, R>(
   )
 
 /**
- * Reads what is kept with the registry under a name.
+ * Reads one field of the registry's `meta`.
  *
  * **Example** (Reading a setting)
  *
@@ -850,11 +852,11 @@ export const meta = <K, V, M, Meta extends object, N extends keyof Meta & string
 ): Effect.Effect<Meta[N]> => withState(registry, (state) => state.meta.get(name) as Meta[N])
 
 /**
- * Changes what is kept with the registry under a name.
+ * Changes one field of the registry's `meta`.
  *
  * **Details**
  *
- * The change holds in the kernel of the effect. Another kernel begins with what `make` was given.
+ * The change holds in the kernel of the effect. Another kernel begins with the `meta` that was given to `make`.
  *
  * **Example** (Changing a setting)
  *
@@ -888,13 +890,13 @@ export const putMeta = <K, V, M, Meta extends object, N extends keyof Meta & str
   })
 
 /**
- * Streams what is registered, then each change. Deaths are changes, too.
+ * Streams all entries, then each change. Deaths are changes, too.
  *
  * **Details**
  *
  * The stream begins with a `Snapshot` of everything. At most `capacity` changes wait for the reader (256 by default).
- * If the reader falls further behind, what waits is dropped, and a new `Snapshot` follows: a reader never sees a part
- * of the changes. A process that registers does not wait for readers.
+ * If the reader falls further behind, the waiting changes are dropped, and a new `Snapshot` follows. So a reader never
+ * sees only a part of the changes. A process that registers does not wait for readers.
  *
  * **Errors**
  *
@@ -982,7 +984,7 @@ const enter = <K, V, M, U extends Keys>(
   [key, value]: readonly [K, V]
 ): Exit.Exit<void, Refused<U>> => {
   const state = stateIn(registry, record.kernel)
-  // Of a duplicate key there is no holder.
+  // A duplicate key has no holder.
   const holder = state.table.holder(key)
   if (holder !== undefined) {
     const taken = new AlreadyRegistered({ registry: registry.name, key, pid: holder.pid })

@@ -1,20 +1,21 @@
 /**
  * Publishes typed messages to all subscribers: processes and streams.
  *
- * A topic is a value, made once beside its messages; `family` makes one for each key. Subscriptions belong to a kernel. A
+ * A topic is a value, made once in a module; `family` makes one for each key. Subscriptions belong to a kernel. A
  * process gets the messages in its mailbox, a stream in a buffer of its own.
  *
  * **Guarantees**
  *
  * - Publishing never waits. A slow subscriber loses messages as its own bound says, and delays nobody. Nothing grows
  *   without limit, except a mailbox without a bound.
- * - All that one process publishes arrives at each subscriber in the order published.
- * - Gone at death: a process is no subscriber any more in the step in which it dies.
- * - What a stream drops is counted, and announced by {@link dropped}.
+ * - The messages that one process publishes arrive at each subscriber in the order published.
+ * - Gone at death: a subscription ends in the step in which its process dies.
+ * - Each message that a stream drops is counted, and announced by {@link dropped}.
  *
  * **Not here**
  *
- * What was published before: a subscriber gets what comes after. Work for one of many: `ProcessGroup.send`.
+ * A subscriber does not get messages that were published before it subscribed. To give work to one of many processes,
+ * use `ProcessGroup.send`.
  *
  * **In Erlang/OTP**
  *
@@ -66,8 +67,8 @@ export interface Topic<in out M> {
  * What happens to a message that finds the buffer of a stream full.
  *
  * - `dropNewest`: it is dropped.
- * - `dropOldest`: the oldest that waits is dropped to make room.
- * - `fail`: it is dropped, and the stream fails with `Overflow` after what waits.
+ * - `dropOldest`: the oldest waiting message is dropped to make room.
+ * - `fail`: it is dropped, and the stream fails with `Overflow` after the waiting messages.
  *
  * @category models
  * @since 0.1.0
@@ -86,7 +87,7 @@ export interface Bound<out P extends Policy = Policy> {
 }
 
 /**
- * The subscribers of a topic, and how many messages its streams have dropped so far.
+ * The subscribers of a topic, and the number of messages that its streams have dropped.
  *
  * @category models
  * @since 0.1.0
@@ -94,12 +95,12 @@ export interface Bound<out P extends Policy = Policy> {
 export interface Counts {
   readonly processes: number
   readonly streams: number
-  /** Of all topics of a family together. */
+  /** The number for all topics of a family together. */
   readonly dropped: number
 }
 
 /**
- * Which process does not get a message.
+ * The process that does not get a message.
  *
  * @category models
  * @since 0.1.0
@@ -132,8 +133,8 @@ export class Overflow extends Data.TaggedError("Overflow")<{ readonly topic: str
  *
  * **Details**
  *
- * Throws a `RangeError` if the name is not a string or empty. The name is for people: two topics of one name have nothing
- * to do with each other.
+ * Throws a `RangeError` if the name is not a string or empty. The name is for people: two topics with the same name are
+ * not connected.
  *
  * **Example** (Publishing to a stream)
  *
@@ -159,7 +160,7 @@ export class Overflow extends Data.TaggedError("Overflow")<{ readonly topic: str
 export const make = <M>(name: string): Topic<M> => topicOf(new Topics(name, undefined), undefined)
 
 /**
- * A topic for each key. Keys are compared by Effect's `Equal`; a topic costs nothing until somebody subscribes.
+ * A topic for each key. Keys are compared by Effect's `Equal`. A topic costs nothing until somebody subscribes.
  *
  * **Example** (A topic for each room)
  *
@@ -215,9 +216,9 @@ export const isTopic = (u: unknown): u is Topic<never> => has(u, TypeId)
  *
  * **Details**
  *
- * It is done in one step and never waits. A process whose mailbox is full loses the message, as its bound says. If the
- * bound makes senders wait, the message is a dead letter: it is counted and announced. A stream that is full loses a
- * message, as its own bound says.
+ * It takes one step and never waits. A process whose mailbox is full loses the message, as its bound says. If the bound
+ * makes senders wait, the message is a dead letter: it is counted and announced. A stream that is full loses a message,
+ * as its own bound says.
  *
  * **Example** (Publishing to everybody but oneself)
  *
@@ -242,7 +243,7 @@ export const isTopic = (u: unknown): u is Topic<never> => has(u, TypeId)
  * await Effect.runPromise(program) // => true
  * ```
  *
- * @see {@link publishUnsafe} in a handler that is no effect, `ProcessGroup.send` for one of many
+ * @see {@link publishUnsafe} in a handler that is not an effect, `ProcessGroup.send` for one of many
  * @see `Phoenix.PubSub.broadcast/3`, `broadcast_from/4`
  *
  * @category operations
@@ -255,7 +256,7 @@ export const publish = <M>(topic: Topic<M>, message: NoInfer<M>, options?: Publi
   })
 
 /**
- * Publishes in the step of a function that is no effect, as {@link publish} does.
+ * Publishes like {@link publish}, in a function that is not an effect.
  *
  * **When to use**
  *
@@ -303,7 +304,7 @@ export const publishUnsafe = <M>(topic: Topic<M>, message: NoInfer<M>, options?:
  * **Details**
  *
  * Subscribing twice is the same as subscribing once. A server gets the messages in its `info`. This process must accept
- * the messages: the type asks for `Process.Receives`. A process that was killed subscribes to nothing any more.
+ * the messages: the type asks for `Process.Receives`. If a killed process subscribes, nothing happens.
  *
  * **Errors**
  *
@@ -379,7 +380,7 @@ export const subscribe: {
  * await Effect.runPromise(program) // => [true, false]
  * ```
  *
- * @see {@link subscribe}; a process that dies is no subscriber any more
+ * @see {@link subscribe}; a subscription ends when its process dies
  * @see `Phoenix.PubSub.unsubscribe/2`
  *
  * @category operations
@@ -399,8 +400,8 @@ export const unsubscribe: {
  *
  * **When to use**
  *
- * Use outside of processes, for example to push messages to a browser. Use {@link subscription} if nothing may be
- * missed between two steps of yours.
+ * Use outside of processes, for example to push messages to a browser. Use {@link subscription} if you must not miss a
+ * message between two of your own steps.
  *
  * **Errors**
  *
@@ -533,7 +534,7 @@ export const counts = <M>(topic: Topic<M>): Effect.Effect<Counts> =>
 // ---- services -----------------------------------------------------------------------------------------------------
 
 /**
- * A stream was too slow and has lost a message of a topic: the new one, or the oldest. Sent for each.
+ * A stream was too slow and has lost a message of a topic: the new one, or the oldest. Sent for each lost message.
  *
  * @category models
  * @since 0.1.0
@@ -547,7 +548,7 @@ export const dropped = Telemetry.event<
 
 type KernelState = ProcessRecord["kernel"]
 
-/** All topics of a family, or one alone. */
+/** All topics of a family, or a single topic. */
 class Topics {
   readonly name: string
   readonly formatKey: ((key: unknown) => string) | undefined
@@ -608,7 +609,7 @@ const publishIn = <M>(
 ): void => {
   const impl = implOf(topic)
   const kernel = Kernel.stateOf(Context.get(fiber?.context ?? Context.empty(), Kernel.Kernel))
-  // All share it, and streams have no mailbox that sees to it.
+  // All subscribers share it. Streams have no mailbox that would freeze it.
   if (kernel.freezes) deepFreeze(message)
   impl.topics.stateIn(kernel).publish(impl.key, {
     message,
@@ -618,7 +619,7 @@ const publishIn = <M>(
   })
 }
 
-/** A listener that publishes to a stream that is full causes no further announcement. */
+/** If a listener publishes to a full stream, that is not announced. */
 const announce = (kernel: KernelState, topic: TopicImpl, { capacity, policy }: Drop): void => {
   if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, dropped)) return
   kernel.announcing = true

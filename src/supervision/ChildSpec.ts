@@ -1,9 +1,9 @@
 /**
- * Says what a supervisor starts and how it treats it.
+ * Says what a supervisor starts and how it treats each child.
  *
- * A `child` is a Layer that starts one process, a `worker` an effect run as a process, a `resource` a plain service that
- * later siblings need. What a child provides is a handle that outlives its restarts; what a resource provides does not,
- * so it never leaves the supervisor.
+ * A `child` is a Layer that starts one process. A `worker` is an effect that runs as a process. A `resource` is a plain
+ * service that later siblings need. A child provides a handle, which outlives its restarts. The service of a resource
+ * does not outlive them, so it never leaves the supervisor.
  *
  * **In Erlang/OTP**
  *
@@ -44,23 +44,26 @@ export type RestartSchedule<E, R> =
     ) => Schedule.Schedule<unknown, ChildExit<NoInfer<E>>, never, R>)
 
 /**
- * How a supervisor treats a child. `E` is how its start can fail.
+ * How a supervisor treats a child. `E` is the failure of its start.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ChildOptions<E, R = never> {
-  /** Unique among its siblings. Default: `"child 1"` by its place in the list; a resource has the key of its service. */
+  /**
+   * Unique among its siblings. Default: `"child 1"` and so on by its place in the list; for a resource, the key of its
+   * service.
+   */
   readonly id?: string | undefined
-  /** Which endings are followed by a restart. Default `"permanent"`. */
+  /** Which endings a restart follows. Default: `"permanent"`. */
   readonly restart?: Restart | undefined
-  /** Delay and giving up for this child, in place of the supervisor's schedule. */
+  /** The delay of restarts, and when to give up, for this child. It replaces the supervisor's schedule. */
   readonly schedule?: RestartSchedule<E, R> | undefined
   /** The schedule begins anew once the child has been up this long. Default: the window of the intensity, 5 seconds. */
   readonly resetAfter?: Duration.Input | undefined
-  /** How long an orderly end may take before the kill. Default 5 seconds, without limit for a supervisor. */
+  /** How long an orderly end may take before the kill. Default: 5 seconds; no limit for a supervisor. */
   readonly shutdown?: Limit | undefined
-  /** Whether its end for good can end the supervisor; see `autoShutdown`. Default false. */
+  /** Whether its final end can end the supervisor: see `autoShutdown`. Default: false. */
   readonly significant?: boolean | undefined
 }
 
@@ -74,23 +77,24 @@ export interface ResourceOptions<E, S, R = never, RW = never> extends Omit<
   ChildOptions<E, R>,
   "restart" | "significant"
 > {
-  /** Ends when the resource is no longer good: then it and every later sibling start anew. */
+  /** Ends when the resource is broken. Then the resource and every later sibling start again. */
   readonly watch?: ((service: S) => Effect.Effect<unknown, unknown, RW>) | undefined
   /**
    * Whether the resource is rebuilt when a child that comes after it fails.
    *
-   * - `"withHolder"`: yes, and so is everything after the resource, under every strategy: the failure may come of a broken
-   *   resource, and later siblings hold the one that goes. It is one failure, of that child. Failing is a crash, a kill,
-   *   a start that failed again, or a supervisor that gives up.
-   * - `"onWatch"`: no. It is rebuilt when its `watch` ends, and with its group; without a `watch` never by itself.
+   * - `"withHolder"`: yes, together with everything after the resource, under every strategy. A broken resource may be
+   *   the cause of the failure, and later siblings hold the old one. It counts as one failure, of that child. A failure
+   *   is a crash, a kill, a start that fails again, or a supervisor that gives up.
+   * - `"onWatch"`: no. It is rebuilt when its `watch` ends, and with its group. Without a `watch` it is never rebuilt
+   *   alone.
    *
-   * Default `"withHolder"` without a `watch`, `"onWatch"` with one.
+   * Default: `"withHolder"` without a `watch`, `"onWatch"` with one.
    */
   readonly rebuild?: "withHolder" | "onWatch" | undefined
 }
 
 /**
- * Keys of services that are handles: only these may leave a supervisor, since anything else would be stale after a
+ * Keys of services that are handles. Only these may leave a supervisor, because anything else would be stale after a
  * restart.
  *
  * @category models
@@ -100,11 +104,11 @@ export interface Stable {
   readonly Service: Handle<never> | Handle<unknown> | HandleOfAny
 }
 
-/** A handle of any protocol; handles are invariant in theirs. */
+/** A handle of any protocol. Handles are invariant in their protocol, so this type leaves the protocol out. */
 type HandleOfAny = { readonly [K in keyof Handle<never>]: { readonly key: string } }
 
 /**
- * A process in the care of a supervisor. `ROut` is what it provides, `E` how its start fails, `RIn` what it needs.
+ * A process under a supervisor. `ROut` is what it provides, `E` the failure of its start, `RIn` what it needs.
  *
  * @category models
  * @since 0.1.0
@@ -115,7 +119,7 @@ export interface ChildSpec<out ROut, out E, out RIn> {
 }
 
 /**
- * A plain service in the care of a supervisor: given to later siblings, rebuilt with them, never exported.
+ * A plain service under a supervisor. It is given to later siblings, rebuilt with them, and never exported.
  *
  * @category models
  * @since 0.1.0
@@ -126,7 +130,7 @@ export interface ResourceSpec<out ROut, out E, out RIn> {
 }
 
 /**
- * Whatever a supervisor can start.
+ * Anything that a supervisor can start.
  *
  * @category models
  * @since 0.1.0
@@ -142,7 +146,7 @@ export type Any = ChildSpec<unknown, unknown, unknown> | ResourceSpec<unknown, u
 export type Provides<C> = C extends { readonly [TypeId]: { readonly _ROut: infer A } } ? A : never
 
 /**
- * What a child provides to the world outside.
+ * What a child provides outside of the supervisor.
  *
  * @category models
  * @since 0.1.0
@@ -150,7 +154,7 @@ export type Provides<C> = C extends { readonly [TypeId]: { readonly _ROut: infer
 export type Exports<C> = C extends ChildSpec<infer A, unknown, unknown> ? A : never
 
 /**
- * How the start of a child can fail.
+ * The failure of a child's start.
  *
  * @category models
  * @since 0.1.0
@@ -160,8 +164,8 @@ export type Fails<C> = C extends { readonly [TypeId]: { readonly _E: infer E } }
 type Needs<C> = C extends { readonly [TypeId]: { readonly _RIn: infer R } } ? R : never
 
 /**
- * What a list of children needs from outside: each child has what earlier siblings provide. A list whose order is not
- * known to the compiler needs everything.
+ * What a list of children needs from outside. Each child has what earlier siblings provide. If the compiler does not
+ * know the order of the list, it needs everything.
  *
  * @category models
  * @since 0.1.0
@@ -175,7 +179,7 @@ export type Requirements<Cs, Have = never, Out = never> = Cs extends readonly [i
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * Makes a child of a Layer that starts one process: the Layer of a server, of an agent, of another supervisor.
+ * Makes a child from a Layer that starts one process: the Layer of a server, of an agent, of another supervisor.
  *
  * **Details**
  *
@@ -214,7 +218,7 @@ export const child = <ROut extends Stable, E, RIn, R = never>(
 ): ChildSpec<ROut, E, RIn | NoInfer<R>> => spec({ kind: "child", layer, options: options ?? {} })
 
 /**
- * Makes a child of an effect, which runs as a process.
+ * Makes a child from an effect, which runs as a process.
  *
  * **When to use**
  *
@@ -222,7 +226,7 @@ export const child = <ROut extends Stable, E, RIn, R = never>(
  *
  * **Details**
  *
- * When the effect ends, its `restart` type decides what follows. By default it is started again, also if it succeeded.
+ * When the effect ends, its `restart` type decides what follows. By default it is started again, even if it succeeded.
  * A typed failure counts as a crash.
  *
  * **Example** (Running until it succeeds)
@@ -259,20 +263,19 @@ export const worker = <A, E, R, RS = never>(
   spec({ kind: "child", layer: workerLayer(id, run), options: { ...options, id: options?.id ?? id } })
 
 /**
- * Makes a child of a plain service that later siblings need, such as a connection pool. It is rebuilt together with
+ * Makes a child from a plain service that later siblings need, such as a connection pool. It is rebuilt together with
  * them.
  *
  * **When to use**
  *
- * Use for a service that is no process and may break. A service that cannot break is better provided to the supervisor
- * from outside.
+ * Use for a service that is not a process and may break. If it cannot break, it is better to provide it to the
+ * supervisor from outside.
  *
  * **Details**
  *
- * With a `watch` the resource says itself when it is no longer good. Without one, the failure of a later sibling
- * rebuilds the resource, and everything after it starts anew; `rebuild: "onWatch"` turns this off. A failure below a
- * nested or dynamic supervisor counts when that supervisor gives up. List children that do not need the resource before
- * it.
+ * With a `watch` the resource says itself when it is broken. Without one, the failure of a later sibling rebuilds the
+ * resource, and everything after it starts anew; `rebuild: "onWatch"` turns this off. A failure below a nested or
+ * dynamic supervisor counts when that supervisor gives up. List children that do not need the resource before it.
  *
  * **Example** (A server that needs a connection)
  *
@@ -325,7 +328,7 @@ export interface Untyped {
   readonly key: Context.Key<unknown, unknown> | undefined
 }
 
-/** The constructors above say its types, which no value carries. */
+/** The constructors above give it its types. No value carries them. */
 const spec = (options: object): never => ({ [TypeId]: undefined, key: undefined, ...options }) as never
 
 /** @internal */

@@ -1,14 +1,14 @@
 /**
- * Supervisors of many processes of one kind, started by key while the system runs.
+ * Supervisors of many processes of one kind, which are started by key while the system runs.
  *
- * A dynamic supervisor is declared over one definition. `startChild` starts a process under a key; its client stays valid
- * while the supervisor restarts the process behind it, and the key stays its name.
+ * A dynamic supervisor is declared for one definition. `startChild` starts a process under a key. Its client stays
+ * valid and its key stays the same while the supervisor restarts the process.
  *
  * **Guarantees**
  *
- * - The `init`s of different children run side by side; the supervisor answers meanwhile.
+ * - The `init`s of different children run side by side, and the supervisor answers meanwhile.
  * - A key has at most one child. Two starts of one key at the same moment start one process.
- * - What the handlers need is captured once, with the supervisor, not with each child.
+ * - The services that handlers need are captured once, with the supervisor, not with each child.
  * - At the end all children are stopped side by side, each within its own limit.
  *
  * **In Erlang/OTP**
@@ -43,7 +43,7 @@ import { ChildNotFound, SupervisorDown } from "./Supervisor.ts"
 
 export {
   /**
-   * There is no child of this key.
+   * There is no child with this key.
    *
    * @category errors
    * @since 0.1.0
@@ -61,30 +61,30 @@ export {
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * What makes a dynamic supervisor.
+ * The options of a dynamic supervisor.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS> {
-  /** What each child is. */
+  /** The definition of its children. */
   readonly child: Definition<D, M, A, E, R>
-  /** Which endings are followed by a restart. Default `"permanent"`. */
+  /** Which endings a restart follows. Default: `"permanent"`. */
   readonly restart?: Restart | undefined
-  /** Delay and giving up, for each child by itself. Default: restart at once. */
+  /** The delay of restarts, and when to give up, for each child. Default: restart at once. */
   readonly schedule?: RestartSchedule<E, RS> | undefined
   /** The schedule of a child begins anew once the child has been up this long. Default: the window of the intensity. */
   readonly resetAfter?: Duration.Input | undefined
-  /** One counter for all children. Default 3 in 5 seconds; off where a schedule is given without it. */
+  /** One counter for all children. Default: 3 in 5 seconds. Off if a schedule is given without it. */
   readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
-  /** How long the orderly end of a child may take before the kill. Default 5 seconds. */
+  /** How long the orderly end of a child may take before the kill. Default: 5 seconds. */
   readonly shutdown?: Limit | undefined
-  /** How many children there may be, those that are being restarted included. Default: no bound. */
+  /** How many children there may be, including those that are being restarted. Default: no limit. */
   readonly maxChildren?: number | undefined
 }
 
 /**
- * A child as its supervisor sees it.
+ * What is known of a child.
  *
  * @category models
  * @since 0.1.0
@@ -94,12 +94,12 @@ export interface ChildInfo {
   readonly state: "starting" | "running" | "restarting" | "stopping"
   /** Its process, if it runs. */
   readonly pid: Pid | undefined
-  /** How often it has been started again. */
+  /** How many times it was started again. */
   readonly restarts: number
 }
 
 /**
- * How many children there are: all, those that run, and those that are started or restarted.
+ * How many children there are, how many run, and how many are being started or restarted.
  *
  * @category models
  * @since 0.1.0
@@ -111,7 +111,7 @@ export interface Counts {
 }
 
 /**
- * What the service of a dynamic supervisor gives.
+ * The service of a dynamic supervisor.
  *
  * @category models
  * @since 0.1.0
@@ -122,30 +122,34 @@ export interface DynamicSupervisorHandle<
   E
 > extends Handle<never> {
   /**
-   * Starts a child under a key and waits for its `init`. If the caller is interrupted, the child is started all the same.
-   * If a child with this key is dead for good and has not ended yet, it waits for that first. Interrupted then, it starts
-   * none.
+   * Starts a child under a key and waits for its `init`. If the caller is interrupted, the child is started all the
+   * same. If a child with this key is dead for good and has not ended yet, this waits for its end first. If it is
+   * interrupted then, no child is started.
    *
-   * Fails as `init` does; with `ChildAlreadyStarted` or `MaxChildren`, and then nothing is started; with `ChildNotFound` if
-   * the child is terminated meanwhile; with `SupervisorDown`. An `init` that dies is a defect here.
+   * Fails with the failure of `init`; with `ChildAlreadyStarted` or `MaxChildren` if nothing was started; with
+   * `ChildNotFound` if the child is terminated meanwhile; and with `SupervisorDown`. If `init` dies, that is a defect
+   * here.
    */
   readonly startChild: (
     key: string,
     ...args: A
   ) => Effect.Effect<Client<M>, E | ChildAlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
-  /** The client of a child that was up once and is not dead for good; it stays valid while the child is restarted. */
+  /** The client of a child that was up once and is not dead for good. It stays valid while the child is restarted. */
   readonly get: (key: string) => Effect.Effect<Option.Option<Client<M>>>
   /**
-   * Stops a child, or cancels its start or restart, and waits until it has ended. If the caller is interrupted, the child
-   * ends all the same. Its key is free when this returns.
+   * Stops a child, or cancels its start or restart, and waits until it has ended. If the caller is interrupted, the
+   * stop goes on. The key is free when this returns.
    */
   readonly terminateChild: (key: string) => Effect.Effect<void, ChildNotFound | SupervisorDown>
   /**
-   * The children in the order of their first start. Empty while the supervisor is down. Never older than what the caller
-   * has seen: a child that has answered is `"running"`, one that is dead for good is not there.
+   * The children in the order of their first start. Empty while the supervisor is down. Never older than what the
+   * caller has seen: a child that has answered is `"running"`, and a child that is dead for good is not on the list.
    */
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
-  /** How many children there are, how many run, and how many are started or restarted. As new as `whichChildren`. */
+  /**
+   * How many children there are, how many run, and how many are being started or restarted. As up to date as
+   * `whichChildren`.
+   */
   readonly countChildren: Effect.Effect<Counts>
 }
 
@@ -169,7 +173,7 @@ export interface ServiceClass<
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * The key has a child already: it runs, starts, or is being restarted.
+ * The key already has a child: it runs, starts, or is being restarted.
  *
  * @category errors
  * @since 0.1.0
@@ -195,9 +199,9 @@ export class MaxChildren extends Data.TaggedError("MaxChildren")<{ readonly maxC
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * Declares a dynamic supervisor: its service, its name in the environment, and what its children are.
+ * Declares a dynamic supervisor: its service, its name in the environment, and the definition of its children.
  *
- * Throws a `RangeError` for a `maxChildren` or an intensity that is no number.
+ * Throws a `RangeError` for a `maxChildren` or an intensity that is not a number.
  *
  * **Example** (Starting rooms)
  *
@@ -245,7 +249,7 @@ export const Service =
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** The supervisor provides what a schedule needs, and hands it the errors of its own child only. */
+/** The supervisor provides the services that a schedule needs, and gives it only the errors of its own child. */
 const untypedSchedule = <E, R>(schedule: RestartSchedule<E, R> | undefined) =>
   schedule as unknown as RestartSchedule<unknown, never> | undefined
 
@@ -307,7 +311,7 @@ export const withSupervisor = <A, E>(
     return supervisor === undefined ? Effect.fail(new SupervisorDown({ supervisor: target.key })) : f(supervisor)
   })
 
-/** Stops a child. If the supervisor is killed meanwhile, that is the answer. @internal */
+/** Stops a child. Fails with `SupervisorDown` if the supervisor is killed meanwhile. @internal */
 export const terminate = (supervisor: RunningDynamic, child: DynamicChild): Effect.Effect<void, SupervisorDown> =>
   Effect.flatMap(supervisor.stop(child), () =>
     supervisor.hasAbandoned ? Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id })) : Effect.void
@@ -321,11 +325,11 @@ const startChild = (
   const down = () => Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
   if (supervisor.isStopping) return down()
   const before = supervisor.children.get(key)
-  // Dead for good, as whoever asks may have learnt: its key is free once its fiber and its scope have ended.
+  // It is dead for good, as the caller may know. Its key is free once its fiber and its scope have ended.
   if (before?.isLeaving === true) {
     const again = Effect.suspend(() => startChild(supervisor, key, args))
     const { work } = before
-    // Whoever started it is still to learn that it was up.
+    // The caller that started it has yet to learn that it was up.
     const settled = before.state === "starting" && work !== undefined ? Fiber.await(work) : supervisor.stop(before)
     return Effect.andThen(settled, again)
   }
@@ -344,7 +348,7 @@ const startChild = (
   })
 }
 
-/** Waits until it is known how the first start of a child has ended. @internal */
+/** Waits until the result of a child's first start is known. @internal */
 export const firstStart = (child: DynamicChild): Effect.Effect<FirstStart> =>
   Effect.withFiber((fiber) => {
     if (child.first !== undefined) return Effect.succeed(child.first)
@@ -353,7 +357,7 @@ export const firstStart = (child: DynamicChild): Effect.Effect<FirstStart> =>
       () => child.record
     )
     const started = Effect.callback<FirstStart>((resume) => {
-      // This fiber may have lost its turn between the look and here.
+      // The result may have come after the look and before this step.
       if (child.first !== undefined) return resume(Exit.succeed(child.first))
       child.onFirst = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.succeed(child.first!)), 0)
       return Effect.sync(() => {

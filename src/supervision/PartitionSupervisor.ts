@@ -1,17 +1,17 @@
 /**
  * Supervisors of several processes of one kind that share the work by key.
  *
- * One server handles one message at a time: where that is too slow, or where one long turn must not hold everybody up, a
- * partition supervisor runs several of it. Each key belongs to one of them, so that what concerns one key still happens
- * in order.
+ * One server handles one message at a time. If that is too slow, or if one long turn must not delay everybody, a
+ * partition supervisor runs several of the same kind. Each key belongs to one of them, so the messages of one key are
+ * still handled in order.
  *
  * **Guarantees**
  *
  * - A key is routed to the same partition as long as the number of partitions in use is the same, in every version of
  *   this library and on every machine. {@link partitionOf} says how.
  * - The client of a partition stays valid while its supervisor restarts the process behind it.
- * - Partitions that `resize` has put out of use stay stopped, whatever restarts around them. Only a supervisor that is
- *   started anew itself has all in use again.
+ * - Partitions that `resize` has put out of use stay stopped, whatever restarts around them. All are in use again only
+ *   when the supervisor itself is started again.
  *
  * **In Erlang/OTP**
  *
@@ -45,7 +45,7 @@ import { askRun, startAnswer, type StartFailed, SupervisorDown, type ChildInfo, 
 
 export {
   /**
-   * A partition that was to be in use again did not come up.
+   * A partition that had to be in use again did not come up.
    *
    * @category errors
    * @since 0.1.0
@@ -63,7 +63,7 @@ export {
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * What decides on the partition. Anything else is to be made a text first.
+ * The key that decides on the partition. Turn anything else into a text first.
  *
  * @category models
  * @since 0.1.0
@@ -71,31 +71,32 @@ export {
 export type Key = string | number | bigint
 
 /**
- * How partitions are supervised. `E` is how one can fail to start.
+ * How partitions are supervised. `E` is the failure of a partition's start.
  *
  * @category models
  * @since 0.1.0
  */
 export interface PartitionOptions<E, RS> {
   /**
-   * How many there are, 1 or more. Default 8, on every machine: partitions share one thread, so that more of them is not
-   * more work done but fewer keys that wait for each other, and a number that depends on the machine would route by it.
+   * How many partitions there are, 1 or more. Default: 8, on every machine. Partitions share one thread, so more of
+   * them do not do more work; fewer keys wait for each other. If the number depended on the machine, so would the
+   * routing.
    */
   readonly partitions?: number | undefined
-  /** Which other partitions are restarted with one that failed. Default `"oneForOne"`. */
+  /** Which other partitions are restarted when one fails. Default: `"oneForOne"`. */
   readonly strategy?: Strategy | undefined
-  /** Delay and giving up, for each partition by itself. Default: restart at once. */
+  /** The delay of restarts, and when to give up, for each partition. Default: restart at once. */
   readonly schedule?: RestartSchedule<E, RS> | undefined
   /** The schedule of a partition begins anew once it has been up this long. Default: the window of the intensity. */
   readonly resetAfter?: Duration.Input | undefined
-  /** One counter for all partitions. Default 3 in 5 seconds; off where a schedule is given without it. */
+  /** One counter for all partitions. Default: 3 in 5 seconds. Off if a schedule is given without it. */
   readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
-  /** How long the orderly end of one may take before the kill. Default 5 seconds, without limit for a supervisor. */
+  /** How long the orderly end of one may take before the kill. Default: 5 seconds; no limit for a supervisor. */
   readonly shutdown?: Limit | undefined
 }
 
 /**
- * What makes a partition supervisor of servers.
+ * The options of a partition supervisor for servers.
  *
  * @category models
  * @since 0.1.0
@@ -108,13 +109,13 @@ export interface Options<
   D,
   RS
 > extends PartitionOptions<E, RS> {
-  /** What each partition is. */
+  /** The definition of its partitions. */
   readonly child: Definition<D, M, A, E, R>
-  /** The arguments of its `init`, made once for each partition. Default: the number of the partition. */
+  /** The arguments of `init`, made once for each partition. Default: the number of the partition. */
   readonly args: (partition: number) => [...NoInfer<A>]
 }
 
-/** A number is what `init` takes, or nothing. */
+/** `init` takes a number, or nothing. */
 type Numbered<A> = [A] extends [readonly []]
   ? unknown
   : [partition: number] extends A
@@ -122,7 +123,7 @@ type Numbered<A> = [A] extends [readonly []]
     : { readonly args: (partition: number) => A }
 
 /**
- * What makes a partition supervisor of whatever has a Layer of its own, such as dynamic supervisors.
+ * The options of a partition supervisor for anything with a Layer of its own, such as dynamic supervisors.
  *
  * @category models
  * @since 0.1.0
@@ -133,7 +134,7 @@ export interface LayerOptions<S, I, E, R, RS> extends PartitionOptions<E, RS> {
 }
 
 /**
- * A partition as its supervisor sees it. Out of use it is `"stopped"`.
+ * What is known of a partition. A partition out of use is `"stopped"`.
  *
  * @category models
  * @since 0.1.0
@@ -143,7 +144,7 @@ export interface PartitionInfo extends Pick<ChildInfo, "state" | "pid" | "restar
 }
 
 /**
- * What the service of a partition supervisor gives. `C` is what one partition gives.
+ * The service of a partition supervisor. `C` is the service of one partition.
  *
  * @category models
  * @since 0.1.0
@@ -156,21 +157,25 @@ export interface PartitionSupervisorHandle<out C> extends Handle<never> {
   /** How many partitions are in use. */
   readonly size: Effect.Effect<number>
   /**
-   * Sets how many partitions are in use, from 0 up to as many as there are, and gives the number before.
+   * Sets how many partitions are in use, from 0 to all of them, and gives the previous number.
    *
-   * To use fewer, keys are routed anew first, then the partitions that are left over are stopped, side by side; their
-   * state is lost. To use more, they are started one after the other, and keys are routed anew in the step in which all of
-   * them are up. One that restarts with its group is waited for, too. If one does not come up, everything stays as it was.
+   * To use fewer, keys are routed anew first. Then the partitions that are no longer used are stopped, side by side;
+   * their state is lost. To use more, they are started one after the other, and keys are routed anew in the step in
+   * which all of them are up. A partition that restarts with its group is waited for, too. If one does not come up,
+   * everything stays as it was.
    *
-   * One change is made at a time, and if the caller is interrupted it is made all the same. A change to fewer partitions than
-   * are being started ends those starts: who asked for them gets `StartFailed`.
+   * One change is made at a time. If the caller is interrupted, the change goes on. A change to fewer partitions than
+   * are being started ends those starts: their caller gets `StartFailed`.
    *
    * Throws a `RangeError` for any other number.
    */
   readonly resize: (size: number) => Effect.Effect<number, StartFailed | SupervisorDown>
-  /** All partitions in their order, those out of use as well. Empty while the supervisor is down. */
+  /** All partitions in their order, including those out of use. Empty while the supervisor is down. */
   readonly whichChildren: Effect.Effect<ReadonlyArray<PartitionInfo>>
-  /** How many partitions there are, those out of use as well, and how many run and are started or restarted. */
+  /**
+   * How many partitions there are, including those out of use, how many run, and how many are being started or
+   * restarted.
+   */
   readonly countChildren: Effect.Effect<Counts>
 }
 
@@ -220,12 +225,12 @@ interface Declare<Self> {
 }
 
 /**
- * Declares a partition supervisor: its service, its name in the environment, and what its partitions are.
+ * Declares a partition supervisor: its service, its name in the environment, and the definition of its partitions.
  *
  * **Details**
  *
- * `init` gets the number of its partition, from 0, or what `args` makes of it. Throws a `RangeError` for a number
- * of partitions, a strategy or an intensity there is none of.
+ * `init` gets the number of its partition, from 0, or the result of `args`. Throws a `RangeError` for a number of
+ * partitions, a strategy or an intensity that makes no sense.
  *
  * **Example** (Counting by key)
  *
@@ -277,7 +282,7 @@ export const Service = <Self>(): Declare<Self> => {
     const spec = partitionSpecOf(id, (partition) => layerOf(options, partition, keyOf(id, partition)), options)
     const layer = treeLayer(
       id,
-      // What a partition was started by is free for the next one, and for everybody else.
+      // The Layer of a partition can be used by the next partition, and by everybody else.
       (where) => new RunningSupervisor({ ...spec(), sharesLayers: false }, where),
       ({ exports, spec, tree: { target } }) => {
         const clients = spec.children.map((_, partition) => exports.mapUnsafe.get(keyOf(id, partition)))
@@ -292,14 +297,14 @@ export const Service = <Self>(): Declare<Self> => {
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The partition of a key among so many.
+ * The partition of a key, for a number of partitions.
  *
  * **Details**
  *
- * A whole number or a `bigint` goes to `|key| mod count`. Everything else goes by its text: the FNV-1a hash of 32 bits of
- * its UTF-8, modulo `count`. This is promised: it may be computed elsewhere, and stored.
+ * A whole number or a `bigint` goes to `|key| mod count`. Everything else goes by its text: the 32-bit FNV-1a hash of
+ * its UTF-8, modulo `count`. This will not change: you may compute it elsewhere, and store it.
  *
- * Throws a `RangeError` for a count that is no whole number of 1 or more.
+ * Throws a `RangeError` for a count that is not a whole number of 1 or more.
  *
  * **Example** (Finding the partition of a key)
  *
@@ -404,7 +409,7 @@ const resize = (supervisor: Partitions, size: number): Effect.Effect<number, Sta
 const numbers = (from: number, below: number): ReadonlyArray<number> =>
   Array.from({ length: below - from }, (_, index) => from + index)
 
-/** Who wants fewer partitions than are being started does not wait for those to be up. */
+/** A change to fewer partitions than are being started does not wait for those starts. */
 const cancelGrowth = (supervisor: Partitions, size: number): Effect.Effect<void, SupervisorDown> =>
   Effect.suspend(() => {
     const { growingTo, size: inUse } = supervisor
@@ -412,7 +417,7 @@ const cancelGrowth = (supervisor: Partitions, size: number): Effect.Effect<void,
     return park(supervisor, numbers(Math.max(size, inUse), growingTo))
   })
 
-/** Nobody is sent to a partition that is going to stop. */
+/** Routes keys anew first, so that no caller is sent to a partition that is going to stop. */
 const shrink = (supervisor: Partitions, size: number, before: number) =>
   Effect.suspend(() => {
     supervisor.size = size
@@ -425,7 +430,7 @@ const park = (supervisor: Partitions, partitions: ReadonlyArray<number>): Effect
     discard: true
   })
 
-/** Nobody is sent to a partition that is not up yet. */
+/** Routes keys anew last, so that no caller is sent to a partition that is not up yet. */
 const grow = (
   supervisor: Partitions,
   before: number,
@@ -455,7 +460,7 @@ const grow = (
 const areUp = ({ supervisor: { view } }: Partitions, partitions: ReadonlyArray<number>): boolean =>
   partitions.every((partition) => view[partition]?.state === "running")
 
-/** Waits until it is up, whoever starts it. */
+/** Waits until it is up, whatever starts it. */
 const start = (supervisor: Partitions, partition: number): Effect.Effect<void, StartFailed | SupervisorDown> =>
   ask(supervisor, "UpRequested", partition).pipe(
     Effect.flatMap((answer) => startAnswer(`${partition}`, answer)),
@@ -465,6 +470,6 @@ const start = (supervisor: Partitions, partition: number): Effect.Effect<void, S
     })
   )
 
-/** A partition is never dropped, so there is always one to ask. */
+/** A partition is never dropped, so it can always be asked for. */
 const ask = ({ supervisor }: Partitions, tag: "ParkRequested" | "UpRequested", partition: number) =>
   Effect.catchTag(askRun(supervisor, tag, `${partition}`), "ChildNotFound", Effect.die)

@@ -1,7 +1,7 @@
 /**
  * Says why a supervisor gave up.
  *
- * It is the detail of the `Shutdown` the supervisor ends with.
+ * It is the detail of the `Shutdown` with which the supervisor ends.
  *
  * @stability experimental
  * @since 0.1.0
@@ -13,8 +13,8 @@ import { describe, isInstance } from "../values/describe.ts"
 import type { StartFailed } from "./RestartPolicy.ts"
 
 /**
- * A child failed more often than its supervisor allows. `attempts` counts the failures, the last one included; `policy`
- * names what had enough: the `intensity` of the supervisor or the `schedule` of the child.
+ * A child failed more often than its supervisor allows. `attempts` counts the failures, including the last one.
+ * `policy` names the limit that was exceeded: the `intensity` of the supervisor or the `schedule` of the child.
  *
  * @category models
  * @since 0.1.0

@@ -2,16 +2,16 @@
  * Builds restart schedules: when a child is started again, and when to stop trying.
  *
  * A restart policy is an ordinary `Schedule` over the endings of one child. Each ending is one step: the schedule
- * answers with the delay before the next start, or is done, and then the supervisor gives up. What is here adds to
- * `Schedule` the three things restarts need and retries do not; the rest (`exponential`, `jittered`, `max`, `min`,
- * `while`) is there already.
+ * answers with the delay before the next start, or is done, and then the supervisor gives up. This module has the three
+ * policies that restarts need and retries do not. The rest (`exponential`, `jittered`, `max`, `min`, `while`) is in
+ * `Schedule`.
  *
  * **Guarantees**
  *
  * - Time: no policy reads a clock. A supervisor steps a schedule with the time of the `Clock` as `now`, in milliseconds
- *   since 1970. The windows of `intensity` and `decaying` are measured on the monotonic clock there, so a wall clock that is
- *   set back or forward does not change them. Stepped by hand, they go by the `now` they are given.
- * - State: belongs to the step (`Schedule.toStep`), so two children with the same policy do not share a count.
+ *   since 1970. The windows of `intensity` and `decaying` are measured on the monotonic clock there, so a wall clock
+ *   that is set back or forward does not change them. If you step them by hand, they use the `now` that you give.
+ * - State belongs to the step (`Schedule.toStep`), so two children with the same policy do not share a count.
  *
  * **In Erlang/OTP**
  *
@@ -34,13 +34,13 @@ import { MonotonicNow } from "./internal/tree/monotonic.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * Which endings of a child are followed by a restart.
+ * Which endings of a child a restart follows.
  *
  * **Details**
  *
  * - `permanent`: all of them.
- * - `transient`: only unexpected ones, that is all but `Normal` and `Shutdown`.
- * - `temporary`: none; the child is taken off the list.
+ * - `transient`: only unexpected ones: all except `Normal` and `Shutdown`.
+ * - `temporary`: none. The child is removed from the list.
  *
  * @category models
  * @since 0.1.0
@@ -62,12 +62,12 @@ export interface ChildExit<out E> {
   readonly reason: ExitReason | StartFailed<E>
   /** How many incarnations came before. */
   readonly incarnation: number
-  /** How long it was up; zero if its start failed. */
+  /** How long it was up. Zero if its start failed. */
   readonly uptime: Duration.Duration
 }
 
 /**
- * The part of a child's ending that `resetAfter` looks at.
+ * The part of a child's ending that `resetAfter` reads.
  *
  * @category models
  * @since 0.1.0
@@ -88,7 +88,7 @@ export interface StartFailed<out E> {
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**
- * Makes a policy that restarts at once, at most `max` times within any window of that length.
+ * Makes a policy that restarts at once, at most `max` times in any window of length `within`.
  *
  * **When to use**
  *
@@ -96,8 +96,8 @@ export interface StartFailed<out E> {
  *
  * **Details**
  *
- * The window is exact and closed: a restart exactly `within` ago still counts. Outputs the restarts in the window.
- * Throws a `RangeError` if `max` is not a whole number of at least 0 or `within` is not longer than zero.
+ * The window is exact and closed: a restart exactly `within` ago still counts. The output is the number of restarts in
+ * the window. Throws a `RangeError` if `max` is not a whole number of at least 0 or `within` is not longer than zero.
  *
  * **Example** (Backing off, and giving up in a storm)
  *
@@ -147,16 +147,16 @@ export const intensity = (options: {
 }
 
 /**
- * Makes a policy that restarts at once until failures come faster than they are forgotten.
+ * Makes a policy that restarts at once, until failures come faster than their score decays.
  *
  * **When to use**
  *
- * Use where a window is too sharp: a failure now and then never adds up, a burst does.
+ * Use if the edge of a window is too sharp: failures now and then never add up, but a burst does.
  *
  * **Details**
  *
- * Each failure adds 1 to a score, and the score halves in every `halfLife`. The policy gives up when a failure lifts
- * it above `threshold`. Outputs the score. Failures one half-life apart approach a score of 2 and never reach it.
+ * Each failure adds 1 to a score, and the score halves in every `halfLife`. The policy gives up when a failure lifts it
+ * above `threshold`. The output is the score. Failures one half-life apart approach a score of 2 and never reach it.
  * Throws a `RangeError` if `threshold` is negative or not a number, or `halfLife` is zero or infinite.
  *
  * **Example** (Giving up on a burst)
@@ -195,7 +195,7 @@ export const decaying = (options: {
       let last = 0
       return (now: number, _input: unknown) =>
         measured(now, (now) => {
-          // A clock set back must not let the score grow by itself.
+          // If the clock is set back, the score must not grow by itself.
           score = score * 0.5 ** (Math.max(0, now - last) / halfLife) + 1
           last = now
           return answer(score, score > threshold)
@@ -207,7 +207,7 @@ export const decaying = (options: {
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * Lets a policy begin anew after a child has been up for a while.
+ * Makes a policy begin anew after a child has been up for a while.
  *
  * **When to use**
  *
@@ -215,8 +215,8 @@ export const decaying = (options: {
  *
  * **Details**
  *
- * What counts is the `uptime` of the ended incarnation, at least `quiet` long. Delays and slow starts are not health: a
- * child that fails again right after a delay of a minute goes on where it was.
+ * The `uptime` of the ended incarnation must be at least `quiet`. Delays and slow starts do not count: if a child fails
+ * again right after a delay of a minute, the policy goes on where it was.
  *
  * **Example** (Forgetting old failures)
  *
@@ -263,7 +263,7 @@ export const resetAfter: {
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** Steps by the monotonic clock under a supervisor, else by the `now` the step is given. */
+/** Steps by the monotonic clock under a supervisor, else by the `now` of the step. */
 const measured = <A>(now: number, step: (now: number) => Pull.Pull<A, never, number>): Pull.Pull<A, never, number> =>
   Effect.flatMap(MonotonicNow, (monotonic) => step(monotonic ?? now))
 

@@ -2,13 +2,13 @@
  * Supervisors: typed Layers that start processes in order, watch them, and start them again when they fail.
  *
  * A supervisor is declared as a service class with its strategy and an ordered list of children. Its Layer starts the
- * children one after the other; a child may need what an earlier sibling provides, and a wrong order does not compile.
- * What comes out are handles, which stay valid across restarts.
+ * children one after the other. A child may need what an earlier sibling provides, and a wrong order does not compile.
+ * The Layer provides handles, which stay valid across restarts.
  *
  * **Guarantees**
  *
- * - Children start in order and stop in reverse order, each within its own `shutdown` time, then killed. A failed start
- *   stops what runs already and fails the Layer with the child's typed error.
+ * - Children start in order and stop in reverse order. Each has its own `shutdown` time and is then killed. A failed
+ *   start stops the children that run already and fails the Layer with the child's typed error.
  * - A restart begins only after the dead process and its scope have ended.
  * - The supervisor answers, and can be stopped, while a child's `init` runs or a restart delay passes.
  * - A supervisor that gives up stops its children and ends with `Shutdown(RestartLimit)`: the next supervisor up decides.
@@ -16,12 +16,12 @@
  *
  * **Not here**
  *
- * Adding children at run time, since the type of a supervisor lists its children. `DynamicSupervisor` does that.
+ * You cannot add children at run time, because the type of a supervisor lists its children. Use `DynamicSupervisor`.
  *
  * **In Erlang/OTP**
  *
- * `supervisor`. Differences: restarts can have delays; a stop interrupts a running start; a stopped child is started
- * again only after it has released what it held; the restart window is exact.
+ * `supervisor`. Differences: restarts can have delays. A stop interrupts a running start. A stopped child is started
+ * again only after it has released what it held. The restart window is exact.
  *
  * @stability experimental
  * @since 0.1.0
@@ -53,7 +53,7 @@ export { child, resource, worker } from "./ChildSpec.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * Which siblings are restarted with a child that failed: none, all, or those after it.
+ * Which siblings are restarted when a child fails: none, all, or those after it.
  *
  * @category models
  * @since 0.1.0
@@ -61,27 +61,27 @@ export { child, resource, worker } from "./ChildSpec.ts"
 export type Strategy = "oneForOne" | "oneForAll" | "restForOne"
 
 /**
- * What makes a supervisor.
+ * The options of a supervisor.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<Cs> {
   readonly strategy: Strategy
-  /** Delay and giving up, for each child by itself. Default: restart at once. */
+  /** The delay of restarts, and when to give up, for each child. Default: restart at once. */
   readonly schedule?: Schedule.Schedule<unknown, ChildExit<unknown>> | undefined
   /**
-   * One counter for the whole supervisor: it gives up at the first failure above `max` within any such window. Default 3
-   * in 5 seconds. Failures of children with a schedule are counted only if an intensity is given.
+   * One counter for the whole supervisor: it gives up at the first failure above `max` within any such window. Default:
+   * 3 in 5 seconds. Failures of children with a schedule are counted only if an intensity is given.
    */
   readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
-  /** Whether the end for good of one, or of the last, significant child ends the supervisor. Default `"never"`. */
+  /** Whether the final end of one significant child, or of the last one, ends the supervisor. Default: `"never"`. */
   readonly autoShutdown?: "never" | "anySignificant" | "allSignificant" | undefined
   readonly children: Cs
 }
 
 /**
- * A child as its supervisor sees it.
+ * What is known of a child.
  *
  * @category models
  * @since 0.1.0
@@ -90,29 +90,31 @@ export interface ChildInfo {
   readonly id: string
   readonly kind: "child" | "resource"
   readonly state: "starting" | "running" | "restarting" | "stopping" | "stopped"
-  /** Its process, if it runs and is no resource. */
+  /** Its process, if it runs and is not a resource. */
   readonly pid: Pid | undefined
-  /** How often it has been started again. */
+  /** How many times it was started again. */
   readonly restarts: number
 }
 
 /**
- * What a supervisor's service gives. Its methods work while children start, stop and restart.
+ * The service of a supervisor. Its methods work while children start, stop and restart.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SupervisorHandle extends Handle<never> {
   /**
-   * The children in start order. Empty while the supervisor itself is down. Never older than what the caller has seen: a
-   * child that has answered is `"running"`, a temporary one whose `Down` has arrived is not there.
+   * The children in start order. Empty while the supervisor itself is down. Never older than what the caller has seen:
+   * a child that has answered is `"running"`, and a temporary child whose `Down` has arrived is not on the list.
    */
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
   /** Starts a child that is stopped, and waits until it is up. */
   readonly restartChild: (
     id: string
   ) => Effect.Effect<void, ChildNotFound | ChildRunning | ChildRestarting | StartFailed | SupervisorDown>
-  /** Stops a child, or cancels its restart, and waits until it has ended. It stays stopped until it is started again. */
+  /**
+   * Stops a child, or cancels its restart, and waits until it has ended. It stays stopped until it is started again.
+   */
   readonly terminateChild: (id: string) => Effect.Effect<void, ChildNotFound | SupervisorDown>
 }
 
@@ -127,14 +129,14 @@ export interface ServiceClass<Self, Id extends string, Cs extends ReadonlyArray<
   Id,
   SupervisorHandle
 > {
-  /** Starts the tree; gives the supervisor's handle and those of its children. */
+  /** Starts the tree. It provides the supervisor's handle and those of its children. */
   readonly layer: Layer.Layer<Self | Exports<Cs[number]>, Fails<Cs[number]>, Requirements<Cs>>
 }
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * The supervisor has no child of this id (any more).
+ * The supervisor has no child with this id, or no longer.
  *
  * @category errors
  * @since 0.1.0
@@ -170,7 +172,7 @@ export class ChildRestarting extends Data.TaggedError("ChildRestarting")<{ reado
 }
 
 /**
- * The child did not come up: `error` is its typed failure, or what it died of.
+ * The child did not come up. `error` is its typed failure, or the defect of which it died.
  *
  * @category errors
  * @since 0.1.0
@@ -200,8 +202,8 @@ export class SupervisorDown extends Data.TaggedError("SupervisorDown")<{ readonl
 /**
  * Declares a supervisor: its service, its name in the environment, and its children in start order.
  *
- * Throws a `RangeError` for options no supervisor can work with: an id used twice, an intensity that is no number, a
- * significant child where nothing is to be shut down.
+ * Throws a `RangeError` for options that no supervisor can work with: an id used twice, an intensity that is not a
+ * number, a significant child without `autoShutdown`.
  *
  * **Example** (Restarting a worker)
  *
@@ -257,7 +259,7 @@ const currentOf = (target: HandleTarget): RunningSupervisor | undefined =>
 type Answer = Exclude<Result<Ending>, { readonly _tag: "ChildNotFound" | "SupervisorStopping" }>
 type Ending = { readonly reason: ChildExit<unknown>["reason"] }
 
-/** What the answer to a start means. @internal */
+/** The exit for an answer to a start. @internal */
 export const startAnswer = (
   id: string,
   result: Answer
@@ -293,7 +295,7 @@ const ask = (
       : askRun(supervisor, tag, id)
   })
 
-/** Asks one run of a supervisor. @internal */
+/** Sends a request to one run of a supervisor. @internal */
 export const askRun = (
   supervisor: RunningSupervisor,
   tag: Request["_tag"],

@@ -37,8 +37,8 @@ export const childExit = Telemetry.event<
 >("otp.supervisor.child.exit")
 
 /**
- * A child will be started again because it ended or did not start; siblings that restart with it have no event of their
- * own. Measurement: the delay before it, in milliseconds.
+ * A child will be started again because it ended or did not start. Siblings that restart with it have no event of their
+ * own. Measurement: the delay before the restart, in milliseconds.
  *
  * @category models
  * @since 0.1.0
@@ -46,7 +46,7 @@ export const childExit = Telemetry.event<
 export const childRestart = Telemetry.event<{ readonly delayMillis: number }, Child>("otp.supervisor.child.restart")
 
 /**
- * A child did not end within its limit and a second one after the kill; it is left behind. Measurement: 1.
+ * A child did not end within its limit, nor in the same time again after the kill. It is left behind. Measurement: 1.
  *
  * @category models
  * @since 0.1.0
@@ -54,7 +54,7 @@ export const childRestart = Telemetry.event<{ readonly delayMillis: number }, Ch
 export const childZombie = Telemetry.event<{ readonly count: number }, Child>("otp.supervisor.child.zombie")
 
 /**
- * A supervisor gave up. Measurement: how many failures were counted, the last one included.
+ * A supervisor gave up. Measurement: how many failures were counted, including the last one.
  *
  * @category models
  * @since 0.1.0

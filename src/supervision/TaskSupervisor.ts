@@ -1,18 +1,18 @@
 /**
- * Supervises tasks: any process or fiber starts them, and they end with their supervisor at the latest.
+ * Supervises tasks. Any process or fiber can start them, and they end with their supervisor at the latest.
  *
  * A task supervisor is a service whose Layer goes under a supervisor. Its tasks run in the environment of their
- * starter, captured once. They belong to the supervisor, which is their parent, counts them, and stops them.
+ * starter, which is captured once. The supervisor is their parent, counts them, and stops them.
  *
- * - `async` links the task to the calling process as well; `asyncNoLink` does not, which is what a server wants: a crash
- *   of the task is known to the callers that await it, and the server lives.
- * - `start` asks for no answer. It may be restarted, and then a failure is a crash.
+ * - `async` also links the task to the calling process. `asyncNoLink` does not, and is right for a server: the callers
+ *   that await the task learn of a crash, and the server lives.
+ * - `start` starts a task without an answer. It may be restarted, and a failure is a crash.
  *
  * **Guarantees**
  *
- * - At the end of the supervisor its tasks are told to end side by side, each within its own limit, then killed.
- * - What the supervisor refuses (`MaxChildren`, `SupervisorDown`) has started nothing.
- * - What `Task` promises holds: a typed failure is an answer, a crash is never lost, a stream's bound.
+ * - When the supervisor ends, its tasks are told to end side by side, each within its own limit, and then killed.
+ * - If the supervisor refuses a task (`MaxChildren`, `SupervisorDown`), nothing was started.
+ * - The promises of `Task` hold: a typed failure is an answer, a crash is never lost, a stream keeps its bound.
  *
  * **In Erlang/OTP**
  *
@@ -63,7 +63,7 @@ import { ChildNotFound, SupervisorDown } from "./Supervisor.ts"
 
 export {
   /**
-   * There is no task of this pid.
+   * There is no task with this pid.
    *
    * @category errors
    * @since 0.1.0
@@ -90,19 +90,22 @@ export {
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * What makes a task supervisor.
+ * The options of a task supervisor.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options<RS = never> {
-  /** How many tasks there may be, those that are being restarted included. Default: no bound. */
+  /** How many tasks there may be, including those that are being restarted. Default: no limit. */
   readonly maxChildren?: number | undefined
-  /** How long the orderly end of a task may take before the kill, unless it says otherwise. Default 5 seconds. */
+  /**
+   * How long the orderly end of a task may take before the kill, unless the task sets its own limit. Default: 5
+   * seconds.
+   */
   readonly shutdown?: Limit | undefined
-  /** One counter for all restarts. Default 3 in 5 seconds; off where a schedule is given without it. */
+  /** One counter for all restarts. Default: 3 in 5 seconds. Off if a schedule is given without it. */
   readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
-  /** Delay of a restart and giving up, for each task by itself. Default: restart at once. */
+  /** The delay of restarts, and when to give up, for each task. Default: restart at once. */
   readonly schedule?: RestartSchedule<never, RS> | undefined
   /** The schedule of a task begins anew once the task has been up this long. Default: the window of the intensity. */
   readonly resetAfter?: Duration.Input | undefined
@@ -115,18 +118,18 @@ export interface Options<RS = never> {
  * @since 0.1.0
  */
 export interface TaskOptions extends PlainTaskOptions {
-  /** How long its orderly end may take before the kill. Default: as its supervisor says. */
+  /** How long its orderly end may take before the kill. Default: the limit of its supervisor. */
   readonly shutdown?: Limit | undefined
 }
 
 /**
- * Options of a task that nobody asks for an answer.
+ * Options of a task without an answer.
  *
  * @category models
  * @since 0.1.0
  */
 export interface StartOptions extends TaskOptions {
-  /** Which endings are followed by a restart. Default `"temporary"`: none. */
+  /** Which endings a restart follows. Default: `"temporary"`, none. */
   readonly restart?: Restart | undefined
 }
 
@@ -139,34 +142,34 @@ export interface StartOptions extends TaskOptions {
 export type Refusal = MaxChildren | SupervisorDown
 
 /**
- * What the service of a task supervisor gives.
+ * The service of a task supervisor.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TaskSupervisorHandle extends Handle<never> {
-  /** Starts a task that is linked to this process, too. */
+  /** Starts a task that is also linked to this process. */
   readonly async: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: TaskOptions
   ) => Effect.Effect<Task<A, E>, Refusal, Needs<R> | Self>
-  /** Starts a task that is linked to nobody: the callers that await it learn of a crash. */
+  /** Starts a task without a link. The callers that await it learn of a crash. */
   readonly asyncNoLink: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: TaskOptions
   ) => Effect.Effect<Task<A, E>, Refusal, Needs<R>>
-  /** Starts a task that gives no answer. A failure, typed or not, is a crash of it. */
+  /** Starts a task without an answer. A failure, typed or not, is a crash of the task. */
   readonly start: <A, E, R>(
     effect: Effect.Effect<A, E, R>,
     options?: StartOptions
   ) => Effect.Effect<Pid, Refusal, Needs<R>>
-  /** As `Task.asyncStream`, with tasks under this supervisor. What it refuses fails the stream. */
+  /** Like `Task.asyncStream`, with tasks under this supervisor. If it refuses a task, the stream fails. */
   readonly asyncStream: <I, E, R, A, E2, R2, const Z extends boolean = false>(
     input: Stream.Stream<I, E, R>,
     f: (input: NoInfer<I>) => Effect.Effect<A, E2, R2>,
     options: StreamOptions<Z>
   ) => Stream.Stream<Element<I, A, Z>, E | E2 | TaskExit | TaskTimeout | Refusal, R | Needs<R2>>
-  /** As `Task.asyncStreamNoLink`, with tasks under this supervisor. What it refuses fails the stream. */
+  /** Like `Task.asyncStreamNoLink`, with tasks under this supervisor. If it refuses a task, the stream fails. */
   readonly asyncStreamNoLink: <
     I,
     E,
@@ -188,7 +191,7 @@ export interface TaskSupervisorHandle extends Handle<never> {
   /** The processes of the tasks that run now, oldest first. Empty while the supervisor is down. */
   readonly children: Effect.Effect<ReadonlyArray<Pid>>
   /**
-   * Ends a task for good, and waits until it has ended. The pid of any run of it names the task. If who waits is
+   * Ends a task for good, and waits until it has ended. The pid of any of its runs names the task. If the caller is
    * interrupted, the task ends all the same.
    */
   readonly terminateChild: (pid: Pid) => Effect.Effect<void, ChildNotFound | SupervisorDown>
@@ -209,7 +212,7 @@ export interface ServiceClass<Self, Id extends string, R> extends Context.Servic
 /**
  * Declares a task supervisor: its service and its name in the environment.
  *
- * Throws a `RangeError` for a `maxChildren`, an intensity or a limit that cannot be.
+ * Throws a `RangeError` for a `maxChildren`, an intensity or a limit that makes no sense.
  *
  * **Example** (A task whose crash is a value)
  *
@@ -294,7 +297,7 @@ const makeHandle = (target: HandleTarget, spec: DynamicSpec) =>
       })
   })
 
-/** Starts a task and waits until its process is there. */
+/** Starts a task and waits until its process exists. */
 const started = (target: HandleTarget, spec: JobSpec): Effect.Effect<Pid, Refusal> =>
   withSupervisor(target, (supervisor) =>
     Effect.withFiber((fiber) => {
@@ -339,7 +342,7 @@ const beginIn =
     if (supervisor === undefined) return run.refuse(new SupervisorDown({ supervisor: target.key }))
     const child = add(supervisor, jobOf(fiber, supervisor, { effect, label, run, policy }), policy)
     if (isRefusal(child)) return run.refuse(child)
-    // It may be told to end before its process is there.
+    // It may be told to end before its process exists.
     const first = () => {
       if (run.record === undefined) run.refuse(downOf(supervisor))
     }

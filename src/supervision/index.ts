@@ -1,5 +1,5 @@
 /**
- * Who restarts whom, how often, in what order.
+ * Which processes restart, how often, in what order.
  *
  * @since 0.1.0
  */

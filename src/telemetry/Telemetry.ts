@@ -1,28 +1,28 @@
 /**
  * Tells listeners what happens inside a system: named events with measurements and metadata, and spans.
  *
- * The layers below and above declare their events as values and execute them; an application attaches handlers. A
- * handler runs synchronously in the step that executes the event, so that an event costs one check while nobody
- * listens.
+ * The layers of this library and applications declare their events as values and execute them. An application attaches
+ * handlers. A handler runs synchronously in the step that executes the event. While nobody listens, an event costs one
+ * check.
  *
- * A name is one dotted string, `"otp.process.exit"`, and not a list of words: it is found by a text search, it is a key
- * without a conversion, and it is the form that metrics and traces use. Listing by prefix still compares whole words.
+ * A name is one dotted string, `"otp.process.exit"`, and not a list of words. So a text search finds it, it can be a
+ * key without conversion, and metrics and traces use the same form. Listing by prefix still compares whole words.
  *
  * **Guarantees**
  *
- * - Isolation: a handler that throws is detached from all its events, the others still run, who executes the event
- *   notices nothing.
- * - Exactness: a handler gets the events it named, never those of a longer or shorter name.
+ * - Isolation: a handler that throws is detached from all its events. The others still run, and the code that executes
+ *   the event is not affected.
+ * - Exactness: a handler gets the events that it named, never those with a longer or shorter name.
  * - Removal: once `detach` has returned, the handler is not called again.
  *
  * **Not here**
  *
- * Order among the handlers of one event; effects in a handler (offer to a queue, or use `stream`).
+ * The handlers of one event have no order. A handler cannot run effects: offer to a queue, or use `stream`.
  *
  * **In Erlang/OTP**
  *
- * The `telemetry` library of BEAM. A handler has no config argument: a closure holds it. The stop event of a span
- * carries the metadata of its start too.
+ * The `telemetry` library of the BEAM. A handler has no config argument, because a closure can hold it. The stop event
+ * of a span also carries the metadata of its start.
  *
  * @stability experimental
  * @since 0.1.0
@@ -49,7 +49,7 @@ const TypeId: typeof HandlerTable.TypeId = HandlerTable.TypeId
 // -----------------------------------------------------------------------------
 
 /**
- * A kind of thing that happens: a name, and the types of what is measured and of what is told beside.
+ * An event: a name, and the types of its measurements and its metadata.
  *
  * @category models
  * @since 0.1.0
@@ -62,7 +62,7 @@ export interface Event<in out Measurements extends object, in out Metadata exten
 }
 
 /**
- * Types that are read off an event.
+ * Types that are taken from an event.
  *
  * @category models
  * @since 0.1.0
@@ -82,7 +82,7 @@ export declare namespace Event {
   }
 
   /**
-   * The measurements of an event; a union for a union of events.
+   * The measurements of an event. For a union of events, a union.
    *
    * @category models
    * @since 0.1.0
@@ -90,7 +90,7 @@ export declare namespace Event {
   type Measurements<E> = E extends Event<infer M, infer _> ? M : never
 
   /**
-   * The metadata of an event; a union for a union of events.
+   * The metadata of an event. For a union of events, a union.
    *
    * @category models
    * @since 0.1.0
@@ -103,7 +103,7 @@ export declare namespace Event {
  *
  * **Gotchas**
  *
- * It runs inside the step that executes the event, so it must be short. An `async` function is not waited for; its
+ * It runs inside the step that executes the event, so it must be short. Nobody waits for an `async` function; its
  * rejection counts as a failure.
  *
  * @category models
@@ -125,7 +125,7 @@ export type Emission<E extends Event.Any> =
   E extends Event<infer M, infer D> ? { readonly event: E; readonly measurements: M; readonly metadata: D } : never
 
 /**
- * The attached handlers: those of the whole program by default, or of the part that `layer` was provided to.
+ * The attached handlers: those of the whole program by default, or those of the part that has its own `layer`.
  *
  * @category models
  * @since 0.1.0
@@ -141,9 +141,9 @@ export interface Table {
 /**
  * The three events of a span, named `<name>.start`, `<name>.stop` and `<name>.exception`.
  *
- * `monotonicMillis` and `durationMillis` come from the monotonic clock, `systemMillis` is Unix time; `spanContext` is the
- * same number in the events of one span and in no other. In the exception event `reason` is the failure, the defect or the
- * interruption, and `cause` has all of it with its stack traces.
+ * `monotonicMillis` and `durationMillis` come from the monotonic clock; `systemMillis` is Unix time. All events of one
+ * span have the same number as `spanContext`, and no other span has it. In the exception event `reason` is the failure,
+ * the defect or the interruption, and `cause` is the whole cause with its stack traces.
  *
  * @category models
  * @since 0.1.0
@@ -205,16 +205,16 @@ export class NotAttached extends Schema.TaggedError<NotAttached>("effect-otp/tel
 // -----------------------------------------------------------------------------
 
 /**
- * Declares an event. Types come first, and everything that uses the event infers them.
+ * Declares an event. Write its types here; everything that uses the event infers them.
  *
  * **Details**
  *
- * The name is made of words with a dot between them; a word begins with a letter and has letters, digits and `_`. A
- * number carries its unit in its key (`durationMillis`). Declaring a name again gives the same event.
+ * The name consists of words with dots between them. A word begins with a letter and has letters, digits and `_`. Put
+ * the unit of a number into its key (`durationMillis`). If you declare a name again, you get the same event.
  *
  * **Errors**
  *
- * A name that breaks the rule is a `RangeError`.
+ * Throws a `RangeError` for a name that breaks this rule.
  *
  * **Example** (Declaring, listening and executing)
  *
@@ -250,7 +250,7 @@ export const event = <Measurements extends object, Metadata extends object>(
  *
  * **When to use**
  *
- * Use with {@link span}, or with {@link spanWith} if the stop event says more.
+ * Use with {@link span}, or with {@link spanWith} if the stop event has more fields.
  *
  * **Example** (The names of a span)
  *
@@ -455,7 +455,7 @@ export const attachScoped = <E extends Event.Any>(
 ): Effect.Effect<void, AlreadyAttached, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(attachment(id, listOf(events), handler), (made) =>
-      // This very attachment: one that failed may have given its id to another.
+      // Removes this attachment only. If it has failed, another handler may have its id by now.
       Effect.sync(() => HandlerTable.remove(made))
     )
   )
@@ -535,11 +535,11 @@ export const list = (
   )
 
 /**
- * Lists the events that were declared so far, by name, in all modules that are loaded.
+ * Lists the events that were declared so far in all loaded modules, sorted by name.
  *
  * **When to use**
  *
- * Use to find out what there is to listen to.
+ * Use to find out which events you can listen to.
  *
  * **Example** (The events of supervisors)
  *
@@ -596,7 +596,7 @@ export const execute = <M extends object, D extends object>(
   })
 
 /**
- * Executes an event synchronously on a table at hand. It never throws.
+ * Executes an event synchronously on a given table. It never throws.
  *
  * **When to use**
  *
@@ -661,8 +661,8 @@ export const isActiveUnsafe = (table: Table, event: Event.Any): boolean => table
  *
  * **Details**
  *
- * A failure, a defect and an interruption each execute the exception event. Without a handler for any of the three when
- * the effect begins, the effect is run as it is.
+ * A failure, a defect and an interruption each execute the exception event. If none of the three events has a handler
+ * when the effect begins, the effect runs as it is.
  *
  * **Example** (Measuring a query)
  *
@@ -760,8 +760,8 @@ export const spanWith = <A, E, R, D extends object, SM extends object, SD extend
   })
 
 /**
- * Collects the executions of one event or several until the scope closes. It gives an effect that reads what came so
- * far.
+ * Collects the executions of one event or several until the scope closes. It gives an effect that reads the executions
+ * so far.
  *
  * **When to use**
  *
@@ -929,7 +929,7 @@ const attachment = <E extends Event.Any>(
     return Effect.succeed(made)
   })
 
-/** Attaches a function of the whole execution under an id nobody else uses. */
+/** Attaches a function that gets the whole execution, under a unique id. */
 const receive = <E extends Event.Any>(events: E | ReadonlyArray<E>, f: (emission: Emission<E>) => void) =>
   Effect.suspend(() =>
     attachScoped<E>(`telemetry.receiver.${++receivers}`, events, (measurements, metadata, event) =>

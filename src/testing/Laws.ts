@@ -1,8 +1,8 @@
 /**
- * Suites that every server, supervisor or registry passes: those of this library, and one you have made yourself.
+ * Suites that every server, supervisor or registry must pass: those of this library, and your own.
  *
- * A law is a name and an effect to run, so that any test runner will do. Each runs in a kernel of its own, which has to be
- * empty afterwards, on a test clock, in the default order of things and in the orders of some seeds.
+ * A law is a name and an effect to run, so it works with any test runner. Each law runs on a test clock and in its own
+ * kernel, which must be empty afterwards. It runs in the default order and in the orders of some seeds.
  *
  * **Example** (Holding a server to the laws)
  *
@@ -53,19 +53,19 @@ import { supervisorLaws } from "./internal/supervisorLaws.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * What has to be true of every implementation of an idea.
+ * A statement that must be true of every implementation.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Law {
-  /** A sentence: the title of its test. */
+  /** A sentence. It is the title of the law's test. */
   readonly name: string
   readonly run: Effect.Effect<void, LawBroken>
 }
 
 /**
- * A handle of any protocol: a client, or the service of a supervisor.
+ * Any handle: a client, or the service of a supervisor.
  *
  * @category models
  * @since 0.1.0
@@ -78,8 +78,8 @@ export type AnyHandle = { readonly [K in keyof Handle<never>]: { readonly key: s
  */
 export interface Options {
   /**
-   * In the orders of which seeds each law runs, too: from 0 up to a count, or these. Default 10. What waits for real
-   * I/O has no order to replay: give it 0.
+   * The seeds in whose orders each law runs, too: from 0 up to a count, or these. Default: 10. If the subject waits for
+   * real I/O, its order cannot be replayed: give 0.
    */
   readonly seeds?: number | Iterable<number> | undefined
 }
@@ -91,36 +91,36 @@ export interface Options {
  * @since 0.1.0
  */
 export interface Server<C extends AnyHandle> extends Options {
-  /** Starts one that ends with its scope. */
+  /** Starts a server that ends with its scope. */
   readonly start: Effect.Effect<C, unknown, Scope.Scope>
-  /** A call that is answered without time passing. */
+  /** A call that is answered without the passing of time. */
   readonly ask: (client: C) => Effect.Effect<unknown, unknown>
-  /** Makes it die of a defect. */
+  /** Makes the server die of a defect. */
   readonly crash: (client: C) => Effect.Effect<unknown, unknown>
 }
 
 /**
- * A supervisor of servers that are restarted at once after a crash, and two things to do with one of them. It has to
- * have a child or more, and to give up on a child that fails 100 times without time passing.
+ * A supervisor of servers that are restarted at once after a crash, and two things to do with one of them. It must have
+ * at least one child, and give up on a child that fails 100 times without the passing of time.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Supervisor<C extends AnyHandle> extends Options {
-  /** Starts one with some children, which ends with its scope. */
+  /** Starts a supervisor with some children. It ends with its scope. */
   readonly start: Effect.Effect<
     { readonly supervisor: AnyHandle; readonly children: ReadonlyArray<C> },
     unknown,
     Scope.Scope
   >
-  /** A call that a child answers without time passing. */
+  /** A call that a child answers without the passing of time. */
   readonly ask: (child: C) => Effect.Effect<unknown, unknown>
   /** Makes a child die of a defect. */
   readonly crash: (child: C) => Effect.Effect<unknown, unknown>
 }
 
 /**
- * Where processes are found by key.
+ * Finds processes by key.
  *
  * @category models
  * @since 0.1.0
@@ -128,11 +128,11 @@ export interface Supervisor<C extends AnyHandle> extends Options {
 export interface Registry<K> extends Options {
   /** Whether a key has at most one process. */
   readonly unique: boolean
-  /** Two keys that are free. */
+  /** Two free keys. */
   readonly keys: readonly [K, K]
-  /** Registers the process that runs it; fails if it is refused. */
+  /** Registers the process that runs it. Fails if that is refused. */
   readonly register: (key: K) => Effect.Effect<unknown, unknown, Self>
-  /** Gives up what the process that runs it has registered. */
+  /** Gives up the entries of the process that runs it. */
   readonly unregister: (key: K) => Effect.Effect<unknown, unknown, Self>
   /** The processes under a key, in the order they registered. */
   readonly lookup: (key: K) => Effect.Effect<Iterable<Pid>, unknown>
@@ -142,7 +142,7 @@ export interface Registry<K> extends Options {
 
 export {
   /**
-   * A law does not hold: `cause` says what is not so, `seed` in which order.
+   * A law does not hold. `cause` says what is not true, `seed` in which order.
    *
    * @category errors
    * @since 0.1.0
@@ -153,12 +153,12 @@ export {
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The laws of every server: it is up when its start returns, answers every call, is not harmed by callers that leave,
- * ends with its scope and when told to, and tells everybody who waits at once when it dies.
+ * The laws of every server: it is up when its start returns, answers every call, is not affected by callers that leave,
+ * ends with its scope and when it is told to, and tells all waiting callers at once when it dies.
  *
  * **When to use**
  *
- * Use to hold a server of your own to them.
+ * Use to test your own kind of server.
  *
  * **Example** (The laws of an agent)
  *
@@ -186,7 +186,7 @@ export const server: <C extends AnyHandle>(subject: Server<C>) => ReadonlyArray<
 
 /**
  * The laws of every supervisor: its children are up when its start returns, come back behind the same client, and have
- * ended before it has; it reports each crash once, and gives up on a child that fails too often.
+ * ended before it has. It reports each crash once, and gives up on a child that fails too often.
  *
  * **Example** (The laws of a tree)
  *
@@ -223,8 +223,8 @@ export const server: <C extends AnyHandle>(subject: Server<C>) => ReadonlyArray<
 export const supervisor: <C extends AnyHandle>(subject: Supervisor<C>) => ReadonlyArray<Law> = supervisorLaws
 
 /**
- * The laws of every registry: a process is found under its key and under no other, a key that was given up is free, and
- * so is the key of a dead process, before anybody hears of the death.
+ * The laws of every registry: a process is found under its key and under no other. A key that was given up is free. The
+ * key of a dead process is free before anybody hears of the death.
  *
  * **Example** (The laws of a registry)
  *

@@ -1,15 +1,16 @@
 /**
- * A process a test can look into: what it was sent, what it watches, and what has not come.
+ * A process for tests, with expectations about the messages it gets, the processes it watches, and the messages that
+ * must not come.
  *
- * A probe stands where another process would: hand its pid to what is tested, or let it monitor and link. It keeps all it
- * is sent; an expectation takes the first message that matches and leaves the others in order.
+ * A probe takes the place of another process: give its pid to the code under test, or let it monitor and link. It keeps
+ * all messages it is sent. An expectation takes the first message that matches and leaves the others in order.
  *
  * **Guarantees**
  *
- * - An expectation that is met costs no time, and works by virtual time, by real time and under a `SeededScheduler`.
- * - One that is not met fails after a limit of real time, and says what was waited for and what has come.
- * - `expectNothing` waits until nothing happens any more, and for no time at all.
- * - Exit signals to a probe become messages: it outlives what it is linked to.
+ * - An expectation that is met takes no time. It works with virtual time, with real time and under a `SeededScheduler`.
+ * - An expectation that is not met fails after a limit of real time, and says what it waited for and what has come.
+ * - `expectNothing` waits until nothing more can happen without the passing of time.
+ * - Exit signals to a probe become messages, so it outlives the processes that it is linked to.
  *
  * **In Erlang/OTP**
  *
@@ -51,33 +52,33 @@ import { displayName } from "../kernel/shared/displayName.ts"
  * @since 0.1.0
  */
 export interface Probe<in out M> {
-  /** Where to send to, or to hand to processes. */
+  /** The address for messages, to be given to other processes. */
   readonly pid: Pid<M>
   /**
-   * Takes the first message that matches: by a type guard, by a predicate, or by being equal to a value. Waits for it if
-   * need be. Signals of the kernel are no messages here.
+   * Takes the first message that matches: a type guard, a predicate, or a value that it equals. Waits for it if
+   * necessary. Signals of the kernel do not count as messages here.
    */
   readonly expect: {
     <B extends M>(refinement: Refinement<M, B>): Effect.Effect<B, ExpectationFailed>
     (predicate: (message: M) => boolean): Effect.Effect<M, ExpectationFailed>
     <const B extends M>(value: B): Effect.Effect<B, ExpectationFailed>
   }
-  /** Fails if any message or signal is there that no expectation has taken, once nothing happens any more. */
+  /** Fails if any message or signal is left that no expectation has taken, once nothing more happens. */
   readonly expectNothing: Effect.Effect<void, ExpectationFailed>
   /**
-   * Waits for the death of a process and gives its reason. Takes the `Down` of a monitor of this probe if there is one;
-   * a process this probe does not monitor is looked at directly, so that it may be dead already.
+   * Waits for the death of a process and gives its reason. If this probe monitors the process, it takes the `Down`. If
+   * not, it asks for the end of the process itself, which may be dead already.
    */
   readonly expectDown: (of: Pid | Signal.MonitorRef) => Effect.Effect<ExitReason.ExitReason, ExpectationFailed>
-  /** Waits for an exit signal of a process this probe is linked to, and gives its reason. */
+  /** Waits for an exit signal from a process that this probe is linked to, and gives its reason. */
   readonly expectExit: (from: Pid) => Effect.Effect<ExitReason.ExitReason, ExpectationFailed>
-  /** Watches a process, or the run a handle points to now: exactly one `Down` comes, which `expectDown` takes. */
+  /** Watches a process, or the run that a handle points to now. Exactly one `Down` comes, which `expectDown` takes. */
   readonly monitor: <T>(target: Pid | Handle<T>) => Effect.Effect<Signal.MonitorRef>
   /** Runs an effect as this process: `probe.run(Process.link(pid))`. */
   readonly run: <A, E, R>(
     effect: Effect.Effect<A, E, R>
   ) => Effect.Effect<A, E, Exclude<R, Process.Self | Process.Receives<M>>>
-  /** All that has come so far, taken or not, in the order it came. */
+  /** All messages and signals so far, taken or not, in the order they came. */
   readonly received: Effect.Effect<ReadonlyArray<M | Signal.Signal>>
 }
 
@@ -88,24 +89,24 @@ export interface Probe<in out M> {
  * @since 0.1.0
  */
 export interface Options {
-  /** How long an expectation waits before it fails, in real time. Default 1 second. */
+  /** How long an expectation waits before it fails, in real time. Default: 1 second. */
   readonly within?: Duration.Input | undefined
 }
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * What a probe was to receive has not come, or something has that was not to.
+ * An expected message has not come, or a message came that was not expected.
  *
  * @category errors
  * @since 0.1.0
  */
 export class ExpectationFailed extends Data.TaggedError("ExpectationFailed")<{
-  /** What was waited for, in words. */
+  /** What was expected, in words. */
   readonly expected: string
-  /** How long, in real time; undefined if nothing was expected. */
+  /** How long it waited, in real time. Undefined if nothing was expected. */
   readonly within: Duration.Duration | undefined
-  /** What has come and was not taken by another expectation. */
+  /** The messages that no other expectation has taken. */
   readonly mailbox: ReadonlyArray<unknown>
 }> {
   override get message() {
@@ -151,7 +152,7 @@ export const make = <M = unknown>(options?: Options): Effect.Effect<Probe<M>, ne
     const arrivals = new Arrivals(
       Check.duration("The patience of a probe", Check.or<Duration.Input>(options?.within, Duration.seconds(1)))
     )
-    // Added in the step it is taken in: at no time is a message neither in the mailbox nor here.
+    // The message is added in the step in which it is taken, so it is always either in the mailbox or here.
     const take = (message: unknown) => {
       arrivals.add(message)
       return true
@@ -199,12 +200,12 @@ const makeProbe = (record: ProcessRecord, arrivals: Arrivals): Probe<unknown> =>
   }
 }
 
-/** What an expectation looks for, in words, and where in the test it is. */
+/** What an expectation looks for, in words, and where in the test it stands. */
 interface Expected<A> {
   readonly matches: Matches
   readonly words: () => string
   readonly frames: () => string
-  /** Never there: the type of what matches. */
+  /** Never set. It carries the type of a match. */
   readonly _A?: A
 }
 
@@ -231,7 +232,7 @@ const down = (of: Pid | Signal.MonitorRef): Looked<Signal.Down> => ({
 const reasonIn = <E>(signal: Effect.Effect<Signal.Signal, E>): Effect.Effect<ExitReason.ExitReason, E> =>
   Effect.map(signal, ({ reason }) => reason)
 
-/** At the death of a process its `Down` is in the mailbox of who monitors it already. */
+/** When a process is dead, its `Down` is already in the mailbox of the process that monitors it. */
 const deathOf = (
   pid: Pid,
   expected: Expected<Signal.Down>,
@@ -249,10 +250,10 @@ const watched = <T>(record: ProcessRecord, target: Pid | Handle<T>): ProcessReco
   return current ?? Process.nobodyUnsafe(record.kernel, key)
 }
 
-/** What has come to a probe, and who waits for more. */
+/** The messages that have come to a probe, and the expectations that wait for more. */
 class Arrivals {
   readonly all: Array<unknown> = []
-  /** What no expectation has taken. */
+  /** The messages that no expectation has taken. */
   left: Array<unknown> = []
   private readonly limit: Duration.Duration
   private readonly waiting = new Set<() => void>()
@@ -283,7 +284,7 @@ class Arrivals {
     return Effect.suspend(() => (this.left.some(expected.matches) ? attempt : this.within(attempt, expected)))
   }
 
-  /** Waits until more has come than that. */
+  /** Waits until more messages have come than this. */
   private more(seen: number): Effect.Effect<void> {
     return waitUntil<void>((resume, resumeNow) => {
       if (this.all.length > seen) return resumeNow(Effect.void)
@@ -315,7 +316,7 @@ const nameOf = (pid: Pid): string => {
   return name === String(pid) ? name : `${name} ${String(pid)}`
 }
 
-/** A function by its name, else by the beginning of its source. */
+/** The name of a function, or the beginning of its source. */
 const wordsOf = (f: (...args: never) => unknown): string => {
   if (f.name !== "") return `${f.name} holds`
   const source = String(f).replaceAll(/\s+/g, " ")

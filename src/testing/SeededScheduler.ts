@@ -1,20 +1,20 @@
 /**
- * Runs fibers in a random order that a seed decides: one seed is one interleaving, again and again.
+ * Runs fibers in a random order that a seed decides. The same seed always gives the same interleaving.
  *
- * Which task runs next, and where a fiber is preempted, is drawn at random. Together with a `TestClock` and a seeded
- * `Random` nothing is left to chance, so that a failing seed replays the failure. `explore` runs an effect for many
- * seeds and names the first that fails; `runSeed` replays one.
+ * The seed decides which task runs next, and where a fiber is preempted. With a `TestClock` and a seeded `Random`, a
+ * run depends only on its seed, so a failing seed replays the failure. `explore` runs an effect for many seeds and
+ * names the first that fails; `runSeed` replays one.
  *
  * **Guarantees**
  *
  * - Replay: the same effect with the same seed takes the same steps in the same order.
- * - Preemption: a fiber may lose its turn between any two operations, as under any scheduler; the order of tasks that are
- *   ready together is not kept, not even of those from one fiber.
- * - End: a run in which nobody can go on, or which never ends, fails with `Stuck`.
+ * - Preemption: a fiber may lose its turn between any two operations, as under any scheduler. Tasks that are ready
+ *   together run in any order, even if they come from one fiber.
+ * - End: a run in which no fiber can go on, or which never ends, fails with `Stuck`.
  *
  * **Not here**
  *
- * Order of what comes from outside: real timers, I/O, `Date.now`, `Math.random`.
+ * It does not decide the order of events from outside: real timers, I/O, `Date.now`, `Math.random`.
  *
  * @stability experimental
  * @since 0.1.0
@@ -43,7 +43,7 @@ const TypeId = "~effect-otp/testing/SeededScheduler"
 // -----------------------------------------------------------------------------
 
 /**
- * A scheduler whose order is decided by its seed and by what was scheduled on it before.
+ * A scheduler whose order depends on its seed and on the tasks scheduled on it before.
  *
  * @category models
  * @since 0.1.0
@@ -58,7 +58,7 @@ export interface SeededScheduler extends Scheduler.Scheduler {
  * @since 0.1.0
  */
 export interface Options {
-  /** The probability that a fiber loses its turn between two operations. From 0 to below 1, default 0.2. */
+  /** The probability that a fiber loses its turn between two operations. From 0 to below 1. Default: 0.2. */
   readonly preemption?: number | undefined
 }
 
@@ -67,11 +67,11 @@ export interface Options {
  * @since 0.1.0
  */
 export interface RunOptions extends Options {
-  /** How many tasks one run may take before it counts as endless. Default 1,000,000. */
+  /** How many tasks one run may take before it counts as endless. Default: 1,000,000. */
   readonly maxTasks?: number | undefined
   /**
-   * How many macrotask turns the queue may stay empty before the run counts as stuck. Default 3: enough for promises that
-   * are resolved. A run that waits for real I/O needs more, and has no order to replay.
+   * For how many macrotask turns the queue may stay empty before the run counts as stuck. Default: 3, which is enough
+   * for resolved promises. A run that waits for real I/O needs more, and its order cannot be replayed.
    */
   readonly idleTurns?: number | undefined
 }
@@ -81,7 +81,7 @@ export interface RunOptions extends Options {
  * @since 0.1.0
  */
 export interface ExploreOptions extends RunOptions {
-  /** The seeds: 0 up to a count, or these. Default 100. */
+  /** The seeds: 0 up to a count, or these. Default: 100. */
   readonly seeds?: number | Iterable<number> | undefined
 }
 
@@ -90,8 +90,8 @@ export interface ExploreOptions extends RunOptions {
 // -----------------------------------------------------------------------------
 
 /**
- * A run cannot end: `deadlock` when nothing is ready and nobody sleeps, `asleep` when `sleeping` fibers wait for a time
- * that nobody adjusts the clock to, `endless` when it has run as many tasks as it may.
+ * A run cannot end. `deadlock`: nothing is ready and no fiber sleeps. `asleep`: `sleeping` fibers wait for a time to
+ * which nobody adjusts the clock. `endless`: it has run as many tasks as it may.
  *
  * @category errors
  * @since 0.1.0
@@ -139,7 +139,7 @@ export class SeedFailed extends Data.TaggedError("SeedFailed")<{
  * **When to use**
  *
  * Use with `Effect.provideService(Scheduler.Scheduler, …)` if you want real time. Otherwise use {@link layer} or {@link
- * runSeed}: they bring a clock that knows the scheduler.
+ * runSeed}: they provide a clock that works with the scheduler.
  *
  * **Details**
  *
@@ -147,7 +147,7 @@ export class SeedFailed extends Data.TaggedError("SeedFailed")<{
  *
  * **Errors**
  *
- * - Throws a `RangeError` for a seed that is no safe integer, or a probability that is not from 0 to below 1.
+ * - Throws a `RangeError` for a seed that is not a safe integer, or a probability that is not from 0 to below 1.
  *
  * **Example** (The same order again)
  *
@@ -177,11 +177,11 @@ export const make = (seed: number, options?: Options): SeededScheduler => new Se
 // -----------------------------------------------------------------------------
 
 /**
- * Waits until no other task is ready, and promises that are resolved have gone on.
+ * Waits until no other task is ready, and resolved promises have gone on.
  *
  * **Gotchas**
  *
- * On another scheduler it is a yield behind the tasks of the same fiber.
+ * On another scheduler it only yields behind the tasks of the same fiber.
  *
  * @category operations
  * @since 0.1.0
@@ -189,7 +189,7 @@ export const make = (seed: number, options?: Options): SeededScheduler => new Se
 export const settle: Effect.Effect<void> = Effect.yieldNowWith(Number.POSITIVE_INFINITY)
 
 /**
- * Moves the test clock when everything that is due has happened, and waits for what follows.
+ * Waits until everything that is due has happened, moves the test clock, and waits for what follows.
  *
  * **When to use**
  *
@@ -221,8 +221,8 @@ export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
  *
  * **Details**
  *
- * When the effect has ended, what it left behind goes on until nothing is ready (at most 10,000 tasks), and is then
- * dropped.
+ * When the effect has ended, the tasks that it left behind go on until nothing is ready (at most 10,000 tasks). The
+ * rest is then dropped.
  *
  * **Errors**
  *
@@ -230,7 +230,7 @@ export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
  *
  * **Interruption**
  *
- * Interrupts the effect and waits for its end.
+ * An interruption interrupts the effect and waits for its end.
  *
  * **Example** (A deadlock)
  *
@@ -304,7 +304,7 @@ export const explore = <A, E, R>(
  *
  * **Gotchas**
  *
- * Nobody watches for a deadlock. {@link runSeed} does.
+ * This layer does not detect a deadlock. {@link runSeed} does.
  *
  * **Example** (Chance that repeats)
  *
@@ -328,13 +328,13 @@ export const layer = (seed: number, options?: Options): Layer.Layer<never> =>
 
 type Task = () => void
 
-// So many tasks a macrotask: a run that never ends leaves the host able to interrupt it.
+// How many tasks run in one macrotask. After that the host can interrupt a run that never ends.
 const tasksPerTurn = 4_096
 const closingTasks = 10_000
 
 const { setImmediate: macrotask } = new Scheduler.MixedScheduler()
 
-/** Mulberry32: numbers from 0 to below 1. */
+/** Mulberry32: random numbers from 0 to below 1. */
 const numbers = (seed: number): (() => number) => {
   let state = (seed ^ Math.floor(seed / 4_294_967_296)) | 0
   return () => {
@@ -382,8 +382,8 @@ class SeededSchedulerImpl implements SeededScheduler, Scheduler.SchedulerDispatc
   }
 
   shouldYield(fiber: Fiber.Fiber<unknown, unknown>): boolean {
-    // Never before the first operation of a turn: Effect does not expect it. A fiber that is interrupted before it began
-    // and preempted there would begin after all, its interruption forgotten.
+    // Never before the first operation of a turn, because Effect does not expect that: a fiber that was interrupted
+    // before it began, and is preempted there, would begin after all and forget its interruption.
     if (fiber.currentOpCount <= 1) return false
     return this.random() < this.preemption || fiber.currentOpCount >= fiber.cache.maxOpsBeforeYield
   }
@@ -406,7 +406,7 @@ class SeededSchedulerImpl implements SeededScheduler, Scheduler.SchedulerDispatc
     this.schedule()
   }
 
-  /** Drops all tasks, and those to come. */
+  /** Drops all tasks, and all later ones. */
   halt(): void {
     this.limit = 0
     this.ready = []
@@ -422,9 +422,9 @@ class SeededSchedulerImpl implements SeededScheduler, Scheduler.SchedulerDispatc
   private readonly turn = (): void => {
     this.scheduled = !this.isEmpty && !this.isExhausted
     if (!this.scheduled) return
-    // Before the tasks: one that throws loses none of the others.
+    // Scheduled before the tasks run, so that a task that throws loses none of the others.
     macrotask(this.turn)
-    // Only now: between two turns promises have gone on, and may have made tasks ready.
+    // Not earlier: between two turns promises have gone on, and may have made tasks ready.
     this.wakeSettling()
     let left = tasksPerTurn
     while (this.ready.length > 0 && !this.isExhausted && left-- > 0) this.runTask()
@@ -444,7 +444,7 @@ class SeededSchedulerImpl implements SeededScheduler, Scheduler.SchedulerDispatc
   }
 }
 
-/** How many fibers of a run sleep: on its test clock, and on the live clock. */
+/** How many fibers of a run sleep on its test clock and on the live clock. */
 interface Waiting {
   sleeping: number
   live: number
@@ -457,7 +457,7 @@ const world = (scheduler: SeededSchedulerImpl, waiting: Waiting): Layer.Layer<ne
     Effect.gen(function* () {
       const outer = yield* Clock.Clock
       const live = isTestClock(outer) ? yield* outer.withLive(Clock.Clock) : outer
-      // Its warnings come after real time: without a limit they never come.
+      // Its warnings come after real time. With no limit they never come.
       const built = yield* Layer.build(TestClock.layer({ warningDelay: Duration.infinity })).pipe(
         Effect.provideService(Clock.Clock, counted(live, waiting, "live")),
         Effect.provideService(Scheduler.Scheduler, scheduler)
@@ -487,7 +487,7 @@ const seedsOf = (options: ExploreOptions | undefined): Iterable<number> => {
   return typeof seeds === "number" ? Array.from({ length: seeds }, (_, seed) => seed) : seeds
 }
 
-/** The exit as a value, so that the interruption of who runs it cannot be taken for the effect's own. */
+/** The exit as a value, so that an interruption of the caller cannot be taken for the effect's own. */
 const runExit = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   seed: number,
@@ -518,7 +518,7 @@ interface Run<A, E> {
   readonly idleTurns: number
 }
 
-/** Looks at a run between the turns of its scheduler until it has ended, and ends it when it is stuck. */
+/** Checks a run between the turns of its scheduler until it has ended, and ends it when it is stuck. */
 const watch = <A, E>(run: Run<A, E>, done: (exit: Exit.Exit<A, E | Stuck>) => void): void => {
   const { main, scheduler, waiting } = run
   let stuck: Stuck | undefined

@@ -1,13 +1,13 @@
 /**
  * Takes the place of a server or a supervisor in the tests of its users: its methods, and no process.
  *
- * A client is a plain service, so any object of its type will do. A double is one with the methods a test needs: any
- * other one that is called is a defect that says so.
+ * A client is a plain service, so any object of its type can take its place. A double is an object with the methods
+ * that a test needs. A call of any other method is a defect that says so.
  *
  * **Not here**
  *
- * A double that behaves as a process, with a mailbox, a state and crashes: define the same service once more, with other
- * handlers. And a double as the child of a supervisor, since it starts no process.
+ * For a double that behaves like a process, with a mailbox, a state and crashes, define the same service again with
+ * other handlers. A double cannot be the child of a supervisor, because it starts no process.
  *
  * @stability experimental
  * @since 0.1.0
@@ -22,7 +22,7 @@ import type { Stable } from "../supervision/ChildSpec.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * The methods of a service, those a test needs.
+ * Some of the methods of a service: those that a test needs.
  *
  * @category models
  * @since 0.1.0
@@ -36,8 +36,8 @@ export type Methods<S> = { readonly [K in Exclude<keyof S, typeof Handle.TypeId>
  *
  * **Details**
  *
- * Any other method that is called is a defect that names it. The double has no process: a monitor of it gets a `Down`
- * with `NoProcess`.
+ * A call of any other method is a defect that names the method. The double has no process: a monitor of it gets a
+ * `Down` with `NoProcess`.
  *
  * **Example** (A double with one method)
  *
@@ -105,7 +105,7 @@ export const layer = <I, S extends Stable["Service"]>(key: Context.Key<I, S>, me
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** What the host, and whoever prints or compares a value, asks of any object. */
+/** The properties that the host, and code that prints or compares a value, reads from any object. */
 const asked = new Set([
   "then",
   "toJSON",

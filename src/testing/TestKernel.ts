@@ -1,22 +1,23 @@
 /**
- * Gives a test a kernel of its own and fails the test for what it leaves behind.
+ * Gives a test a kernel of its own, and fails the test if it leaves anything behind.
  *
- * The kernel ends with the scope of its layer: after a test, or after a block of tests. Then every process has to be
- * gone. What is still there fails the test by name, and is killed, so that no other test meets it.
+ * The kernel ends with the scope of its layer: after a test, or after a block of tests. Then every process must have
+ * ended. A process that is left fails the test by name and is killed, so that it cannot disturb another test.
  *
  * **Guarantees**
  *
- * - Leaks: a process that lives, a killed one that has not ended, a timer, a name, a message without a fate.
- * - Scope: what a test acquires in its scope is released first, and is no leak.
- * - What `startSupervised` has started is stopped with the scope, and fails the test if it does not end.
- * - Time: on the `TestClock` of the test the first sleep lasts as long as any other. On the clock of Effect alone a
- *   finalizer that sleeps first does not sleep.
- * - Isolation: pids, names, message counts and telemetry handlers of two tests have nothing to do with each other.
+ * - Leaks: a process that is alive, a killed process that has not ended, a timer, a name, a message that is unaccounted
+ *   for.
+ * - Scope: resources that a test acquires in its scope are released first, so they are no leak.
+ * - A process that `startSupervised` has started is stopped with the scope. If it does not end, the test fails.
+ * - Time: on the `TestClock` of the test the first sleep lasts as long as any other. With Effect's own `TestClock`, a
+ *   finalizer whose sleep is the first one does not sleep.
+ * - Isolation: two tests share no pids, names, message counts or telemetry handlers.
  *
  * **Not here**
  *
- * A clock (`it.effect` brings a `TestClock`), a scheduler (`SeededScheduler` does), and what a failed test has left: that
- * is killed, and not added to what the test failed for.
+ * It brings no clock (`it.effect` brings a `TestClock`) and no scheduler (`SeededScheduler` does). If a test has failed
+ * already, the processes it left are killed but not added to its failure.
  *
  * @stability experimental
  * @since 0.1.0
@@ -51,7 +52,7 @@ import * as SeededScheduler from "./SeededScheduler.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * A process a test has left behind.
+ * A process that a test has left behind.
  *
  * @category models
  * @since 0.1.0
@@ -63,12 +64,12 @@ export interface LeakedProcess {
   readonly status: "starting" | "running" | "exiting" | "zombie"
   /** Why it is ending, if it is. */
   readonly reason: ExitReason | undefined
-  /** Messages that wait, or are in hand. */
+  /** Messages that wait or are in hand. */
   readonly pending: number
 }
 
 /**
- * A service that can be started: a class with a `layer`, such as a supervisor, or a server that has one.
+ * A service that can be started: a class with a `layer`, such as a supervisor, or a server with a layer.
  *
  * @category models
  * @since 0.1.0
@@ -80,13 +81,13 @@ export interface Startable<out S, in I, out E, out R> {
 }
 
 /**
- * How a child of a test is supervised. By default it is restarted as any child.
+ * How a child of a test is supervised. By default it is restarted like any child.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SupervisedOptions<E> extends Omit<ChildOptions<E>, "significant"> {
-  /** How many failures are too many. Default 3 in 5 seconds. */
+  /** How many failures are too many. Default: 3 in 5 seconds. */
   readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
 }
 
@@ -101,9 +102,9 @@ export interface SupervisedOptions<E> extends Omit<ChildOptions<E>, "significant
 export class Leaked extends Data.TaggedError("Leaked")<{
   readonly processes: ReadonlyArray<LeakedProcess>
   readonly names: ReadonlyArray<string>
-  /** How many timers are still to fire. */
+  /** How many timers have not fired yet. */
   readonly timers: number
-  /** How many messages were accepted and have no fate. */
+  /** How many accepted messages are unaccounted for. */
   readonly missing: number
 }> {
   override get message() {
@@ -120,16 +121,16 @@ export class Leaked extends Data.TaggedError("Leaked")<{
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * Waits until nothing happens any more in the kernel of this effect that can happen without time passing.
+ * Waits until nothing more can happen in the kernel of this effect without the passing of time.
  *
  * **When to use**
  *
- * Use before looking at what a crash, a message or a step of the test clock has brought about.
+ * Use before you check the effects of a crash, a message or a step of the test clock.
  *
  * **Details**
  *
- * Goes on as long as processes come, go, or get messages, but at most half a second of real time. Timers and I/O of the
- * host are not waited for.
+ * It waits as long as processes come, go, or get messages, but at most half a second of real time. It does not wait for
+ * timers and I/O of the host.
  *
  * @category operations
  * @since 0.1.0
@@ -137,7 +138,7 @@ export class Leaked extends Data.TaggedError("Leaked")<{
 export const quiet: Effect.Effect<void> = Effect.withFiber((fiber) => untilQuiet(Kernel.currentUnsafe(fiber)))
 
 /**
- * Lets time pass on the test clock, and lets everything happen that follows from it.
+ * Lets time pass on the test clock, and waits until everything that follows has happened.
  *
  * **When to use**
  *
@@ -145,7 +146,7 @@ export const quiet: Effect.Effect<void> = Effect.withFiber((fiber) => untilQuiet
  *
  * **Details**
  *
- * It waits until nothing happens any more, moves the clock, and waits again.
+ * It waits until nothing more happens, moves the clock, and waits again.
  *
  * **Example** (A minute later)
  *
@@ -179,18 +180,18 @@ export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
  *
  * **When to use**
  *
- * Use to start in a test what a supervisor starts in the program: it comes back after a crash, and its client stays
- * valid. Where it is to be the same in many tests, `Effect.provide(test, Stock.layer)` is shorter, and has no supervisor.
+ * Use for a server that has a supervisor in the program: it comes back after a crash, and its client stays valid. If
+ * you need no supervisor, `Effect.provide(test, Stock.layer)` is shorter.
  *
  * **Details**
  *
- * A class with a `layer` gives its service; a Layer gives all it provides. What is started later is stopped earlier. With
- * {@link layer} the scope is that of the test.
+ * For a class with a `layer` it gives the service; for a Layer it gives everything that the Layer provides. Later
+ * starts are stopped first. With {@link layer} the scope is that of the test.
  *
  * **Errors**
  *
- * - What the start fails with.
- * - `Leaked`, a defect, when it has not ended 1 second of real time after it was told to. It is killed then.
+ * - The failure of the start.
+ * - `Leaked`, as a defect, if it has not ended 1 second of real time after it was told to. It is then killed.
  *
  * **Example** (Crashing a server)
  *
@@ -237,16 +238,16 @@ export const startSupervised: {
     options?: SupervisedOptions<NoInfer<E>>
   ): Effect.Effect<Context.Context<I>, E, R | Scope.Scope>
 } = (what: unknown, options?: unknown) =>
-  // A service gives its client, a layer its context: the overloads say which.
+  // For a service it returns the client, for a layer the context. The overloads say which.
   startUntyped(what as UntypedStart, options as SupervisedOptions<unknown> | undefined) as never
 
 /**
- * Fails if anything lives in the kernel of this effect. {@link layer} does this at the end by itself.
+ * Fails if anything lives in the kernel of this effect. {@link layer} does this itself at the end.
  *
  * **Details**
  *
- * First everything happens that can happen without time passing. Processes that are ending get up to 1 second of real
- * time.
+ * First it waits until nothing more can happen without the passing of time. Processes that are ending get up to 1
+ * second of real time.
  *
  * **Errors**
  *
@@ -276,10 +277,10 @@ export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
  *
  * **Details**
  *
- * Messages and states are deep-frozen as in `Kernel.layerDevelopment`: what changes one in place throws.
+ * Messages and states are deep-frozen as in `Kernel.layerDevelopment`: code that changes one in place throws.
  *
- * Provides a `Scope`, too, which is closed before the kernel is looked at. What is left is killed; what has not ended 1
- * second of real time later is left alone.
+ * It also provides a `Scope`, which is closed before the kernel is checked. Processes that are left are killed. It does
+ * not wait more than 1 second of real time for their ends.
  *
  * **Example** (Finding a leak)
  *
@@ -304,7 +305,7 @@ export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
 export const layer: Layer.Layer<Scope.Scope> = Layer.suspend(() => layerOf(Kernel.layerDevelopment))
 
 /**
- * A kernel as that of {@link layer}, in which messages and states are not frozen.
+ * A kernel like that of {@link layer}, but messages and states are not frozen.
  *
  * @category layers
  * @since 0.1.0
@@ -319,7 +320,7 @@ const layerOf = (layer: Layer.Layer<never>): Layer.Layer<Scope.Scope> =>
       Effect.gen(function* () {
         const kernel = yield* Effect.acquireRelease(Scope.make(), closeWithin)
         const context = yield* Layer.buildWithScope(Layer.provideMerge(layer, Layer.fresh(Telemetry.layer)), kernel)
-        // A test that has failed is not blamed for what it could not clean up.
+        // A failed test is not blamed for processes that it could not clean up.
         yield* Effect.addFinalizer((exit) =>
           Exit.isSuccess(exit) ? Effect.orDie(Effect.provide(check, context)) : Effect.void
         )
@@ -332,7 +333,7 @@ const layerOf = (layer: Layer.Layer<never>): Layer.Layer<Scope.Scope> =>
 
 type KernelState = ProcessRecord["kernel"]
 
-/** How long what is ending may take, in real time. */
+/** How long processes that are ending may take, in real time. */
 const limit = Duration.seconds(1)
 
 const leftIn = (kernel: KernelState): Leaked | undefined => {
@@ -341,7 +342,7 @@ const leftIn = (kernel: KernelState): Leaked | undefined => {
   const { timers } = kernel
   const unaccounted = missing(kernel.accounting)
   if (processes.length + names.length + timers === 0 && unaccounted === 0) return undefined
-  // No line of the test is to blame more than another.
+  // The error points to no line, because no line of the test is more to blame than another.
   return pointTo(new Leaked({ processes, names, timers, missing: unaccounted }), "")
 }
 
@@ -392,7 +393,7 @@ const supervised = (layer: UntypedLayer, options: SupervisedOptions<unknown> = {
   )
 }
 
-/** Blames what a supervisor could not stop in time. */
+/** Fails for processes that a supervisor could not stop in time. */
 const hasEnded = (supervisor: ProcessRecord | undefined): Effect.Effect<void> =>
   Effect.suspend(() => {
     if (supervisor === undefined || supervisor.ended) return Effect.void
@@ -405,7 +406,7 @@ const hasEnded = (supervisor: ProcessRecord | undefined): Effect.Effect<void> =>
 const isBelow = (record: ProcessRecord, above: ProcessRecord): boolean =>
   record === above || (record.parent !== undefined && isBelow(record.parent, above))
 
-/** Waits for those that are ending, if that is all there is. */
+/** Waits for processes that are ending, if nothing else is left. */
 const awaitEnding = (kernel: KernelState): Effect.Effect<void> =>
   Effect.suspend(() => {
     const left = [...kernel.table.values(), ...kernel.zombies]
@@ -414,7 +415,7 @@ const awaitEnding = (kernel: KernelState): Effect.Effect<void> =>
     return Effect.andThen(withLive(Effect.timeoutOption(ended, limit)), untilQuiet(kernel))
   })
 
-/** Kills what is left, and does not wait for ever for what cannot be killed. */
+/** Kills what is left, and does not wait for ever for a process that cannot be killed. */
 const closeWithin = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.flatMap(Effect.forkDetach(Scope.close(scope, exit), { startImmediately: true }), (closing) =>
     Effect.asVoid(withLive(Effect.timeoutOption(Fiber.await(closing), limit)))
