@@ -10,7 +10,7 @@ class OfLayer extends Context.Service<OfLayer, Scheduler.Scheduler>()("test/OfLa
   static readonly layer = Layer.effect(OfLayer, here)
 }
 
-/** What a layer of an application and the program inside of it run on. */
+/** The schedulers that a layer of an application, and the program inside it, run on. */
 const inside = (options?: Application.Options) =>
   Effect.all([OfLayer, here]).pipe(Application.provide(OfLayer.layer, options))
 

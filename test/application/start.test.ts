@@ -1,4 +1,4 @@
-/** What is different while an application starts: nothing, so far as stops, budgets and the end of its tree go. */
+/** An application that is still starting: stops, budgets and the end of its tree work as in one that is ready. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
@@ -8,7 +8,7 @@ import { fragile, gaveUp } from "../fixtures/fragile.ts"
 import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 import { seeds } from "../fixtures/seeds.ts"
 
-/** A server whose `init` cannot be interrupted until it is let go. */
+/** A server whose `init` cannot be interrupted until the gate opens. */
 const hanging = (begun: Deferred.Deferred<void>, letGo: Deferred.Deferred<void>) =>
   class Hanging extends GenServer.Service<Hanging>()("test/Hanging", []) {
     static readonly layer = this.define({

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { Application, DynamicSupervisor, GenServer, Kernel, Name, Process, Supervisor, Task } from "effect-otp"
 import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 
-/** A tree with one worker that does not end before it is let go. */
+/** A tree with one worker that does not end before the gate opens. */
 const stuckUntil = (letGo: Deferred.Deferred<void>) =>
   class Stuck extends Supervisor.Service<Stuck>()("test/Stuck", {
     strategy: "oneForOne",
@@ -212,7 +212,7 @@ describe("processes outside of the tree", () => {
         const stopping = yield* Effect.forkChild(Effect.flip(stop))
         yield* settle
         yield* TestClock.adjust("5 seconds")
-        // Killed by now: it has no name any more.
+        // It was killed, so it has no name any more.
         assert.strictEqual((yield* Kernel.counts).processes, 0)
         yield* settle
         yield* TestClock.adjust("55 seconds")
@@ -223,7 +223,7 @@ describe("processes outside of the tree", () => {
     )
   )
 
-  /** What keeps the application from stopping, once the stray has its name. */
+  /** What delays the stop of the application, once the stray has its name. */
   const obstacles: Record<string, (letGo: Deferred.Deferred<void>) => Effect.Effect<void, never, Scope.Scope>> = {
     "a hook that never ends": () => Effect.andThen(Application.beforeStop("drain", Effect.never), Effect.never),
     "a hook that cannot be interrupted": (letGo: Deferred.Deferred<void>) =>

@@ -1,4 +1,4 @@
-/** Agents: what is done with a state, by whom, and what is left of it when something fails. */
+/** Agents: what changes their state, and what state is left when something fails. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Option, pipe, Scope, Stream } from "effect"
 import {
@@ -300,7 +300,7 @@ describe("under supervisors", () => {
   )
 })
 
-/** Collects what a stream gives, beside the test. */
+/** Collects the elements of a stream, beside the test. */
 const collecting = <A>(stream: Stream.Stream<A>) =>
   Effect.gen(function* () {
     const seen: Array<A> = []

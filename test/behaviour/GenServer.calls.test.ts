@@ -507,7 +507,7 @@ describe("cycles", () => {
       const a = yield* start()
       const b = yield* start()
       const gate = yield* Deferred.make<void>()
-      // `a` gave up waiting for `b`: `b` may call `a`.
+      // `a` has given up waiting for `b`, so `b` may call `a`.
       yield* b.cast(wait(gate))
       const calling = yield* beside(a.call(turn(Effect.andThen(failure(b.call(get, { timeout: 10 })), Effect.void))))
       yield* later(10)
@@ -526,7 +526,8 @@ describe("cycles", () => {
       Effect.gen(function* () {
         yield* Process.setLabel("tester")
         const puppet = yield* start()
-        // The tester waits for the puppet, which waits for a server that the tester cannot answer for: no cycle.
+        // The tester waits for the puppet, and the puppet for a server. The tester cannot answer for that server, so
+        // there is no cycle.
         const other = yield* start()
         assert.strictEqual(
           yield* puppet.call((n) => Effect.map(Effect.orDie(other.call(get)), (seen) => GenServer.reply(seen, n))),

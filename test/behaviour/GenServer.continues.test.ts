@@ -1,4 +1,4 @@
-/** Servers that continue without end, and answers that nobody waits for. */
+/** Servers that continue for ever, and answers after the caller has left. */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Deferred, Effect, Fiber } from "effect"
 import { GenServer } from "effect-otp/behaviour"
@@ -6,13 +6,13 @@ import { ExitReason, Process, Shutdown } from "effect-otp/kernel"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 import { pidOf, set, start } from "./puppet.ts"
 
-/** A server that continues for ever, counts how often, and tells what `terminate` was given. */
+/** A server that continues for ever, counts how often, and records the arguments of `terminate`. */
 const endless = (drain: boolean) =>
   Effect.gen(function* () {
     const ends: Array<ExitReason.ExitReason> = []
     const puppet = yield* start({
       drain,
-      // A turn that waits lets others run.
+      // A turn that waits lets other fibers run.
       continue: (_, state) => Effect.as(Effect.yieldNow, GenServer.noReply(state + 1, { continue: "again" })),
       terminate: (reason) => Effect.sync(() => void ends.push(reason))
     })

@@ -29,7 +29,7 @@ import {
 
 const bang = ExitReason.defect("bang")
 
-/** What `terminate` was given. */
+/** The arguments of `terminate`. */
 const witness = () => {
   const ends: Array<readonly [ExitReason.ExitReason, number]> = []
   const terminate = (reason: ExitReason.ExitReason, state: number) => Effect.sync(() => void ends.push([reason, state]))
@@ -588,7 +588,7 @@ describe("shutdown", () => {
         yield* later(1)
         assert.deepStrictEqual(failureOf(yield* ended(calling)), down(ExitReason.killed, "unknown"))
         if (uninterruptible) {
-          // A zombie: what follows a dead process must not begin before it has ended.
+          // It is a zombie: its successor must not start before it has ended.
           assert.deepStrictEqual(ran, [])
           assert.strictEqual((yield* Kernel.counts).zombies, 1)
           yield* running(shutting)

@@ -32,7 +32,7 @@ const environment = Effect.gen(function* () {
   return seen
 })
 
-/** Runs an effect with everything that can travel, and one Reference that cannot. */
+/** Runs an effect with everything that can travel, and with one Reference that cannot. */
 const within = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   effect.pipe(
     Effect.provideService(Tenant, "acme"),
@@ -45,7 +45,7 @@ const travelled: Seen = { span: "caller", annotations: { request: 7 }, tenant: "
 
 const look = turn(environment)
 
-/** A server whose casts write down the environment of their handler. */
+/** A server whose casts record the environment of their handler. */
 const watcher = Effect.gen(function* () {
   const seen: Array<Seen> = []
   const puppet = yield* start()

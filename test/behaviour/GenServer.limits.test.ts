@@ -22,7 +22,7 @@ import {
   turn
 } from "./puppet.ts"
 
-/** Counts in its state how often it has idled. */
+/** Counts its idle times in the state. */
 const counting = { idle: (state: number) => GenServer.noReply(state + 1) }
 
 const refuse = () => Effect.fail(new Refused({ why: "not today" }))
@@ -155,7 +155,7 @@ describe("idleTimeout", () => {
   )
 })
 
-/** Without a message, which would end the time it waits. */
+/** Reads the state without a message, because a message would end the idle time. */
 const stateOf = (puppet: Client): Effect.Effect<number> =>
   Effect.andThen(settle, Effect.orDie(Sys.getState(puppet, { schema: Schema.Number })))
 

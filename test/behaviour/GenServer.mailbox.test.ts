@@ -35,7 +35,7 @@ const busy = (policy: Mailbox.Policy, capacity = 1, options: { readonly drain?: 
     return { puppet, pid: yield* pidOf(puppet), open: Effect.andThen(Deferred.succeed(gate, undefined), settle) }
   })
 
-/** A cast that writes down that it was handled. */
+/** A cast that records that it was handled. */
 const notes = () => {
   const seen: Array<number> = []
   const note = (what: number) => (n: number) => {
@@ -236,7 +236,7 @@ describe("any bound", () => {
         const { open, pid, puppet } = yield* busy(policy)
         yield* puppet.cast(note(1))
         const stopped = yield* beside(GenServer.terminate(puppet))
-        // Nor does what comes later push it out.
+        // A later message does not push it out, either.
         const late = yield* beside(puppet.cast(note(2)))
         yield* open
         assert.deepStrictEqual(yield* ended(stopped), Exit.void)

@@ -1,5 +1,7 @@
 /**
  * Contract line 11: no message vanishes, and each call ends exactly once, whatever happens to callers and servers.
+ * Every run draws a script (servers, callers, faults) from its seed and plays it in the order of that seed. The model
+ * knows how each message may end. A failing run names its seed.
  *
  * Every run draws a script (servers, callers, faults) from its seed and plays it in the order of that seed. The model
  * knows what each message may come to; a failing run names its seed.
@@ -48,7 +50,7 @@ const kinds = [
 ] as const
 type Kind = (typeof kinds)[number]
 
-/** Kinds that answer whatever happens, as long as nothing does. */
+/** Kinds of steps that always answer, unless something happens to the server. */
 const answering = [
   "plain",
   "async",
@@ -97,9 +99,9 @@ class World {
   readonly choices: Choices
   readonly clients: Array<Client> = []
   readonly messages: Array<Message> = []
-  /** Messages that no model follows, and requests to stop. */
+  /** Messages that the model does not follow, and requests to stop. */
   others = 0
-  /** What a handler found wrong: to throw it there would only crash the server. */
+  /** Faults that a handler has found. If it threw them, it would only crash the server. */
   private readonly violations: Array<string> = []
   private sequence = 0
   private readonly inTurn = new Map<number, string>()
@@ -107,7 +109,7 @@ class World {
   private readonly kinds: ReadonlyArray<Kind>
   private readonly options: () => GenServer.CallOptions
 
-  /** Patient callers wait for ever, and ask nothing that has no answer. */
+  /** Patient callers wait for ever, and only send calls that get an answer. */
   constructor(choices: Choices, patient = false) {
     this.choices = choices
     this.kinds = patient ? answering : kinds
@@ -150,7 +152,7 @@ class World {
     )
   }
 
-  /** What the handler of a message does, and what must hold when it begins. */
+  /** Carries out a message in its handler, and checks what must hold when it begins. */
   private turn(message: Message): Step {
     return (state, context) => {
       const { id, sender, server } = message
@@ -166,7 +168,7 @@ class World {
         this.inTurn.set(server, id)
         return next
       })
-      // Around both: it may be killed before the step after the first.
+      // This is around both, because it may be killed before the step after the first.
       return Effect.ensuring(
         begun,
         Effect.sync(() => this.inTurn.delete(server))
@@ -227,7 +229,7 @@ class World {
     }
   }
 
-  /** What must hold when everything is over. Gives the outcomes, to see that all of them happen. */
+  /** Checks what must hold in the end. Returns the outcomes, so that the test can see that all of them happen. */
   check(): ReadonlyArray<string> {
     assert.deepStrictEqual(this.violations, [])
     return this.messages.flatMap((message) => {
@@ -347,14 +349,14 @@ const play = (world: World) =>
       yield* strike(world, callers, scope)
     }
     yield* seconds(20)
-    // One that nobody stopped gets one more message, and is stopped by its scope.
+    // A server that nobody has stopped gets one more message, and its scope stops it.
     world.others += 2 * world.clients.length
-    // One whose mailbox is full may keep who casts waiting.
+    // If its mailbox is full, it may make the sender wait.
     for (const { cast } of world.clients) yield* Effect.forkChild(cast(() => GenServer.noReply(0)))
     return callers
   })
 
-/** Closing the scope may have to wait for the limit of what hangs. */
+/** The close of the scope may take until the limit of a process that hangs. */
 const closing = (scope: Scope.Closeable) =>
   Effect.gen(function* () {
     const closed = yield* Effect.forkChild(Scope.close(scope, Exit.void))
@@ -372,19 +374,19 @@ const played = (
     yield* servers(world, scope)
     const callers = yield* Effect.provideService(play(world), Scope.Scope, scope)
     yield* closing(scope)
-    // Nobody answers any more: who still waits for an answer waits for ever.
+    // No more answers will come, so a caller that waits now waits for ever.
     yield* seconds(20)
     for (const fiber of callers) assert.isDefined(fiber.pollUnsafe(), "a caller waits for ever")
     for (const outcome of world.check()) outcomes.add(outcome)
     const { abandoned, failed, handled } = yield* Kernel.messages
     const begun = world.messages.reduce((sum, message) => sum + message.begun, 0)
     const ended = handled + failed + abandoned
-    // Each that began was handled, failed or abandoned; so was what the model does not follow, and no more.
+    // Each message that began was handled, failed or abandoned, and so were the others. No more than these.
     assert.isAtLeast(ended, begun)
     if (servers === alone) assert.isAtMost(ended, begun + world.others)
   })
 
-/** Starts so many effects at once, and lets time pass until they are through. */
+/** Starts several effects at once, and lets time pass until they have ended. */
 const meanwhile = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(effect)
@@ -428,7 +430,7 @@ const expected = [
 
 const millis = Duration.toMillis("10 minutes")
 
-/** Sends through a mailbox that may be bounded, but loses nothing. */
+/** Sends through a mailbox that may be bounded but loses nothing. */
 const patience = Effect.gen(function* () {
   const world = new World(yield* choices, true)
   const { chance, int } = world.choices

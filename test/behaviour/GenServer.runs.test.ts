@@ -1,4 +1,4 @@
-/** Effects that start a server, each run of which is a server of its own. */
+/** Effects that start a server. Each run of them starts a new one. */
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import { Kernel, Process } from "effect-otp/kernel"

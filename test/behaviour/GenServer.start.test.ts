@@ -22,7 +22,7 @@ import {
   start
 } from "./puppet.ts"
 
-/** A resource that at most one process may hold: a second one is a defect. */
+/** A resource that at most one process may hold. A second one is a defect. */
 const makeLock = () => {
   let held = 0
   let acquired = 0
@@ -32,7 +32,7 @@ const makeLock = () => {
         acquired++
         return held++ === 0 ? Effect.void : Effect.die("held twice")
       }),
-      // Takes its time: what does not wait for it finds the lock held.
+      // It takes time, so code that does not wait for it finds the lock held.
       () =>
         Effect.andThen(
           Effect.repeat(Effect.yieldNow, { times: 5 }),
@@ -212,7 +212,7 @@ describe("start", () => {
       )
       const first = yield* beside(start({ init, name: "test/one" }))
       const holder = Option.getOrThrow(yield* Name.whereis(Name.make("test/one")))
-      // While the first is still in its init, and when it is through.
+      // While the first is in its init, and afterwards.
       const clash = Exit.fail(new Name.AlreadyStarted({ processName: "test/one", pid: holder }))
       assert.deepStrictEqual(yield* Effect.exit(start({ init, name: "test/one" })), clash)
       yield* Deferred.succeed(gate, undefined)

@@ -33,7 +33,7 @@ const collectGarbage = (): void => {
   ;(runInNewContext("gc") as () => void)()
 }
 
-/** A puppet that writes down what happens in it. */
+/** A puppet that records what happens in it. */
 const journal = () => {
   const seen: Array<string> = []
   const note = (what: string): void => void seen.push(what)
@@ -88,7 +88,7 @@ describe("continue", () => {
         ] satisfies ReadonlyArray<readonly [string, Array<string>]>) {
           const { note, seen } = journal()
           const puppet = yield* start(chained(note))
-          // The handler itself sends the message that must wait.
+          // The handler itself sends the message that has to wait.
           const doing = (n: number, context: Context) => {
             context.cast(context.self, "cast", noting(note, "after"))
             return step(token)(n, context)
@@ -488,7 +488,7 @@ describe("what a server keeps", () => {
     inKernel(
       Effect.gen(function* () {
         const puppet = yield* start()
-        // In an effect of its own, so that only the server could hold the message.
+        // An effect of its own, so that only the server can hold the message.
         const held = yield* Effect.suspend(() => {
           const step = (n: number) => GenServer.noReply<number, string>(n)
           return Effect.as(beside(puppet.call(step, { timeout: 10 })), new WeakRef(step))

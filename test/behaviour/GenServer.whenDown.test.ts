@@ -41,7 +41,7 @@ const supervised = (options: Options = {}, schedule: Schedule.Schedule<unknown> 
     return { puppet: Context.get(context, Puppet), close: Scope.close(scope, Exit.void) }
   })
 
-/** Down: it has crashed and its supervisor waits. */
+/** It has crashed, and its supervisor waits before the restart. */
 const downed = (options?: Options) =>
   Effect.gen(function* () {
     const tree = yield* supervised(options)

@@ -1,6 +1,6 @@
 /**
- * State machines among faults: no message vanishes, each call ends exactly once, and what was postponed when a machine
- * ended has failed. Every run draws its script from its seed and plays it in the order of that seed.
+ * State machines with random faults: no message vanishes, each call ends exactly once, and messages that were postponed
+ * when a machine ended have failed. Every run draws its script from its seed and plays it in the order of that seed.
  */
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Random, Scope } from "effect"
@@ -41,7 +41,7 @@ const choices: Effect.Effect<Choices> = Effect.map(Random.Random, (random) => {
 
 const own = (step: Step): Own => ({ _tag: "Own", step })
 
-/** What a message does, drawn anew each time it comes. */
+/** What a message does. It is drawn again each time the message comes. */
 const stepOf = ({ chance, int, pick }: Choices, id: string): Step => {
   const other = (state: State): State => ({ _tag: state._tag === "A" ? "B" : "A", data: state.data })
   const pause = () => pick([Effect.yieldNow, Effect.sleep(1), Effect.sleep(20)])
@@ -175,12 +175,12 @@ it.effect("no message vanishes in any order, whatever ends the machines", () =>
       for (const fate of ["failed", "handled", "abandoned"] as const) total[fate] += messages[fate]
     })
     yield* SeededScheduler.explore(inKernel(counted), { seeds: seeds(150) })
-    // The script reaches what it is about.
+    // Each kind of event in the script must have happened.
     if (process.env["OTP_SEED"] === undefined) for (const count of Object.values(total)) assert.isAbove(count, 0)
   })
 )
 
-/** Events that note where they were handled, and do what was drawn for them once. */
+/** Events that record where they were handled, and do once what was drawn for them. */
 const scripted = ({ chance, int, pick }: Choices, log: Array<string>) => {
   const results: Record<string, Own> = {}
   let count = 0
@@ -189,7 +189,7 @@ const scripted = ({ chance, int, pick }: Choices, log: Array<string>) => {
     const more = depth > 0 ? int(3) : 0
     const actions = Array.from({ length: more }, () => {
       const event = numbered(depth - 1)
-      // Times that do not meet: of timers that are due together nothing is promised.
+      // All times differ, because the order of timers that are due together is not promised.
       const delay = pick([0, int(1_000_000), int(1_000_000)])
       const timer = pick([StateMachine.stateTimer, StateMachine.eventTimer, "a", "b"] as const)
       return pick([

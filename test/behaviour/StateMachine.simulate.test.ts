@@ -1,4 +1,4 @@
-/** State machines without a process: run on a list of events, and drawn. */
+/** State machines without a process: simulations and diagrams. */
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Exit, Option, Schema } from "effect"
 import { Rpc } from "effect/rpc"
@@ -76,7 +76,7 @@ describe("simulate", () => {
       results: { check: { _tag: "Checked", right: true } }
     })
     const ways = run.handled.map(({ in: before, state }) => `${before._tag} → ${state._tag}`)
-    // What was pushed against the locked door opens nothing: it comes again and shuts the open one.
+    // The push on the locked door opens nothing. It comes again and shuts the open door.
     assert.deepStrictEqual(ways, [
       "Locked → Locked",
       "Locked → Locked",
@@ -159,7 +159,7 @@ it("a message may be called like anything an object has", () => {
     static readonly definition = this.define({
       init: () => Effect.succeed<{ readonly _tag: "constructor" }>({ _tag: "constructor" }),
       common: { toString: () => StateMachine.stop(ExitReason.normal), a: () => keep() },
-      // The compiler takes what an object has for a handler.
+      // The compiler takes an inherited property of an object for a handler.
       states: { constructor: {} as never }
     })
   }

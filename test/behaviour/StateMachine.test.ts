@@ -257,7 +257,7 @@ describe("what is postponed", () => {
         machine.call(inB((state, from) => noted(log, "call", () => keep([replyTo(from, 1)]))(state, from)))
       )
       yield* machine.cast(inB(noted(log, "cast")))
-      // The same state with other data is no other state.
+      // With the same tag and other data it is the same state.
       yield* machine.call(() => next({ _tag: "A", data: 1 }, [reply(undefined)]))
       yield* machine.call((state) => repeat(state, [reply(undefined)]))
       yield* running(call)
@@ -300,7 +300,7 @@ describe("what is postponed", () => {
       yield* Deferred.succeed(gate, undefined)
       assert.strictEqual(yield* Fiber.join(call), "answer")
       yield* settle
-      // The info is postponed once more.
+      // The info was postponed again.
       assert.deepStrictEqual(yield* fates, { accepted: 4, handled: 3, pending: 1 })
     })
   )
@@ -362,7 +362,7 @@ describe("what is postponed", () => {
       const { call, machine } = yield* held
       yield* GenServer.terminate(machine)
       assert.deepStrictEqual(yield* Fiber.join(call), down(ExitReason.normal, "unknown"))
-      // The request to stop is a message, too.
+      // The request to stop counts as a message, too.
       assert.deepStrictEqual(yield* fates, { accepted: 4, handled: 1, failed: 3 })
       const second = yield* held
       yield* second.machine.cast(() => {
@@ -382,7 +382,7 @@ describe("what is postponed", () => {
       yield* machine.cast(go("B"))
       yield* settle
       assert.deepStrictEqual(yield* failure(machine.call(get)), noProcess)
-      // `go` was handled; the call that found nobody was returned.
+      // `go` was handled, and the call that found no process was returned.
       assert.deepStrictEqual(yield* fates, { accepted: 3, handled: 1, failed: 2 })
     })
   )

@@ -1,6 +1,7 @@
 /**
- * Contract line 32, whatever happens at the same time: a suspended server begins nothing, what came meanwhile is handled
- * in order, a trace leaves nothing out, every request ends, and no message vanishes.
+ * Contract line 32, under random faults: a suspended server begins nothing, messages that came meanwhile are handled in
+ * order, a trace leaves nothing out, every request ends, and no message vanishes. Every run draws its script from its
+ * seed and plays it in the order of that seed.
  *
  * Every run draws its script from its seed and plays it in the order of that seed.
  */
@@ -31,7 +32,7 @@ const bounds: ReadonlyArray<Mailbox.Bound | undefined> = [
   { capacity: 2, policy: "dropOldest" }
 ]
 
-/** What was begun, by its sender and its number. */
+/** A message that has begun, by its sender and its number. */
 interface Begun {
   readonly sender: number
   readonly number: number
@@ -72,7 +73,7 @@ class Script {
     )
   }
 
-  /** Looks in, and holds it still now and then. */
+  /** Looks into the server, and suspends it now and then. */
   watcher(): Effect.Effect<void> {
     const { choices, client } = this
     const pauses = (turns: number) => Effect.repeat(Effect.yieldNow, { times: turns })
@@ -93,7 +94,7 @@ class Script {
       Effect.timeoutOption(Stream.runDrain(Sys.trace(client, { capacity: 2 })), 1)
     ]
     const look = Effect.suspend((): Effect.Effect<unknown, unknown> => choices.pick(looks))
-    // The server may have been ended: then every request says so.
+    // The server may have ended. Then every request says so.
     return Effect.ignore(Effect.repeat(look, { times: 1 + choices.int(6) }))
   }
 
@@ -145,7 +146,7 @@ const play = (isFaulty: boolean) =>
     )
     const watching = yield* Effect.forkChild(script.watcher())
     const fault = yield* Effect.forkChild(isFaulty ? Effect.exit(script.fault()) : Effect.void)
-    // Time passes until all is said: calls time out, traces close.
+    // Time passes until everything has ended: calls time out, traces close.
     const done = Effect.all([Fiber.join(senders), Fiber.join(watching), Fiber.join(fault)], { concurrency: 3 })
     const running = yield* Effect.forkChild(done)
     while (running.pollUnsafe() === undefined) {

@@ -1,4 +1,4 @@
-/** Looking into servers: one group of tests for each kind of request. */
+/** Looking into servers, with one group of tests for each kind of request. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber, Option, Redacted, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"

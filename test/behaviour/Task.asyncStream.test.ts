@@ -24,7 +24,7 @@ const passing = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 const sleeping = (millis: number) => Effect.as(Effect.sleep(millis), millis)
 
-/** Tasks that wait for a gate each, and who of them has begun and ended. */
+/** Tasks that each wait for a gate, and a record of which have begun and ended. */
 const gates = (count: number) =>
   Effect.gen(function* () {
     const doors = yield* Effect.forEach(Array.from({ length: count }), () => Deferred.make<void>())
@@ -61,7 +61,7 @@ describe("order", () => {
     "unordered they come as they are there",
     Effect.gen(function* () {
       const stream = Stream.make(40, 30, 20, 10).pipe(Task.asyncStream(sleeping, { concurrency: 2, ordered: false }))
-      // 30 is through first, then 20 and 40 at 50 and 40, then 10.
+      // 30 ends first, then 40 at 40, 20 at 50, and 10.
       assert.deepStrictEqual(yield* passing(Stream.runCollect(stream)), [30, 40, 20, 10])
     }),
     20
@@ -284,12 +284,12 @@ describe("what is begun", () => {
       assert.deepStrictEqual(sorted(begun), [0, 1, 2])
       yield* Effect.all([open(1), open(2)])
       yield* settle
-      // They have ended, but nobody has read them.
+      // They have ended, but were not read.
       assert.strictEqual(begun.length, 3)
       yield* open(0)
       assert.strictEqual(yield* Fiber.join(first), 0)
       yield* settle
-      // Read is one, and nobody has pulled since.
+      // One was read, and there was no pull since.
       assert.strictEqual(begun.length, 3)
       assert.strictEqual(yield* pull, 1)
       yield* settle
@@ -475,7 +475,7 @@ describe("how it ends", () => {
         const tasks = entries.filter((entry) => entry === "task").length
         assert.isAtMost(tasks, 3)
         assert.isAtLeast(tasks, 1)
-        // The input is released after those who work on it.
+        // The input is released after the tasks that work on it.
         assert.isAbove(entries.indexOf("input"), entries.lastIndexOf("task"))
         assert.include(entries, "output")
         assert.deepInclude(yield* Kernel.counts, { processes: 0, zombies: 0 })

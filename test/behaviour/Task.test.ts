@@ -16,7 +16,7 @@ const reasonOf = <A, E>(task: Task.Task<A, E>) =>
     return error.reason
   })
 
-/** An effect that waits, and tells what became of it. */
+/** An effect that waits, and records how it ended. */
 const waiting = Effect.gen(function* () {
   const begun = yield* Deferred.make<void>()
   const gate = yield* Deferred.make<string>()
@@ -27,7 +27,7 @@ const waiting = Effect.gen(function* () {
   return { begun: Deferred.await(begun), gate, released: Deferred.await(released), effect }
 })
 
-/** What a program's processes report as crashes. */
+/** The crash reports of a program. */
 const crashes = Effect.gen(function* () {
   const reports: Array<CrashReport.CrashReport> = []
   yield* Telemetry.attach("test", Events.processCrash, (_, { report }) => void reports.push(report))
@@ -357,7 +357,7 @@ describe("poll", () => {
 })
 
 describe("shutdown", () => {
-  /** A task that ends as it is told to by itself, after it has been asked for. */
+  /** A task that ends by itself as it is told, after it has been asked to. */
   const ending = (reason: ExitReason.ExitReason) =>
     Effect.flatMap(Process.self, (self) => (reason._tag === "Killed" ? Process.kill(self) : Process.exit(self, reason)))
 
@@ -368,7 +368,7 @@ describe("shutdown", () => {
       yield* Task.await(done)
       assert.deepStrictEqual(yield* Task.shutdown(done), Option.some(Result.succeed("answer")))
       for (const limit of ["1 second", "brutalKill"] as const) {
-        // It has answered and is held up by a finalizer when it is told.
+        // It has its answer, and a finalizer delays its end when it is told to end.
         const gate = yield* Deferred.make<void>()
         const held = yield* Deferred.make<void>()
         const finalizer = Effect.andThen(Deferred.succeed(held, undefined), Deferred.await(gate))
@@ -423,14 +423,14 @@ describe("shutdown", () => {
           yield* settle
           yield* TestClock.adjust("1 millis")
           yield* settle
-          // It is killed now; its fiber has as long again to end.
+          // It is killed now. Its fiber has the same time again to end.
           assert.deepStrictEqual(yield* Task.poll(task), Option.some(Result.fail(exited(task, ExitReason.killed))))
           yield* Deferred.succeed(gate, "late")
           assert.deepStrictEqual(yield* Fiber.join(told), Option.some(Result.fail(exited(task, ExitReason.killed))))
           const killed = yield* Task.async(Effect.never)
           assert.deepStrictEqual(yield* Task.shutdown(killed, { limit: "brutalKill" }), Option.none())
           yield* settle
-          // It was unlinked: nothing is left behind.
+          // It was unlinked, so no message is left.
           assert.deepStrictEqual(yield* inbox.poll(() => true), Option.none())
         }),
       trapping

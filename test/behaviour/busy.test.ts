@@ -1,11 +1,11 @@
-/** Processes that always have a next message leave timers and I/O their turn. */
+/** Processes that always have a next message still leave timers and I/O their turn. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Scheduler, Schema, Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { Agent, GenServer, Kernel, Process, StateMachine, Task } from "effect-otp"
 import { slices } from "../../src/kernel/shared/runQueue.ts"
 
-/** How often anybody has had a turn. */
+/** The number of turns of all servers. */
 let turns = 0
 const turn = Effect.sync(() => void turns++)
 
@@ -51,7 +51,7 @@ const continues = Busy.define({
   }
 })
 
-/** Every even one calls the next for ever. */
+/** Every server with an even number calls the next one for ever. */
 const callsItsPartner = Busy.define({
   init,
   handlers: {
@@ -118,7 +118,7 @@ const streams = (count: number) =>
 
 // ---- the tests ----------------------------------------------------------------------------------------------------
 
-/** The most turns between two turns of the host, while at least 1,000 are had. */
+/** The most turns between two turns of the host, while there are at least 1,000. */
 const mostTurns: Effect.Effect<number> = Effect.callback((resume) => {
   const begun = turns
   let last = turns
@@ -154,9 +154,9 @@ describe.each([
   for (const [what, start] of Object.entries(kinds)) {
     it.live(`1,000 ${what} let the host have its turn`, () =>
       Effect.gen(function* () {
-        // Ended with their kernel, all at once.
+        // They end with their kernel, all at once.
         yield* Scope.provide(start(1000), Scope.makeUnsafe())
-        // A slice of 2 ms has room for some ten thousands. On Effect's own scheduler it is 128 for each of them.
+        // A slice of 2 ms has room for some ten thousand. On Effect's own scheduler it is 128 for each of them.
         assert.isBelow(yield* mostTurns, 150_000)
       }).pipe(Effect.provide([Kernel.layer, quiet]), Effect.provide(scheduler))
     )
@@ -184,10 +184,10 @@ it.live.each([
     for (let i = 0; i < 2; i++) pair.push(yield* definition.start(i))
     for (const client of pair) yield* client.go(1)
     while (order.length < 1000) yield* Effect.yieldNow
-    // Where the other one comes in, from the first whole share on.
+    // Where the other server takes over, from the first whole share on.
     const changes = order.flatMap((index, at) => (at > 0 && order[at - 1] !== index ? [at] : []))
     const shares = changes.slice(1).map((at, n) => at - changes[n]!)
-    // A share is shorter where the slice is over before it.
+    // A share is shorter if the slice is over before.
     assert.strictEqual(Math.max(...shares), most)
   }).pipe(Effect.provide([Kernel.layer, quiet]), Effect.provide(scheduler), Effect.scoped)
 )

@@ -10,7 +10,7 @@ import { kernelTest, settle } from "../fixtures/kernel.ts"
 
 const SECRET = "hunter2"
 
-/** A server whose state is given, and that dies of what it is given. */
+/** A server with a given state that dies of the given value. */
 class Vault extends GenServer.Service<Vault>()("test/Vault", [
   GenServer.cast("burn", { payload: { error: Schema.Unknown, password: Schema.Unknown } }),
   Rpc.make("open", { payload: { error: Schema.Unknown }, success: Schema.Void })
@@ -36,7 +36,7 @@ const burn = (state: unknown, error: unknown, formatStatus?: (status: GenServer.
     yield* settle
   })
 
-/** What every logger of Effect writes, one text for each line. */
+/** What every logger of Effect writes: one text for each line. */
 const written = <A, E, R>(program: (lines: ReadonlyArray<string>) => Effect.Effect<A, E, R>) =>
   Effect.suspend(() => {
     const lines: Array<string> = []
@@ -190,7 +190,7 @@ describe("a crash report", () => {
           label: "caller"
         })
         yield* settle
-        // The server still has its `terminate` to run.
+        // The server has yet to run its `terminate`.
         assert.lengthOf(seen, 1)
         yield* Deferred.succeed(letGo, undefined)
         yield* settle
@@ -350,7 +350,7 @@ describe("what travels of a crash", () => {
       ]
       for (const text of encoded) assert.notInclude(text, SECRET)
       assert.strictEqual(error.message, "test/Vault.open: the server ended: Crash (the call may have begun)")
-      // Who is here learns all of it.
+      // Code in the same program gets the whole reason.
       const { reason } = error
       if (reason._tag !== "ServerDown" || reason.reason._tag !== "Crash") return assert.fail("no crash")
       assert.strictEqual(Cause.squash(reason.reason.cause), boom)

@@ -1,4 +1,4 @@
-/** Calls that would wait for themselves: each real cycle is reported, and nothing else is. */
+/** Calls that would wait for themselves: each real cycle is reported, and nothing else. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import { GenServer } from "effect-otp/behaviour"
@@ -8,7 +8,7 @@ import { beside, type Client, type Context, ended, failure, get, start } from ".
 
 const named = (label: string) => start({ init: Effect.as(Process.setLabel(label), 0) })
 
-/** In its turn it waits until the other is in its turn, too. Then it calls, and answers what came of that. */
+/** A turn that waits until the other server is in its turn, too. Then it calls, and answers with the result. */
 const crossing = (to: Client, mine: Deferred.Deferred<void>, theirs: Deferred.Deferred<void>) => (state: number) =>
   Effect.gen(function* () {
     yield* Deferred.succeed(mine, undefined)
@@ -56,7 +56,7 @@ describe("servers that call each other at once", () => {
 })
 
 describe("an answer that is left for later", () => {
-  /** Keeps the call, gives it to a helper and goes on to its next turn. */
+  /** Keeps the call, gives it to a helper, and goes on to the next turn. */
   const deferring =
     (helper: (from: NonNullable<Context["from"]>) => Effect.Effect<void>) =>
     (state: number, { from }: Context) =>

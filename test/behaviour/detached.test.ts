@@ -8,7 +8,7 @@ import { Telemetry } from "effect-otp/telemetry"
 import { asProcess, idle, kernelTest, settle } from "../fixtures/kernel.ts"
 import { type Client, down, failureOf, fates, get, later, pidOf, set, start, turn } from "./puppet.ts"
 
-/** How a process can end, and what its fibers are then. */
+/** The ways in which a process can end, and what its fibers are afterwards. */
 const ends: ReadonlyArray<
   readonly [string, Effect.Effect<unknown>, (pid: Pid.Pid) => Effect.Effect<unknown>, boolean]
 > = [

@@ -1,4 +1,7 @@
-/** Values that throw wherever they are read: a server keeps them, refuses them or crashes of them. It loses nothing else. */
+/**
+ * Values that throw wherever they are read. A server may keep them, refuse them or crash because of them, and loses
+ * nothing else.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Logger, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
@@ -100,7 +103,7 @@ describe("a caller whose fiber has an observer that throws", () => {
     const program = Effect.gen(function* () {
       const server = yield* Keeper
       const pid = yield* GenServer.pid(server)
-      // More than the answers that may resume one another in one step.
+      // More answers than may resume one another in one step.
       for (let index = 0; index < 40; index++) {
         const fiber = yield* Effect.forkDetach(server.kind())
         fiber.addObserver(() => {
@@ -111,7 +114,7 @@ describe("a caller whose fiber has an observer that throws", () => {
       assert.strictEqual(yield* server.kind(), "number")
       assert.deepStrictEqual(yield* GenServer.pid(server), pid)
       const texts = lines.filter((line) => line.startsWith("A caller of hostile/Keeper threw when it got its answer: "))
-      // As many as the limit lets through.
+      // As many as the rate limit allows.
       assert.strictEqual(texts.length, 10)
     })
     return inKernel(Effect.provide(program, keeper(1)), lines)

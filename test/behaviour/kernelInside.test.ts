@@ -1,4 +1,4 @@
-/** A kernel of its own, provided inside a process: that process is a stranger to it. */
+/** A kernel that is provided inside a process. The process is a stranger in it. */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Layer, Logger, Option, Schema, Stream } from "effect"
 import type { Scope } from "effect"
@@ -60,7 +60,7 @@ describe("a kernel of its own inside a process", () => {
       `has ${what} that is started in it, and ends it`,
       asProcess(() =>
         Effect.gen(function* () {
-          // A link, or a tree of its own, would end it with the kernel.
+          // Otherwise a link, or a tree of its own, would end it with the kernel.
           yield* Process.trapExit(true)
           const outside = yield* processes
           yield* Effect.gen(function* () {

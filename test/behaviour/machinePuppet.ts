@@ -1,6 +1,6 @@
 /**
- * A state machine whose messages carry what its handler does: each test writes the transition it is about where it sends
- * the message.
+ * A state machine whose messages carry what their handler does, so that each test writes its transition next to the
+ * message.
  */
 import { Effect, Schema } from "effect"
 import type { Scope } from "effect"
@@ -9,7 +9,7 @@ import { StateMachine } from "effect-otp/behaviour"
 import type { ExitReason, Mailbox, Process, Signal } from "effect-otp/kernel"
 import type { Name } from "effect-otp/naming"
 
-/** Two states alike, so that a change is a change of the tag and of nothing else. */
+/** Two states with the same data, so that only the tag changes. */
 export type State = { readonly _tag: "A"; readonly data: unknown } | { readonly _tag: "B"; readonly data: unknown }
 export type Own = { readonly _tag: "Own"; readonly step: Step }
 
@@ -67,7 +67,7 @@ export const start = (options?: Options): Effect.Effect<Client, string | Name.Al
 
 const { keep, next, reply } = StateMachine
 
-/** Answers the state. */
+/** Answers with the state. */
 export const get: Step = (state) => keep([reply(state)])
 
 /** Goes to a state, with some actions. */
@@ -82,7 +82,7 @@ export const stay =
   () =>
     keep(actions)
 
-/** An event of the machine's own that notes itself, and does what it is told. */
+/** An event of the machine's own that records itself, and does what it is told. */
 export const noting = (log: Array<string>, note: string, then: Step = stay()): Own => ({
   _tag: "Own",
   step: (state, from) => {
@@ -91,7 +91,7 @@ export const noting = (log: Array<string>, note: string, then: Step = stay()): O
   }
 })
 
-/** A message that notes itself. */
+/** A message that records itself. */
 export const noted = (log: Array<string>, note: string, then: Step = stay()): Step => noting(log, note, then).step
 
 /** Postpones itself in state `A`. */

@@ -1,6 +1,4 @@
-/**
- * A server whose messages carry what its handler does: each test writes the turn it is about where it sends it.
- */
+/** A server whose messages carry what their handler does, so that each test writes its turn next to the message. */
 import { assert } from "@effect/vitest"
 import { Effect, Exit, Option, Schema } from "effect"
 import type { Cause, Duration, Fiber, Layer, Scope } from "effect"
@@ -22,7 +20,7 @@ import type { Name } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
 import { settle } from "../fixtures/kernel.ts"
 
-/** What a turn gives back: the state is a number, the token of a continue a string. */
+/** The result of a turn. The state is a number, the token of a continue a string. */
 export type Answer =
   | GenServer.Reply<unknown, number, string>
   | GenServer.NoReply<number, string>
@@ -89,7 +87,7 @@ export const layer = (options: Options = {}): Layer.Layer<Puppet, string | Name.
 
 // ---- steps --------------------------------------------------------------------------------------------------------
 
-/** Answers the state, and goes on with it. */
+/** Answers with the state, and goes on with it. */
 export const get: Step = (state) => GenServer.reply(state, state)
 
 export const set =
@@ -102,7 +100,7 @@ export const crash =
   () =>
     Effect.die(defect)
 
-/** A turn that runs an effect; a call answers its result. */
+/** A turn that runs an effect. A call gets the result. */
 export const turn =
   <A>(effect: Effect.Effect<A, Refused, Scope.Scope | Process.Self>): Step =>
   (state, { from }) =>
@@ -117,22 +115,22 @@ export const stopping =
 
 export const pidOf = (client: Client): Effect.Effect<Pid.Pid> => Effect.map(GenServer.pid(client), Option.getOrThrow)
 
-/** Moves the clock, before and after which all that can happen has. */
+/** Waits until nothing more happens, moves the clock, and waits again. */
 export const later = (duration: number): Effect.Effect<void> =>
   Effect.andThen(settle, Effect.andThen(TestClock.adjust(duration), settle))
 
-/** Starts an effect beside the test and lets it get as far as it can. */
+/** Starts an effect beside the test and lets it run as far as it can. */
 export const beside = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Fiber.Fiber<A, E>, never, R> =>
   Effect.tap(Effect.forkChild(effect), settle)
 
-/** The exit of a fiber that has ended by now. */
+/** The exit of a fiber that must have ended. */
 export const ended = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E>> =>
   Effect.map(settle, () => fiber.pollUnsafe() ?? assert.fail("the fiber still runs"))
 
 export const running = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<void> =>
   Effect.map(settle, () => assert.isUndefined(fiber.pollUnsafe(), "the fiber has ended"))
 
-/** What a call failed with, without its texts. */
+/** The failure of a call, without its texts. */
 export interface Failed {
   readonly reason: CallError.Reason
   readonly started: CallError.Started
@@ -146,7 +144,7 @@ const failedOf = (cause: Cause.Cause<unknown>): Failed => {
   return assert.fail(`no CallError: ${String(cause)}`)
 }
 
-/** The `CallError` a call fails with. */
+/** The `CallError` of a call that fails. */
 export const failure = <A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<Failed, never, R> =>
   Effect.map(Effect.exit(call), failureOf)
 
@@ -160,7 +158,7 @@ export const down = (reason: ExitReason.ExitReason, started: CallError.Started):
   started
 })
 
-/** The crash reports from now on. */
+/** Collects the crash reports from now on. */
 export const crashReports: Effect.Effect<ReadonlyArray<CrashReport.CrashReport>, never, Scope.Scope> = Effect.suspend(
   () => {
     const reports: Array<CrashReport.CrashReport> = []
@@ -173,7 +171,7 @@ export const crashReports: Effect.Effect<ReadonlyArray<CrashReport.CrashReport>,
   }
 )
 
-/** What became of the messages so far, without what is zero. */
+/** The counts of the messages so far, without zeros. */
 export const fates: Effect.Effect<Partial<Accounting.Accounting>> = Effect.map(
   Kernel.messages,
   (messages) =>

@@ -1,5 +1,7 @@
 /**
- * Compares the ratios of a run with those of a committed run, and says which got worse.
+ * Compares the ratios of a run with those of a committed run, and says which got worse. Absolute figures differ from
+ * machine to machine, so both runs are reduced to ratios: each figure of ours divided by the figure of plain Effect
+ * from the same round.
  *
  * Absolute figures differ from machine to machine, so both runs are reduced to ratios: each figure of ours against the
  * figure of plain Effect that was measured in the same round.
@@ -11,26 +13,26 @@ import { median, type Figures } from "./statistics.ts"
 /** The ratio of one figure over the rounds of a run. */
 export interface Ratio {
   readonly median: number
-  /** Median absolute deviation of the rounds from the median. */
+  /** Median absolute deviation of the rounds. */
   readonly deviation: number
 }
 
 export type Ratios = Readonly<Record<string, Ratio>>
 
-/** A loss up to this share is not told apart from noise. */
+/** A loss up to this share counts as noise. */
 const TOLERATED_LOSS = 0.15
-/** Nor is one within so many deviations. */
+/** A loss within this many deviations counts as noise, too. */
 const TOLERATED_DEVIATIONS = 3
 
-/** What a figure of ours is compared with if plain Effect has none of the same work. */
+/** What our figure is compared with if plain Effect has no figure of the same work. */
 const COMMON_REFERENCE = "rawCall_per_s"
 
-/** Bytes do not depend on the speed of the machine: they are compared as they are. */
+/** Bytes do not depend on the speed of the machine, so they are compared as they are. */
 const isAbsolute = (key: string): boolean => key.endsWith("_bytes")
 const isRate = (key: string): boolean => key.endsWith("_per_s")
 const isOurs = (key: string): boolean => !/^(raw|beam)[A-Z]/.test(key)
 
-/** Which figure of plain Effect a figure of ours is compared with, among those that there are. */
+/** The figure of plain Effect that our figure is compared with, among those that exist. */
 const referenceOf = (key: string, has: (key: string) => boolean): string =>
   [`raw${key[0]!.toUpperCase()}${key.slice(1)}`].find(has) ?? COMMON_REFERENCE
 
@@ -50,7 +52,7 @@ export const ratiosOf = (figures: Figures): Ratios =>
       const reference = referenceOf(key, (reference) => figures.has(reference))
       const references = figures.get(reference)
       if (references === undefined) return []
-      // A time times a rate: both sides of a ratio then move alike on a slower machine.
+      // A time is multiplied by a rate. So both sides of a ratio change alike on a slower machine.
       const isLikeIt = isRate(key) === isRate(reference)
       return [[key, ratioOf(values.map((value, i) => (isLikeIt ? value / references[i]! : value * references[i]!)))]]
     })
@@ -80,11 +82,11 @@ export const losses = (baseline: Ratios, now: Ratios): ReadonlyArray<Loss> =>
 const written = (file: URL): Ratios | undefined =>
   existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Ratios) : undefined
 
-/** Writes the ratios of a run. The figures that the run did not measure stay as they are in the file. */
+/** Writes the ratios of a run. Figures that the run did not measure stay as they are in the file. */
 export const update = (file: URL, figures: Figures): void =>
   writeFileSync(file, `${JSON.stringify({ ...written(file), ...ratiosOf(figures) }, undefined, 2)}\n`)
 
-/** What to print of a run, and whether it is worse than the file says. */
+/** The text to print about a run, and whether the run is worse than the file. */
 export const compare = (file: URL, figures: Figures): { readonly text: string; readonly isWorse: boolean } => {
   const baseline = written(file)
   if (baseline === undefined) {

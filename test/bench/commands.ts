@@ -1,10 +1,13 @@
-/** How each arm runs: in a fresh process, on one core where `taskset` is there, the BEAM's where `elixir` is. */
+/**
+ * How each arm runs: in a fresh process, on one core if `taskset` is installed; the BEAM's arms if `elixir` is
+ * installed.
+ */
 import { execFileSync } from "node:child_process"
 import { availableParallelism } from "node:os"
 import { fileURLToPath } from "node:url"
 import { arms } from "./arms/index.ts"
 
-/** What `beam.exs` measures, by the key of ours that does the same work. */
+/** What `beam.exs` measures, by the key of our figure for the same work. */
 const beamArms: ReadonlyArray<string> = [
   "cast_per_s",
   "call_per_s",
@@ -28,7 +31,7 @@ const beamArms: ReadonlyArray<string> = [
 const output = (command: string, args: ReadonlyArray<string>): string =>
   execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] })
 
-/** What a program answers that may not be installed. */
+/** The answer of a program that may not be installed. */
 const answer = (command: string, ...args: ReadonlyArray<string>): string | undefined => {
   try {
     return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim()
@@ -40,12 +43,12 @@ const answer = (command: string, ...args: ReadonlyArray<string>): string | undef
 /** Figures by their key. */
 export type Measured = Readonly<Record<string, number>>
 
-/** The last core: the first has most of what the machine does besides. */
+/** The last core, because the machine does most of its other work on the first. */
 const core = String(availableParallelism() - 1)
 export const isPinned = answer("taskset", "-c", core, "true") !== undefined
 export const elixirVersion = answer("elixir", "--version")?.split("\n").at(-1)
 
-/** What a command prints: one figure, or several by the end of their key. */
+/** The output of a command: one figure, or several by the end of their key. */
 const pinned = (key: string, command: string, ...args: ReadonlyArray<string>): Measured => {
   const printed: unknown = JSON.parse(
     isPinned ? output("taskset", ["-c", core, command, ...args]) : output(command, args)
@@ -62,8 +65,8 @@ const file = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 const prefixed = (prefix: string, key: string): string => prefix + key[0]!.toUpperCase() + key.slice(1)
 
 /**
- * The commands by the key of their arm. Ours, raw Effect's and the BEAM's figure of the same work follow each other, so
- * that what disturbs one disturbs the others.
+ * The commands by the key of their arm. The figures of one work (ours, raw Effect's, the BEAM's) follow each other, so
+ * that a disturbance meets all of them.
  */
 export const commands = (scale: string): ReadonlyMap<string, () => Measured> => {
   const inNode = (arm: string) => () =>
@@ -77,7 +80,7 @@ export const commands = (scale: string): ReadonlyMap<string, () => Measured> => 
     if (arms[raw] !== undefined) all.set(raw, inNode(raw))
     if (elixirVersion !== undefined && beamArms.includes(key)) all.set(prefixed("beam", key), onBeam(key))
   }
-  // What has no counterpart here.
+  // Figures that have no counterpart here.
   for (const key of elixirVersion === undefined ? [] : beamArms) all.set(prefixed("beam", key), onBeam(key))
   return all
 }

@@ -24,7 +24,7 @@ const program = Effect.gen(function* () {
     const scope = Scope.makeUnsafe()
     const figure = yield* Scope.provide(arm.measure(Number(scale)), scope)
     if (i > arm.warmups) figures.push(figure)
-    // The last one's many servers end with this process: nobody has to wait for them.
+    // The servers of the last one end with this process, so there is no need to wait for them.
     if (i < times) yield* Scope.close(scope, Exit.void)
   }
 })

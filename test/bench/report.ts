@@ -1,7 +1,7 @@
 /** What a run prints. */
 import { median, spread, type Figures } from "./statistics.ts"
 
-/** What a larger heap costs the collector is allowed for; anything that grows with the number is a hundredfold. */
+/** It allows for what a larger heap costs the collector. Anything that grows with the number would be a hundredfold. */
 const flat = (what: string) => ({
   ours: `${what}_us_at_100000`,
   raw: `${what}_us_at_1000`,
@@ -9,7 +9,7 @@ const flat = (what: string) => ({
   wanted: "≤ 4"
 })
 
-/** What must hold in one run: against raw Effect, and of a hundred times as many. */
+/** The limits that must hold in one run: against raw Effect, and for a hundred times as many. */
 const gates = [
   { ours: "cast_per_s", raw: "rawCast_per_s", holds: (ratio: number) => ratio >= 1, wanted: "≥ 1" },
   { ours: "call_per_s", raw: "rawCall_per_s", holds: (ratio: number) => ratio >= 1, wanted: "≥ 1" },
@@ -32,7 +32,7 @@ export const figureTable = (figures: Figures): string =>
     [...figures].map(([key, values]) => [key, ...[median(values), ...spread(values)].map(readable)])
   )
 
-/** The ratios of the medians; beside them those of the single rounds. */
+/** The ratios of the medians, with the ratios of the single rounds beside them. */
 export const gateTable = (figures: Figures): string =>
   table(
     ["gate", "ratio", "min", "max", "wanted", ""],
@@ -51,7 +51,7 @@ export interface Loss {
   readonly key: string
   readonly before: number
   readonly now: number
-  /** 0.2: a fifth worse. */
+  /** 0.2 means a fifth worse. */
   readonly loss: number
 }
 
@@ -65,7 +65,7 @@ export const lossTable = (losses: ReadonlyArray<Loss>): string =>
 const readable = (value: number): string =>
   value.toLocaleString("en-US", { maximumFractionDigits: value < 10 ? 2 : value < 1000 ? 1 : 0 })
 
-/** The first column to the left, the others to the right. */
+/** The first column is aligned to the left, the others to the right. */
 const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
   const all = [head, ...rows]
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]!.length)))

@@ -48,7 +48,7 @@ for (let round = 1; round <= rounds; round++) {
 if (process.stderr.isTTY) process.stderr.write("\r\u001b[K")
 
 process.stdout.write(`${figureTable(figures)}\n`)
-// A short run measures the compiler of the host more than us.
+// A short run mostly measures the compiler of the host.
 if (!options.quick) process.stdout.write(`\n${gateTable(figures)}\n`)
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result(), undefined, 2)}\n`)
 if (options.check) {
@@ -58,7 +58,7 @@ if (options.check) {
 }
 if (options.update) update(baseline, figures)
 
-/** The arms to run: with a comparison also those that the others are compared with. */
+/** The arms to run. For a comparison this includes those that the others are compared with. */
 function chosen(): ReadonlyArray<string> {
   const parts = options.only?.toLowerCase().split(",") ?? [""]
   const keys = [...all.keys()]
@@ -66,7 +66,7 @@ function chosen(): ReadonlyArray<string> {
   return options.check || options.update ? withReferences(named, keys) : named
 }
 
-/** Numbers only, but for the last two keys. */
+/** Numbers only, except for the last two keys. */
 function result(): Record<string, unknown> {
   const rounded = (value: number): number => Number(value.toPrecision(6))
   const each = (f: (values: ReadonlyArray<number>) => unknown) =>

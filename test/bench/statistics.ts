@@ -1,4 +1,4 @@
-/** Figures of several rounds in one: the median, and how far they lie apart. */
+/** One figure from several rounds: the median, and the spread. */
 
 /** The figures of all rounds, by key. */
 export type Figures = ReadonlyMap<string, ReadonlyArray<number>>

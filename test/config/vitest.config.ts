@@ -2,15 +2,15 @@ import { fileURLToPath } from "node:url"
 import { configDefaults, defineConfig } from "vitest/config"
 import { LongestFirst } from "./longestFirst.ts"
 
-// `source` makes the public name `effect-otp` mean the files in src/: tests never need a build.
+// With `source` the public name `effect-otp` means the files in src/, so tests never need a build.
 const conditions = ["source", "module", "node", "development|production"]
 const deep = process.env["OTP_DEEP"] === "1"
 const report = process.env["TEST_REPORT"]
 
-// Some tests start Node again and again: what one has compiled the next need not compile again.
+// Some tests start Node again and again. With this cache Node does not compile the same code again.
 process.env["NODE_COMPILE_CACHE"] ??= fileURLToPath(new URL("../../node_modules/.cache/node", import.meta.url))
 
-/** Files that look at, or change, what a whole process shares: its time, its memory, what modules know. */
+/** Files that read or change what a whole process shares: its time, its memory, the state of modules. */
 const alone = [
   "test/behaviour/busy.test.ts",
   "test/examples/*.test.ts",
@@ -25,9 +25,9 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    // Processes and not threads: what one file does to signals, memory or `process` stays away from the others.
+    // Processes and not threads, so that signals, memory and `process` of one file do not affect others.
     pool: "forks",
-    // All cores: by default one is left idle, and of two that is half.
+    // All cores: by default one is left idle, and of two cores that is half.
     maxWorkers: "100%",
     testTimeout: deep ? 900_000 : 60_000,
     retry: 0,
@@ -36,7 +36,7 @@ export default defineConfig({
     projects: [
       // A process for each file.
       { extends: true, test: { name: "alone", include: alone, isolate: true } },
-      // A process for many files: to load Effect and this library takes longer than most files' tests.
+      // One process for many files, because to load Effect and this library takes longer than the tests of most files.
       {
         extends: true,
         test: {

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Array, Effect, Equal, Fiber, Ref, Schema } from "effect"
 import * as Demo from "./demo.ts"
 
-// Real time and real processes: what is tested is an operating-system process and what it does on its sockets.
+// Real time and real processes: the subject of these tests is an operating-system process and its sockets.
 
 const TIMES = 50
 
@@ -12,13 +12,13 @@ const rooms = ["quiet-1", "quiet-2", "crashing", "flooded", ...hanging]
 const repeat = (times: number, f: (n: number) => Effect.Effect<unknown>) =>
   Effect.forEach(Array.range(1, times), f, { discard: true })
 
-/** Posts from 20 clients until told to stop; returns what was acknowledged. */
+/** Posts from 20 clients until told to stop. Returns the messages that were acknowledged. */
 const load = (demo: Demo.Demo) =>
   Effect.gen(function* () {
     const stopped = yield* Ref.make(false)
     const acknowledged: Array<Demo.Message> = []
     const client = Effect.fnUntraced(function* (client: number) {
-      // Half of them keep away from the rooms that hang: they wait for nobody.
+      // Half of them avoid the rooms that hang, so they do not have to wait.
       const visited = client % 2 === 0 ? rooms : rooms.slice(0, 4)
       for (let n = client; !(yield* Ref.get(stopped)); n++) {
         const message = yield* Demo.say(demo, visited[n % visited.length]!, `${n}`, `client ${client}`)
@@ -45,7 +45,7 @@ const assertWhole = Effect.fnUntraced(function* (demo: Demo.Demo, acknowledged: 
   for (const message of acknowledged) assert.deepStrictEqual(byId.get(message.id), message)
 })
 
-/** An attempt that was refused may be in the history all the same: the next says something else. */
+/** A refused attempt may be in the history all the same, so the next one has another text. */
 const heals = (demo: Demo.Demo, room: string, n: number) =>
   Effect.suspend(() => {
     let attempt = 0
@@ -58,7 +58,7 @@ const heals = (demo: Demo.Demo, room: string, n: number) =>
     )
   })
 
-/** All the ways to break the server that its operating-system process survives, each fifty times. */
+/** All the ways to break the server that its operating-system process survives, fifty times each. */
 const strikes = (demo: Demo.Demo, strike: (target: string) => Effect.Effect<unknown>) => {
   const weather = (status: number) =>
     Demo.until(
@@ -79,7 +79,7 @@ const strikes = (demo: Demo.Demo, strike: (target: string) => Effect.Effect<unkn
       )
     })
   )
-  // The database may be lost five times in a second, and no more.
+  // The database may be lost five times in a second, but not more.
   const pause = Effect.sleep("210 millis")
   return {
     room: repeat(TIMES, (n) => Effect.andThen(strike("room/crashing"), heals(demo, "crashing", n))),
@@ -97,7 +97,7 @@ const strikes = (demo: Demo.Demo, strike: (target: string) => Effect.Effect<unkn
 
 const Refusal = Schema.Struct({ error: Schema.String, message: Schema.String })
 
-/** Whether no message has vanished, and nothing is left of what was there in between. */
+/** Whether no message has vanished, and nothing is left of the processes in between. */
 const isAsBefore = (demo: Demo.Demo, before: Demo.Tree) =>
   Effect.map(Demo.tree(demo), ({ counts, messages }) => {
     assert.strictEqual(messages.missing, 0, "a message has vanished")
@@ -124,7 +124,8 @@ describe("break-your-server", () => {
             const ears = yield* Effect.forEach(rooms, (room) => Demo.listen(demo, room))
             const clients = yield* load(demo)
             yield* Effect.all(Object.values(others), { concurrency: "unbounded" })
-            // What blocks everybody, and what breaks anything at all, would spoil what the others expect.
+            // The loop blocks everybody, and the random faults may break anything. Both would disturb the other checks,
+            // so they come last.
             yield* Effect.all([loop, random], { concurrency: "unbounded" })
             yield* assertWhole(demo, yield* clients.stop)
             for (const ear of ears) {
@@ -162,7 +163,7 @@ describe("break-your-server", () => {
           assert.include(demo.output.join("\n"), output)
           demo.output.length = 0
         })
-        // Also while the weather service stalls: that must not keep the process from its end.
+        // This happens while the weather service stalls, too: that must not keep the process from ending.
         yield* Demo.breakIt(demo, "upstream")
         assert.strictEqual((yield* Demo.get(demo, "/weather/paris")).status, 503)
         yield* ends(Demo.breakIt(demo, "callback"), "The server has failed: exit code 1")
@@ -259,7 +260,7 @@ const loseDatabase = (demo: Demo.Demo) =>
       "the live chat goes on",
       Effect.sync(() => ear.heard.some((frame) => frame.includes("live")))
     )
-    // The server gives up only if the losses follow each other fast. One client alone is too slow on a busy machine.
+    // The server gives up only if the losses follow each other fast. One client is too slow for that on a busy machine.
     const untilGone = Effect.ignore(Effect.forever(strike))
     yield* Effect.all([untilGone, untilGone, untilGone, untilGone], { concurrency: "unbounded" })
   }).pipe(Effect.scoped)

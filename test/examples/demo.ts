@@ -1,4 +1,6 @@
-/** The demo server as the world sees it: an operating-system process, HTTP and WebSockets. Nothing here is simulated. */
+/**
+ * The demo server as seen from outside: an operating-system process, HTTP and WebSockets. Nothing here is simulated.
+ */
 import { assert } from "@effect/vitest"
 import { Data, Duration, Effect, Schema, type Scope } from "effect"
 import { spawn } from "node:child_process"
@@ -16,13 +18,13 @@ const main = fileURLToPath(new URL("../../docs/examples/break-your-server/main.t
 
 export interface Demo {
   readonly port: number
-  /** The process id of what runs the server. */
+  /** The process id of the process that runs the server. */
   readonly runner: number
-  /** All it has printed, by line. */
+  /** Everything that it has printed, by line. */
   readonly output: Array<string>
   readonly signal: (signal: NodeJS.Signals) => Effect.Effect<void>
   readonly exitCode: Effect.Effect<number | null>
-  /** Closes the pipe that takes what it prints. */
+  /** Closes the pipe for its output. */
   readonly closeOutput: Effect.Effect<void>
 }
 
@@ -74,7 +76,7 @@ export const takenPort = Effect.map(
   (server) => (server.address() as AddressInfo).port
 )
 
-/** A free port and an empty folder, gone with the scope. */
+/** A free port and an empty folder. Both are freed with the scope. */
 export const place = Effect.gen(function* () {
   const port = yield* Effect.scoped(takenPort)
   const folder = yield* Effect.acquireRelease(
@@ -98,16 +100,16 @@ const POLL_MILLIS = 10
 /** How much longer a limit may get on a busy machine. */
 const MAX_STRETCH = 4
 
-/** The milliseconds in which a process of this machine has waited for a processor; 0 where the system does not say. */
+/** The milliseconds in which a process of this machine has waited for a processor. 0 if the system does not say. */
 const waitedForProcessor = () => {
   if (process.platform !== "linux" || !fs.existsSync("/proc/pressure/cpu")) return 0
   return Number(/^some .*total=(\d+)$/m.exec(fs.readFileSync("/proc/pressure/cpu", "utf8"))?.[1] ?? 0) / 1000
 }
 
 /**
- * Asks again until it is so, and returns after how many milliseconds it was; dies with a sentence if it does not come to
- * be. Time in which a process had to wait for a processor does not count, so that other work on the same machine does
- * not decide. That makes a limit at most five times as long.
+ * Asks again until it is true, and returns how many milliseconds that took. If it does not become true, it dies with a
+ * sentence. Time in which a process had to wait for a processor does not count, so that other work on the same machine
+ * does not decide. That makes a limit at most five times as long.
  */
 export const until = <E>(what: string, isSo: Effect.Effect<boolean, E>, within: Duration.Input = "1 second") =>
   Effect.gen(function* () {
@@ -133,7 +135,7 @@ export const isReady = (demo: Demo) => Effect.map(get(demo, "/health"), ({ statu
 
 // ---- HTTP ---------------------------------------------------------------------------------------------------------
 
-/** There was no answer: the connection broke. */
+/** There was no answer, because the connection broke. */
 class NoAnswer extends Data.TaggedError("NoAnswer")<{ readonly cause: unknown }> {}
 
 export interface Answer {
@@ -150,7 +152,7 @@ const request = (demo: Demo, target: string, init: RequestInit): Effect.Effect<A
     },
     catch: (cause) => new NoAnswer({ cause })
   }).pipe(
-    // Whatever is broken: who asks gets an answer, or learns that there will be none.
+    // Whatever is broken, a client gets an answer, or learns that there will be none.
     Effect.timeoutOrElse({
       duration: "20 seconds",
       orElse: () => Effect.die(new Error(`no answer at all: ${init.method ?? "GET"} ${target}`))
@@ -167,7 +169,7 @@ export const post = (demo: Demo, target: string, body?: string) =>
 
 const Broke = Schema.Struct({ broke: Schema.String })
 
-/** Breaks a target and returns what broke. */
+/** Breaks a target and returns what was broken. */
 export const breakIt = (demo: Demo, target: string) =>
   Effect.gen(function* () {
     const { status, body } = yield* post(demo, `/break/${target}`)
@@ -178,7 +180,7 @@ export const breakIt = (demo: Demo, target: string) =>
 const Message = Schema.Struct({ id: Schema.Finite, room: Schema.String, from: Schema.String, text: Schema.String })
 export type Message = typeof Message.Type
 
-/** Posts; undefined if it was not acknowledged. */
+/** Posts a message. Undefined if it was not acknowledged. */
 export const say = (demo: Demo, room: string, text: string, from = "test") =>
   Effect.gen(function* () {
     const { status, body } = yield* post(demo, `/rooms/${room}/messages`, JSON.stringify({ from, text }))
@@ -216,7 +218,7 @@ export const Tree = Schema.Struct({
 
 export type Tree = typeof Tree.Type
 
-/** Fails where nobody answers, and while the server is draining. */
+/** Fails if nobody answers, and while the server is draining. */
 export const tree = (demo: Demo) =>
   Effect.flatMap(get(demo, "/tree"), ({ body }) => Schema.decodeUnknownEffect(Tree)(body))
 
@@ -230,7 +232,7 @@ export interface Ear {
   /** All frames after the welcome. */
   readonly heard: ReadonlyArray<string>
   readonly isOpen: Effect.Effect<boolean>
-  /** The code of the close, once it is closed. */
+  /** The code of the close, once the socket is closed. */
   readonly closeCode: () => number | undefined
   readonly send: (frame: string) => Effect.Effect<void>
 }
@@ -271,11 +273,11 @@ export interface Raw {
   readonly path: string
   readonly headers?: Record<string, string>
   readonly body?: string | Uint8Array
-  /** The address it comes from: all of 127.0.0.0/8 is this machine. */
+  /** Its source address: all of 127.0.0.0/8 is this machine. */
   readonly from?: string
 }
 
-/** Sends a request with any headers at all; undefined for the body where the connection became a WebSocket. */
+/** Sends a request with any headers. The body is undefined if the connection became a WebSocket. */
 export const raw = (demo: Demo, { method = "GET", path, headers = {}, body, from = "127.0.0.1" }: Raw) =>
   Effect.callback<Answer & { readonly socket: Socket | undefined }, NoAnswer>((resume) => {
     const request = http.request({ host: "127.0.0.1", port: demo.port, localAddress: from, method, path, headers })
@@ -298,7 +300,7 @@ export const handshake = {
   "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="
 }
 
-/** Connects a WebSocket that never reads, and never answers: not even when it is told that it is closed. */
+/** Connects a WebSocket that never reads and never answers, not even to a close. */
 export const deaf = (demo: Demo, room: string, from = "127.0.0.1") =>
   Effect.acquireRelease(
     Effect.map(raw(demo, { path: `/rooms/${room}/live`, headers: handshake, from }), ({ status, body, socket }) => {
@@ -319,7 +321,7 @@ export const connection = (demo: Demo, from: string) =>
     (socket) => Effect.sync(() => socket.destroy())
   )
 
-/** Sends text over a connection and no more; returns what came back until it was closed. */
+/** Sends text over a connection and nothing more. Returns what came back until it was closed. */
 export const stutter = (demo: Demo, text: string) =>
   Effect.callback<string>((resume) => {
     let answer = ""

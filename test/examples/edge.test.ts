@@ -5,9 +5,9 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Demo from "./demo.ts"
 
-// What strangers do to a server that anybody can reach, and what happens around its process.
+// What strangers do to a server that anybody can reach, and events around its process.
 
-/** A demo for many tests, and requests to it that began with it and never go on. */
+/** A demo for many tests, with requests that began and never go on. */
 class Victim extends Context.Service<
   Victim,
   { readonly demo: Demo.Demo; readonly halves: Fiber.Fiber<ReadonlyArray<readonly [answer: string, millis: number]>> }
@@ -208,7 +208,7 @@ layer(Victim.layer, { excludeTestServices: true, timeout: "60 seconds" })("break
       yield* Effect.scoped(
         Effect.gen(function* () {
           const ear = yield* Demo.listen(demo, "squatted")
-          // Ten clients with a hundred sockets each, every one in a room of its own: as many as there may be.
+          // Ten clients with a hundred sockets each, every socket in a room of its own: as many as are allowed.
           const squat = (client: number) =>
             Effect.forEach(Array.range(1, 101), (n) => Demo.deaf(demo, `squat-${client}-${n}`, `127.0.0.${client}`), {
               concurrency: 10
@@ -292,7 +292,7 @@ layer(Victim.layer, { excludeTestServices: true, timeout: "60 seconds" })("break
 const memoryMiB = (osProcess: number) =>
   Number(execFileSync("ps", ["-o", "rss=", "-p", String(osProcess)], { encoding: "utf8" })) / 1024
 
-/** How long a process could have run, had a core been free. Linux alone tells. */
+/** How long a process was ready to run but had no core. Only Linux says that. */
 const waitedMillis = (osProcess: number) => {
   const file = `/proc/${osProcess}/schedstat`
   return fs.existsSync(file) ? Number(fs.readFileSync(file, "utf8").split(" ")[1]) / 1_000_000 : 0
@@ -350,7 +350,7 @@ describe("break-your-server's process", () => {
       yield* demo.closeOutput
       for (let n = 0; n < 3; n++) {
         yield* Demo.say(demo, "lobby", "hello")
-        // Its crash is reported, where nobody listens any more.
+        // Its crash is reported, but nobody reads the output any more.
         yield* Demo.breakIt(demo, "room/lobby")
       }
       assert.strictEqual((yield* Demo.tree(demo)).osProcess, osProcess)
@@ -370,16 +370,16 @@ describe("break-your-server's process", () => {
         const isBack = Effect.map(Demo.tree(demo), (now) => (next = now.osProcess) !== osProcess)
         const millis = yield* Demo.until("another process", isBack, "30 seconds")
         took.push(Math.round(millis - waitedMillis(next)))
-        // What else runs here slows it down, too: once is enough to show that it can.
+        // Other work on the machine slows it down, too. One fast run is enough.
       } while (took.at(-1)! > 1000 && took.length < 3)
-      // It takes 0.7 s where nothing else runs. Other tests run beside this one.
+      // It takes 0.7 s on an idle machine. Other tests run beside this one.
       assert.isBelow(Math.min(...took), 3000, `it took ${took.join(", ")} ms`)
     })
   )
 
   it.live("says when it gives up", () =>
     Effect.gen(function* () {
-      // The server is what has a channel to its runner: it ends before it begins.
+      // The server is the process that has a channel to its runner. It ends before it begins.
       const end = "--import=data:text/javascript,if(process.send)process.exit(3)"
       const demo = yield* Demo.run({ ...(yield* Demo.place), NODE_OPTIONS: end })
       assert.strictEqual(yield* demo.exitCode, 1)
@@ -405,7 +405,7 @@ describe("break-your-server's process", () => {
           }
         })
       yield* Effect.acquireRelease(chmod(0o555), () => chmod(0o755))
-      // Nobody may write there; but root always may.
+      // Nobody may write there, but root always can.
       fs.chmodSync(folder, 0o755)
       const nobody = process.getuid?.() === 0 ? { uid: 65_534 } : {}
       const at = (name: string) => path.join(folder, name)

@@ -17,15 +17,15 @@ import type { ProcessRecord } from "../../src/kernel/shared/processRecord.ts"
 import { inKernel, settle } from "../fixtures/kernel.ts"
 import { forAll, type Choices } from "../fixtures/property.ts"
 
-/** What a program has made and seen: the ledger the kernel's own counts have to agree with. */
+/** The ledger of a program: what it has made and seen. The kernel's own counts must agree with it. */
 interface World {
   readonly choices: Choices
-  /** Every process there ever was, one whose spawner was killed before it knew of it included. */
+  /** Every process that ever existed, including one whose spawner was killed before it had the pid. */
   readonly pids: Array<Pid.Pid<number>>
-  /** The messages received, and those a dead letter was announced for. */
+  /** The messages that were received, and those that were announced as dead letters. */
   readonly taken: Array<number>
   readonly dead: Array<number>
-  /** Sends that began, and sends that are done. */
+  /** Sends that have begun, and sends that are done. */
   begun: number
   done: number
 }
@@ -60,14 +60,14 @@ const timers = (world: World): Effect.Effect<void> =>
     const { choices, pids } = world
     const to = choices.pick(pids)
     const delay = choices.int(20)
-    // It counts as sent when it is, and only if it is: by its receiver's account.
+    // It counts as sent only when its receiver's account has it.
     const timer = yield* choices.chance(0.3)
       ? Timer.sendEvery<number>(to, -1, delay + 1)
       : Timer.sendAfter<number>(to, -1, delay)
     if (choices.chance(0.5)) yield* Timer.cancel(timer)
   })
 
-/** What anybody may do. */
+/** Actions that any fiber can do. */
 const outside = (world: World): Effect.Effect<unknown> => {
   const { choices, pids } = world
   switch (choices.int(9)) {
@@ -90,7 +90,7 @@ const outside = (world: World): Effect.Effect<unknown> => {
   }
 }
 
-/** What a process may do besides. */
+/** Actions that only a process can do. */
 const inside = (world: World, inbox: Inbox): Effect.Effect<unknown, unknown, Process.Self> => {
   const { choices, pids } = world
   const odd = (message: number | Signal.Signal) => typeof message === "number" && message % 2 === 1
@@ -153,7 +153,7 @@ const spawn = (world: World): Effect.Effect<void> =>
 
 const fates = ["handled", "failed", "returned", "abandoned", "dropped", "deadLettered", "pending", "accepted"] as const
 
-/** Nothing moves: each message has a fate, in each account and in the sum. */
+/** Nothing moves now, so each message has a fate, in each account and in the sum. */
 const check = (world: World) =>
   Effect.gen(function* () {
     for (const pid of yield* Kernel.processes) meet(world, pid)
@@ -167,7 +167,7 @@ const check = (world: World) =>
       const sum = accounts.reduce((sum, account) => sum + account[fate], 0)
       assert.strictEqual(total[fate], sum, `${fate} of the kernel is not the sum: ${JSON.stringify(total)}`)
     }
-    // No message has two fates, or one twice; what was seen is what was counted.
+    // No message has two fates, and none is counted twice. The messages that were seen are those that were counted.
     const seen = [...world.taken, ...world.dead].filter((n) => n > 0)
     assert.strictEqual(new Set(seen).size, seen.length)
     assert.isAtMost(world.taken.length, total.handled)
@@ -195,7 +195,7 @@ const program = (choices: Choices) =>
     }
     yield* settle
     yield* check(world)
-    // Again, for finalizers send.
+    // Several times, because finalizers send.
     for (let round = 0; round < 3; round++) {
       for (const pid of yield* Kernel.processes) yield* Process.kill(pid)
       yield* settle

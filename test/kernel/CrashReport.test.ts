@@ -13,7 +13,7 @@ interface Line {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** Runs with a log that is kept, and with every crash event. */
+/** Runs with a log and with a record of every crash event. */
 const observed = <A, E, R>(
   program: (seen: {
     readonly lines: Array<Line>
@@ -190,7 +190,7 @@ describe("a crash", () => {
 const crashed = (lines: ReadonlyArray<Line>, label: string) =>
   lines.filter(({ message }) => message === `${label} crashed`).length
 
-/** What was left out, as the lines at the end of a second say. */
+/** The reports that were left out, as the lines at the end of a second say. */
 const leftOut = (lines: ReadonlyArray<Line>) =>
   lines.filter(({ fields }) => "suppressed" in fields).map(({ fields, message }) => [fields["suppressed"], message])
 

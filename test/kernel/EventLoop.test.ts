@@ -4,7 +4,7 @@ import { EventLoop, Events, Kernel, Telemetry } from "effect-otp"
 import { TestClock } from "effect/testing"
 import { lateClock } from "../fixtures/lateClock.ts"
 
-/** What is reported while the loop is blocked for so many milliseconds, and then left alone. */
+/** What is reported if the loop is blocked for this many milliseconds and then free. */
 const reported = (blockedMillis: number, options?: Parameters<typeof EventLoop.layer>[0]) =>
   Effect.gen(function* () {
     const lines: Array<unknown> = []

@@ -100,7 +100,7 @@ describe("dead letters", () => {
       yield* Process.send(pid, "once")
       yield* settle
       assert.strictEqual(heard, 1)
-      // Unannounced, but counted.
+      // It was counted but not announced.
       const { accepted, deadLettered } = yield* Kernel.messages
       assert.deepStrictEqual({ accepted, deadLettered }, { accepted: 2, deadLettered: 2 })
     })

@@ -23,7 +23,7 @@ describe("a handle", () => {
       target.down(Process.recordOf(first))
       assert.deepStrictEqual(yield* Handle.pid(handle), Option.none())
       target.up(Process.recordOf(second))
-      // The end of the run before comes late.
+      // The end of the last run comes late.
       target.down(Process.recordOf(first))
       assert.deepStrictEqual(yield* Handle.pid(handle), Option.some(second))
       target.leave(ExitReason.shutdown())

@@ -106,7 +106,7 @@ describe("a process", () => {
                 Effect.asVoid(
                   Process.spawn(
                     Effect.andThen(
-                      // The one before has gone.
+                      // Every other one waits until the one before has ended.
                       left % 2 === 0 ? Effect.void : Process.awaitExit(self),
                       Effect.suspend(() => generation(left - 1))
                     )
@@ -220,7 +220,7 @@ describe("a death", () => {
           yield* make((pid) => Process.exit(pid, ExitReason.defect("crash")))
         ]
         yield* settle
-        // Whatever a fiber still has on its stack is gone in another turn of the event loop.
+        // In another turn of the event loop nothing is left on the stack of a fiber.
         yield* Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
         gc()
         assert.strictEqual(refs.length, 9)

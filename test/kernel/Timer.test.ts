@@ -7,7 +7,7 @@ import { ExitReason, Kernel, Process, Timer } from "effect-otp/kernel"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { asProcess, idle, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 
-/** A process that writes down what it gets, and when. */
+/** A process that records what it gets, and when. */
 const recorder = Effect.gen(function* () {
   const got: Array<readonly [message: unknown, millis: number]> = []
   const pid = yield* Process.spawn((inbox: Process.Inbox<number>) =>
@@ -58,7 +58,7 @@ describe("sendAfter", () => {
       const { pid, messages } = yield* recorder
       const clock = yield* Clock.Clock
       let ahead = 0n
-      // As if the event loop had stood still: time has passed, and nobody was woken in between.
+      // A blocked event loop: time has passed, and nobody was woken meanwhile.
       const stalled: Clock.Clock = Object.assign(Object.create(clock) as Clock.Clock, {
         monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe() + ahead
       })
@@ -85,7 +85,7 @@ describe("sendAfter", () => {
           yield* Timer.sendAfter(me, "timer", 0)
           return yield* inbox.poll(() => true)
         })
-        // Where the setter loses its turn the message may come before it looks.
+        // If the setter loses its turn, the message may come before it looks.
         assert.deepStrictEqual(yield* Effect.provideService(set, Scheduler.PreventSchedulerYield, true), Option.none())
         assert.strictEqual(yield* inbox.take, "timer")
       })
@@ -293,7 +293,7 @@ describe("the host", () => {
             yield* Deferred.succeed(done, undefined)
           })
         )
-        // Far enough apart that a busy host arms all of them before the second is due.
+        // The delays are far apart, so that even a busy host arms all of them before the second is due.
         for (const delay of [600, 0, 200, 400]) yield* Timer.sendAfter(pid, delay, delay)
         yield* Deferred.await(done)
         assert.deepStrictEqual(got, [0, 200, 400, 600])

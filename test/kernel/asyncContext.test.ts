@@ -1,4 +1,4 @@
-/** What a process has of the `AsyncLocalStorage` stores around it. */
+/** The `AsyncLocalStorage` stores that a process has. */
 import { AsyncLocalStorage } from "node:async_hooks"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Schema } from "effect"

@@ -5,7 +5,7 @@ import { asProcess, idle, inKernel, kernelTest, settle } from "../fixtures/kerne
 
 const bang = ExitReason.shutdown("bang")
 
-/** The exits a trapping process gets, by who sent them. */
+/** The next trapped exit of a process. */
 const takeExit = <M>(inbox: Process.Inbox<M>) => inbox.receive(Signal.isExit)
 
 describe("exit signals", () => {
@@ -298,7 +298,7 @@ describe("kill", () => {
             yield* Process.kill(pid)
             return { pid, monitor }
           })
-          // Nothing comes between: the one who spawns keeps its turn.
+          // The spawner keeps its turn, so nothing comes between.
           const { pid, monitor } = yield* Effect.provideService(spawnAndKill, Scheduler.PreventSchedulerYield, true)
           assert.deepStrictEqual(yield* inbox.take, new Signal.Down(monitor, pid, ExitReason.killed))
           yield* settle

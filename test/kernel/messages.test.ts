@@ -7,7 +7,7 @@ import { asProcess, idle, inKernel, kernelTest, settle } from "../fixtures/kerne
 
 const accountOf = (pid: Pid.Pid) => Effect.map(Process.info(pid), (info) => Option.getOrThrow(info).messages)
 
-/** A process with a bounded mailbox that takes nothing until the gate opens, then all it can. */
+/** A process with a bounded mailbox. It takes nothing until the gate opens, then everything. */
 const gated = (mailbox: Mailbox.Bound, seen: Array<unknown>) =>
   Effect.gen(function* () {
     const gate = yield* Deferred.make<void>()
@@ -122,7 +122,7 @@ describe("suspend", () => {
             const senders = yield* Effect.forEach([1, 2, 3], (i) => Effect.tap(start(i), settle))
             const letInAndInterrupt = Effect.gen(function* () {
               assert.deepStrictEqual(yield* inbox.poll(() => true), Option.some(1))
-              // The second is in the mailbox now, and its sender does not know it yet.
+              // The second message is in the mailbox now, and its sender does not know that yet.
               senders[1]!.interruptUnsafe()
             })
             yield* Effect.provideService(letInAndInterrupt, Scheduler.PreventSchedulerYield, true)
@@ -309,7 +309,7 @@ describe("receive", () => {
           const receiver = yield* Effect.forkChild(inbox.take.pipe(Effect.tap((i) => Effect.sync(() => got.push(i)))))
           yield* Effect.yieldNow
           yield* Effect.yieldNow
-          // Interrupted between the mailbox and the fiber's own step, a message would be gone.
+          // If a message were taken between the mailbox and the fiber's own step, an interruption would lose it.
           yield* Fiber.interrupt(receiver)
           if (Option.isSome(yield* Process.info(sender))) continue
           yield* settle
@@ -430,7 +430,7 @@ describe("a mailbox without a bound", () => {
       assert.deepStrictEqual(lines, [warning])
       yield* send(1, 1)
       yield* send(49_999)
-      // Takes all up to the one that says stop.
+      // Takes all messages up to the one that says stop.
       yield* Deferred.succeed(gate, undefined)
       yield* Effect.repeat(settle, { until: () => Effect.map(accountOf(pid), ({ pending }) => pending < 50_000) })
       yield* send(50_001)

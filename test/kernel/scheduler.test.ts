@@ -1,4 +1,4 @@
-/** Which scheduler a process runs on, and the run queue beside the clock of a test. */
+/** The scheduler of a process, and the run queue beside the clock of a test. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Effect, Layer, Scheduler } from "effect"
 import { TestClock } from "effect/testing"
@@ -68,7 +68,7 @@ describe("Kernel.layerScheduler", () => {
   })
 })
 
-/** Three processes wake one another after a second each: what they say, and when. */
+/** Three processes that wake one another after a second each: what they say, and when. */
 const relay = Effect.gen(function* () {
   const said: Array<readonly [name: string, millis: number]> = []
   const say = (name: string) => Effect.map(Clock.currentTimeMillis, (millis) => void said.push([name, millis]))

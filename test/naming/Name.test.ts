@@ -11,7 +11,7 @@ import { asProcess, idle, kernelTest, settle } from "../fixtures/kernel.ts"
 const Shop = Name.make<string>("test/shop")
 const Bank = Name.make<string>("test/bank")
 
-/** A process for messages of text that never ends by itself and keeps what it gets. */
+/** A process for text messages that never ends by itself and keeps its messages. */
 const keeper = Effect.gen(function* () {
   const got: Array<unknown> = []
   const pid = yield* Process.spawn((inbox: Process.Inbox<string>) =>
@@ -123,10 +123,10 @@ describe("register", () => {
 
   it("takes only a process that accepts the messages of the name", () => {
     const wrong = (pid: Pid.Pid<number>) =>
-      // @ts-expect-error a process for numbers has no use for text
+      // @ts-expect-error a process for numbers does not accept text
       Name.register(Shop, pid)
     const wide = (pid: Pid.Pid<string | number>) => Name.register(Shop, pid)
-    // @ts-expect-error nobody behind this name understands numbers
+    // @ts-expect-error the process with this name does not accept numbers
     const message = () => Name.send(Shop, 1)
     assert.deepStrictEqual(
       [wrong, wide, message].map((f) => typeof f),

@@ -12,7 +12,7 @@ const Tags = Registry.make<string, string>("test/tags", { keys: "duplicate" })
 /** A process that lives as long as the test. */
 const idle = () => Effect.acquireRelease(spawnIdle(), Process.kill)
 
-/** What a registry gives, without its own objects. */
+/** The entries of a registry, without its own objects. */
 const plain = <V>(entries: ReadonlyArray<Registry.Registration<string, V>>) =>
   entries.map(({ key, pid, value }) => [key, pid.id, value])
 
@@ -168,7 +168,8 @@ describe("at the death of a process", () => {
       for (const result of yield* Fiber.join(racing)) {
         if (result._tag === "Success") continue
         assert.strictEqual(result.failure._tag, "AlreadyRegistered")
-        // The one that was refused was refused by who had it then: the first owner, alive, or the first to come after.
+        // A refused process was refused by the owner at that moment: the first owner while it was alive, or the first
+        // to come after it.
         if (result.failure._tag === "AlreadyRegistered" && result.failure.pid !== anyPid(owner)) {
           assert.isTrue(yield* Process.isAlive(result.failure.pid))
         }
@@ -252,7 +253,7 @@ describe("at the death of a process", () => {
         for (let i = 0; i < entries; i++) yield* Registry.registerFor(Tags, crowd, "crowd", "")
         const pids = yield* Effect.forEach(Array.from({ length: 2_000 }), () => idle())
         for (const pid of pids) yield* Registry.registerFor(Tags, pid, "crowd", "")
-        // 2,000 times 52,000 steps, were it otherwise: minutes.
+        // Otherwise it would be 2,000 times 52,000 steps, which takes minutes.
         for (const pid of pids.slice(0, 1_000)) yield* Process.kill(pid)
         for (const pid of pids.slice(1_000)) yield* Registry.unregisterFor(Tags, pid, "crowd")
         assert.strictEqual(yield* Registry.count(Tags), entries)
@@ -266,7 +267,7 @@ describe("at the death of a process", () => {
         const pid = yield* idle()
         const keys = Array.from({ length: 50_000 }, (_, i) => `key ${i}`)
         for (const key of keys) yield* Registry.registerFor(Tags, pid, key, "")
-        // 50,000 times 25,000 steps, were it otherwise: minutes.
+        // Otherwise it would be 50,000 times 25,000 steps, which takes minutes.
         for (const key of keys.toReversed()) yield* Registry.unregisterFor(Tags, pid, key)
         assert.strictEqual(yield* Registry.count(Tags), 0)
       })

@@ -100,7 +100,7 @@ describe("a topic", () => {
       yield* Fiber.join(publishing)
       assert.deepStrictEqual(yield* Topic.counts(News), { processes: 0, streams: 0, dropped: 0 })
       const messages = yield* Kernel.messages
-      // Each is a dead letter of a mailbox that was closed, not one sent to the dead.
+      // Each is a dead letter of a mailbox that was closed, not one to a dead process.
       assert.strictEqual(messages.accepted, messages.deadLettered + messages.pending)
     })
   )
@@ -186,7 +186,7 @@ describe("a slow subscriber", () => {
         )
         assert.deepStrictEqual(failed, Exit.fail(new Topic.Overflow({ topic: 'test/room("attic")', capacity: 2 })))
         assert.deepStrictEqual(seen, ["1", "2"])
-        // The third was one message too many for it, and the fourth was not for it any more.
+        // The third message was one too many for it. The fourth was not sent to it any more.
         assert.deepStrictEqual(yield* Topic.counts(Room("attic")), { processes: 0, streams: 2, dropped: 5 })
         const drop = (policy: string) => [1, 'test/room("attic")', 2, policy]
         assert.deepStrictEqual(drops, ["dropOldest", "dropNewest", "fail", "dropOldest", "dropNewest"].map(drop))

@@ -47,11 +47,11 @@ class House extends DynamicSupervisor.Service<House>()("test/chaos/House", {
 const names = ["attic", "cellar"]
 const anyName = Effect.map(Random.nextIntBetween(0, 1), (index) => names[index]!)
 
-/** Asks again until it is heard: the room may be killed while it answers. */
+/** Asks again until there is an answer, because the room may be killed while it answers. */
 const say = (name: string): Effect.Effect<string> =>
   Effect.catchTag(Room.at(name).say("x", { whenDown: "wait" }), "CallError", () => say(name))
 
-/** Follows the owners of all keys: a key that is taken is never taken again. */
+/** Follows the owners of all keys: no key is ever given to a second owner. */
 const owners = Effect.gen(function* () {
   const known = new Map<string, number>()
   const reader = yield* Effect.forkScoped(

@@ -1,4 +1,4 @@
-/** Real processes of Node, since signals and exit codes are what is promised. */
+/** Real processes of Node, because signals and exit codes are what is promised. */
 import { assert, describe, it } from "vitest"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
@@ -34,7 +34,7 @@ const onReady = (signal: NodeJS.Signals) => (line: string, kill: (signal: NodeJS
   if (line === "ready") kill(signal)
 }
 
-// Starting Node takes its time on a busy machine.
+// To start Node takes time on a busy machine.
 describe.concurrent("runMain", { timeout: 60_000 }, () => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     it(`${signal} stops in order and exits 0`, async () => {

@@ -1,4 +1,4 @@
-/** A main program for the tests of NodeApplication: the first argument says what it does once it is ready. */
+/** A main program for the tests of NodeApplication. The first argument says what it does once it is ready. */
 import { NodeRuntime } from "@effect/platform-node"
 import { Data, Effect, Layer } from "effect"
 import { Application, GenServer, Supervisor } from "effect-otp"

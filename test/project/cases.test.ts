@@ -9,7 +9,7 @@ const numbersIn = (text: string): ReadonlyArray<number> => [
   ).flat()
 ]
 
-/** What begins with numbers: titles of tests, and comments beside a line that must not compile. */
+/** The texts that begin with numbers: titles of tests, and comments beside a line that must not compile. */
 const titlesIn = (text: string): string =>
   Array.from(
     text.matchAll(/(?:["`]|\/\/ |@ts-expect-error )((?:#\d+(?:,? (?:and |to )?)?)+)/g),

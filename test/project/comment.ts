@@ -1,7 +1,7 @@
-/** Doc comments: what they say, and under which tags. */
+/** Doc comments: their text and their tags. */
 
 export interface Comment {
-  /** Markdown, without the tags. */
+  /** The Markdown, without the tags. */
   readonly text: string
   readonly category: string | undefined
   readonly since: string | undefined

@@ -22,7 +22,7 @@ const isFunction = ({ id, init }: Declarator): boolean => {
   return init?.type === "ArrowFunctionExpression"
 }
 
-/** The functions that a public module declares and exports, but for those marked `@internal`. */
+/** The functions that a public module declares and exports, except those marked `@internal`. */
 export const publicFunctions = (source: Source, comments: ReadonlyArray<Span>): ReadonlyArray<Documented> => {
   if (!/^src\/[a-z]+\/[A-Z]\w*\.ts$/.test(source.file) || layerOf(source.file) === "values") return []
   return source.program.body.flatMap((statement) => {

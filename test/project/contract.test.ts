@@ -16,7 +16,7 @@ const entriesOf = (page: string): ReadonlyArray<Entry> =>
 
 const isExcuse = ({ title }: Entry): boolean => title.startsWith("No test: ")
 
-/** What is wrong with a page of the tests of a contract. */
+/** The faults of a page that lists the tests of a contract. */
 const faults = (contract: string, page: string, tests: string): ReadonlyArray<string> => {
   const lines = linesOf(contract)
   const entries = entriesOf(page)

@@ -12,7 +12,8 @@ const nameOf = (fence: Fence) => `${fence.file.replaceAll(/[^\w]/g, "_")}_${fenc
 
 describe("examples", () => {
   const all = fences()
-  // Inside the repository, so that `effect-otp` resolves to it; one folder a run, so that runs do not meet.
+  // A folder inside the repository, so that `effect-otp` resolves to it. Each run has its own, so that runs do not
+  // disturb each other.
   const folder = path.join(root, ".data", `examples-${process.pid}`)
 
   beforeAll(() => {
@@ -41,7 +42,7 @@ describe("examples", () => {
   })
 })
 
-/** What the compiler says of the examples. */
+/** The compiler's errors for the examples. */
 function errorsOf(folder: string): ReadonlyArray<string> {
   const tsc = path.join(root, "node_modules/.bin/tsc")
   const { status, stdout } = spawnSync(tsc, ["-p", folder, "--pretty", "false"], { encoding: "utf8" })

@@ -10,7 +10,7 @@ const namespaces = (source: Source): ReadonlyArray<string> =>
 
 const expected = (module: string, from: string) => `${path.basename(module, ".ts")} from ${from}`
 
-/** The file and all it reaches within `src/`. */
+/** The file and all files in `src/` that it reaches. */
 const reachable = (all: ReadonlyMap<string, Source>, from: string, seen = new Map<string, Source>()) => {
   const source = all.get(from)
   if (source === undefined || seen.has(from)) return seen

@@ -1,16 +1,16 @@
 /**
- * The examples of Markdown pages and of doc comments in `src/`: every fence marked `ts` is compiled, and one marked
- * `ts import.meta.vitest` also runs.
+ * The examples of Markdown pages and of doc comments in `src/`. Every fence marked `ts` is compiled, and one marked `ts
+ * import.meta.vitest` also runs.
  */
 import { parseSync } from "vite"
 import { files, read } from "./sources.ts"
 
 export interface Fence {
   readonly file: string
-  /** Line of the fence's first line of code, from 1. */
+  /** The line of the fence's first line of code, from 1. */
   readonly line: number
   readonly code: string
-  /** Whether it runs, or is compiled only. */
+  /** Whether it runs, or is only compiled. */
   readonly runs: boolean
 }
 
@@ -38,7 +38,7 @@ const prelude = [
 
 /**
  * The fence as a module. An expression followed by `// => expected`, on its last line or on the next, is compared with
- * it. Lines stay where they are in the page, so that whatever is said of the module's lines is true of the page's.
+ * it. Lines keep their numbers of the page, so that errors in the module point to the page.
  */
 export const moduleOf = ({ code, file, line }: Fence): string => {
   const { program, comments, errors } = parseSync("fence.ts", code, { lang: "ts" })

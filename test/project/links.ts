@@ -1,4 +1,4 @@
-/** Links of Markdown files that lead nowhere. `npm run docs` checks those of the site. */
+/** Links of Markdown files that lead nowhere. `npm run docs` checks the links of the site. */
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { Marked, type Token } from "marked"
@@ -33,8 +33,8 @@ export const linksOf = (
 const isOutside = (href: string): boolean => /^[a-z]+:/.test(href)
 
 /**
- * The links of Markdown files that lead nowhere. `files` are paths from `folder`; a link must lead to something that
- * `exists`, and a link to a heading of a Markdown file must name one.
+ * The links of Markdown files that lead nowhere. `files` are paths from `folder`. A link must lead to something that
+ * `exists`, and a link to a heading of a Markdown file must name a heading that it has.
  */
 export const deadInMarkdown = (
   folder: string,

@@ -43,7 +43,7 @@ describe("the packed package, in an empty Effect app", () => {
     run(build, "npm", "pack", "--silent", "--pack-destination", work)
     const manifest = { name: "app", private: true, type: "module" }
     fs.writeFileSync(path.join(app, "package.json"), JSON.stringify(manifest))
-    // Peers are linked below instead of being installed, so that nothing is asked of the network.
+    // Peers are linked and not installed, so that no network is needed.
     run(
       app,
       "npm",
@@ -78,7 +78,7 @@ describe("the packed package, in an empty Effect app", () => {
     const installed = path.join(app, "node_modules/effect-otp")
     const manifest = JSON.parse(fs.readFileSync(path.join(installed, "package.json"), "utf8")) as Manifest
     const named = Object.values(manifest.exports).flatMap((entry) =>
-      // A folder still to be written has its lines in the manifest already.
+      // A folder that is not written yet already has its lines in the manifest.
       entry === null || typeof entry === "string" || !fs.existsSync(path.join(root, entry["source"] ?? ""))
         ? []
         : Object.values(entry)

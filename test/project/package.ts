@@ -1,4 +1,7 @@
-/** The package as its users get it: built and packed from a copy of the sources, so that runs do not meet in `dist/`. */
+/**
+ * The package as its users get it. It is built and packed from a copy of the sources, so that runs do not disturb each
+ * other in `dist/`.
+ */
 import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
@@ -7,7 +10,7 @@ import { root } from "./sources.ts"
 
 const bin = path.join(root, "node_modules/.bin")
 
-/** Runs a tool of the repository, with its Node; fails with whatever the tool said. */
+/** Runs a tool of the repository with its Node. If it fails, the error has the tool's output. */
 export const run = (cwd: string, command: string, ...args: ReadonlyArray<string>): string => {
   const env = { ...process.env, PATH: `${bin}${path.delimiter}${process.env["PATH"] ?? ""}`, NODE_OPTIONS: "" }
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env, encoding: "utf8" })
@@ -19,7 +22,7 @@ export const run = (cwd: string, command: string, ...args: ReadonlyArray<string>
 /** An empty folder outside the repository. */
 export const temporary = (): string => fs.mkdtempSync(path.join(fs.realpathSync(os.tmpdir()), "effect-otp-"))
 
-/** Puts a copy of what the package is made of into `folder`. */
+/** Copies the files of the package into `folder`. */
 export const copyTo = (folder: string): void => {
   for (const name of [
     "package.json",

@@ -4,7 +4,10 @@ import * as path from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { copyTo, run, temporary } from "./package.ts"
 
-/** Declarations of every public module, without comments and what is marked `@internal`: what a change of the API looks like in a diff. */
+/**
+ * The declarations of every public module, without comments and without what is marked `@internal`. It shows a change
+ * of the API in a diff.
+ */
 const report = (declarations: string): string =>
   fs
     .readdirSync(declarations, { recursive: true, encoding: "utf8" })

@@ -1,4 +1,6 @@
-/** The architecture's rules, as functions from a parsed file to what it breaks, so that they can be tested themselves. */
+/**
+ * The rules of the architecture, as functions from a parsed file to its faults, so that they can be tested themselves.
+ */
 import * as path from "node:path"
 import { Visitor } from "vite"
 import { layerOf, place, ranks, type Source } from "./sources.ts"
@@ -12,7 +14,7 @@ const local = (source: Source) =>
 
 const isBarrel = (file: string): boolean => file.endsWith("/index.ts")
 
-/** 1. Own folder or a lower rank; never sideways. */
+/** 1. A file imports from its own folder or a lower rank, never from the same rank. */
 export const direction: Rule = (source) => {
   const layer = layerOf(source.file)
   if (layer === undefined) return []
@@ -28,8 +30,9 @@ export const direction: Rule = (source) => {
 }
 
 /**
- * 2. A layer has three doors. Its public files are for everybody, `X/shared/*` is for layers of the same or a higher rank
- * (rule 1 says which those are), `X/internal/*` is for `X` alone. No barrel and no file outside the layers opens the latter two.
+ * 2. A layer has three doors. Its public files are for everybody, `X/shared/*` is for layers of the same or a higher
+ *    rank (rule 1 says which those are), `X/internal/*` is only for `X`. No barrel and no file outside the layers may
+ *    use the latter two.
  */
 export const internals: Rule = (source) => {
   const layer = isBarrel(source.file) ? undefined : layerOf(source.file)
@@ -40,7 +43,7 @@ export const internals: Rule = (source) => {
   })
 }
 
-/** `src/X/internal/call/a.ts` is in the room `call` of `X`; a file right in `internal/` is in none. */
+/** `src/X/internal/call/a.ts` is in the room `call` of `X`. A file directly in `internal/` is in no room. */
 const roomOf = (file: string): string | undefined => /^(src\/[^/]+\/internal\/[^/]+)\//.exec(file)?.[1]
 
 /** 4. The rooms of one `internal/` import each other in one direction only. */
@@ -72,7 +75,7 @@ export const rooms = (all: ReadonlyArray<Source>): ReadonlyArray<string> => {
   return found
 }
 
-/** 3. Files, never barrels; no package but Effect's own. */
+/** 3. Import files, never barrels, and no package except Effect's own. */
 export const paths: Rule = (source) =>
   isBarrel(source.file)
     ? []
@@ -90,7 +93,7 @@ const areas: ReadonlyArray<readonly [area: RegExp, layers: ReadonlyArray<string>
   [/^effect\/testing\//, ["testing"]]
 ]
 
-/** 5. Areas outside are met by the layer that answers for them. */
+/** 5. Each outside area is used only by the layer that is responsible for it. */
 export const outside: Rule = (source) =>
   source.imports.flatMap(({ from, at }) =>
     areas.flatMap(([area, layers]) =>
@@ -103,7 +106,7 @@ export const outside: Rule = (source) =>
 const timers = ["setTimeout", "setInterval", "setImmediate", "queueMicrotask"]
 const clocks = ["Date.now", "Math.random", "performance.now", "process.hrtime"]
 
-/** 6. Time, chance, output and failure go through Effect, but where foreign code is guarded against. */
+/** 6. Time, random numbers, output and failure go through Effect, except in guards against foreign code. */
 export const host: Rule = (source) => {
   if (/^src\/(values\/|telemetry\/|kernel\/(internal|shared)\/|node\/|behaviour\/Protocol\.ts$)/.test(source.file))
     return []
@@ -142,7 +145,10 @@ export const host: Rule = (source) => {
 
 const shownElsewhere = ["Error", "TypeError", "RangeError"]
 
-/** 8. Only `values/` turns values of others into text, or looks at their class: code of a user runs there, and may throw. */
+/**
+ * 8. Only `values/` turns values of users into text, or checks their class, because that runs code of a user, which may
+ *    throw.
+ */
 export const text: Rule = (source) => {
   if (/^src\/(values|testing)\//.test(source.file)) return []
   const found: Array<string> = []
@@ -159,7 +165,10 @@ export const text: Rule = (source) => {
   return found
 }
 
-/** 9. A class extends what Effect makes (`Data.TaggedError(…)`, `Context.Service(…)`, `Effectable.Class`), and nothing of ours. */
+/**
+ * 9. A class extends what Effect makes (`Data.TaggedError(…)`, `Context.Service(…)`, `Effectable.Class`), and no class
+ *    of ours.
+ */
 export const inheritance: Rule = (source) => {
   if (!source.file.startsWith("src/")) return []
   const found: Array<string> = []
@@ -173,7 +182,7 @@ export const inheritance: Rule = (source) => {
   return found
 }
 
-/** 7. A service's key is written once: nobody rebuilds a tag by its string. */
+/** 7. The key of a service is written once. No other code makes a tag from its string. */
 export const keys = (all: ReadonlyArray<Source>): ReadonlyArray<string> => {
   const owners = new Map<string, string>()
   const found: Array<string> = []

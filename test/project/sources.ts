@@ -7,7 +7,7 @@ import { parseSync } from "vite"
 
 export const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** Every file under `folder` whose name ends with one of `extensions`, as sorted paths from the root. */
+/** Every file under `folder` with one of these `extensions`, as sorted paths from the root. */
 export const files = (folder: string, ...extensions: ReadonlyArray<string>): ReadonlyArray<string> =>
   !fs.existsSync(path.join(root, folder))
     ? []
@@ -17,7 +17,7 @@ export const files = (folder: string, ...extensions: ReadonlyArray<string>): Rea
         .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name)))
         .toSorted()
 
-/** Every file of a checkout that git tracks, but for those that were deleted since. A checkout may hold other people's files. */
+/** Every file of a checkout that git tracks, except deleted ones. A checkout may also hold files of other people. */
 export const tracked = (checkout: string): ReadonlyArray<string> => {
   const listed = spawnSync("git", ["ls-files", "-z"], { cwd: checkout, encoding: "utf8" })
   if (listed.status !== 0) throw listed.error ?? new Error(`git ls-files: ${listed.stderr}`)
@@ -29,7 +29,7 @@ export const tracked = (checkout: string): ReadonlyArray<string> => {
 
 export const read = (file: string): string => fs.readFileSync(path.join(root, file), "utf8")
 
-/** What the checks read of package.json. */
+/** The part of package.json that the checks read. */
 export interface Manifest {
   readonly version: string
   readonly homepage: string
@@ -45,7 +45,7 @@ export interface Source {
   readonly file: string
   readonly text: string
   readonly program: Parsed["program"]
-  /** Whatever the file imports or re-exports from, types included. */
+  /** The modules that the file imports or re-exports from, types included. */
   readonly imports: ReadonlyArray<{ readonly from: string; readonly at: number }>
   readonly exports: Parsed["module"]["staticExports"]
 }
@@ -72,7 +72,7 @@ export const place = (source: Source, at: number): string =>
 /** Every module of `src/`, parsed. */
 export const sources = (): ReadonlyArray<Source> => files("src", ".ts").map((file) => parse(file, read(file)))
 
-/** Ranks of the folders of `src/`: a file imports from its own folder or a lower rank. */
+/** Ranks of the folders of `src/`. A file imports from its own folder or a lower rank. */
 export const ranks: Readonly<Record<string, number>> = {
   values: -1,
   telemetry: 0,
@@ -89,5 +89,5 @@ export const ranks: Readonly<Record<string, number>> = {
   testing: 8
 }
 
-/** `src/kernel/internal/x.ts` is of layer `kernel`; `src/index.ts` is of none. */
+/** `src/kernel/internal/x.ts` is in the layer `kernel`; `src/index.ts` is in no layer. */
 export const layerOf = (file: string): string | undefined => /^src\/([^/]+)\//.exec(file)?.[1]

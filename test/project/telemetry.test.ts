@@ -25,11 +25,11 @@ interface Row {
   readonly metadata: ReadonlyArray<string>
 }
 
-/** Words in backticks that can be keys. */
+/** Words in backticks that may be keys. */
 const keysOf = (cell: string): ReadonlyArray<string> =>
   Array.from(cell.matchAll(/`([a-zA-Z]+)`/g), ([, key]) => key!).filter((key) => key !== "CrashReport")
 
-/** The events the page knows: all table rows that begin with a dotted name. */
+/** The events on the page: all table rows that begin with a dotted name. */
 const documented: ReadonlyArray<Row> = read("docs/telemetry.md")
   .split("\n")
   .flatMap((line) => {
@@ -99,7 +99,7 @@ const provoke = Effect.gen(function* () {
     yield* TestClock.adjust("1 second")
     yield* Fiber.join(calls)
     const stop = yield* Effect.forkChild(many.terminateChild("zombie"))
-    // Its limit, and as long again after the kill.
+    // Its limit, and the same time again after the kill.
     yield* TestClock.adjust("5 seconds")
     yield* TestClock.adjust("5 seconds")
     yield* Fiber.join(stop)

@@ -4,7 +4,7 @@ import * as path from "node:path"
 import { run, temporary } from "./package.ts"
 import { read, root, tracked } from "./sources.ts"
 
-/** Written so that this file does not hold what it looks for. */
+/** Written so that this file does not contain the words that it searches for. */
 const banned: ReadonlyArray<readonly [what: string, pattern: RegExp]> = [
   ["a path of somebody's machine", /(?<![\w.~-])\/(work|home|Users|root|tmp)\/\w/],
   ["a registry's address", /"resolved":|registry\.(npmjs|yarnpkg)|_authToken|artifactory|verdaccio/i],

@@ -1,4 +1,4 @@
-/** An effect or a Layer that starts something is a value: what is run twice is started twice. */
+/** An effect or a Layer that starts something is a value. If it is run twice, it starts two things. */
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Schema, Stream } from "effect"
 import type { Scope } from "effect"
@@ -54,7 +54,7 @@ const bump = (cell: Agent.Agent<number>) => Agent.updateAndGet(cell, (n) => n + 
 
 type Counted = Effect.Effect<number, unknown>
 
-/** What starts a counter, as one value, and what makes it count. */
+/** Ways to start a counter, each as one value, and a way to make it count. */
 const starts: ReadonlyArray<readonly [string, Effect.Effect<Counted, unknown, Scope.Scope>]> = [
   ["a server", Effect.map(Counter.definition.start(), (client) => client.next())],
   ["a state machine", Effect.map(Machine.definition.start(), (client) => client.next())],

@@ -15,7 +15,7 @@ interface Intensity {
   readonly within: Duration.Input
 }
 
-/** A supervisor of kids beside a child that can bring the tree down. Whatever fails is down for a minute. */
+/** A supervisor of kids beside a child that can bring the tree down. A child that fails is down for a minute. */
 const tree = (journal: Journal, intensity: Intensity) => {
   const schedule = Schedule.spaced("1 minute")
   const Kids = supervisorOf(journal, { schedule })
@@ -75,7 +75,7 @@ describe("the client of a dynamic child below another supervisor", () => {
       const client = yield* kids.startChild("k", "k")
       yield* Process.kill(yield* pidOf(kids))
       yield* quiet
-      // The supervisor is down: what it had may come back as far as anybody knows.
+      // The supervisor is down, and nobody knows yet whether its children will come back.
       const waiting = yield* Effect.forkChild(client.incarnation(undefined, waitLong))
       yield* quiet
       assert.strictEqual(waiting.pollUnsafe(), undefined)
@@ -84,7 +84,7 @@ describe("the client of a dynamic child below another supervisor", () => {
       const again = yield* kids.startChild("k", "k")
       assert.strictEqual(yield* again.incarnation(), 2)
       assert.deepStrictEqual(yield* reasonOf(client.incarnation()), { _tag: "NoProcess" })
-      // The end of the tree later on is no news of that child.
+      // The later end of the tree does not change the reason of that child.
       for (let crashes = 0; crashes < 2; crashes++) {
         yield* crash(journal, "a")
         yield* pass("1 minute")

@@ -12,7 +12,7 @@ const chance = (percent: number) => Effect.map(below(100), (n) => n < percent)
 const pick = <A>(from: ReadonlyArray<A>): Effect.Effect<A> => Effect.map(below(from.length), (n) => from[n]!)
 const someMillis = Effect.map(Random.nextIntBetween(1, 400), Duration.millis)
 
-/** What a random part of a child does; all of it ends within the limit of a stop, but for `never`. */
+/** A random part of a child's life. All except `never` end within the limit of a stop. */
 const act = (kinds: ReadonlyArray<"nothing" | "yield" | "sleep" | "die" | "stubborn" | "never">): Effect.Effect<void> =>
   Effect.flatMap(pick(kinds), (kind) => {
     switch (kind) {
@@ -33,7 +33,7 @@ const act = (kinds: ReadonlyArray<"nothing" | "yield" | "sleep" | "die" | "stubb
 
 const plain = ["nothing", "nothing", "yield"] as const
 
-/** Sees to it that a key has one process at a time, and that each is released once. */
+/** Checks that a key has one process at a time, and that each is released once. */
 class Witness {
   readonly held = new Map<string, number>()
   readonly pids = new Map<string, Pid.Pid<unknown>>()
@@ -113,7 +113,7 @@ const actions = [
   "look"
 ] as const
 
-/** One thing somebody does; all answers there can be are accounted for by its type. */
+/** One action of an actor. Its type covers all possible answers. */
 const step = (kids: Handle, witness: Witness): Effect.Effect<unknown, StartError | CallError.CallError | Refusals> =>
   Effect.gen(function* () {
     const key = yield* pick(keys)
@@ -160,13 +160,13 @@ interface Requests {
   readonly unexpected: Array<string>
 }
 
-/** Somebody who does some things, beside or after one another, and now and then does not wait for the answer. */
+/** An actor that does some things, beside or after one another, and sometimes does not wait for the answer. */
 const actor = (kids: Handle, witness: Witness, requests: Requests) =>
   Effect.gen(function* () {
     for (let n = 0; n < 10; n++) {
       requests.asked++
       const doing = yield* Effect.forkDetach(step(kids, witness), { startImmediately: yield* chance(50) })
-      // An observer: one that is interrupted before it begins has no end of its own.
+      // An observer, because an effect that is interrupted before it begins runs no finalizer.
       doing.addObserver((exit) => {
         requests.answered++
         if (Exit.isFailure(exit) && isForeign(exit.cause)) requests.unexpected.push(Cause.pretty(exit.cause))
@@ -177,7 +177,7 @@ const actor = (kids: Handle, witness: Witness, requests: Requests) =>
     }
   })
 
-/** A defect that is not one of the child's own. */
+/** A defect that does not come from the child. */
 const isForeign = (cause: Cause.Cause<unknown>): boolean => {
   const defect = Cause.hasDies(cause) ? Cause.squash(cause) : "die"
   return defect !== "die" && !String(defect).includes("ended before its init had succeeded")
@@ -186,7 +186,7 @@ const isForeign = (cause: Cause.Cause<unknown>): boolean => {
 const isCrash = (reason: ExitReason.ExitReason): boolean =>
   reason._tag === "Crash" && !(Cause.squash(reason.cause) instanceof StartError)
 
-/** Lets time pass until an effect is through. */
+/** Lets time pass until an effect has ended. */
 const withTime = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Effect.gen(function* () {
     const doing = yield* Effect.forkChild(effect)
@@ -224,13 +224,13 @@ const life = ({ crashes }: World) =>
     })
     yield* withTime(Effect.all([actors, mischief], { concurrency: 2 }))
     yield* withTime(close)
-    // What waits for its own time still does.
+    // What waits for its own time still happens.
     for (let n = 0; n < 60; n++) yield* SeededScheduler.adjust("100 millis")
     yield* quiet
     assert.strictEqual(requests.answered, requests.asked, "a request was not answered once")
     assert.strictEqual(witness.released, witness.begun, "a run was not released once")
-    // Each crash is reported once, with what followed. A typed failure of a start is none; the last finalizer of a process
-    // that was killed may be one more.
+    // Each crash is reported once, with the decision. A typed failure of a start is not a crash. The last finalizer of
+    // a killed process may add one.
     const crashed = deaths.filter(({ reason }) => isCrash(reason)).map(({ pid }) => pid)
     const reported = crashes.map(({ pid }) => pid)
     assert.strictEqual(new Set(reported).size, reported.length, "a crash was reported twice")
@@ -248,7 +248,7 @@ describe("any life of a dynamic supervisor", () => {
     () =>
       Effect.gen(function* () {
         const lives = yield* SeededScheduler.explore(inWorld(life), { seeds: seeds(1000) })
-        // It is a life: things do happen in it.
+        // Enough must have happened for the check to mean something.
         if (lives.length < 100) return
         const total = (of: "begun" | "crashed") => lives.reduce((sum, life) => sum + life[of], 0) / lives.length
         assert.isAbove(total("begun"), 4)

@@ -13,7 +13,7 @@ const failing =
   (key, incarnation) =>
     incarnations.includes(incarnation) ? Effect.fail(new StartError({ child: key })) : Effect.void
 
-/** A start that succeeds once. */
+/** A start that succeeds only once. */
 const onlyOnce: NonNullable<Script["init"]> = (key, incarnation) =>
   incarnation === 1 ? Effect.void : Effect.fail(new StartError({ child: key }))
 
@@ -158,7 +158,7 @@ describe("a restart that fails", () => {
       yield* crash(journal, "a")
       yield* journal.expect("+a1", "-a1", "!a2", "-a2", "+a3")
       assert.deepStrictEqual(yield* kids.countChildren, { children: 1, active: 1, restarting: 0 })
-      // What failed is told: nobody asked for this start.
+      // The failure is in the log, because nobody asked for this start.
       assert.deepStrictEqual(
         lines.filter(({ level }) => level === "Warn").map(({ message }) => message),
         ["test/Kids: child test/Kid(a) did not start: StartError (restart)"]
@@ -174,7 +174,7 @@ describe("a restart that fails", () => {
         yield* crash(journal, `a${max}_`)
         const reason = yield* Process.awaitExit(supervisor)
         assert.strictEqual(reason._tag, "Shutdown")
-        // The crash and each start that failed are one failure each.
+        // The crash is one failure, and so is each start that failed.
         const starts = journal.entries.filter((entry) => entry.startsWith("!")).length
         assert.strictEqual(starts, max)
         journal.entries.splice(0)
@@ -209,7 +209,7 @@ describe("a restart that fails", () => {
         )
         assert.strictEqual((yield* Effect.flip(start("a")))._tag, "ChildAlreadyStarted")
       }
-      // #169 as soon as starts succeed again both are back, without any call.
+      // #169 as soon as starts succeed again, both are back without any call.
       yield* Ref.set(works, true)
       yield* pass("1 second")
       assert.deepStrictEqual(yield* kids.countChildren, { children: 3, active: 3, restarting: 0 })
@@ -235,7 +235,7 @@ describe("a restart that fails", () => {
       yield* crash(journal, "delayed")
       yield* crash(journal, "hangs")
       yield* pass("1 second")
-      // One sleeps before its next start, one is in its init.
+      // One waits for its next start, one is in its init.
       assert.deepStrictEqual(yield* kids.countChildren, { children: 2, active: 0, restarting: 2 })
       for (const key of ["delayed", "hangs"]) {
         yield* kids.terminateChild(key)
@@ -259,7 +259,7 @@ describe("a restart that fails", () => {
         yield* Fiber.join(asking)
         assert.deepStrictEqual(yield* kids.whichChildren, [])
         yield* quiet
-        // Each start that was begun was released, once.
+        // Each start that began was released once.
         const released = journal.entries.filter((entry) => entry.startsWith("-")).map((entry) => entry.slice(1))
         const begun = new Set(journal.entries.map((entry) => entry.slice(1)))
         assert.deepStrictEqual(released.toSorted(), [...begun].toSorted())
@@ -317,7 +317,7 @@ describe("a schedule", () => {
       yield* journal.expect("+a2")
       yield* crash(journal, "a")
       yield* crash(journal, "b")
-      // The second delay of the one, the first of the other.
+      // The second delay of one, the first of the other.
       yield* pass("1 second")
       yield* journal.expectAll("-a2", "-b1", "+b2")
       yield* pass("1 second")
@@ -477,7 +477,7 @@ describe("a schedule", () => {
 })
 
 describe("a run that does not let go", () => {
-  /** Takes so long to be released, whatever ends it. */
+  /** Its release takes this long, however it ends. */
   const slow =
     (seconds: number): NonNullable<Script["init"]> =>
     (_, n) =>
@@ -518,7 +518,7 @@ describe("a run that does not let go", () => {
       yield* pass("1 second")
       yield* journal.expect("-a1", "+a2")
       const timeout = (value: unknown) => (value instanceof Error ? value.name : value)
-      // It was up for ten seconds, and then not at all: a schedule does not begin anew for that.
+      // It was up for ten seconds, and then not at all. The schedule does not begin anew for that.
       assert.deepStrictEqual(
         reasons.map((entry) => (Array.isArray(entry) ? [timeout(entry[0]), entry[1]] : entry)),
         [
@@ -562,7 +562,7 @@ describe("a run that does not let go", () => {
       yield* journal.expect("+a1")
       yield* pass("1 millis")
       yield* journal.expect("-a1", "+a2")
-      // Killed, but for its own reason.
+      // It was killed, but has its own reason.
       assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.shutdown("by itself"))
     })
   )
@@ -625,7 +625,7 @@ describe("what is made known", () => {
       yield* crash(journal, "a")
       yield* close
       yield* quiet
-      // It crashed before it was told to end, or after.
+      // It crashed before it was told to end, or afterwards.
       const decisions = crashes.map(({ decision }) => decision)
       assert.isTrue(
         decisions.length <= 1 && decisions.every((decision) => decision === "stop" || decision === "restart")
@@ -696,7 +696,7 @@ describe("giving up", () => {
       const fatal = lines.filter(({ level }) => level === "Fatal")
       assert.lengthOf(fatal, 1)
       assert.include(fatal[0]!.message, "The supervision tree test/Kids ended: Shutdown: test/Kids gave up on a")
-      // Its own handle, and those of all its children.
+      // Both its own handle and those of all its children.
       assert.strictEqual((yield* Effect.flip(start("c")))._tag, "SupervisorDown")
       assert.deepStrictEqual(yield* kids.whichChildren, [])
       for (const one of [client, other]) {
@@ -769,7 +769,7 @@ describe("giving up", () => {
           [["kids", "running", 1]]
         )
         assert.deepStrictEqual(yield* kids.whichChildren, [])
-        // Its clients of before know why they are gone.
+        // The clients from before know why they are gone.
         const error = yield* Effect.flip(old.incarnation())
         assert.strictEqual(error.reason._tag, "ServerDown")
         yield* kids.startChild("a", "a")

@@ -9,7 +9,7 @@ import * as vm from "node:vm"
 import { spent } from "../fixtures/cpu.ts"
 import { run } from "../fixtures/supervision.ts"
 
-// Real processor time and real memory: they are what is measured.
+// Real processor time and real memory, because these are measured.
 
 class Kid extends GenServer.Service<Kid>()("test/Kid", [
   Rpc.make("size", { success: Schema.Finite }),
@@ -32,7 +32,7 @@ describe("scale", () => {
     intensity: { max: 1_000_000, within: "1 hour" }
   }) {}
 
-  /** The processor time that each phase takes with so many children, in milliseconds. */
+  /** The processor time of each phase with this many children, in milliseconds. */
   const phases = (children: number) =>
     Effect.gen(function* () {
       const { close, context } = yield* run(Kids.layer)
@@ -66,7 +66,9 @@ describe("scale", () => {
     schedule: Schedule.spaced("1 hour")
   }) {}
 
-  /** The end of a supervisor whose children all wait for a restart, and the kill of one whose children all run. */
+  /**
+   * The end of a supervisor whose children all wait for a restart, and the kill of a supervisor whose children all run.
+   */
   const waiting = (keys: ReadonlyArray<string>) =>
     Effect.gen(function* () {
       const started = Effect.gen(function* () {
@@ -96,7 +98,7 @@ describe("scale", () => {
         const few = yield* phases(1_000)
         const many = yield* phases(10_000)
         for (const phase of ["start", "crash", "kill", "terminate", "stop", "cancel", "killAll"] as const) {
-          // A short phase is mostly noise: at least ten milliseconds count.
+          // A short phase is mostly noise, so at least ten milliseconds count.
           const ratio = many[phase] / Math.max(few[phase], 10)
           assert.isAtMost(ratio, 50, `${phase}: ${few[phase]} ms, then ${many[phase]} ms`)
         }
@@ -109,7 +111,9 @@ describe("memory", () => {
   v8.setFlagsFromString("--expose-gc")
   const gc = vm.runInNewContext("gc") as () => void
 
-  /** How many are still there after some collections. What was looked at in this turn of the host's loop is held by it. */
+  /**
+   * How many are left after some collections. A WeakRef that was read in this turn of the host's loop keeps its target.
+   */
   const countHeld = (refs: ReadonlyArray<WeakRef<object>>) =>
     Effect.gen(function* () {
       for (let n = 0; n < 10; n++) {
@@ -127,7 +131,7 @@ describe("memory", () => {
     }) {}
   }
 
-  /** Starts children with arguments that nobody else holds. */
+  /** Starts children with arguments that nothing else holds. */
   const startWithBigArguments = (restart: keyof typeof supervisors) =>
     Effect.gen(function* () {
       const kids = yield* Effect.service(supervisors[restart])

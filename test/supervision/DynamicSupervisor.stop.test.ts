@@ -18,10 +18,10 @@ const reasonsOf = (pids: ReadonlyArray<Pid.Pid>) => Effect.forEach(pids, Process
 const minusAll = (keys: ReadonlyArray<string>) => keys.map((key) => `-${key}1`)
 const plusAll = (keys: ReadonlyArray<string>) => keys.map((key) => `+${key}1`)
 
-/** Takes its time to end in good order: so many milliseconds as its key says. */
+/** Its orderly end takes as many milliseconds as its key says. */
 const slowly: Script = { terminate: (key) => Effect.sleep(Duration.millis(Number(key.split("_")[1] ?? 0))) }
 
-/** Cannot be interrupted while it ends. */
+/** It cannot be interrupted while it ends. */
 const stubbornly = (key: string, millis: number): Script => ({
   init: (name) => (name === key ? Effect.addFinalizer(() => Effect.sleep(Duration.millis(millis))) : Effect.void)
 })
@@ -126,7 +126,7 @@ describe("a stop", () => {
         for (const restart of ["permanent", "transient", "temporary"] as const) {
           const slow = `${restart}_1000`
           const script: Script = {
-            // Those that are asked to end wait for a word, too.
+            // The ones that are asked to end wait for a word, too.
             terminate: (key) => (key === slow ? Effect.sleep("1 second") : Effect.void)
           }
           const keys = Object.keys(reasons).map((name) => `${restart}-${name}`)
@@ -149,12 +149,12 @@ describe("a stop", () => {
           yield* pass("1 second")
           yield* closing.join
           const ended = yield* reasonsOf(pids)
-          // Each ended before it was asked to, or was asked to before it looked.
+          // Each ended before it was asked to, or was asked before it looked.
           for (const [index, reason] of Object.values(reasons).entries()) {
             assert.deepInclude([reason, ExitReason.shutdown()], ended[index]!)
           }
           assert.deepStrictEqual(yield* Process.awaitExit(supervisor), ExitReason.shutdown())
-          // Not one was started once the stop had begun.
+          // None was started after the stop had begun.
           const begun = journal.entries.filter((entry) => entry.startsWith("+")).map((entry) => entry.slice(1))
           const released = journal.entries.filter((entry) => entry.startsWith("-")).map((entry) => entry.slice(1))
           assert.includeMembers(released, begun)

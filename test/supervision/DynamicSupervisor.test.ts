@@ -12,7 +12,7 @@ const failing = (key: string, incarnation: number) =>
 
 const { ChildAlreadyStarted, ChildNotFound, MaxChildren, SupervisorDown } = DynamicSupervisor
 
-/** Runs an effect beside the test; says whether it is through. */
+/** Runs an effect beside the test, and says whether it has ended. */
 const beside = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.map(Effect.forkChild(Effect.exit(effect)), (fiber) => ({
     isDone: Effect.sync(() => fiber.pollUnsafe() !== undefined),
@@ -373,7 +373,7 @@ describe("terminateChild", () => {
         const error = yield* Effect.flip(client.incarnation(undefined, { whenDown }))
         assert.deepStrictEqual([error.reason, error.started], [{ _tag: "NoProcess" }, "no"])
       }
-      // Another child of the same key is another server.
+      // Another child with the same key is another server.
       yield* start("a")
       assert.strictEqual((yield* Effect.flip(client.incarnation())).reason._tag, "NoProcess")
     })
@@ -485,7 +485,7 @@ describe("terminateChild", () => {
       assert.strictEqual((yield* Process.awaitExit(pid))._tag, "Crash")
       yield* journal.expect("+a1", "-a1")
       assert.deepStrictEqual(yield* kids.whichChildren, [])
-      // It did crash, though: that is told.
+      // It did crash, and that is reported.
       assert.deepStrictEqual(
         crashes.map(({ decision }) => decision),
         ["stop"]

@@ -67,14 +67,14 @@ describe("partitionOf", () => {
   })
 
   it("takes texts by FNV-1a of their UTF-8: these never change", () => {
-    // 2^32 partitions show the whole hash.
+    // With 2^32 partitions the partition is the whole hash.
     const hash = (key: PartitionSupervisor.Key) => partitionOf(key, 2 ** 32)
     // From the list of the algorithm's authors.
     assert.strictEqual(hash(""), 0x811c9dc5)
     assert.strictEqual(hash("a"), 0xe40c292c)
     assert.strictEqual(hash("b"), 0xe70c2de5)
     assert.strictEqual(hash("foobar"), 0xbf9cf968)
-    // Two, three and four bytes; half of a pair is the character that stands for what is none.
+    // Two, three and four bytes. Half of a surrogate pair counts as the replacement character.
     const bytes = (...all: ReadonlyArray<number>) =>
       all.reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193) >>> 0, 0x811c9dc5)
     assert.strictEqual(hash("é"), bytes(0xc3, 0xa9))
@@ -297,7 +297,7 @@ describe("a partition supervisor", () => {
         counts.map(({ active }) => active),
         wanted
       )
-      // The crash of one partition takes its children along, and no others.
+      // When one partition crashes, only its own children end.
       const [first] = yield* groups.clients
       yield* Process.kill(yield* pidOf(first!))
       yield* quiet
@@ -393,7 +393,7 @@ describe("strategies", () => {
         (yield* parts.whichChildren).map(({ state }) => state),
         ["running", "running", "stopped", "stopped"]
       )
-      // In use again they belong to the group again.
+      // Once in use again, they belong to the group again.
       assert.strictEqual(yield* parts.resize(3), 2)
       yield* journal.expect("+p22")
       yield* end(journal, "p1", boom)
@@ -521,7 +521,7 @@ describe("resize", () => {
       assert.isTrue(error instanceof StartFailed && error.id === "2", error._tag)
       assert.strictEqual(yield* parts.size, 1)
       assert.deepStrictEqual(yield* parts.countChildren, { children: 3, active: 1, restarting: 0 })
-      // The failure was nobody's but that of who asked.
+      // The caller got the failure, and it was not counted.
       assert.strictEqual(yield* parts.resize(3), 1)
       assert.strictEqual(yield* parts.size, 3)
     })
@@ -643,7 +643,7 @@ describe("resize", () => {
         const resizes = Effect.gen(function* () {
           for (let n = 0; n < 6; n++) {
             const resized = parts.resize(yield* Random.nextIntBetween(0, 5))
-            // Killed in its `init`.
+            // It was killed in its `init`.
             yield* Effect.catchTag(resized, "StartFailed", () => Effect.void)
           }
         })

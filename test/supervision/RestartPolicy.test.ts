@@ -30,7 +30,7 @@ const answers = (
     )
   })
 
-/** What the policy says of itself with each answer, the last one included. */
+/** The output of the policy with each answer, including the last one. */
 const outputs = <O>(
   policy: Schedule.Schedule<O, RestartPolicy.ChildExit<never>>,
   times: ReadonlyArray<number>
@@ -237,7 +237,7 @@ describe("policies together", () => {
       RestartPolicy.resetAfter(1)
     )
     const own: Schedule.Schedule<unknown, RestartPolicy.ChildExit<"a">> = typed
-    // @ts-expect-error a policy over one child's error does not fit a child that fails otherwise
+    // @ts-expect-error a policy for the error of one child does not fit a child with another error
     const other: Schedule.Schedule<unknown, RestartPolicy.ChildExit<"b">> = typed
     assert.isTrue(Schedule.isSchedule(own) && Schedule.isSchedule(other))
   })

@@ -1,4 +1,4 @@
-/** What the module promises, line by line. The subjects have files of their own beside this one. */
+/** The promises of the module, one by one. Each subject has a file of its own beside this one. */
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Exit, Schedule } from "effect"
 import { RestartLimit, Supervisor } from "effect-otp"
@@ -55,7 +55,7 @@ describe("guarantees", () => {
       const first = journal.pid("a")
       yield* Process.kill(first)
       yield* pass("2999 millis")
-      // Dead for everybody, and still there.
+      // For others it is dead, but it has not ended.
       assert.deepStrictEqual(yield* Process.awaitExit(first), ExitReason.killed)
       yield* journal.expect("+a1")
       yield* pass("1 millis")

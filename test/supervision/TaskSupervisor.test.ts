@@ -27,7 +27,7 @@ const runJobs = Effect.map(run(Layer.fresh(Jobs.layer)), ({ close, context }) =>
   close
 }))
 
-/** An effect that waits, and tells what became of it. */
+/** An effect that waits, and records how it ended. */
 const waiting = Effect.gen(function* () {
   const begun = yield* Deferred.make<void>()
   const gate = yield* Deferred.make<string>()
@@ -492,7 +492,7 @@ kernelTest(
           ask: ({ n }, asked, { from }) =>
             Effect.gen(function* () {
               const jobs = yield* Jobs
-              // The answer is given when it is there; the server goes on.
+              // The answer is given later, and the server goes on meanwhile.
               const work = Effect.matchCauseEffect(n === 0 ? Effect.die("boom") : Effect.succeed(`answer ${n}`), {
                 onSuccess: (answer) => from.succeed(answer),
                 onFailure: (cause) => Effect.andThen(from.succeed("none"), Effect.failCause(cause))

@@ -1,6 +1,6 @@
 /**
- * From the step in which a supervisor adopts a process until the Layer of the child is built: the process is watched, it
- * ends in good order, and only the Layers the child is made of find the place.
+ * From the step in which a supervisor adopts a process until the Layer of the child is built: the process is watched,
+ * it ends in good order, and only the Layers that the child is made of find the place.
  */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Schema } from "effect"
@@ -42,7 +42,7 @@ const writer = (journal: Journal) => {
   return Writer.layer.pipe(Layer.provide(makeDb(journal)))
 }
 
-/** Builds this after, and around, the Layer of a server. */
+/** Builds this after the Layer of a server, and around it. */
 const around = <A, E>(layer: Layer.Layer<A, E>, rest: Effect.Effect<unknown, StartError>) =>
   Layer.provideMerge(Layer.effectDiscard(rest), layer)
 

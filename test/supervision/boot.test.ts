@@ -56,7 +56,7 @@ describe("boot", () => {
       // All of it has ended when the Layer has failed.
       assert.strictEqual((yield* Kernel.counts).processes, 0)
       yield* journal.expect("+a1", "+b1", "!c1", "-c1", "-b1", "-a1")
-      // It is the starter's to deal with.
+      // The starter gets the failure, so the log does not.
       assert.deepStrictEqual(world.lines, [])
       assert.deepStrictEqual(world.crashes, [])
     })
@@ -197,7 +197,7 @@ describe("a starter that is interrupted", () => {
     })
   )
 
-  // The step in which it is interrupted is drawn by the seed: between any two operations of the start.
+  // The seed decides the step of the interruption: it may be between any two operations of the start.
   for (const steps of [0, 1, 2, 3, 5, 8, 13, 21]) {
     treeTest(
       `after ${steps} steps: nothing is left`,

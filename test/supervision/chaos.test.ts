@@ -1,7 +1,7 @@
 /**
- * Random trees in a random order of steps, with everything going wrong at once: crashes, kills, failing and slow starts,
- * slow and stubborn ends, callers that leave, requests, time that passes. Then calm: the tree has come to rest, whoever
- * is to be up is up, every call and every request has ended, and nothing is left when it is closed.
+ * Random trees in a random order of steps, with all faults at once: crashes, kills, failing and slow starts, slow and
+ * stubborn ends, callers that leave, requests, time that passes. Then calm: the tree is at rest, every process that
+ * should be up is up, every call and every request has ended, and nothing is left after the close.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Random, Schedule, Scope } from "effect"
@@ -17,14 +17,14 @@ type AnyServer = ReturnType<typeof makeServer>
 interface Team {
   readonly handle: Context.Key<unknown, Supervisor.SupervisorHandle>
   readonly ids: ReadonlyArray<string>
-  /** Children that nobody stops by hand, and that are to be up as long as their supervisor is. */
+  /** Children that nobody stops by hand. They must be up as long as their supervisor is. */
   readonly stable: Set<string>
 }
 
-/** What is random about a run, and what came of it. */
+/** The random choices of a run, and its results. */
 interface Play {
   readonly journal: Journal
-  /** Nothing goes wrong by itself any more. */
+  /** No new faults from now on. */
   calm: boolean
   readonly teams: Array<Team>
   readonly servers: Array<AnyServer>
@@ -151,7 +151,7 @@ const member = (play: Play, depth: number) =>
 
 // ---- what happens to it -------------------------------------------------------------------------------------------
 
-/** Ends a random process, but not the root: it was there first. */
+/** Ends a random process, but not the root, which came first. */
 const hurt = Effect.gen(function* () {
   const [, ...others] = yield* Kernel.processes
   if (others.length === 0) return
@@ -176,7 +176,7 @@ const breakPool = (play: Play) =>
     yield* Deferred.done(yield* pick(play.pools), how)
   })
 
-/** A request that may be left by who made it. */
+/** A request whose caller may leave. */
 const request = (play: Play, context: Context.Context<never>) =>
   Effect.gen(function* () {
     const { handle, ids, stable } = yield* pick(play.teams)
@@ -187,7 +187,7 @@ const request = (play: Play, context: Context.Context<never>) =>
     return yield* Effect.forkChild(Effect.exit(isStop ? sup.terminateChild(id) : sup.restartChild(id)))
   })
 
-/** A call: to a server that may be down, with or without patience. It ends with an answer or a CallError. */
+/** A call to a server that may be down, with or without waiting. It ends with an answer or a CallError. */
 const call = (play: Play, context: Context.Context<never>) =>
   Effect.gen(function* () {
     const Server = yield* pick(play.servers)
@@ -267,7 +267,7 @@ const scenario = inWorld(({ crashes, journal }) =>
         }
       }
     }
-    // Nobody crashes twice, and each crash is decided on.
+    // No process crashes twice, and each crash has a decision.
     const pids = crashes.map(({ cause, pid }) => `${String(pid)} ${String(cause)}`)
     assert.strictEqual(new Set(pids).size, pids.length, "a crash was reported twice")
     for (const { decision, label } of crashes) assert.isDefined(decision, `nothing was decided on ${label}`)

@@ -118,7 +118,7 @@ describe("escalation", () => {
         assert.deepStrictEqual(yield* states, ["running", "running", "stopped"])
         broken = true
         yield* crash(journal, "yw")
-        // Three failures are one too many for y; the group comes back, z with it.
+        // Three failures are one too many for y. The group comes back, and z with it.
         yield* journal.expect(
           "-yw1",
           "!yw2",
@@ -175,8 +175,8 @@ describe("escalation", () => {
           { attempts: 1, supervisor: "test/Top", child: "middle", policy: "intensity" }
         ]
       )
-      // Who reads the log finds the cause with each level, and one fatal line. Each is written by a fiber of its own: in
-      // any order, as far as promises go.
+      // The log has the cause at each level, and one fatal line. A fiber of its own writes each line, so no order is
+      // promised.
       assert.deepStrictEqual(lines.map(({ level, message }) => `${level} ${message.split("\n")[0]}`).toSorted(), [
         "Error test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom",
         "Error test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
@@ -187,7 +187,7 @@ describe("escalation", () => {
           "test/Middle gave up on leaf after 1 failure (intensity): Shutdown: " +
           "test/Leaf gave up on c after 1 failure (intensity): Crash: Error: boom"
       ])
-      // One crash was all it took, and it is reported once.
+      // One crash was enough, and it is reported once.
       assert.deepStrictEqual(
         world.crashes.map(({ label, decision }) => ({ label, decision })),
         [{ label: "test/c", decision: "give up" }]
@@ -232,7 +232,7 @@ describe("escalation", () => {
         yield* journal.expect("+b1", "-b1")
         assert.deepStrictEqual(yield* Context.get(context, Outer).whichChildren, [])
         assert.deepStrictEqual(yield* Context.get(context, Inner).whichChildren, [])
-        // Nobody has to wait for what nobody will start.
+        // No caller has to wait for a child that will not be started again.
         const error = yield* Effect.flip(Context.get(context, B).incarnation(undefined, { whenDown: "wait" }))
         assert.strictEqual(error._tag, "CallError")
         assert.strictEqual(error.started, "no")
@@ -278,14 +278,14 @@ describe("the root", () => {
         const error = yield* Effect.flip(b.incarnation())
         assert.deepStrictEqual(error.reason, { _tag: "ServerDown", reason })
         assert.strictEqual(error.started, "no")
-        // One call was in the mailbox and never begun, or begun; both have ended.
+        // One call was in the mailbox and never began, or it had begun. Both have ended.
         assert.isDefined(pending.pollUnsafe())
         assert.isDefined(patient.pollUnsafe())
         const [waiting] = [yield* Effect.flip(b.incarnation(undefined, { whenDown: "wait" }))]
         assert.deepStrictEqual(waiting.reason, { _tag: "ServerDown", reason })
         assert.deepStrictEqual(yield* Context.get(context, Top).whichChildren, [])
         assert.strictEqual((yield* Effect.flip(Context.get(context, Top).terminateChild("a")))._tag, "SupervisorDown")
-        // Closing its scope afterwards finds nothing to do.
+        // When its scope closes afterwards, there is nothing left to do.
         yield* close
       })
   )
@@ -427,7 +427,7 @@ describe("autoShutdown", () => {
           yield* journal.expectAll("-b1", "-d1", "-a1")
           const reason = yield* Process.awaitExit(sup)
           assert.deepStrictEqual(reason, ExitReason.shutdown({ _tag: "AutoShutdown", child: "b" }))
-          // On purpose: no more than a note of the tree.
+          // It ended on purpose, so there is only a note about the tree.
           assert.deepStrictEqual(
             lines.filter(({ level }) => level !== "Error"),
             [

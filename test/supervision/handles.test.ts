@@ -8,10 +8,10 @@ const noProcess = (request: string) =>
   new CallError.CallError({ server: "test/a", request, reason: { _tag: "NoProcess" }, started: "no" })
 
 describe("a handle", () => {
-  /** Whose restart it survives: the child's, that of its supervisor, that of the whole group. */
+  /** A handle that survives restarts of its child, of its supervisor, and of the whole group. */
   const tree = (journal: Journal) => {
     const A = server(journal, "a")
-    /** Keeps the client it was started with. */
+    /** Keeps the client that it was started with. */
     class Keeper extends GenServer.Service<Keeper>()("test/Keeper", []) {
       static readonly layer = this.define({ init: () => A, handlers: {} }).layer()
     }
@@ -78,7 +78,7 @@ describe("a handle", () => {
       yield* quiet
       assert.strictEqual(yield* a.incarnation(), 4)
 
-      // Whoever took it from the environment, and whenever, has this one.
+      // All of them have this handle, wherever and whenever they took it from the environment.
       assert.strictEqual(seen.length, 7)
       for (const client of seen) assert.strictEqual(client, a)
     })
@@ -281,7 +281,7 @@ describe("calls in flight", () => {
         second?._tag === "Success" ? second.value : second,
         new CallError.CallError({ ...base, request: "incarnation", started: "no" })
       )
-      // Not begun, and willing to wait: answered by the next run.
+      // It had not begun, and could wait, so the next run has answered it.
       const third = again.pollUnsafe()
       assert.isTrue(third?._tag === "Success" && third.value === 2)
     })

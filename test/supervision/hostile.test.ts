@@ -1,6 +1,6 @@
 /**
- * A death reaches its supervisor, whatever anybody throws: each hostile value at each place where it is shown, compared or
- * run in a step of the kernel.
+ * A death reaches its supervisor, whatever throws: each hostile value, at each place where it is shown, compared or run
+ * in a step of the kernel.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Schedule, Schema, type Scope } from "effect"
@@ -9,17 +9,17 @@ import { DynamicSupervisor, Events, GenServer, Process, Supervisor, SupervisorEv
 import { TestKernel } from "effect-otp/testing"
 import { hostile } from "../fixtures/hostile.ts"
 
-/** What a place may do with the hostile value. The server lives again afterwards, and answers. */
+/** What a place does with the hostile value. The server is up again afterwards, and answers. */
 interface Place {
-  /** What `init` of the second run does. The first and third succeed. */
+  /** The `init` of the second run. Those of the first and third succeed. */
   readonly second?: (value: unknown) => Effect.Effect<never, unknown>
   /** What the message `boom` does. */
   readonly boom?: (value: unknown) => Effect.Effect<never>
   readonly formatStatus?: (value: unknown) => GenServer.Shown
   readonly terminate?: (value: unknown) => Effect.Effect<void>
-  /** What its first run registers in its scope. */
+  /** A finalizer that its first run registers in its scope. */
   readonly finalizer?: (value: unknown) => Effect.Effect<void>
-  /** What runs before. */
+  /** Runs before the test. */
   readonly before?: (value: unknown) => Effect.Effect<void, unknown, Scope.Scope>
   readonly logger?: (value: unknown) => Logger.Logger<unknown, void>
 }

@@ -1,4 +1,7 @@
-/** `Layer.launch` of a tree that gives up. It rests on what Effect's fibers look like inside: these tests say if that changes. */
+/**
+ * `Layer.launch` of a tree that gives up. It depends on the inside of Effect's fibers, so these tests show if that
+ * changes.
+ */
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, type Exit, Fiber, Layer, Logger, Scope } from "effect"
 import { DynamicSupervisor, GenServer } from "effect-otp"

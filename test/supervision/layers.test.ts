@@ -1,6 +1,6 @@
 /**
- * Layers are memoised, processes are not: whatever stands around a supervised Layer, each start of a child adopts one new
- * process, everybody sees its handle, and nobody gets a dead one.
+ * Layers are memoised, processes are not. Whatever surrounds a supervised Layer, each start of a child adopts one new
+ * process, everybody gets its handle, and nobody gets a dead one.
  */
 import { runInNewContext } from "node:vm"
 import { setFlagsFromString } from "node:v8"
@@ -27,7 +27,7 @@ const makeDb = (journal: Journal) =>
     )
   )
 
-/** A server that needs the plain service, and says which one it got. */
+/** A server that needs the plain service, and says which one it has. */
 const account = (journal: Journal, name = "a") =>
   server(journal, name, { init: () => Effect.map(Db, ({ number }) => journal.write(`${name} has db${number}`)) })
 
@@ -109,7 +109,7 @@ describe("a private dependency", () => {
 })
 
 describe("the same server outside of the supervisor", () => {
-  /** `a` outside is a process of its own that no supervisor has. Those who look below the supervisor see the supervised one. */
+  /** `a` outside is a process of its own without a supervisor. Code below the supervisor gets the supervised one. */
   treeTest(
     "provided to it: the child is a new process all the same, at the first start and at each restart",
     ({ journal }) =>
@@ -143,7 +143,7 @@ describe("the same server outside of the supervisor", () => {
       yield* Process.kill(child!.pid!)
       yield* quiet
       assert.strictEqual((yield* Kernel.counts).processes, 3)
-      // The last of the merge is what the program sees: the supervised one.
+      // The program gets the last one of the merge: the supervised one.
       assert.strictEqual(yield* Context.get(context, A).incarnation(), 3)
       journal.entries.length = 0
       yield* close
@@ -242,7 +242,7 @@ describe("a child whose Layer is made at each start", () => {
         }
         assert.strictEqual(made.length, 82)
         const kept = () => made.filter((ref) => ref.deref() !== undefined).length
-        // What a step has looked at is held until the step is over.
+        // A WeakRef that was read in a step keeps its target until the step is over.
         for (let turns = 0; turns < 100 && kept() > 2; turns++) {
           yield* TestClock.withLive(Effect.sleep(1))
           gc()
@@ -322,7 +322,7 @@ describe("a child that starts no process, or several", () => {
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
-        // The compiler says so as well.
+        // The compiler refuses it, too.
         children: [Supervisor.child(makeDb(journal) as unknown as Layer.Layer<never>, { id: "db" })]
       }) {}
       const defect = defectOf(yield* Effect.exit(run(Sup.layer)))
@@ -367,7 +367,7 @@ describe("a child that starts no process, or several", () => {
         }) {}
         const defect = defectOf(yield* Effect.exit(run(Sup.layer)))
         assert.include(defect, `"both"`)
-        // Whichever came first, if one had come as far as that.
+        // The one that came first, if one had got that far.
         assert.match(defect, /several processes|beside test\/[ab]/)
         assert.include(defect, "a child of its own")
         assert.strictEqual((yield* Kernel.counts).processes, 0)

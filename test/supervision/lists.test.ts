@@ -1,4 +1,4 @@
-/** What supervisors say of their children is never older than what whoever asks has seen already. */
+/** What supervisors say of their children is never older than what the caller has seen. */
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schedule } from "effect"
 import { DynamicSupervisor, GenServer, PartitionSupervisor, Supervisor, TaskSupervisor } from "effect-otp"
@@ -34,7 +34,7 @@ const endings = [ExitReason.normal, boom, ExitReason.killed]
 /** A finalizer that outlives a kill. */
 const slow = () => Effect.addFinalizer(() => Effect.uninterruptible(Effect.sleep("1 second")))
 
-/** Only the first run of the child `a`. */
+/** Only for the first run of the child `a`. */
 const slowFirst = (key: string, incarnation: number) => (key === "a" && incarnation === 1 ? slow() : Effect.void)
 
 describe("a restarted child that has answered", () => {

@@ -1,4 +1,4 @@
-/** Trees that a process, or the Layer of a child, starts for itself: their end is the affair of that process alone. */
+/** Trees that a process, or the Layer of a child, starts for itself: their end concerns only that process. */
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer } from "effect"
 import { Application, ExitReason, GenServer, Kernel, Process, RestartLimit, Supervisor } from "effect-otp"
@@ -6,7 +6,7 @@ import { kernelTest, settle } from "../fixtures/kernel.ts"
 
 const never = { max: 0, within: "1 second" } as const
 
-/** A tree with one job that ends as it is told to. */
+/** A tree with one job that ends as it is told. */
 const batch = (job: Effect.Effect<void>) =>
   class Batch extends Supervisor.Service<Batch>()("test/Batch", {
     strategy: "oneForOne",

@@ -18,7 +18,7 @@ import {
   type World
 } from "../fixtures/supervision.ts"
 
-/** Who crashed, of what, and what was decided: once for each crash. */
+/** Which process crashed, why, and what was decided: once for each crash. */
 const told = ({ crashes }: World) =>
   crashes.map(({ label, cause, decision }) => `${label}: ${(Cause.squash(cause) as Error).message} (${decision})`)
 
@@ -109,7 +109,7 @@ describe("a crash report", () => {
         yield* quiet
         yield* crash(world.journal, "a")
         yield* quiet
-        // Not only when all others have stopped.
+        // Reported at once, and not only when all others have stopped.
         assert.deepStrictEqual(told(world), ["test/a: boom (restart)", "test/a: boom (give up)"])
         yield* pass("1 second")
         assert.strictEqual(world.crashes.length, 2)
@@ -294,7 +294,7 @@ describe("a crash report", () => {
         yield* quiet
       }
       assert.deepStrictEqual(told(world), [])
-      // A restart that fails is no crash, and no secret.
+      // A restart that fails is not a crash, but is logged.
       assert.deepStrictEqual(firstLines(world), [
         "Warn test/Sup: child a was killed (restart)",
         "Warn test/Sup: child a was killed (restart)",
@@ -357,7 +357,7 @@ describe("telemetry", () => {
         ...["child.exit b", "child.restart b"],
         ...["child.start a", "child.start b", "child.start c"]
       ])
-      // What is stopped does not end by itself.
+      // A child that is stopped does not end by itself.
       yield* close
       assert.strictEqual(events.length, 8)
     })

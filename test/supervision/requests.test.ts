@@ -22,7 +22,7 @@ import {
 const states = (sup: Supervisor.SupervisorHandle) =>
   Effect.map(sup.whichChildren, (children) => children.map(({ id, state }) => `${id} ${state}`))
 
-/** What became of a request that runs beside the test; undefined: it still waits. */
+/** The result of a request that runs beside the test. Undefined while it waits. */
 const beside = <A, E>(effect: Effect.Effect<A, E>) =>
   Effect.map(Effect.forkChild(effect), (fiber) =>
     Effect.andThen(
@@ -99,7 +99,9 @@ describe("whichChildren", () => {
 })
 
 describe("a supervisor that starts its children anew", () => {
-  /** Two children, the second of which never comes up again, and one that needs both; killed once. */
+  /**
+   * Two children, of which the second never comes up again, and one that needs both. The supervisor was killed once.
+   */
   const bootingAnew = (journal: Journal) =>
     Effect.gen(function* () {
       const A = server(journal, "a")
@@ -183,7 +185,7 @@ describe("a supervisor that starts its children anew", () => {
 })
 
 describe("a supervisor that is killed", () => {
-  /** What it holds is released when the gate is opened. */
+  /** Its release waits until the gate is opened. */
   const held = (gate: Deferred.Deferred<void>) => () => Effect.addFinalizer(() => Deferred.await(gate))
 
   treeTest("answers at once whoever has asked it for something", ({ journal }) =>

@@ -16,7 +16,7 @@ import {
   treeTest
 } from "../fixtures/supervision.ts"
 
-/** A pool that reports as children do, and can be told that it is no longer good. */
+/** A pool that reports as children do, and can be told that it is broken. */
 class Pool extends Context.Service<
   Pool,
   { readonly number: number; readonly broken: Deferred.Deferred<void, string> }
@@ -116,7 +116,7 @@ describe("a resource", () => {
             ...(strategy === "oneForAll" ? ["-a1", "+a2"] : []),
             ...["+pool2", "b has pool2", "+b2", "c has pool2", "+c2"]
           )
-          // No process crashed, and yet it is no secret.
+          // No process crashed, but it is logged.
           assert.deepStrictEqual(world.crashes, [])
           assert.deepStrictEqual(lines, [
             {
@@ -187,7 +187,7 @@ describe("a resource", () => {
       yield* journal.expect("-a1", "-pool1")
       yield* pass("1 second")
       yield* journal.expect("+pool2", "a has pool2", "+a2")
-      // The schedule has ended: Inner gives up, and begins anew.
+      // The schedule has ended, so Inner gives up and begins anew.
       yield* pool.breaks(Exit.void)
       yield* journal.expect("-a2", "-pool2", "+pool3", "a has pool3", "+a3")
     })
@@ -298,7 +298,7 @@ describe("a resource", () => {
       const { context } = yield* run(Outer.layer)
       yield* crash(journal, "a")
       yield* quiet
-      // Inner gave up after three starts that failed on the broken pool. Outer took the pool with it.
+      // Inner gave up after three starts that failed on the broken pool. Outer rebuilt the pool with it.
       assert.deepStrictEqual(journal.entries.splice(0), [
         ...["+pool1", "+a1", "-a1", "!a2", "-a2", "!a3", "-a3", "!a4", "-a4"],
         ...["-pool1", "+pool2", "+a5"]

@@ -15,7 +15,7 @@ import {
   treeTest
 } from "../fixtures/supervision.ts"
 
-/** Lets a child crash, and waits until it is up again; gives how long that took, in steps. */
+/** Crashes a child, waits until it is up again, and returns how long that took, in steps. */
 const downTime = (journal: Journal, name: string, step = 100) =>
   Effect.gen(function* () {
     const before = journal.pid(name)
@@ -36,10 +36,10 @@ const limitOf = (supervisor: Pid.Pid) =>
     return detail
   })
 
-/** The pid of the supervisor at the root: it was there first. */
+/** The pid of the supervisor at the root. It is the oldest process. */
 const root = Effect.map(Kernel.processes, ([first]) => first!)
 
-/** A schedule that restarts at once and notes what time it is told. */
+/** A schedule that restarts at once and records the time of each step. */
 const timesOf = () => {
   const seen: Array<number> = []
   const step = (now: number) =>
@@ -136,7 +136,7 @@ describe("delays", () => {
         },
         { id: "a", incarnation: 2, reason: ExitReason.normal, uptime: Duration.millis(250) }
       ])
-      // The schedule has ended: so has the supervisor.
+      // The schedule has ended, and so has the supervisor.
       const { attempts, policy } = yield* limitOf(supervisor)
       assert.deepStrictEqual({ attempts, policy }, { attempts: 3, policy: "schedule" })
     })

@@ -268,7 +268,7 @@ describe("limits", () => {
       yield* journal.expect()
       yield* pass("1 millis")
       yield* journal.expect("-a1", "+a2")
-      // Its own reason stays.
+      // It keeps its own reason.
       assert.strictEqual((yield* Process.awaitExit(first))._tag, "Crash")
       const closing = yield* beside(close)
       yield* pass("1 second")
@@ -466,7 +466,7 @@ describe("what does not end", () => {
       yield* journal.expect("+a1", "+b1")
       const closing = yield* beside(close)
       yield* pass("1 second")
-      // Killed now: dead for everybody, but a is not stopped before b had its time.
+      // It is killed now: dead for others, but a is not stopped before b had its time.
       assert.deepStrictEqual(yield* reasons(journal, "b"), [ExitReason.killed])
       assert.isTrue(yield* Process.isAlive(journal.pid("a")))
       yield* pass("1 second")
@@ -500,7 +500,7 @@ describe("what does not end", () => {
       yield* run(Outer.layer)
       const [, inner] = yield* Kernel.processes
       yield* crash(journal, "a")
-      // Killed after 1 second; overdue after 2, 3 and 4: with the crash these are four failures.
+      // Killed after 1 second; overdue after 2, 3 and 4. With the crash these are four failures.
       yield* pass("3 seconds")
       yield* journal.expect("+a1")
       assert.isTrue(yield* Process.isAlive(inner!))
@@ -526,7 +526,7 @@ describe("what does not end", () => {
       yield* crash(journal, "a")
       yield* pass("2500 millis")
       const closing = yield* beside(close)
-      // It was told once more to stop at 2 seconds, and has its time.
+      // It was told to stop again at 2 seconds, and has its time.
       yield* pass("500 millis")
       yield* closing.join
       yield* pass("1 minute")
@@ -577,7 +577,7 @@ describe("what does not end", () => {
       yield* journal.expect("+a1", "+b1", "+c1")
       yield* crash(journal, "c")
       yield* journal.expect("-c1")
-      // Dead at once for everybody, but not gone.
+      // For others it is dead at once, but it has not ended.
       assert.deepStrictEqual(yield* reasons(journal, "b"), [ExitReason.killed])
       yield* pass("2999 millis")
       yield* journal.expect()
@@ -796,7 +796,7 @@ describe("a killed supervisor", () => {
     })
   )
 
-  /** `b` holds something that is not released before the gate is opened. */
+  /** `b` holds something that is not released before the gate opens. */
   const stuck = (
     journal: Journal,
     gate: Deferred.Deferred<void>,
@@ -838,11 +838,11 @@ describe("a killed supervisor", () => {
         yield* pass(millis - 1)
         yield* journal.expect()
         yield* pass(1)
-        // Its elder sibling does not stay behind.
+        // Its earlier sibling is stopped all the same.
         yield* journal.expect("-a1")
         assert.deepStrictEqual(lines, [killed, zombie])
         assert.strictEqual(events.filter(({ name }) => name === "child.zombie").length, 1)
-        // A second one is not started as long as it is there.
+        // A second one is not started while the first is still there.
         yield* Deferred.succeed(gate, undefined)
         yield* journal.expect("-b1", "+a2", "+b2", "+c2")
       })

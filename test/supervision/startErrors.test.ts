@@ -1,4 +1,4 @@
-/** Start errors that cannot be turned into text: a child whose error is one is restarted like any other. */
+/** Start errors that cannot be turned into text. A child with such an error is restarted like any other. */
 import { assert, describe } from "@effect/vitest"
 import { Data, Effect, Option } from "effect"
 import { DynamicSupervisor, ExitReason, GenServer, Supervisor } from "effect-otp"

@@ -15,7 +15,7 @@ const reasons: ReadonlyArray<readonly [string, ExitReason.ExitReason]> = [
 const restarts = (restart: RestartPolicy.Restart, reason: ExitReason.ExitReason): boolean =>
   restart === "permanent" || (restart === "transient" && !ExitReason.isExpected(reason))
 
-/** What follows the end of `b` in the list a, b, c, d where b is to restart. */
+/** What follows the end of `b` in the list a, b, c, d, if `b` has to restart. */
 const after: Record<Supervisor.Strategy, ReadonlyArray<string>> = {
   oneForOne: ["-b1", "+b2"],
   oneForAll: ["-b1", "-d1", "-c1", "-a1", "+a2", "+b2", "+c2", "+d2"],
@@ -46,7 +46,7 @@ describe("strategy × restart type × exit reason", () => {
               yield* end(journal, "b", reason)
               yield* quiet
               const seen = journal.entries.splice(0)
-              // What a killed child holds is released while the others stop already.
+              // A killed child is released while the others already stop.
               const withoutB = (entry: string) => reason._tag !== "Killed" || entry !== "-b1"
               assert.deepStrictEqual(seen.filter(withoutB), entries.filter(withoutB))
               const started = seen.findIndex((entry) => entry.startsWith("+"))

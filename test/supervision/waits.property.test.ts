@@ -1,5 +1,8 @@
 /**
- * Contract line 13.3: each cycle of waits is reported to one of those that wait, and nothing else is reported.
+ * Contract line 13.3: each cycle of waits is reported to one of the processes in it, and nothing else is reported.
+ * Every run draws servers under a supervisor that call one another, leave answers for later, wait for servers that are
+ * down, run into their timeouts and die. The test keeps its own record of who waits for whom. A failing run names its
+ * seed.
  *
  * Every run draws servers under a supervisor that call one another, leave answers for later, wait for servers that are
  * down, run into their timeouts and die. The test keeps its own account of who waits for whom. A failing run names its
@@ -17,7 +20,7 @@ type Step = Effect.Effect<void>
 const step = Schema.declare((u: unknown): u is Step => Effect.isEffect(u))
 const protocol = [
   Rpc.make("run", { payload: step }),
-  /** Runs the step in its turn, and is answered later by a helper. */
+  /** Runs the step in its turn. A helper answers later. */
   Rpc.make("defer", { payload: step })
 ] as const
 type Client = GenServer.Client<(typeof protocol)[number]>
@@ -48,7 +51,7 @@ class World {
     return from[this.int(from.length)]!
   }
 
-  /** What a server does in its turn, or in `init`. */
+  /** The steps of a server in its turn, or in `init`. */
   work(server: number, depth: number): Step {
     return Effect.suspend(() =>
       Effect.forEach(
@@ -87,7 +90,7 @@ class World {
       const over = Effect.sync(() => {
         if (this.waits.get(from) === call) this.waits.delete(from)
       })
-      // Within what notes the end: it may be killed before the step after the first.
+      // This is inside the part that records the end, because it may be killed before the step after the first.
       const begun = Effect.suspend(() => {
         this.waits.set(from, call)
         return Effect.tapError(asked, (error) => this.failed(call, error))
@@ -116,7 +119,7 @@ class World {
     })
   }
 
-  /** When nothing can happen but by time, nobody waits for itself, and no cycle was reported twice. */
+  /** When only time can change anything, no process waits for itself, and no cycle was reported twice. */
   check(): void {
     for (const server of this.waits.keys()) {
       const seen = [server]

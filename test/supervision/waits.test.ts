@@ -1,4 +1,4 @@
-/** Turns that wait for a server that is down: a wait that could not end is reported at once, and no other is. */
+/** Turns that wait for a server that is down: a wait that could not end is reported at once, and no other. */
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Duration, Effect, Exit, Layer, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
@@ -19,7 +19,7 @@ interface Script {
   readonly shutdown?: "brutalKill"
 }
 
-/** A server that runs in its turn what it is sent, and answers what that came to. */
+/** A server that runs in its turn the effect it is sent, and answers with the result. */
 const server = (name: string, { again, terminate, shutdown }: Script) => {
   let runs = 0
   let ends = 0
@@ -42,7 +42,7 @@ const server = (name: string, { again, terminate, shutdown }: Script) => {
 
 const patient = { whenDown: "wait", timeout: Duration.infinity } as const
 
-/** What a call came to: its answer, or the path of the cycle it would have closed. */
+/** The result of a call: its answer, or the path of the cycle that it would have closed. */
 const outcome = (call: Effect.Effect<unknown, CallError.CallError>): Effect.Effect<unknown> =>
   Effect.match(call, {
     onSuccess: (value) => value,
@@ -266,7 +266,7 @@ describe("a turn that waits for a server that is down", () => {
     "fails as soon as its supervisor decides that it has to end before that server is started again",
     Effect.gen(function* () {
       const { a, b, c } = yield* tree("restForOne", () => ({ a: {}, b: {}, c: {} }))
-      // The first waits for the last, which comes back by itself, until the failure of the first one's own group.
+      // The first waits for the last, which would come back by itself, until the failure of the first one's own group.
       yield* c.crash()
       yield* settle
       const waiting = yield* within(
@@ -403,7 +403,7 @@ describe("a turn that waits for something other than an answer", () => {
       )
       yield* running(calling)
       yield* Deferred.succeed(gate, undefined)
-      // `terminate` is a call itself: it is the one that fails.
+      // `terminate` is a call itself, and it is the one that fails.
       assert.deepStrictEqual(yield* ended(stopping), Exit.succeed(Exit.succeed(["a", "b", "a", "no"])))
       assert.deepStrictEqual(yield* ended(calling), Exit.succeed(Exit.succeed("answer")))
     })

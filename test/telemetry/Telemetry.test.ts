@@ -552,7 +552,7 @@ describe("types", () => {
       Telemetry.execute(sold, { amountCents: 1 }, {}),
       // @ts-expect-error a handler of another event
       Telemetry.attach("a", sold, (measurements: { readonly count: number }) => void measurements),
-      // @ts-expect-error this family has more to say at its stop
+      // @ts-expect-error this family has more fields at its stop
       Telemetry.span(load, Effect.void, { table: "t" }),
       // @ts-expect-error span metadata is checked
       Telemetry.span(query, Effect.void, { tables: "t" })

@@ -34,7 +34,7 @@ class Counter extends GenServer.Service<Counter>()("test/Counter", [
     init: () => Effect.succeed(0),
     handlers: { get: (_, n) => GenServer.reply(n, n), crash: () => Effect.die(new Error("asked to")) }
   })
-  /** Every turn is an effect that takes a while. */
+  /** Every turn is an effect that takes time. */
   static readonly slow = this.define({
     init: () => Effect.as(Effect.yieldNow, 0),
     handlers: {
@@ -201,7 +201,7 @@ hold(
 // ---- laws find what is broken -------------------------------------------------------------------------------------
 
 describe("a law", () => {
-  /** Which of these laws do not hold. */
+  /** The laws that do not hold. */
   const broken = (laws: ReadonlyArray<Laws.Law>) =>
     Effect.map(
       Effect.forEach(laws, ({ name, run }) => Effect.map(Effect.exit(run), (exit) => ({ name, exit }))),

@@ -8,12 +8,12 @@ import { seeds } from "../fixtures/seeds.ts"
 type Message = { readonly _tag: "Up"; readonly n: number } | { readonly _tag: "Down"; readonly why: string }
 const up = (n: number): Message => ({ _tag: "Up", n })
 
-/** Three tests: by virtual time, by real time, and in the orders of many seeds. */
+/** Three tests: in virtual time, in real time, and in the orders of many seeds. */
 const everywhere = <A, E>(title: string, program: Effect.Effect<A, E, Scope.Scope>) => {
-  // Crashes are wanted here.
+  // The log is off, because the crashes in these tests are intended.
   const test = program.pipe(Effect.provide(Layer.provideMerge(TestKernel.layer, Logger.layer([]))))
   it.effect(title, () => test)
-  // Real time: that a probe does without a test clock is what is tested.
+  // Real time: the test shows that a probe needs no test clock.
   it.live(`${title} (by real time)`, () => test)
   it.effect(`${title} (in any order)`, () => SeededScheduler.explore(test, { seeds: seeds(30) }))
 }

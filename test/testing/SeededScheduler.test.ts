@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { seeds } from "../fixtures/seeds.ts"
 
-/** Three fibers read and write one count without a lock: right unless one of them is preempted in between. */
+/** Three fibers read and write one count without a lock. It is right unless one of them is preempted in between. */
 const racy = Effect.gen(function* () {
   const count = yield* Ref.make(0)
   const increment = Effect.flatMap(Ref.get(count), (n) => Ref.set(count, n + 1))
@@ -12,7 +12,10 @@ const racy = Effect.gen(function* () {
   return yield* Ref.get(count)
 })
 
-/** A server that takes its time, and callers that wait at most 150 ms: everything in it is decided by order, time and chance. */
+/**
+ * A server that takes time, and callers that wait at most 150 ms. Order, time and random numbers decide everything in
+ * it.
+ */
 const callers = (adjust: Effect.Effect<void>) =>
   Effect.gen(function* () {
     const trace: Array<string> = []
@@ -465,7 +468,7 @@ describe("seeds", () => {
 
 const yieldTimes = (count: number) => Effect.forEach(Array(count).keys(), () => Effect.yieldNow, { discard: true })
 
-/** So many turns of the host's macrotask queue. */
+/** This many turns of the host's macrotask queue. */
 const turns = (count: number) =>
   Effect.callback<void>((resume) => {
     const turn = (left: number): unknown => (left === 0 ? resume(Effect.void) : setImmediate(turn, left - 1))

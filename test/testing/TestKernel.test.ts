@@ -22,7 +22,7 @@ import { seeds } from "../fixtures/seeds.ts"
 
 const idle = (label: string) => Process.spawn((inbox: Process.Inbox<string>) => inbox.receive(() => false), { label })
 
-/** What a test in a kernel of its own fails with. */
+/** The failure of a test in a kernel of its own. */
 const blame = <A, E>(test: Effect.Effect<A, E, Scope.Scope>): Effect.Effect<TestKernel.Leaked> =>
   Effect.map(Effect.exit(Effect.provide(test, TestKernel.layer)), (exit) => {
     const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : assert.fail("the test passed")
@@ -170,7 +170,7 @@ describe("a leak fails the test, by name", () => {
       const error = yield* blame(
         Effect.gen(function* () {
           const pid = yield* idle("miscounted")
-          // What no program can do: the count of a record is set wrong.
+          // No program can do this: the count of a record is set wrong.
           Process.recordOf(pid).accepted += 2
           yield* Process.kill(pid)
         })

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { ExitReason, Process } from "effect-otp/kernel"
 import { SeededScheduler, TestKernel } from "effect-otp/testing"
 
-/** Which of its ends a finalizer that sleeps 10 minutes has reached, before and after they pass. */
+/** Which of its ends a finalizer that sleeps 10 minutes has reached, before and after the 10 minutes. */
 const sleepingFinalizer = Effect.gen(function* () {
   const pid = yield* Process.spawn(Effect.onInterrupt(Effect.never, () => Effect.sleep("10 minutes")))
   yield* TestKernel.quiet

@@ -54,7 +54,7 @@ same<typeof whole, Effect.Effect<number, CallError.CallError>>(true)
 const part = Agent.get(counter, (n) => ({ n }))
 same<typeof part, Effect.Effect<{ n: number }, CallError.CallError>>(true)
 
-// Effects keep their failures and requirements, but for the process and the scope, which are the agent's.
+// Effects keep their failures and requirements, except the process and the scope, which are the agent's.
 declare const step: Effect.Effect<number, "down", Database | Scope.Scope | Process.Self>
 const stepped = Agent.updateAndGetEffect(counter, () => step)
 same<typeof stepped, Effect.Effect<number, "down" | CallError.CallError, Database>>(true)
@@ -78,18 +78,18 @@ declare const counters: (typeof Counters)["Service"]
 const started = counters.startChild("key", "a")
 same<Effect.Success<typeof started>, Agent.Agent<number>>(true)
 
-// @ts-expect-error the next state is no number
+// @ts-expect-error the next state is not a number
 Agent.update(counter, (n) => String(n))
-// @ts-expect-error the state is no text
+// @ts-expect-error the state is not a text
 Agent.set(counter, "text")
-// @ts-expect-error a cast has nobody to fail to
+// @ts-expect-error a cast has no caller to get the failure
 Agent.castEffect(counter, () => Effect.fail("no"))
-// @ts-expect-error an effect is no state
+// @ts-expect-error an effect is not a state
 Agent.update(counter, (n) => Effect.succeed(n))
-// @ts-expect-error the first state is no number
+// @ts-expect-error the first state is not a number
 Counter.define({ init: () => Effect.succeed("text") })
-// @ts-expect-error an agent of text is no agent of numbers
+// @ts-expect-error an agent of text is not an agent of numbers
 const wrong: Agent.Agent<number> = null as unknown as Agent.Agent<string>
-// @ts-expect-error an agent of numbers is no agent of numbers or texts: somebody could write one
+// @ts-expect-error an agent of numbers is not an agent of numbers or texts: somebody could write a text
 const wider: Agent.Agent<number | string> = counter
 void [wrong, wider]

@@ -41,7 +41,7 @@ type Refusals =
   | DynamicSupervisor.ChildNotFound
   | DynamicSupervisor.SupervisorDown
 
-// Nothing is started with it, so nothing can fail: how an init fails is said where a child is started.
+// Nothing is started with it, so it cannot fail: the failure of an init is in the type of startChild.
 same<typeof Rooms.layer, Layer.Layer<Rooms, never, History>>(true)
 
 export const program = Effect.gen(function* () {
@@ -65,13 +65,13 @@ export const program = Effect.gen(function* () {
   const lines: number = yield* lobby.post({ text: "hello" })
   yield* lobby.clear()
 
-  // @ts-expect-error the arguments of init are asked for
+  // @ts-expect-error the arguments of init are required
   yield* rooms.startChild("lobby")
-  // @ts-expect-error and checked
+  // @ts-expect-error the arguments of init are checked
   yield* rooms.startChild("lobby", { name: 1 })
-  // @ts-expect-error also for what they do not have
+  // @ts-expect-error an argument of init has no such field
   yield* rooms.startChild("lobby", { name: "lobby", colour: "red" })
-  // @ts-expect-error there are no more of them
+  // @ts-expect-error init takes no more arguments
   yield* rooms.startChild("lobby", { name: "lobby" }, "more")
   // @ts-expect-error a key is a string
   yield* rooms.startChild(1, { name: "lobby" })
@@ -84,7 +84,7 @@ export const program = Effect.gen(function* () {
   return lines
 })
 
-/** The failures of a start are all there is to catch. */
+/** These are all the failures of a start. */
 export const caught: Effect.Effect<number, CallError.CallError | Refusals, Rooms> = Effect.gen(function* () {
   const rooms = yield* Rooms
   const lobby = yield* rooms.startChild("lobby", { name: "lobby" }).pipe(
@@ -127,7 +127,7 @@ export const startPlain = (plain: Plain["Service"]) => {
 export const startMany = (many: Many["Service"]) => {
   many.startChild("a", 1, 2)
   many.startChild("a", 1, 2, 3)
-  // @ts-expect-error one is missing
+  // @ts-expect-error an argument is missing
   many.startChild("a", 1)
 }
 export const startNamed = (named: Named["Service"]) => {
@@ -155,7 +155,7 @@ class Patient extends DynamicSupervisor.Service<Patient>()("types/Patient", {
 }) {}
 same<typeof Patient.layer, Layer.Layer<Patient, never, History>>(true)
 
-// What a schedule needs, the supervisor needs.
+// The supervisor needs what the schedule needs.
 class Asking extends DynamicSupervisor.Service<Asking>()("types/Asking", {
   child: Room.definition,
   schedule: Schedule.forever.pipe(
@@ -164,7 +164,7 @@ class Asking extends DynamicSupervisor.Service<Asking>()("types/Asking", {
 }) {}
 same<typeof Asking.layer, Layer.Layer<Asking, never, History | Patience>>(true)
 
-// A child that cannot fail to start has no such failure.
+// If the start of a child cannot fail, the schedule sees no start failure.
 DynamicSupervisor.Service<never>()("types/Never", {
   child: Counter.plain,
   schedule: ($) =>
@@ -188,15 +188,15 @@ DynamicSupervisor.Service<never>()("types/Wrong", {
 declare const overOthers: Schedule.Schedule<unknown, RestartPolicy.ChildExit<{ readonly _tag: "Other" }>>
 DynamicSupervisor.Service<never>()("types/Wrong", {
   child: Room.definition,
-  // @ts-expect-error the schedule is over another child's failures
+  // @ts-expect-error the schedule is for another child's failures
   schedule: overOthers
 })
 
 // ---- options ------------------------------------------------------------------------------------------------------
 
-// @ts-expect-error a child is not an option to leave out
+// @ts-expect-error the child is required
 DynamicSupervisor.Service<never>()("types/Wrong", {})
-// @ts-expect-error a child is a definition, and no Layer
+// @ts-expect-error a child is a definition, not a Layer
 DynamicSupervisor.Service<never>()("types/Wrong", { child: Counter.plain.layer() })
 // @ts-expect-error there is no such restart type
 DynamicSupervisor.Service<never>()("types/Wrong", { child: Counter.plain, restart: "sometimes" })
@@ -224,5 +224,5 @@ class Chat extends Supervisor.Service<Chat>()("types/Chat", {
     Supervisor.child(Archive.layer)
   ]
 }) {}
-// What its children need an earlier sibling provides; its handle leaves the tree.
+// An earlier sibling provides what its children need. Its handle leaves the tree.
 same<typeof Chat.layer, Layer.Layer<Chat | Rooms | Archive, DatabaseError | Refusals>>(true)

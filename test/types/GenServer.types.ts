@@ -89,11 +89,11 @@ export const client = Effect.gen(function* () {
   yield* account.withdraw({ amount: 1 }, { timeout: Duration.infinity, whenDown: undefined })
   // @ts-expect-error the payload is checked
   yield* account.withdraw({ amount: "1" })
-  // @ts-expect-error it cannot be left out
+  // @ts-expect-error the payload cannot be left out
   yield* account.withdraw()
-  // @ts-expect-error nor has it other fields
+  // @ts-expect-error the payload has no other fields
   yield* account.withdraw({ amount: 1, currency: "EUR" })
-  // @ts-expect-error there is none
+  // @ts-expect-error this message has no payload
   yield* account.balance({ amount: 1 })
   // @ts-expect-error an unknown option
   yield* account.balance(undefined, { timout: 1 })
@@ -103,12 +103,12 @@ export const client = Effect.gen(function* () {
   yield* account.deposit({ amount: 1 }, { timeout: 1 })
   // @ts-expect-error there is no such message
   yield* account.close()
-  // @ts-expect-error a cast answers nothing
+  // @ts-expect-error a cast has no answer
   const nothing: number = yield* account.deposit({ amount: 1 })
   return nothing
 })
 
-// Whoever uses it learns how calls fail, by tag and by reason.
+// The caller knows how calls fail, by tag and by reason.
 export const recovered: Effect.Effect<number, never, Account> = Effect.flatMap(Account, (account) =>
   account.withdraw({ amount: 1 })
 ).pipe(
@@ -190,12 +190,12 @@ same<
   typeof Everything.definition.start,
   (from: string, retries: number) => Effect.Effect<GenServer.Client<Messages>, never, All | Scope.Scope>
 >(true)
-// @ts-expect-error the arguments of init are those of start
+// @ts-expect-error start takes the arguments of init
 export const wrongStart = Everything.definition.start(1, 2)
-// @ts-expect-error and of the Layer
+// @ts-expect-error layer takes the arguments of init
 export const wrongLayer = Everything.definition.layer("a")
 
-// `continue` needs no annotation but its token's, wherever it is written.
+// `continue` only needs an annotation of its token, wherever it is written.
 class Loader extends GenServer.Service<Loader>()("types/Loader", [deposit]) {
   static readonly before = this.define({
     init: () => Effect.succeed(GenServer.initial(0, { continue: "load" })),
@@ -278,11 +278,11 @@ declare const other: typeof Other.Service
 declare const wider: typeof Wider.Service
 export const ofCounter: Handle.Handle<Protocol.ByTag<GetOf<typeof Counter.Service>, "get">> = counter
 type GetOf<C> = C extends GenServer.Client<infer M> ? M : never
-// @ts-expect-error another protocol
+// @ts-expect-error this handle has another protocol
 export const wrong: typeof Counter.Service = other
-// @ts-expect-error nor a wider one: a handle is invariant
+// @ts-expect-error a wider protocol does not fit either: a handle is invariant
 export const narrowed: typeof Counter.Service = wider
-// @ts-expect-error nor what only looks like it
+// @ts-expect-error an object that only looks like a handle does not fit
 export const lookalike: typeof Counter.Service = { get: () => Effect.succeed(1) }
 
 // ---- mistakes -----------------------------------------------------------------------------------------------------
@@ -313,7 +313,7 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
 
   static readonly undeclared = this.define({
     init,
-    // @ts-expect-error nor can a call but as it declares
+    // @ts-expect-error a call can only fail as it declares
     handlers: { get: () => Effect.fail("boom"), put: (_, n: number) => GenServer.noReply(n) }
   })
 
@@ -331,19 +331,19 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
 
   static readonly castReplies = this.define({
     init,
-    // @ts-expect-error a cast has nobody to answer
+    // @ts-expect-error a cast has no caller to answer
     handlers: { get: (_, n) => GenServer.reply(n, n), put: (_, n) => GenServer.reply(undefined, n) }
   })
 
   static readonly castStopsWithReply = this.define({
     init,
-    // @ts-expect-error nor when it stops
+    // @ts-expect-error a cast has no caller to answer when it stops, either
     handlers: { get: (_, n) => GenServer.reply(n, n), put: (_, n) => GenServer.stopReply(ExitReason.normal, 1, n) }
   })
 
   static readonly asynchronous = this.define({
     init,
-    // @ts-expect-error a promise is no answer
+    // @ts-expect-error a promise is not an answer
     handlers: { get: async (_, n) => GenServer.reply(n, n), put: (_, n) => GenServer.noReply(n) }
   })
 
@@ -359,14 +359,14 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
   static readonly wrongToken = this.define({
     init,
     handlers: {
-      // @ts-expect-error the handler for continue knows no such token
+      // @ts-expect-error the handler for continue does not take this token
       get: (_, n) => GenServer.reply(n, n, { continue: "later" }),
       put: (_, n) => GenServer.noReply(n)
     },
     continue: (_: "load", n) => GenServer.noReply(n)
   })
 
-  // @ts-expect-error nor for that of init
+  // @ts-expect-error there is no handler for the continue of init
   static readonly initContinues = this.define({
     init: () => Effect.succeed(GenServer.initial(0, { continue: "load" })),
     handlers: { get: (_, n: number) => GenServer.reply(n, n), put: (_, n: number) => GenServer.noReply(n) }
@@ -375,7 +375,7 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
   static readonly initContinuesWithOther = this.define({
     init: () => Effect.succeed(GenServer.initial(0, { continue: "load" })),
     handlers: { get: (_, n) => GenServer.reply(n, n), put: (_, n) => GenServer.noReply(n) },
-    // @ts-expect-error the token of init is another
+    // @ts-expect-error init continues with another token
     continue: (_: "store", n) => GenServer.noReply(n)
   })
 
@@ -398,15 +398,15 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
       get: (_, n, { sendAfter, sendEvery }) =>
         Effect.gen(function* () {
           yield* sendAfter(1, "tick")
-          // @ts-expect-error the handler for info knows no such message
+          // @ts-expect-error the handler for info does not take this message
           yield* sendAfter(1, "tock")
-          // @ts-expect-error nor again and again
+          // @ts-expect-error the handler for info does not take this message, either
           yield* sendEvery(1, 3)
           return GenServer.reply(n, n)
         }),
       put: (_, n) => GenServer.noReply(n)
     },
-    // After the handlers all its parameters have to be annotated.
+    // After the handlers, all its parameters must be annotated.
     info: (_: "tick" | Signal.Signal, n: number) => GenServer.noReply(n)
   })
 
@@ -415,13 +415,13 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
     handlers: {
       get: (_, n, { cast, self }) => {
         cast(self, "put")
-        // @ts-expect-error that is a call
+        // @ts-expect-error this message is a call
         cast(self, "get")
         // @ts-expect-error there is no such message
         cast(self, "gte")
-        // @ts-expect-error of that protocol
+        // @ts-expect-error that protocol has no such message
         cast(counter, "put")
-        // @ts-expect-error a payload there is none of
+        // @ts-expect-error this message has no payload
         cast(self, "put", 1)
         return GenServer.reply(n, n)
       },
@@ -436,7 +436,7 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
         Effect.gen(function* () {
           // @ts-expect-error the answer is a number
           yield* from.succeed("one")
-          // @ts-expect-error and there is no failure
+          // @ts-expect-error this call declares no failure
           yield* from.fail("no")
           return GenServer.noReply(n)
         }),
@@ -447,14 +447,14 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
   static readonly infoFails = this.define({
     init,
     handlers: { get: (_, n) => GenServer.reply(n, n), put: (_, n) => GenServer.noReply(n) },
-    // @ts-expect-error nobody would get the failure
+    // @ts-expect-error info has no caller to get the failure
     info: () => Effect.fail("boom")
   })
 
   static readonly terminateFails = this.define({
     init,
     handlers: { get: (_, n) => GenServer.reply(n, n), put: (_, n) => GenServer.noReply(n) },
-    // @ts-expect-error nor this one
+    // @ts-expect-error terminate has no caller to get the failure
     terminate: () => Effect.fail("boom")
   })
 
@@ -475,18 +475,18 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
   static readonly nameOfOtherArguments = this.define({
     init: (id: string) => Effect.succeed(id.length),
     handlers: { get: (_, n) => GenServer.reply(n, n), put: (_, n) => GenServer.noReply(n) },
-    // @ts-expect-error the name is made of the arguments of init
+    // @ts-expect-error the function that gives the name takes the arguments of init
     name: (id: number) => `${id}`
   })
 }
 export { Mistakes }
 
-// A message of a server answers once.
+// A message of a server has one answer.
 const watch = Rpc.make("watch", { success: Schema.Finite, stream: true })
-// @ts-expect-error a stream is no answer
+// @ts-expect-error a stream is not an answer
 export const Stream = GenServer.Service<never>()("types/Stream", [get, watch])
 
-// What callers cannot construct does not compile either.
+// A payload that callers cannot construct does not compile, either.
 class Point extends Schema.Class<Point>("types/Point")({ x: Schema.Finite }) {}
 class Shapes extends GenServer.Service<Shapes>()("types/Shapes", [
   Rpc.make("move", { payload: { to: Point }, success: Point }),
@@ -502,11 +502,11 @@ export const shapes = Effect.gen(function* () {
   yield* greet({ name: "Joe" })
   // @ts-expect-error the field is a string
   yield* greet({ name: 1 })
-  // @ts-expect-error the payload is there, even if its fields have defaults
+  // @ts-expect-error the payload is required, even if its fields have defaults
   yield* greet()
 })
 
-// A server may need what another one is: no annotation is needed for it.
+// A server may need another server. It needs no annotation for that.
 class Auditor extends GenServer.Service<Auditor>()("types/Auditor", [
   GenServer.cast("log", { payload: { line: Schema.String } })
 ]) {

@@ -92,7 +92,7 @@ export const start = Effect.gen(function* () {
   same<typeof rooms, Rooms["Service"]>(true)
   const room = yield* rooms.startChild("lobby", "lobby", 10)
   yield* room.clear()
-  // @ts-expect-error the arguments of init are asked for
+  // @ts-expect-error the arguments of init are required
   yield* rooms.startChild("lobby")
 })
 
@@ -105,9 +105,9 @@ same<typeof Tree.layer, Layer.Layer<Tree | Numbered | Groups, DatabaseError, Dat
 
 // ---- what must not compile ----------------------------------------------------------------------------------------
 
-// @ts-expect-error #208 a child is not an option to leave out
+// @ts-expect-error #208 the child is required
 PartitionSupervisor.Service<never>()("types/Wrong", { partitions: 2 })
-// @ts-expect-error its init takes more than a number, so somebody has to say what
+// @ts-expect-error its init takes more than a number, so args is required
 PartitionSupervisor.Service<never>()("types/Wrong", { child: Cache.named })
 // @ts-expect-error its init takes other arguments
 PartitionSupervisor.Service<never>()("types/Wrong", { child: Cache.named, args: (partition) => [partition] })
@@ -117,5 +117,5 @@ PartitionSupervisor.Service<never>()("types/Wrong", { child: Cache.plain, strate
 PartitionSupervisor.Service<never>()("types/Wrong", { child: Cache.plain, autoShutdown: "anySignificant" })
 // @ts-expect-error a partition is always restarted
 PartitionSupervisor.Service<never>()("types/Wrong", { child: Cache.plain, restart: "temporary" })
-// @ts-expect-error a plain service is no process
+// @ts-expect-error a plain service is not a process
 PartitionSupervisor.Service<never>()("types/Wrong", { child: Database })

@@ -14,7 +14,7 @@ export const test = Effect.gen(function* () {
   const probe = yield* Probe.make<Message>()
   same<typeof probe.pid, Pid.Pid<Message>>(true)
   yield* Process.send(probe.pid, { _tag: "Up", n: 1 })
-  // @ts-expect-error it accepts its messages only
+  // @ts-expect-error the probe accepts only its own messages
   yield* Process.send(probe.pid, { _tag: "Down" })
 
   const byGuard = yield* probe.expect((message) => message._tag === "Gone")
@@ -33,7 +33,7 @@ export const test = Effect.gen(function* () {
   const received = yield* probe.received
   same<typeof received, ReadonlyArray<Message | Signal.Signal>>(true)
 
-  // What only a process may do, a probe may.
+  // A probe can do everything that needs a process.
   const link = probe.run(Process.link(probe.pid))
   same<typeof link, Effect.Effect<void, Process.NoProcess>>(true)
   return byValue.n
@@ -41,6 +41,6 @@ export const test = Effect.gen(function* () {
 
 same<typeof test, Effect.Effect<1, Probe.ExpectationFailed, Scope.Scope>>(true)
 
-// One line makes a test of it: nothing is left to provide.
+// With one line it is a test: nothing is left to provide.
 const alone = test.pipe(Effect.provide(TestKernel.layer))
 same<typeof alone, Effect.Effect<1, Probe.ExpectationFailed>>(true)

@@ -11,9 +11,9 @@ declare const same: <A, B>(equal: Equal<A, B>) => void
 const body = (inbox: Process.Inbox<"ping" | "pong">) =>
   Effect.gen(function* () {
     same<typeof inbox.pid, Pid.Pid<"ping" | "pong">>(true)
-    // It may send to itself, and hand out its pid with what it accepts.
+    // It may send to itself, and give others its pid with the type of its messages.
     yield* Process.send(inbox.pid, "ping")
-    // @ts-expect-error it accepts its messages only
+    // @ts-expect-error the process accepts only its own messages
     yield* Process.send(inbox.pid, "pang")
     const message = yield* inbox.take
     same<typeof message, "ping" | "pong" | Signal.Signal>(true)
@@ -24,11 +24,11 @@ export const program = Effect.gen(function* () {
   const pid = yield* Process.spawn(body)
   same<typeof pid, Pid.Pid<"ping" | "pong">>(true)
   yield* Process.send(pid, "pong")
-  // @ts-expect-error it accepts its messages only
+  // @ts-expect-error the process accepts only its own messages
   yield* Process.send(pid, 1)
-  // Who has no inbox takes no messages.
+  // A process without an inbox takes no messages.
   const deaf = yield* Process.spawn(Effect.never)
-  // @ts-expect-error nobody can send it anything
+  // @ts-expect-error it accepts no messages
   yield* Process.send(deaf, "ping")
 })
 

@@ -1,4 +1,4 @@
-/** What must and must not compile with registries, groups and topics. Checked by the compiler alone. */
+/** What must and must not compile with registries, groups and topics. Checked by `tsc`; nothing here runs. */
 import { Effect, type Layer, type Option, Schema, type Scope, type Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { GenServer, type Name, type Pid, Process, ProcessGroup, Registry, type Signal, Timer, Topic } from "effect-otp"
@@ -34,21 +34,21 @@ same<typeof found, Effect.Effect<Option.Option<Pid.Pid<Job>>>>()
 const changes = Registry.changes(Tags)
 same<typeof changes, Stream.Stream<Registry.Change<string, number>>>()
 
-// @ts-expect-error a key of another type
+// @ts-expect-error the key has another type
 use(Registry.lookup(Rooms, 1))
-// @ts-expect-error a value is missing
+// @ts-expect-error the value is missing
 use(Registry.register(Tags, "a"))
-// @ts-expect-error a value of another type
+// @ts-expect-error the value has another type
 use(Registry.register(Tags, "a", "b"))
 // @ts-expect-error this process does not accept jobs
 use(Registry.registerFor(Desks, pid, 1, { city: "Oslo" }))
-// @ts-expect-error a duplicate key has no one owner
+// @ts-expect-error a duplicate key has no single owner
 use(Registry.whereis(Tags, "a"))
-// @ts-expect-error nor one value
+// @ts-expect-error a duplicate key has no single value
 use(Registry.update(Tags, "a", (n: number) => n))
-// @ts-expect-error nor can it be a name
+// @ts-expect-error a duplicate key cannot be a name
 use(Registry.via(Tags, "a"))
-// @ts-expect-error there are two kinds of keys
+// @ts-expect-error keys are unique or duplicate
 use(Registry.make<string>("x", { keys: "both" }))
 
 const Limited = Registry.make<string, void, never, { readonly limit: number }>("x", {
@@ -57,11 +57,11 @@ const Limited = Registry.make<string, void, never, { readonly limit: number }>("
 })
 const limit = Registry.meta(Limited, "limit")
 same<typeof limit, Effect.Effect<number>>()
-// @ts-expect-error no such name
+// @ts-expect-error there is no such name
 use(Registry.meta(Limited, "colour"))
-// @ts-expect-error a value of another type
+// @ts-expect-error the value has another type
 use(Registry.putMeta(Limited, "limit", "high"))
-// @ts-expect-error what is kept with it has to be given
+// @ts-expect-error meta is required
 use(Registry.make<string, void, never, { readonly limit: number }>("x", { keys: "unique" }))
 
 // ---- via ------------------------------------------------------------------------------------------------------------
@@ -78,18 +78,18 @@ same<typeof namedLayer, Layer.Layer<Room, Name.AlreadyStarted>>()
 const room = Room.via(Registry.via(Rooms, "a"))
 const asked = room.name()
 use(Timer.sendAfter(Registry.via(Desks, 1), { _tag: "Job", id: 1 }, "1 second"))
-// @ts-expect-error no such message
+// @ts-expect-error there is no such message
 room.rename()
 // @ts-expect-error the desks are sent jobs
 use(Timer.sendAfter(Registry.via(Desks, 1), "job", "1 second"))
-// @ts-expect-error a key of another type
+// @ts-expect-error the key has another type
 Room.define({ name: (key: string) => Registry.via(Desks, key, { city: key }), init, handlers })
-// @ts-expect-error it finds, but has no value to claim the key with
+// @ts-expect-error the key has no value, so it cannot be claimed
 Room.define({ name: Registry.via(Desks, 1), init: () => Effect.void, handlers })
 
 const deskOf = (city: string) => Registry.via(Desks, 1, { city })
 const deaf = Room.define({ name: deskOf, init, handlers })
-// It does not accept jobs: that stays as something nobody can provide.
+// It does not accept jobs, so it has a requirement that nobody can provide.
 const deafLayer = deaf.layer("a")
 same<typeof deafLayer, Layer.Layer<Room, Name.AlreadyStarted, Process.Receives<Job>>>()
 const info = (message: Job | Signal.Signal) =>
@@ -108,11 +108,11 @@ const joined = ProcessGroup.join(Workers, "eu")
 same<typeof joined, Effect.Effect<void, never, Process.Self | Process.Receives<Job>>>()
 const members = ProcessGroup.members(Workers, "us")
 same<typeof members, Effect.Effect<ReadonlyArray<Pid.Pid<Job>>>>()
-// @ts-expect-error no such group
+// @ts-expect-error there is no such group
 use(ProcessGroup.join(Workers, "asia", worker))
 // @ts-expect-error this process does not accept jobs
 use(ProcessGroup.join(Workers, "eu", pid))
-// @ts-expect-error a message of another type
+// @ts-expect-error the message has another type
 use(ProcessGroup.broadcast(Workers, "eu", "job"))
 
 // ---- topics ---------------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ use(ProcessGroup.broadcast(Workers, "eu", "job"))
 const Jobs = Topic.make<Job>("jobs")
 
 use(Topic.publish(Jobs, { _tag: "Job", id: 1 }))
-// @ts-expect-error a message of another type
+// @ts-expect-error the message has another type
 use(Topic.publish(Jobs, "job"))
 // @ts-expect-error this process does not accept jobs
 use(Topic.subscribe(Jobs, pid))
@@ -132,13 +132,13 @@ same<typeof lossy, Stream.Stream<Job>>()
 const strict = Topic.subscription(Jobs, { capacity: 1, policy: "fail" })
 same<typeof strict, Effect.Effect<Stream.Stream<Job, Topic.Overflow>, never, Scope.Scope>>()
 
-// A plain process accepts what its inbox says.
+// A plain process accepts the messages of its inbox.
 const heard = Process.spawn((inbox: Process.Inbox<Job>) => Effect.andThen(Topic.subscribe(Jobs), inbox.take))
 same<typeof heard, Effect.Effect<Pid.Pid<Job>>>()
 const unheard = Process.spawn((inbox: Process.Inbox<string>) => Effect.andThen(Topic.subscribe(Jobs), inbox.take))
 same<typeof unheard, Effect.Effect<Pid.Pid<string>, never, Process.Receives<Job>>>()
 
-// A server accepts what its `info` says.
+// A server accepts the messages of its `info`.
 const subscribed = { init: () => Topic.subscribe(Jobs), handlers }
 const listening = Room.define({ ...subscribed, info }).layer()
 same<typeof listening, Layer.Layer<Room>>()

@@ -112,7 +112,7 @@ same<
     tries: number
   ) => Effect.Effect<GenServer.Client<typeof unlock | typeof status | typeof push>, never, Codes | Bell | Scope.Scope>
 >(true)
-// @ts-expect-error the arguments of init are those of the Layer
+// @ts-expect-error the Layer takes the arguments of init
 export const wrongLayer = Door.definition.layer("three")
 
 export const client = Effect.gen(function* () {
@@ -123,7 +123,7 @@ export const client = Effect.gen(function* () {
   same<typeof pushed, Effect.Effect<void>>(true)
   // @ts-expect-error the payload is checked
   yield* door.unlock({ code: 1 })
-  // @ts-expect-error an event of the machine's own is no message
+  // @ts-expect-error an event of the machine's own is not a message
   yield* door.AutoLock()
 })
 
@@ -156,7 +156,7 @@ StateMachine.simulate(Door.definition, { from: { _tag: "Shut" }, events: [] })
 // @ts-expect-error a state has its data
 StateMachine.simulate(Door.definition, { from: { _tag: "Locked" }, events: [] })
 StateMachine.toMermaid(Door.definition, { from: [{ _tag: "Open" }], events: [StateMachine.message("push")] })
-// @ts-expect-error without a state there is nothing to draw
+// @ts-expect-error a picture needs a state to begin with
 StateMachine.toMermaid(Door.definition, { from: [], events: [] })
 
 // ---- names, info, what is optional --------------------------------------------------------------------------------
@@ -186,7 +186,7 @@ class Lamp extends StateMachine.Service<Lamp>()("types/Lamp", [toggle]) {
     mailbox: { capacity: 10, policy: "suspend" },
     drain: true
   })
-  // What is needed comes from everywhere: here from what is done first, and from info.
+  // Requirements come from everywhere: here from the first actions, and from info.
   static readonly started = this.define({
     init: () => {
       const off: Light = { _tag: "Off" }
@@ -278,19 +278,19 @@ class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistake
 
   static readonly wrongTarget = this.define({
     init,
-    // @ts-expect-error there is no such state to go to
+    // @ts-expect-error there is no such state
     states: { Off, On: { ...Off, toggle: () => next({ _tag: "Dim" }) } }
   })
 
   static readonly wrongData = this.define({
     init,
-    // @ts-expect-error nor without its data
+    // @ts-expect-error the state has data
     states: { On: Off, Off: { ...Off, toggle: () => next({ _tag: "On" }) } }
   })
 
   static readonly repeatsOther = this.define({
     init,
-    // @ts-expect-error only the state one is in can be repeated
+    // @ts-expect-error only the present state can be repeated
     states: { On: Off, Off: { ...Off, toggle: () => StateMachine.repeat({ _tag: "On", by: "" }) } }
   })
 
@@ -308,7 +308,7 @@ class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistake
 
   static readonly castReplies = this.define({
     init,
-    // @ts-expect-error a cast has nobody to answer
+    // @ts-expect-error a cast has no caller to answer
     states: { On: Off, Off: { ...Off, toggle: () => keep([reply(1)]) } }
   })
 
@@ -316,20 +316,20 @@ class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistake
     init,
     states: {
       On: Off,
-      // @ts-expect-error the answer is a number at the end, too
+      // @ts-expect-error the last answer is a number, too
       Off: { ...Off, read: () => StateMachine.stopReply(ExitReason.normal, [reply("bright")]) }
     }
   })
 
   static readonly wrongTimer = this.define({
     init,
-    // @ts-expect-error there is no such event to come
+    // @ts-expect-error there is no such event
     states: { On: Off, Off: { ...Off, toggle: () => keep([StateMachine.stateTimeout(1, { _tag: "Tock" })]) } }
   })
 
   static readonly wrongInsert = this.define({
     init,
-    // @ts-expect-error its event has no such data
+    // @ts-expect-error the event has no such data
     states: { On: Off, Off: { ...Off, toggle: () => keep([StateMachine.insert({ _tag: "Tick", at: "noon" })]) } }
   })
 
@@ -339,7 +339,7 @@ class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistake
       On: Off,
       Off: {
         ...Off,
-        // @ts-expect-error an effect cannot fail: its failure has to become an event
+        // @ts-expect-error an effect cannot fail: its failure must become an event
         toggle: () => keep([StateMachine.perform("ring", Effect.fail("boom"))])
       }
     }
@@ -347,13 +347,13 @@ class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistake
 
   static readonly wrongResult = this.define({
     init,
-    // @ts-expect-error what an effect gives is an event
+    // @ts-expect-error an effect gives an event
     states: { On: Off, Off: { ...Off, toggle: () => keep([StateMachine.perform("ask", Effect.succeed(1))]) } }
   })
 
   static readonly effectful = this.define({
     init,
-    // @ts-expect-error a handler is pure: it answers a transition and no effect
+    // @ts-expect-error a handler is pure: it returns a transition and not an effect
     states: { On: Off, Off: { ...Off, toggle: () => Effect.succeed(keep()) } }
   })
 
@@ -365,7 +365,7 @@ class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistake
 
   static readonly infoReplies = this.define({
     init,
-    // @ts-expect-error info has nobody to answer
+    // @ts-expect-error info has no caller to answer
     info: () => keep([reply(1)]),
     states: { On: Off, Off }
   })
@@ -378,13 +378,13 @@ class Mistakes extends StateMachine.Service<Mistakes, Tick>()("types/LampMistake
 
   static readonly enterPostpones = this.define({
     init,
-    // @ts-expect-error nor is there an event to postpone
+    // @ts-expect-error onEnter has no event to postpone
     states: { On: Off, Off: { ...Off, onEnter: () => keep([StateMachine.postpone]) } }
   })
 
   static readonly enterInserts = this.define({
     init,
-    // @ts-expect-error nor may it insert one
+    // @ts-expect-error onEnter cannot insert an event
     states: { On: Off, Off: { ...Off, onEnter: () => keep([StateMachine.insert({ _tag: "Tick", at: 1 })]) } }
   })
 }
@@ -394,7 +394,7 @@ declare const from: StateMachine.From<number, WrongCode>
 StateMachine.replyTo(from, 1)
 // @ts-expect-error the answer is a number
 StateMachine.replyTo(from, "1")
-// @ts-expect-error the failure is another
+// @ts-expect-error the failure has another type
 StateMachine.failTo(from, "1")
 
 // @ts-expect-error an event of the machine has the tag of a message

@@ -1,7 +1,7 @@
 /**
- * Sixty children in one list, each needing the one before it: the type of the tree is exact, and it compiles within the
- * compiler's limits. `tsc --extendedDiagnostics` counts 59,000 instantiations for this file, 48,000 of them for the
- * libraries it imports. Checked by `tsc`; nothing here runs.
+ * Sixty children in one list, each of which needs the one before it. The type of the tree is exact, and it compiles
+ * within the compiler's limits. `tsc --extendedDiagnostics` counts 59,000 instantiations for this file, 48,000 of them
+ * for the libraries it imports. Checked by `tsc`; nothing here runs.
  */
 import type { Layer } from "effect"
 import { type ChildSpec, Supervisor } from "effect-otp"
@@ -10,7 +10,7 @@ import type { Handle } from "effect-otp/kernel"
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 declare const same: <A, B>(equal: Equal<A, B>) => void
 
-/** The service of a server with a number, and how its start fails. */
+/** The service of a server with a number, and the failure of its start. */
 interface Server<out N> {
   readonly number: N
   readonly Service: Handle.Handle<never>
@@ -104,5 +104,5 @@ class Broken extends Supervisor.Service<Broken>()("types/Broken", {
   strategy: "restForOne",
   children: [child(1, 0), child(0, undefined)]
 }) {}
-// The order counts however long the list is.
+// The order counts, however long the list is.
 same<typeof Broken.layer, Layer.Layer<Broken | Server<0> | Server<1>, Failure<0> | Failure<1>, Server<0>>>(true)

@@ -86,10 +86,10 @@ class Bank extends Supervisor.Service<Bank>()("app/Bank", {
     Supervisor.worker("interest", interest)
   ]
 }) {}
-// The database stays inside; the handles come out; Config is left to provide; a start can fail in one way.
+// The database stays inside; the handles come out; Config is left to provide; the start has one failure.
 same<typeof Bank.layer, Layer.Layer<Bank | Account | Audit, DatabaseError, Config>>(true)
 
-// Errors and requirements of all children, and nothing twice.
+// The errors and requirements of all children, each once.
 class Office extends Supervisor.Service<Office>()("app/Office", {
   strategy: "oneForAll",
   children: [
@@ -126,10 +126,10 @@ same<
   "ChildNotFound" | "ChildRunning" | "ChildRestarting" | "StartFailed" | "SupervisorDown"
 >(true)
 same<Effect.Error<ReturnType<typeof handle.terminateChild>>["_tag"], "ChildNotFound" | "SupervisorDown">(true)
-// @ts-expect-error children are not added at run time: the type of the tree would be a lie
+// @ts-expect-error children are not added at run time: the type of the tree would no longer be true
 void handle.startChild
 
-// What a tree provides can be used, and an application asks for no more than it needs.
+// A program can use what a tree provides, and needs no more than it uses.
 export const program: Effect.Effect<number, DatabaseError | Overdrawn | CallError.CallError, Config> = Effect.gen(
   function* () {
     const account = yield* Account
@@ -153,7 +153,7 @@ class WrongOrder extends Supervisor.Service<WrongOrder>()("app/WrongOrder", {
     Supervisor.child(Account.layer)
   ]
 }) {}
-// Audit needs Account, which starts after it: so it is left to provide.
+// Audit needs Account, which starts after it, so Account is left to provide.
 same<Needs<typeof WrongOrder.layer>, Account | Config>(true)
 // @ts-expect-error Audit needs Account, which starts after it
 export const wrongOrder: Layer.Layer<WrongOrder | Account | Audit, DatabaseError, Config> = WrongOrder.layer
@@ -169,14 +169,14 @@ class NeedsItself extends Supervisor.Service<NeedsItself>()("app/NeedsItself", {
 }) {}
 same<Needs<typeof NeedsItself.layer>, Account>(true)
 
-// What an elder sibling of a nested supervisor provides counts as well.
+// A nested supervisor also has what an earlier sibling provides.
 class Deep extends Supervisor.Service<Deep>()("app/Deep", {
   strategy: "oneForOne",
   children: [Supervisor.child(Bank.layer), Supervisor.worker("w", interest)]
 }) {}
 same<Needs<typeof Deep.layer>, Config>(true)
 
-// Resources feed resources.
+// A resource can need another resource.
 class Chain extends Supervisor.Service<Chain>()("app/Chain", {
   strategy: "oneForOne",
   children: [
@@ -187,7 +187,7 @@ class Chain extends Supervisor.Service<Chain>()("app/Chain", {
 }) {}
 same<typeof Chain.layer, Layer.Layer<Chain | Account, DatabaseError, never>>(true)
 
-// A list whose order the compiler does not know needs everything it needs.
+// If the compiler does not know the order of a list, the list needs everything.
 declare const list: ReadonlyArray<ChildSpec.ChildSpec<Account, DatabaseError, Database | Audit>>
 class Unordered extends Supervisor.Service<Unordered>()("app/Unordered", { strategy: "oneForOne", children: list }) {}
 same<typeof Unordered.layer, Layer.Layer<Unordered | Account, DatabaseError, Database | Audit>>(true)
@@ -196,34 +196,34 @@ same<typeof Unordered.layer, Layer.Layer<Unordered | Account, DatabaseError, Dat
 
 // @ts-expect-error a plain service would be stale after a restart: it must be a resource
 Supervisor.child(DatabaseLive)
-// @ts-expect-error so would one beside a server
+// @ts-expect-error a plain service beside a server would be stale, too
 Supervisor.child(Layer.provideMerge(Account.layer, DatabaseLive))
-// A Layer that provides nothing but starts a process is fine, and one that keeps its plain services to itself.
+// A Layer that provides nothing but starts a process is allowed, and so is one that keeps its plain services to itself.
 same<ReturnType<typeof privately>, ChildSpec.ChildSpec<Account, DatabaseError, Config>>(true)
 const privately = () => Supervisor.child(Layer.provide(Account.layer, DatabaseLive))
 // @ts-expect-error a definition is not a Layer yet
 Supervisor.child(Account)
-// @ts-expect-error an effect is a worker
+// @ts-expect-error an effect must be a worker
 Supervisor.child(interest)
 
 same<ReturnType<typeof asChild>, ChildSpec.ChildSpec<Account, never, Database>>(true)
 const asChild = () => Supervisor.child(Account.layer)
 same<ReturnType<typeof asResource>, ChildSpec.ResourceSpec<Database, DatabaseError, Config>>(true)
 const asResource = () => Supervisor.resource(Database, DatabaseLive)
-// The scope and the process of a worker are its own; what it fails with is not a failure of the start.
+// A worker has its own scope and process. Its failure is not a failure of the start.
 declare const working: Effect.Effect<number, DatabaseError, Database | Scope.Scope | Process.Self>
 same<ReturnType<typeof asWorker>, ChildSpec.ChildSpec<never, never, Database>>(true)
 const asWorker = () => Supervisor.worker("w", working)
 
 // ---- schedules ----------------------------------------------------------------------------------------------------
 
-// Of the child's own start error.
+// A schedule for the child's own start error.
 declare const onDatabase: Schedule.Schedule<number, RestartPolicy.ChildExit<DatabaseError>>
 declare const onAny: Schedule.Schedule<number, RestartPolicy.ChildExit<unknown>>
 Supervisor.resource(Database, DatabaseLive, { schedule: onDatabase })
 Supervisor.resource(Database, DatabaseLive, { schedule: onAny })
 Supervisor.child(Bank.layer, { schedule: onDatabase })
-// @ts-expect-error this child fails in other ways, too
+// @ts-expect-error this child has other failures, too
 Supervisor.child(Office.layer, { schedule: onDatabase })
 Supervisor.child(Office.layer, { schedule: onAny })
 class Plain extends Supervisor.Service<Plain>()("app/Plain", {
@@ -234,12 +234,12 @@ class Plain extends Supervisor.Service<Plain>()("app/Plain", {
 void Plain
 Supervisor.Service()("app/Typed", {
   strategy: "oneForOne",
-  // @ts-expect-error the supervisor's schedule has to be good for every child
+  // @ts-expect-error the supervisor's schedule must fit every child
   schedule: onDatabase,
   children: []
 })
 
-// In the function form the input is known.
+// In the function form the type of the input is known.
 Supervisor.child(Bank.layer, {
   schedule: ($) =>
     $(Schedule.exponential("1 second")).pipe(
@@ -259,7 +259,7 @@ Supervisor.child(Bank.layer, {
     )
 })
 
-// What a schedule needs is needed by the child: from outside, or from elder siblings.
+// The child needs what its schedule needs: from outside, or from earlier siblings.
 declare const needy: Schedule.Schedule<number, unknown, never, Metrics>
 same<ReturnType<typeof withNeedy>, ChildSpec.ChildSpec<Account, never, Database | Metrics>>(true)
 const withNeedy = () => Supervisor.child(Account.layer, { schedule: needy })
@@ -277,7 +277,7 @@ class Needy extends Supervisor.Service<Needy>()("app/Needy", {
 same<typeof Needy.layer, Layer.Layer<Needy, never, never>>(true)
 Supervisor.Service()("app/NeedyToo", {
   strategy: "oneForOne",
-  // @ts-expect-error the supervisor's own schedule can need nothing
+  // @ts-expect-error the supervisor's own schedule cannot need anything
   schedule: needy,
   children: []
 })
@@ -290,13 +290,13 @@ Supervisor.child(Account.layer, { schedule: failing })
 declare const watched: Effect.Effect<never, string, Metrics>
 same<ReturnType<typeof watching>, ChildSpec.ResourceSpec<Database, DatabaseError, Config | Metrics>>(true)
 const watching = () => Supervisor.resource(Database, DatabaseLive, { watch: () => watched })
-// @ts-expect-error the service is known
+// @ts-expect-error the type of the service is known
 Supervisor.resource(Database, DatabaseLive, { watch: (database) => database.open })
 // @ts-expect-error a watch is an effect
 Supervisor.resource(Database, DatabaseLive, { watch: () => true })
 // @ts-expect-error the Layer must provide the service of that key
 Supervisor.resource(Config, DatabaseLive)
-// @ts-expect-error a child has no watch: it is a process
+// @ts-expect-error a child is a process and has no watch
 Supervisor.child(Account.layer, { watch: () => Effect.never })
 
 // ---- options ------------------------------------------------------------------------------------------------------
@@ -327,9 +327,9 @@ Supervisor.child(Account.layer, { restart: "always" })
 Supervisor.child(Account.layer, { shutdown: "5" })
 // @ts-expect-error there is no such option
 Supervisor.child(Account.layer, { maxRestarts: 3 })
-// @ts-expect-error a resource is always restarted: its users need it
+// @ts-expect-error a resource is always restarted, because others hold it
 Supervisor.resource(Database, DatabaseLive, { restart: "temporary" })
-// @ts-expect-error and it cannot be significant
+// @ts-expect-error a resource cannot be significant
 Supervisor.resource(Database, DatabaseLive, { significant: true })
-// @ts-expect-error a worker has an id
+// @ts-expect-error a worker must have an id
 Supervisor.worker(interest)

@@ -16,7 +16,7 @@ declare const shop: (typeof Shop)["Service"]
 declare const pid: Pid.Pid
 declare const tree: Supervisor.SupervisorHandle
 
-// A client has a server behind it; of a pid that is not known.
+// A client always stands for a server; a pid may not.
 const state = Sys.getState(shop)
 same<typeof state, Effect.Effect<unknown, CallError.CallError>>(true)
 const ofPid = Sys.getState(pid)
@@ -24,25 +24,25 @@ same<typeof ofPid, Effect.Effect<unknown, CallError.CallError | Sys.NotAServer>>
 const ofTree = Sys.getStatus(tree)
 same<typeof ofTree, Effect.Effect<Sys.Status, CallError.CallError | Sys.NotAServer>>(true)
 
-// A schema says what the state is.
+// A schema gives the type of the state.
 const typed = Sys.getState(shop, { schema: Schema.FiniteFromString })
 same<typeof typed, Effect.Effect<number, CallError.CallError | Sys.WrongState>>(true)
 const replaced = Sys.replaceState(shop, (count) => count + 1, { schema: Schema.Finite, timeout: "1 second" })
 same<typeof replaced, Effect.Effect<number, CallError.CallError | Sys.ReplaceFailed | Sys.WrongState>>(true)
 
-// @ts-expect-error nothing says what the state is
+// @ts-expect-error the type of the state is not known
 Sys.replaceState(shop, (count: number) => count + 1)
-// @ts-expect-error the next state is no number
+// @ts-expect-error the next state is not a number
 Sys.replaceState(shop, (count) => String(count), { schema: Schema.Finite })
-// @ts-expect-error a name is no target
+// @ts-expect-error a name is not a target
 Sys.suspend("shop")
-// @ts-expect-error no such policy
+// @ts-expect-error there is no such policy
 Sys.trace(shop, { policy: "suspend" })
 
 const statistics = Sys.statistics(shop)
 same<typeof statistics, Effect.Effect<Option.Option<Sys.Statistics>, CallError.CallError>>(true)
 
-// The events of a trace know the protocol.
+// The events of a trace have the types of the protocol.
 const trace = Sys.trace(shop)
 type Event = Stream.Success<typeof trace>
 type Received = Extract<Event, { readonly _tag: "Received" }>["message"]

@@ -22,7 +22,7 @@ same<typeof scoped, Effect.Effect<Task.Task<string, Refused>, never, Db | Scope.
 const alone = Task.asyncNoLink(load(1))
 same<typeof alone, Effect.Effect<Task.Task<string, Refused>, never, Db>>(true)
 
-// What every process has is not asked for.
+// A task does not require the services that every process has.
 const own = Task.asyncNoLink(
   Effect.andThen(
     Process.self,
@@ -31,11 +31,11 @@ const own = Task.asyncNoLink(
 )
 same<typeof own, Effect.Effect<Task.Task<void, never>>>(true)
 
-// Linked is only who is a process.
+// Only a process can have a linked task.
 Process.spawn(Effect.asVoid(Task.async(Effect.void)))
 // @ts-expect-error there is no process here
 void Effect.runPromise(Task.async(Effect.void))
-// @ts-expect-error and no scope here
+// @ts-expect-error there is no scope here
 void Effect.runPromise(Task.asyncScoped(Effect.void))
 // @ts-expect-error unknown options are refused
 Task.async(Effect.void, { timeout: 1 })
@@ -54,12 +54,12 @@ export const asking = Effect.gen(function* () {
   same<typeof ignored, typeof polled>(true)
   // @ts-expect-error a limit is a duration, brutalKill or infinity
   Task.shutdown(task, { limit: "soon" })
-  // @ts-expect-error a fiber is no task
+  // @ts-expect-error a fiber is not a task
   Task.await(yield* Effect.forkChild(Effect.void))
 
-  // A task is as wide as what it gives.
+  // A task fits a wider type.
   const wide: Task.Task<string | number, Refused | Error> = task
-  // @ts-expect-error and no narrower
+  // @ts-expect-error a task does not fit a narrower type
   const narrow: Task.Task<"a", Refused> = task
   return [wide, narrow]
 })
@@ -82,7 +82,7 @@ same<Stream.Success<typeof zipped>, readonly [input: number, outcome: string]>(t
 const notZipped = Task.asyncStream(input, load, { concurrency: 2, zipInput: false })
 same<Stream.Success<typeof notZipped>, string>(true)
 
-// Outcomes as values: what can fail the stream is gone from its type.
+// Outcomes as values: the stream cannot fail with them any more.
 const killing = Task.asyncStreamNoLink(input, load, { concurrency: 2, onTimeout: "kill" })
 same<
   typeof killing,
@@ -104,13 +104,13 @@ same<
   >
 >(true)
 
-// @ts-expect-error how many run at a time is asked for
+// @ts-expect-error the concurrency is required
 Task.asyncStream(input, load, {})
-// @ts-expect-error the function takes what the input gives
+// @ts-expect-error the function must take the elements of the input
 Task.asyncStream(input, (id: string) => Effect.succeed(id), { concurrency: 1 })
-// @ts-expect-error and gives an effect
+// @ts-expect-error the function must return an effect
 Task.asyncStream(input, (id) => id, { concurrency: 1 })
-// @ts-expect-error only outcomes as values can have a timeout as one
+// @ts-expect-error only a stream of outcomes can have a timeout as an outcome
 Task.asyncStream(input, load, { concurrency: 1, onTimeout: "kill" })
-// @ts-expect-error there are two ways
+// @ts-expect-error a timeout ends the stream or kills the task
 Task.asyncStreamNoLink(input, load, { concurrency: 1, onTimeout: "ignore" })

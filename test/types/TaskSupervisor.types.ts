@@ -37,7 +37,7 @@ type Refusal = TaskSupervisor.MaxChildren | TaskSupervisor.SupervisorDown
 export const program = Effect.gen(function* () {
   const jobs = yield* Jobs
 
-  // What a task needs is asked of who starts it.
+  // The starter must provide what a task needs.
   const linked = jobs.async(load(1))
   same<typeof linked, Effect.Effect<Task.Task<string, Refused>, Refusal, Db | Process.Self>>(true)
   const alone = jobs.asyncNoLink(load(1), { shutdown: "brutalKill", label: "load" })
@@ -64,13 +64,13 @@ export const program = Effect.gen(function* () {
   >(true)
   same<typeof jobs.children, Effect.Effect<ReadonlyArray<Pid.Pid>>>(true)
 
-  // @ts-expect-error what gives an answer is not restarted
+  // @ts-expect-error a task with an answer is not restarted
   jobs.async(load(1), { restart: "permanent" })
   // @ts-expect-error unknown restart types are refused
   jobs.start(load(1), { restart: "always" })
   // @ts-expect-error a task is named by its pid
   jobs.terminateChild("task 1")
-  // @ts-expect-error how many run at a time is asked for
+  // @ts-expect-error the concurrency is required
   jobs.asyncStream(Stream.make(1), load, {})
 })
 

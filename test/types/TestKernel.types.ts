@@ -51,9 +51,9 @@ TestKernel.startSupervised(Stock, {
 })
 // @ts-expect-error there is no such restart type
 TestKernel.startSupervised(Stock, { restart: "sometimes" })
-// @ts-expect-error nothing is shut down with it
+// @ts-expect-error there is no automatic shutdown
 TestKernel.startSupervised(Stock, { significant: true })
-// @ts-expect-error a plain service is no process
+// @ts-expect-error a plain service is not a process
 TestKernel.startSupervised(Database)
 
 // ---- doubles ------------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ const double = () => TestDouble.make(Stock, { deliver: ({ count }) => Effect.log
 TestDouble.layer(Stock, { left: () => Effect.succeed("none") })
 // @ts-expect-error there is no such method
 TestDouble.layer(Stock, { sold: () => Effect.succeed(0) })
-// @ts-expect-error a service that is no handle needs no help
+// @ts-expect-error a service that is not a handle needs no double
 TestDouble.layer(Database, {})
 
 // ---- laws ---------------------------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ const laws = Laws.server({
 })
 same<typeof laws, ReadonlyArray<Laws.Law>>(true)
 same<(typeof laws)[number]["run"], Effect.Effect<void, Laws.LawBroken>>(true)
-// @ts-expect-error what it needs has to be provided
+// @ts-expect-error the laws provide no services
 Laws.server({ start: stock, ask: (client) => client.left(), crash: (client) => client.left() })
 Laws.server({
   start: started,
@@ -101,7 +101,7 @@ Laws.supervisor({
 declare const find: (key: string) => Effect.Effect<unknown, unknown, Process.Self>
 Laws.registry({
   unique: true,
-  // @ts-expect-error both keys are of one kind
+  // @ts-expect-error both keys have the same type
   keys: ["one", 2],
   register: find,
   unregister: find,

@@ -77,7 +77,7 @@ const parts = (options: object) =>
   PartitionSupervisor.Service<never>()("check/Parts", { child: define(), ...options } as never)
 const jobs = (options: object) => TaskSupervisor.Service<never>()("check/Jobs", options)
 
-/** Gives an effect, or throws at once. */
+/** Returns an effect, or throws at once. */
 type Place = (value: never) => unknown
 
 const withCounter = (use: (counter: Counter["Service"]) => Effect.Effect<unknown, unknown>) =>
@@ -86,7 +86,7 @@ const withCounter = (use: (counter: Counter["Service"]) => Effect.Effect<unknown
     const pid = yield* GenServer.pid(counter)
     const exit = yield* Effect.exit(Effect.suspend(() => use(counter)))
     yield* TestKernel.quiet
-    // It runs, in the same run, and its state is as it was.
+    // It still runs, in the same run and with the same state.
     assert.deepStrictEqual(yield* GenServer.pid(counter), pid)
     assert.strictEqual(yield* counter.next(), 1)
     return yield* exit
@@ -238,7 +238,7 @@ const words: ReadonlyArray<readonly [option: string, place: Place]> = [
   ["Name.make", (name) => Otp.Name.make(name === ("soon" as never) ? "" : name)]
 ]
 
-/** What it ends with, thrown or as a defect. */
+/** The error that it throws, or dies with. */
 const outcome = (place: Place, value: unknown): Effect.Effect<unknown> =>
   Effect.suspend(() => {
     const made = place(value as never)

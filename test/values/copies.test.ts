@@ -1,4 +1,4 @@
-/** Two copies of the library in one program, as two versions of it in one `node_modules` make them. */
+/** Two copies of the library in one program, as if two versions were in one `node_modules`. */
 import { assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, Layer, Logger, Option, Schema, Stream } from "effect"
 import { Rpc } from "effect/rpc"
@@ -23,7 +23,7 @@ warned.mockRestore()
 
 type Otp = typeof One
 
-/** A server that counts, calls whom it is told to, and crashes. */
+/** A server that counts, calls the server it is told to, and crashes. */
 const counterOf = ({ GenServer }: Otp) => {
   class Counter extends GenServer.Service<Counter>()("copies/Counter", [
     Rpc.make("next", { success: Schema.Finite }),
@@ -127,7 +127,7 @@ describe("a second copy of the library", () => {
       const first = yield* First.definition.start()
       const second = yield* Second.definition.start()
       assert.deepStrictEqual([yield* first.next(), yield* second.run({ effect: first.next() })], [1, 2])
-      // Who calls is nobody to it: there is no pid it could name.
+      // The caller is unknown to it, so it has no pid to give.
       const self = Effect.serviceOption(Self)
       assert.isTrue(Option.isNone((yield* second.run({ effect: self })) as Option.Option<unknown>))
     }).pipe(quiet)
@@ -142,7 +142,7 @@ describe("a second copy of the library", () => {
       assert.strictEqual((error as One.CallError.CallError).reason._tag, "ServerDown")
       const after = yield* Effect.flip(second.run({ effect: first.next() }))
       assert.strictEqual((after as One.CallError.CallError).reason._tag, "NoProcess")
-      // Calls in a circle over both are found by their timeouts.
+      // Calls in a circle over both copies end by their timeouts.
       const third = yield* First.definition.start()
       const back = second.run({ effect: third.next() }, { timeout: "1 second" })
       const round = yield* Effect.forkChild(Effect.flip(third.run({ effect: back }, { timeout: "2 seconds" })))

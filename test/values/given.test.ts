@@ -1,4 +1,7 @@
-/** What is no pid, client, task, name or topic: each public function that takes one says so, whatever it is given. */
+/**
+ * Values that are not a pid, client, task, name or topic: each public function that takes one of these refuses them
+ * with a sentence.
+ */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Layer, Schema, Stream } from "effect"
 import { Rpc } from "effect/rpc"
@@ -33,7 +36,7 @@ const topic = Topic.make<number>("given/topic")
 const probed = (use: (probe: Probe.Probe<unknown>) => unknown) =>
   Effect.scoped(Effect.flatMap(Probe.make(), (probe) => Effect.suspend(() => effectOf(use(probe)))))
 
-/** Casts from a handler that is no effect. */
+/** Casts from a handler that is not an effect. */
 const casting = (to: Counter["Service"]) => {
   class Caster extends GenServer.Service<Caster>()("given/Caster", [Rpc.make("cast", { success: Schema.Void })]) {}
   const caster = Caster.define({
@@ -58,7 +61,7 @@ const casting = (to: Counter["Service"]) => {
 
 type Place = (value: never) => unknown
 
-/** Named as the function is exported; a second place of the same function has a text behind it. */
+/** Each has the name of the exported function. A second place of the same function has a text after it. */
 const places: Readonly<Record<string, Readonly<Record<string, Place>>>> = {
   Process: {
     send: (pid) => Process.send(pid, 1),
@@ -212,7 +215,7 @@ const others: Readonly<Record<string, ReadonlyArray<string>>> = {
 const effectOf = (made: unknown): Effect.Effect<unknown, unknown> =>
   Effect.isEffect(made) ? (made as Effect.Effect<unknown, unknown>) : Effect.succeed(made)
 
-/** What it ends with, thrown or as a defect. */
+/** The error that it throws, or dies with. */
 const outcome = (place: Place, value: unknown): Effect.Effect<unknown> =>
   Effect.suspend(() => effectOf(place(value as never))).pipe(
     Effect.scoped,
@@ -238,7 +241,7 @@ const rows = Object.entries(places).flatMap(([module, functions]) =>
 describe.each(rows)("%s refuses with a sentence", (title, place) => {
   it.effect.each(wrong)("%s", ([, value]) =>
     Effect.map(outcome(place, value), (error) => {
-      // A function that comes first is what an agent is to be changed by: the agent comes later.
+      // If a function comes first, it is the change for an agent, and the agent comes later.
       if (title.startsWith("Agent.") && typeof value === "function") return
       assert.instanceOf(error, RangeError)
       assert.match(error.message, /^\S[^\n]* needs an? [^\n]*, not [^\n]*$/)

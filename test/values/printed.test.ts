@@ -1,4 +1,4 @@
-/** What users print is one short line, and never what is behind it. */
+/** What users print is one short line, without its contents. */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, Option, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
@@ -162,7 +162,7 @@ describe("an error with values of a user in its fields", () => {
         assert.notInclude(text, SECRET)
         assert.isBelow(text.length, 20_000)
       }
-      // What is printed is looked through once more.
+      // The printed text is searched once more.
       const message = error.message.replaceAll('"<redacted>"', "<redacted>")
       assert.include(inspect(error), `${name}: ${message}`)
       const json = JSON.parse(JSON.stringify(error)) as Readonly<Record<string, unknown>>

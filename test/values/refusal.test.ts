@@ -1,4 +1,4 @@
-/** What is said of a value that a Schema refuses. */
+/** The sentence about a value that a Schema refuses. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema } from "effect"
 import { refusalOf } from "../../src/values/refusal.ts"

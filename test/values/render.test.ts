@@ -10,7 +10,7 @@ import { forAll, type Choices } from "../fixtures/property.ts"
 const plain = (value: unknown) => render(value, "plain")
 const same = (value: unknown) => render(value, "same")
 
-/** Names and marks come on top of the text. */
+/** Names and marks are added to the text. */
 const MOST = defaultLimits.size * 2
 
 const printed = (value: unknown): string =>
@@ -23,7 +23,7 @@ class Empty {
   }
 }
 
-/** What the loggers of Effect make of a report with this in it. */
+/** What the loggers of Effect print for a report that holds this. */
 const logged = (cause: Cause.Cause<unknown>, fields: Record<string, unknown>): string => {
   let written = ""
   const keep = (text: unknown) => void (written += String(text))
@@ -142,13 +142,13 @@ describe("what is rendered", () => {
 
   it.each([...hostile, ...huge()])("is something of limited size for %s, at once", (_, make) => {
     const value = make()
-    // A text that was put together of parts becomes one when it is first read.
+    // A text that was joined from parts becomes one string when it is first read.
     render(value, "plain")
     const begun = cpuMillis()
     const shown = [plain(value), plain({ state: value }), plain([value]), plain(new Map([["k", value]]))]
     const kept = same({ state: value })
     const took = cpuMillis() - begun
-    // Five renderings, each about a millisecond where nothing else runs.
+    // Five renderings, each about a millisecond on an idle machine.
     assert.isBelow(took, 100)
     for (const one of shown) assert.isBelow(printed(one).length, MOST * 4)
     assert.isDefined(kept)

@@ -1,5 +1,6 @@
 /**
- * The order of events of state machines: as OTP's, and as a plain model of it says.
+ * The order of events of state machines: compared with OTP's and with a plain model. `gen_statem.jsonl` holds what
+ * `gen_statem` of OTP 25.2 logged for random scripts.
  *
  * `gen_statem.jsonl` holds what `gen_statem` of OTP 25.2 logged for random scripts.
  */

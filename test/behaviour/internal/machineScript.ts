@@ -1,6 +1,6 @@
 /**
- * A machine that does what a script says, event after event, whatever the event is. Its states are `s0`, `s1` and `s2`; it
- * logs each event with the state it was handled in.
+ * A machine that follows a script, event after event, whatever the event is. Its states are `s0`, `s1` and `s2`. It
+ * logs each event with the state in which it was handled.
  */
 import type { Action, Transition } from "effect-otp/behaviour/Transition"
 import * as StateMachine from "effect-otp/behaviour/StateMachine"
@@ -36,7 +36,7 @@ const actionOf = (text: string): Action => {
 
 const states = ["s0", "s1", "s2"]
 
-/** What our engine makes of it. */
+/** The log of our engine. */
 export const play = ({ enters, events, init, script }: Script): ReadonlyArray<string> => {
   const log: Array<string> = []
   const steps = script[Symbol.iterator]()
@@ -75,8 +75,8 @@ export const play = ({ enters, events, init, script }: Script): ReadonlyArray<st
 const eventOf = (id: string): MachineEvent => new MachineEvent({ _tag: "Own", tag: "event", content: event(id) })
 
 /**
- * The order of events once more, written down as plainly as can be: one list of what is queued, one of what is postponed,
- * one of timers.
+ * The order of events again, written as plainly as possible: one list of queued events, one of postponed ones, one of
+ * timers.
  */
 export const model = ({ enters, events, init, script }: Script): ReadonlyArray<string> => {
   const log: Array<string> = []
@@ -105,7 +105,7 @@ export const model = ({ enters, events, init, script }: Script): ReadonlyArray<s
     log.push(`${state} entered from ${previous}`)
     return entries.shift() ?? []
   }
-  /** All that follows from an answer. */
+  /** Everything that follows from a transition. */
   const follow = (actions: Step, changed: boolean, inHand: string | undefined) => {
     if (inHand !== undefined && actions.includes("postpone")) postponed.push(inHand)
     if (changed) {

@@ -7,7 +7,10 @@ interface Item {
   finished: boolean
 }
 
-/** Begins while there is room, finishes and reads at random, and says in which order items began, finished, were read. */
+/**
+ * Begins while there is room, finishes and reads at random, and returns the order in which items began, finished and
+ * were read.
+ */
 const history = ({ chance, int, size }: Choices, capacity: number, ordered: boolean) => {
   const window = new TaskWindow<Item>(capacity, ordered)
   const running: Array<Item> = []

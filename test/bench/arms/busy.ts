@@ -1,4 +1,4 @@
-/** How long timers wait while many fibers always have something to do. */
+/** How long timers wait while many fibers are always busy. */
 import { Effect, Scheduler, Scope } from "effect"
 import { GenServer } from "effect-otp"
 import { cpuMillis } from "../../fixtures/cpu.ts"
@@ -21,7 +21,7 @@ const castToThemselves = (count: number) => {
   })
   return Effect.gen(function* () {
     for (let i = 0; i < count; i++) servers.push(yield* definition.start(i))
-    // In one go: otherwise each yield of this fiber waits for a turn of all that are busy already.
+    // Without yields: each yield of this fiber would wait for a turn of all fibers that are busy already.
     yield* Effect.provideService(
       Effect.forEach(servers, (server) => server.go(), { discard: true }),
       Scheduler.PreventSchedulerYield,
@@ -30,15 +30,16 @@ const castToThemselves = (count: number) => {
   })
 }
 
-/** The leanest fiber that always goes on: it lets others have their turn each time. */
+/** The leanest fiber that goes on for ever: it lets others have their turn each time. */
 const spin = (count: number) =>
   Effect.gen(function* () {
     for (let i = 0; i < count; i++) yield* Effect.forkDetach(Effect.forever(Effect.yieldNow))
   })
 
 /**
- * The longest time between two rings of an interval of one millisecond, in so many milliseconds after a warm-up: by the
- * clock, and by the processor time of this thread. The clock also counts the time in which the machine ran something else.
+ * The longest time between two rings of an interval of one millisecond, measured for this many milliseconds after a
+ * warm-up: by the clock, and by the processor time of this thread. The clock also counts the time in which the machine
+ * ran something else.
  */
 const worstGap = (millis: number): Effect.Effect<Figure> =>
   Effect.callback((resume) => {
@@ -49,7 +50,7 @@ const worstGap = (millis: number): Effect.Effect<Figure> =>
     const timer = setInterval(() => {
       const now = performance.now()
       const cpu = cpuMillis()
-      // Also one that has begun before.
+      // A gap that began before the measurement counts, too.
       if (now >= begun) {
         worst.gap_ms = Math.max(worst.gap_ms, now - last)
         worst.gap_cpu_ms = Math.max(worst.gap_cpu_ms, cpu - lastCpu)

@@ -3,7 +3,7 @@ import { Deferred, Effect, Option } from "effect"
 import { Name, Process, Registry } from "effect-otp"
 import { check, perSecond, type Arms } from "../arm.ts"
 
-/** Runs a work inside of a process, and waits for it. */
+/** Runs a work inside a process, and waits for it. */
 const inProcess = (work: Effect.Effect<unknown, unknown, Process.Self>) =>
   Effect.gen(function* () {
     const done = yield* Deferred.make<unknown, unknown>()

@@ -106,7 +106,7 @@ const hops = (count: number) =>
     return Effect.andThen(Queue.offer(queues[0]!, count), Deferred.await(done))
   })
 
-/** The leanest server there is: it does nothing with what it takes. */
+/** The leanest possible server: it does nothing with its messages. */
 const started = (count: number) =>
   Effect.gen(function* () {
     const queues: Array<Queue.Queue<unknown>> = []

@@ -1,4 +1,4 @@
-/** Our servers, with everything on that users get by default. */
+/** Our servers, with everything that is on by default. */
 import { Deferred, Duration, Effect, Exit, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import { GenServer } from "effect-otp"

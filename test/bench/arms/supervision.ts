@@ -1,4 +1,4 @@
-/** Our supervisors. Nothing is logged, as on the BEAM's side; crash reports are made all the same. */
+/** Our supervisors. Nothing is logged, as on the BEAM's side, but crash reports are made. */
 import { Context, Deferred, Effect, Exit, Layer, References, Scope } from "effect"
 import { DynamicSupervisor, GenServer, Supervisor } from "effect-otp"
 import { microsEach, millis, perSecond, type Arms } from "../arm.ts"
@@ -6,7 +6,7 @@ import { microsEach, millis, perSecond, type Arms } from "../arm.ts"
 /** Called by each server that comes up. */
 let cameUp = (): void => {}
 
-/** Counts from now on: waits until so many servers have come up. */
+/** Waits until this many servers have come up, counted from now. */
 const ups = (count: number): Effect.Effect<void> => {
   const all = Deferred.makeUnsafe<void>()
   let left = count
@@ -38,7 +38,7 @@ class Many extends DynamicSupervisor.Service<Many>()("bench/Many", {
 
 const quiet = Effect.provideService(References.MinimumLogLevel, "None")
 
-/** Starts a supervisor with so many children. */
+/** Starts a supervisor with this many children. */
 const many = (count: number) =>
   Effect.gen(function* () {
     const supervisor = Context.get(yield* Layer.build(Many.layer), Many)
@@ -47,7 +47,7 @@ const many = (count: number) =>
     return clients
   }).pipe(quiet)
 
-/** Starts so many supervisors with one child each. */
+/** Starts this many supervisors with one child each. */
 const ones = (count: number) =>
   Effect.gen(function* () {
     const clients: Array<Client> = []
@@ -55,7 +55,7 @@ const ones = (count: number) =>
     return clients
   }).pipe(quiet)
 
-/** Crashes each and waits until all are up again. */
+/** Crashes each of them and waits until all are up again. */
 const crashAll = (clients: ReadonlyArray<Client>) =>
   Effect.gen(function* () {
     const restarted = ups(clients.length)
@@ -73,7 +73,7 @@ const stopped = (count: number) =>
 const once = { warmups: 1, repetitions: 1 }
 
 const at = (children: number): Arms => {
-  // As long for each size to get warm; what is left of the difference is what grows with the number of children.
+  // Each size gets the same time to warm up. So the difference that is left is what grows with the number of children.
   const options = children < 100_000 ? { warmups: 100_000 / children / 5, repetitions: 5 } : once
   return {
     [`start_child_us_at_${children}`]: microsEach(children, (count) => Effect.succeed(many(count)), options),
@@ -86,10 +86,10 @@ export const supervisionArms: Arms = {
   start_child_per_s: perSecond(20_000, (count) => Effect.succeed(many(count)), once),
   crash_restart_per_s: perSecond(1_000, (count) => Effect.map(ones(count), crashAll), once),
   crash_restart_one_supervisor_per_s: perSecond(1_000, (count) => Effect.map(many(count), crashAll)),
-  // The same work against both ways to have many children on the BEAM.
+  // The same work, against both ways to have many children on the BEAM.
   stop_20000_children_ms: millis(20_000, stopped, once),
   stop_20000_dynamic_children_ms: millis(20_000, stopped, once),
-  // Whether it stays flat shows at the two ends.
+  // The two ends show whether the time stays flat.
   ...at(1_000),
   ...at(100_000)
 }

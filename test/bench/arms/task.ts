@@ -3,7 +3,7 @@ import { Effect, Stream } from "effect"
 import { Task } from "effect-otp"
 import { check, perSecond, type Arms } from "../arm.ts"
 
-/** As `Task.async_stream(& &1, max_concurrency: 8)` over a range. */
+/** The same as `Task.async_stream(& &1, max_concurrency: 8)` over a range. */
 const streamed = (count: number) =>
   Stream.range(1, count).pipe(
     Task.asyncStream(Effect.succeed, { concurrency: 8 }),

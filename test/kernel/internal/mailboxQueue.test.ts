@@ -17,7 +17,7 @@ describe("the queue of a mailbox", () => {
       let model: Array<Message> = []
       let n = 0
       let end = 0
-      // Sometimes long enough for the slots taken to be cut off and cleared away.
+      // Sometimes long enough that the read slots are removed.
       const long = chance(0.02)
       const times = long ? 600 : 1
       for (let step = 0; step < (long ? 20 : size); step++) {
@@ -74,7 +74,7 @@ describe("the queue of a mailbox", () => {
       const isTarget = (message: Message) => message.n === -1
       const few = chance(0.01) ? 1500 : 5
       let n = 0
-      // As a receive does: look at all, remember the end, look again only behind it.
+      // Like a receive: look at all messages, remember the end, and then look only behind it.
       for (let step = 0; step < Math.min(size, 8); step++) {
         assert.strictEqual(mailbox.take(isTarget), undefined)
         let seen = mailbox.end
@@ -98,7 +98,7 @@ describe("the queue of a mailbox", () => {
     for (const message of all) mailbox.push(message)
     const begun = cpuMillis()
     for (const message of all) if (message.n % 2 === 1) mailbox.remove(message)
-    // By a search from the front it takes ten seconds and more.
+    // A search from the front would take ten seconds and more.
     assert.isBelow(cpuMillis() - begun, 2000)
     assert.strictEqual(mailbox.size, 100_000)
   })
@@ -150,7 +150,7 @@ describe("the queue of a mailbox", () => {
         check()
       }
       const take = (count: number) => {
-        // Behind the first, which nobody takes.
+        // After the first message, which is never taken.
         model = [...model.slice(0, 1), ...model.slice(1 + count)]
         const [first] = model
         for (let i = 0; i < count; i++) mailbox.take((message) => message !== first)

@@ -6,7 +6,7 @@ interface Node extends Relations.Node<Node> {
   readonly id: number
 }
 
-/** The naive truth: pairs and a list. */
+/** The plain model: pairs and a list. */
 interface Model {
   readonly links: Set<string>
   monitors: Array<Relations.Monitor<Node>>
@@ -26,7 +26,7 @@ const check = (nodes: ReadonlyArray<Node>, model: Model) => {
     if (!same(relations?.links, links)) assert.fail("links")
     if (!same(relations?.watchers, watchers)) assert.fail("watchers")
     if (!same(relations?.watching, watching)) assert.fail("watching")
-    // A node without relations carries none.
+    // A node without relations has no `relations` object.
     if (links.length + watchers.length + watching.length === 0 && relations !== undefined) assert.fail("kept")
   }
 }

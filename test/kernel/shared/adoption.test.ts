@@ -8,7 +8,7 @@ class Thing extends Context.Service<Thing, { readonly n: number }>()("test/Thing
 
 class Other extends Context.Service<Other, number>()("test/Other") {}
 
-/** Each build is another thing; each release is noted. */
+/** Each build makes another thing, and each release is recorded. */
 const things = () => {
   const builds: Array<Adoption.Place | undefined> = []
   const released: Array<number> = []
@@ -25,7 +25,7 @@ const things = () => {
   return { layer, builds, released }
 }
 
-/** A place, the build it is for, and what its adopter is told. */
+/** A place, the build that it is for, and the calls to its adopter. */
 const placeOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMapUnsafe()) =>
   Effect.map(idle(), (pid) => {
     const told: Array<string> = []
@@ -225,7 +225,7 @@ describe("processLayer", () => {
       const other = yield* placeOf()
       assert.strictEqual(numberOf(yield* inTree(other.build(layer))), 42)
       assert.strictEqual(builds.length, 0)
-      // Its own restart is no second process.
+      // Its own restart is not a second process.
       const own = yield* placeOf(targets)
       assert.strictEqual(numberOf(yield* inTree(own.build(layer))), 1)
       yield* other.end

@@ -212,7 +212,7 @@ describe("against a naive model", () => {
 
 type Program = ReadonlyArray<{ readonly kind: number; readonly n: number; readonly millis: number }>
 
-/** Eight deadlines: what expires, in which order and when, is what a sorted list says. */
+/** Eight deadlines. They expire in the order and at the times of a sorted list. */
 const against = (program: Program) =>
   Effect.gen(function* () {
     const { arm, clock, deadlines } = yield* make
@@ -245,7 +245,7 @@ const against = (program: Program) =>
       expired.map(([, at]) => at),
       expected.map(([, at]) => at)
     )
-    // Nothing is promised for the same due time.
+    // For equal due times no order is promised.
     const sorted = (list: ReadonlyArray<readonly [number, number]>) =>
       list.toSorted((a, b) => a[1] - b[1] || a[0] - b[0])
     assert.deepStrictEqual(sorted(expired), sorted(expected))

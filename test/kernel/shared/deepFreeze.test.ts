@@ -104,7 +104,7 @@ describe("deepFreeze", () => {
   })
 })
 
-/** Some data; its objects are also put into `all`, and may occur in it more than once. */
+/** Random data. All its objects are also put into `all`, and may occur in it more than once. */
 const dataOf = (choices: Choices, size: number, all: Array<object>): unknown => {
   if (size <= 1) return choices.int(100)
   if (all.length > 0 && choices.chance(0.1)) return choices.pick(all)

@@ -4,7 +4,7 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { hostMacrotask, makeRunQueue, type RunQueueOptions } from "../../../src/kernel/shared/runQueue.ts"
 
-/** A queue whose macrotasks run when the test says so. */
+/** A queue whose macrotasks the test runs by hand. */
 const manual = (options?: RunQueueOptions) => {
   const macrotasks: Array<() => void> = []
   const queue = makeRunQueue({ ...options, macrotask: (task) => void macrotasks.push(task) }).makeDispatcher()
@@ -13,7 +13,7 @@ const manual = (options?: RunQueueOptions) => {
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => `${i}`)
 
-/** Numbers from 0 to below `bound`, the same for the same seed. */
+/** Numbers from 0 to below `bound`. The same seed gives the same numbers. */
 const numbers = (seed: number) => {
   let state = seed * 2_654_435_761 + 1
   return (bound: number) => {
@@ -199,7 +199,7 @@ describe("makeRunQueue", () => {
       return new WeakRef(payload)
     })
     queue.flush()
-    // What a WeakRef points to lives at least until its macrotask ends.
+    // The target of a WeakRef lives at least until the macrotask ends in which it was read.
     await new Promise((resolve) => setImmediate(resolve))
     gc()
     assert.deepStrictEqual(
@@ -257,7 +257,7 @@ describe("hostMacrotask", () => {
   })
 })
 
-/** A number goes `rounds` times there and back between two fibers. */
+/** A number goes to and fro between two fibers, `rounds` times. */
 const pingPong = (rounds: number) =>
   Effect.gen(function* () {
     const there = yield* Queue.unbounded<number>()
@@ -305,7 +305,7 @@ describe("fibers on a run-queue", () => {
     assert.strictEqual(await Effect.runPromise(program, { scheduler: makeRunQueue() }), "stopped")
   })
 
-  // Real time: the promise under test is about the host's timers.
+  // Real time: the promise is about the host's timers.
   it("leave the host its timers: a 1 ms timer fires during 100,000 round trips", async () => {
     let ticks = 0
     const timer = setInterval(() => ticks++, 1)

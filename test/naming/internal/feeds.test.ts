@@ -86,7 +86,7 @@ describe("a feed of messages", () => {
         const feed = new MessageFeed<number, string>({ capacity: 100, policy: "fail" }, overflow)
         const reader = yield* Effect.forkChild(feed.take)
         yield* Effect.yieldNow
-        // Woken, and interrupted before it goes on.
+        // It was woken, and interrupted before it went on.
         yield* Effect.sync(() => {
           feed.push(1)
           reader.interruptUnsafe()

@@ -65,7 +65,7 @@ describe("membership", () => {
     forAll(({ chance, int, pick, size }) => {
       const membership = new Membership<string, number>(() => {})
       const present = new Set<number>([0])
-      /** How often it was somebody's turn since each came. */
+      /** How many turns there were since each member came. */
       const since = new Map<number, number>([[0, 0]])
       membership.join("x", 0)
       let most = 1
@@ -87,7 +87,7 @@ describe("membership", () => {
           if (!present.has(next)) assert.fail(`${next} has left`)
           for (const [id, waited] of since) since.set(id, id === next ? 0 : waited + 1)
         }
-        // Nobody waits for more turns than there have ever been others at once.
+        // No member waits for more turns than there were other members at once.
         if (Math.max(...since.values()) >= most) assert.fail("one waits behind who came later")
       }
       const order = Array.from(present, () => membership.group("x")!.next())

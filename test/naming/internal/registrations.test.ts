@@ -6,18 +6,18 @@ import { forAll } from "../../fixtures/property.ts"
 
 class Point extends Data.Class<{ readonly x: number }> {}
 
-/** Keys of every kind, made anew each time: equal, and not identical. */
+/** Keys of every kind. They are made anew each time: equal, and not identical. */
 const keyOf = (n: number): unknown => [n, `${n}`, new Point({ x: n }), { x: n }, [n]][n % 5]
 
 interface Row {
   /** Which key. */
   readonly n: number
   readonly pid: string
-  /** Every registration has another. */
+  /** Each registration has another value. */
   readonly value: number
 }
 
-/** What is registered, as the numbers that tell one from the other. */
+/** The entries, as the numbers that identify them. */
 const valuesOf = (entries: Iterable<{ readonly value: number }>) => Array.from(entries, ({ value }) => value).join()
 
 describe("a map by Equal", () => {

@@ -815,7 +815,7 @@ it("decide leaves the state it is given as it was", () => {
 it("#128 refuses a strategy, an autoShutdown and a restart type there is none of", () => {
   const options = { strategy: "oneForOne", autoShutdown: "never", intensity: undefined, members: [] } as const
   const child = { kind: "child", id: "a", significant: false } as const
-  // What JavaScript could pass: an object spread into the options keeps their type.
+  // Options that JavaScript could pass: an object that is spread into the options keeps their type.
   const given = (wrong: object) => () => validate({ ...options, ...wrong })
   assert.throws(
     given({ strategy: "oneForNone" }),

@@ -1,5 +1,7 @@
 /**
  * Plays the shell of a supervisor by hand: every action of the core is read as words, every answer is given by name.
+ * `"start b"`, `"stop b"`, `"ask b"` and `"sleep b"` (the restart that `b` began) stay open until they are answered; so
+ * does `"release b"` after `b` has ended by itself.
  *
  * `"start b"`, `"stop b"`, `"ask b"` and `"sleep b"` (the restart that `b` began) stay open until they are answered;
  * so does `"release b"` after `b` has ended by itself.
@@ -38,7 +40,7 @@ export const resource = (id: string, rebuild: "withHolder" | "onWatch" = "onWatc
   rebuild
 })
 
-/** A supervisor whose boot has begun and been answered by nobody. */
+/** A supervisor whose boot has begun, with no answers yet. */
 export class Script {
   readonly options: Options
   state: State<string>
@@ -60,20 +62,20 @@ export class Script {
     this.run(actions)
   }
 
-  /** Answers all that is open, and what comes of it, with success and no delay. */
+  /** Answers everything that is open, and everything that follows, with success and no delay. */
   settle(): ReadonlyArray<string> {
     const from = this.log.length
     for (let key = this.nextOpen(); key !== undefined; key = this.nextOpen()) this.ok(key)
     return this.log.slice(from)
   }
 
-  /** Lets one open action succeed; a verdict may have a delay in milliseconds. */
+  /** Makes one open action succeed. A verdict may have a delay in milliseconds. */
   ok(key: string, millis = 0): ReadonlyArray<string> {
     const event = this.take(key)
     return this.send(event._tag === "Verdict" ? { ...event, verdict: { _tag: "Delay", millis } } : event)
   }
 
-  /** Lets one open action go wrong: a start fails, a stop or release takes too long, a schedule is exhausted. */
+  /** Makes one open action fail: a start fails, a stop or release takes too long, a schedule is exhausted. */
   fail(key: string): ReadonlyArray<string> {
     const event = this.take(key)
     switch (event._tag) {
@@ -98,7 +100,7 @@ export class Script {
 
   private exit(id: string, expected: boolean): ReadonlyArray<string> {
     const at = this.at(id)
-    // A resource is released when it is told to stop: others may still hold it.
+    // A resource is released only when it is told to stop, because others may still hold it.
     const isResource = this.options.members[at.child]!.kind === "resource"
     if (!isResource && !this.open.has(`stop ${id}`)) this.open.set(`release ${id}`, { _tag: "ChildStopped", ...at })
     return this.send({ _tag: "ChildExited", ...at, expected, failed: !expected, exit: expected ? "normal" : "crash" })
@@ -135,7 +137,7 @@ export class Script {
     return whichChildren(this.state).map(({ id, state }) => `${id} ${state}`)
   }
 
-  /** What still waits for an answer, oldest first. */
+  /** The requests that still wait for an answer, oldest first. */
   pending(): ReadonlyArray<string> {
     return [...this.open.keys()]
   }

@@ -9,12 +9,12 @@ import {
 import type { Restart } from "../../../src/supervision/RestartPolicy.ts"
 import { forAll, type Choices } from "../../fixtures/property.ts"
 
-/** What really runs. `lingering` is dead and not released, `zombie` is past its limit. */
+/** What really runs. `lingering` is dead and not released; `zombie` is past its limit. */
 type Phase = "gone" | "starting" | "up" | "stopping" | "lingering" | "zombie" | "zombieAwaited"
 
 /**
- * A child that starts, fails, crashes, lingers and overstays as it likes, its schedule, an owner that counts, and somebody
- * who may stop it at any moment. Answers and decisions cross on their way.
+ * A child that randomly starts, fails, crashes, lingers and overstays; its schedule; an owner that counts; and a caller
+ * that may stop it at any moment. Answers and decisions cross.
  */
 class World {
   private child: Single<string> = begun
@@ -40,7 +40,7 @@ class World {
     this.restart = choices.pick(["permanent", "permanent", "transient", "temporary"] as const)
   }
 
-  /** Lets one thing happen out of all that could; false if nothing can any more. */
+  /** Makes one possible thing happen. False if nothing is possible any more. */
   step(): boolean {
     const { chance, pick } = this.choices
     if (!this.calm && chance(0.1)) this.sendStale()
@@ -63,7 +63,8 @@ class World {
     assert.include(["gone", "up"], this.phase)
     assert.strictEqual(life._tag === "Up", this.phase === "up", "the core is wrong about the child")
     assert.strictEqual(this.child.incarnation, this.starts)
-    // Each failure is put to the owner once. A schedule that is still asked when the release takes too long is passed over.
+    // Each failure is reported to the owner once. A schedule that is still being asked when the release takes too long
+    // is ignored.
     assert.strictEqual(this.failures, this.causes)
     const isDown = this.told || this.gaveUp || this.forgotten
     if (!isDown) assert.strictEqual(life._tag, "Up", "nobody brings it back")
@@ -139,7 +140,7 @@ class World {
     this.stop()
   }
 
-  /** An answer that nobody waits for may come at any time. */
+  /** A stale answer may come at any time. */
   private sendStale(): void {
     const { child } = this
     for (const ticket of [0, this.tickets + 1]) {
@@ -161,7 +162,7 @@ class World {
     return true
   }
 
-  /** What is a failure where the child stands. */
+  /** Counts what is a failure where the child stands. */
   private count(event: Event<string>): void {
     const { incarnation, life, restart } = this.child
     if (event._tag === "ChildExited" && life._tag === "Up") {
@@ -209,7 +210,7 @@ class World {
         this.forgotten = true
         return
       case "Forget":
-        // The word of a run that was not released in time may have crossed with the stop.
+        // The report of a run that was not released in time may have crossed with the stop.
         assert.include(["gone", "zombie", "zombieAwaited"], this.phase)
         this.forgotten = true
         return

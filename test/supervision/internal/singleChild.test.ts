@@ -28,7 +28,7 @@ const exhausted = (ticket = 1): Event<string> => ({
 })
 const passed = (ticket = 1): Event<string> => ({ _tag: "DelayPassed", ticket })
 
-/** What comes of these events: the words for the actions of each. */
+/** The words for the actions that follow these events. */
 const run = (restart: Restart, ...events: ReadonlyArray<Event<string>>): ReadonlyArray<string> => {
   let child: Single<string> = begun
   return events.map((event) => {

@@ -1,6 +1,6 @@
 /**
- * A random world around the decision core: children that start, fail, crash, linger and overstay, schedules, people
- * with requests. It sends its events through a mailbox, so answers and decisions cross; and it checks each action
+ * A random world around the decision core: children that start, fail, crash, linger and overstay, schedules, and
+ * callers with requests. It sends its events through a mailbox, so answers and decisions cross. It checks each action
  * against what really runs.
  */
 import { assert } from "@effect/vitest"
@@ -16,7 +16,7 @@ import {
 } from "../../../src/supervision/internal/group/group.ts"
 import type { Choices } from "../../fixtures/property.ts"
 
-/** What really runs of a child. `lingering` is dead and not released, `zombie` is past its limit. */
+/** What really runs of a child. `lingering` is dead and not released; `zombie` is past its limit. */
 type Phase = "gone" | "starting" | "up" | "stopping" | "lingering" | "zombie" | "zombieToldAgain"
 
 interface Life {
@@ -24,14 +24,14 @@ interface Life {
   phase: Phase
   /** Its latest end by itself was expected. */
   endedWell: boolean
-  /** It was to be terminated, and has not been up since. */
+  /** It had to be terminated, and has not been up since. */
   terminated: boolean
-  /** A resource that is no longer good, and not yet told to stop. */
+  /** A resource that has ended and was not yet told to stop. */
   broken: boolean
   forgotten: boolean
-  /** Told to stop before the boot came to it. */
+  /** It was told to stop before its turn in the boot. */
   passedOver: boolean
-  /** And then told to start after all. */
+  /** It was then told to start after all. */
   cameBack: boolean
 }
 
@@ -70,7 +70,7 @@ export class World {
   private booted = false
   private ended = false
   private givenUp: number | undefined = undefined
-  /** Nothing goes wrong by itself any more. */
+  /** No new faults from now on. */
   private calm = false
 
   constructor(choices: Choices) {
@@ -94,7 +94,7 @@ export class World {
 
   // ---- moving -----------------------------------------------------------------------------------------------------
 
-  /** Lets one thing happen out of all that could. False if nothing can any more. */
+  /** Makes one possible thing happen. False if nothing is possible any more. */
   step(): boolean {
     const { chance, int, pick } = this.choices
     this.now += int(10)
@@ -111,7 +111,7 @@ export class World {
     return true
   }
 
-  /** Until nothing happens any more, with nothing going wrong by itself. */
+  /** Runs until nothing more happens, without new faults. */
   quiet(): void {
     this.calm = true
     for (let steps = 0; this.step(); steps++) assert.isBelow(steps, 5000, "it never becomes quiet")
@@ -150,7 +150,7 @@ export class World {
       case "gone":
         return undefined
       case "starting":
-        // It has failed, and does not let go of what it holds.
+        // It has failed, and is not released.
         if (!this.calm && chance(0.05)) return overdue
         return !this.calm && chance(0.3)
           ? become("gone", { _tag: "StartFailed", ...at, exit: "no start" })
@@ -168,11 +168,11 @@ export class World {
 
   private exit(life: Life, child: number): void {
     life.endedWell = this.choices.chance(0.4)
-    // A resource is released when it is told to stop: others may still hold it.
+    // A resource is released only when it is told to stop, because others may still hold it.
     if (this.options.members[child]!.kind === "resource") life.broken = true
     else life.phase = "lingering"
     const { endedWell: expected, incarnation } = life
-    // A supervisor that has given up ends as expected, and has failed.
+    // A supervisor that has given up ends with an expected reason, but has failed.
     const failed = !expected || this.choices.chance(0.2)
     this.mailbox.push({
       _tag: "ChildExited",
@@ -206,7 +206,7 @@ export class World {
     this.mailbox.push(event)
   }
 
-  /** An answer nobody waits for may come at any time: it changes nothing. */
+  /** A stale answer may come at any time, and changes nothing. */
   private sendStale(): void {
     const { int, pick } = this.choices
     const child = int(this.options.members.length + 1)
@@ -244,7 +244,7 @@ export class World {
     this.checkState()
   }
 
-  /** A child that somebody wants up is no longer passed over. */
+  /** The boot does not pass over a child that a request wants up. */
   private checkUp(id: string): void {
     const life = this.lives[this.options.members.findIndex((member) => member.id === id)]
     if (life?.passedOver !== true || life.forgotten || life.incarnation > 0) return
@@ -264,11 +264,11 @@ export class World {
     return restart.group ? restart.members : undefined
   }
 
-  /** What one failure begins takes in whom it must, and under `oneForOne` nobody else. */
+  /** A restart after one failure includes all children that it must and, under `oneForOne`, no others. */
   private checkRestart(event: Event<string>, before: State<string>): void {
     const restart = this.restarts().find(({ restart }) => restart > before.lastRestart)
     if (restart === undefined || (event._tag !== "ChildExited" && event._tag !== "StartFailed")) return
-    // After the boot several ends are looked at in one decision.
+    // After the boot one decision handles several ends.
     if (before.phase._tag === "Booting") return
     const { child } = event
     const { members, strategy } = this.options
@@ -328,7 +328,7 @@ export class World {
         if (!wantsUp) life.terminated ||= action.result._tag === "Done"
         if (request!._tag === "UpRequested") life.terminated ||= action.result._tag === "StartFailed"
         if (this.booted || life.incarnation > 0) return
-        // Nothing is asked of a resource.
+        // There are no requests for a resource.
         if (action.result._tag === "Done") life.passedOver = true
         if (life.passedOver && action.result._tag === "ChildRestarting") {
           life.passedOver = false
@@ -362,11 +362,12 @@ export class World {
     assert.strictEqual(life.phase, "gone", "started while its former incarnation is there")
     assert.strictEqual(incarnation, life.incarnation + 1)
     const { children, phase } = this.state
-    // One decision may serve a request to start that had to wait, and then one to park: started, and told to stop.
+    // One decision may handle a start request that had to wait and then a park request: the child is started and told
+    // to stop.
     const { life: stands, parked, starter, waiting } = children[child]!
     assert.isFalse(parked === true && stands._tag === "Starting", "a parked child was started")
     assert.include(["Booting", "Running"], phase._tag, "started while the supervisor ends")
-    // A start of the boot that an event in the same decision has stopped again is no longer one.
+    // If an event in the same decision has stopped a start of the boot, it no longer counts as one.
     if (phase._tag === "Booting" && stands._tag === "Starting" && incarnation === 1) this.checkBoot(child)
     if (phase._tag === "Booting" && stands._tag === "Starting" && incarnation > 1) {
       assert.isTrue(starter !== undefined || waiting !== undefined, "the boot starts a child twice")
@@ -387,7 +388,7 @@ export class World {
     Object.assign(life, { incarnation, phase: "starting", broken: false })
   }
 
-  /** The boot starts what nobody has told to stop, one after the other. */
+  /** The boot starts the children that were not told to stop, one after the other. */
   private checkBoot(child: number): void {
     const { passedOver, cameBack } = this.lives[child]!
     assert.isFalse(passedOver, "the boot starts a child that was told to stop")
@@ -415,7 +416,7 @@ export class World {
     else if (life.phase === "zombie") life.phase = "zombieToldAgain"
   }
 
-  /** Nobody who holds this resource is there, but zombies nobody waits for any more. */
+  /** No holder of this resource is left, except zombies that are no longer waited for. */
   private checkUnused(resource: number): void {
     this.lives.forEach(({ phase }, later) => {
       if (later <= resource || phase === "gone") return
@@ -427,7 +428,7 @@ export class World {
   private checkState(): void {
     const { phase, children } = this.state
     if (phase._tag === "Ending" && phase.reason._tag === "RestartLimit" && phase.reason.policy === "intensity") {
-      // The last failure was never put to a schedule.
+      // The schedule was never asked about the last failure.
       this.givenUp ??= this.failuresInWindow() + 1
       assert.isAbove(this.givenUp, this.options.intensity!.max, "given up too early")
       assert.strictEqual(phase.reason.attempts, this.givenUp)
@@ -449,7 +450,7 @@ export class World {
     }
   }
 
-  /** What must hold once nothing happens any more. */
+  /** What must hold once nothing more happens. */
   checkQuiet(): void {
     const { phase, children } = this.state
     assert.deepStrictEqual([...this.requests.keys()], [], "requests without a reply")
