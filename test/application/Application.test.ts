@@ -40,7 +40,7 @@ const gaveUp = (reason: ExitReason.ExitReason) =>
   )
 
 describe("run", () => {
-  it.effect("ends well when the tree ends on purpose", () =>
+  it.effect("succeeds when the tree ends on purpose", () =>
     inKernel(
       Effect.gen(function* () {
         class Job extends Supervisor.Service<Job>()("test/Job", {
@@ -53,7 +53,7 @@ describe("run", () => {
     )
   )
 
-  it.effect("fails with the error of a start, after rolling it back", () =>
+  it.effect("fails with the error of a start, after stopping what was started", () =>
     inKernel(
       Effect.gen(function* () {
         const log = yield* Ref.make<ReadonlyArray<string>>([])
@@ -139,7 +139,7 @@ describe("run", () => {
     )
   )
 
-  it.effect("an interruption while it starts rolls the start back", () =>
+  it.effect("an interruption while it starts stops what was started", () =>
     inKernel(
       Effect.gen(function* () {
         const log = yield* Ref.make<ReadonlyArray<string>>([])
@@ -168,7 +168,7 @@ describe("run", () => {
     )
   )
 
-  it.effect("past the budget it fails with StopTimeout and names who hung", () =>
+  it.effect("past the budget it fails with StopTimeout and names the processes that hung", () =>
     Effect.gen(function* () {
       const released = yield* Deferred.make<void>()
       class Stuck extends Supervisor.Service<Stuck>()("test/Stuck", {
@@ -198,7 +198,7 @@ describe("run", () => {
 })
 
 describe("provide", () => {
-  it.effect("gives what the tree provides and stops it afterwards", () =>
+  it.effect("provides the services of the tree and stops it afterwards", () =>
     inKernel(
       Effect.gen(function* () {
         const program = Effect.flatMap(Echo, (echo) => echo.say({ text: "hello" }))
@@ -207,7 +207,7 @@ describe("provide", () => {
     )
   )
 
-  it.effect("fails the program when the tree gives up", () =>
+  it.effect("the program fails when the tree gives up", () =>
     inKernel(
       Effect.gen(function* () {
         const program = Effect.gen(function* () {

@@ -18,7 +18,7 @@ const hanging = (begun: Deferred.Deferred<void>, letGo: Deferred.Deferred<void>)
   }
 
 describe("a stop while an application starts", () => {
-  it.effect("has its budget when a child hangs, and names it", () =>
+  it.effect("ends within its budget when a child hangs, and names the child", () =>
     inKernel(
       Effect.gen(function* () {
         const begun = yield* Deferred.make<void>()
@@ -50,7 +50,7 @@ describe("a stop while an application starts", () => {
     )
   )
 
-  it.effect("drains what is up already, then releases it", () =>
+  it.effect("drains the layers that are up, then releases them", () =>
     inKernel(
       Effect.gen(function* () {
         const log: Array<string> = []

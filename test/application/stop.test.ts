@@ -161,7 +161,7 @@ describe("processes outside of the tree", () => {
   )
 
   kernelTest(
-    "end also if their parents are long gone, and if they were started by others of their kind",
+    "end even if their parents have ended long ago, or are such processes themselves",
     Effect.gen(function* () {
       const started = yield* Deferred.make<void>()
       const spawnTwice = Effect.andThen(
@@ -180,7 +180,7 @@ describe("processes outside of the tree", () => {
   )
 
   kernelTest(
-    "of an application within another one end with either",
+    "of an application within another one end with either of the two",
     Effect.gen(function* () {
       const started = yield* Deferred.make<Application.Running<never>>()
       const stray = Process.spawn(Effect.never, { label: "inner stray" })
@@ -232,7 +232,7 @@ describe("processes outside of the tree", () => {
       Effect.uninterruptible(Deferred.await(letGo))
   }
   for (const [what, obstacle] of Object.entries(obstacles)) {
-    it.effect(`and those of the tree are killed when the budget is over, whatever used it up: ${what}`, () =>
+    it.effect(`are killed with those of the tree when the budget is over, whatever used it up: ${what}`, () =>
       inKernel(
         Effect.gen(function* () {
           yield* TestClock.adjust(0)
@@ -324,7 +324,7 @@ describe("a fiber that outlives its application", () => {
     })
 
   kernelTest(
-    "has handles that are gone: its calls fail at once, its casts are dead letters, and nothing is added to its tree",
+    "has handles that lead nowhere: its calls fail at once, its casts are dead letters, and nothing is added to its tree",
     Effect.gen(function* () {
       const exit = yield* afterwards(
         Effect.gen(function* () {
@@ -376,7 +376,7 @@ describe("a fiber that outlives its application", () => {
 
 describe("a fiber that outlives a tree without an application", () => {
   kernelTest(
-    "starts servers only as long as a scope of theirs is open: in that of the tree they end at once",
+    "starts servers only in an open scope: in the scope of the tree they end at once",
     Effect.gen(function* () {
       class Till extends GenServer.Service<Till>()("test/Till", []) {
         static readonly definition = this.define({ init: () => Effect.void, handlers: {}, name: "test/till" })

@@ -43,7 +43,7 @@ describe("operations", () => {
   )
 
   kernelTest(
-    "#114 the same by effects",
+    "#114 the same functions with effects",
     Effect.gen(function* () {
       const agent = yield* counter(1)
       const incEffect = (n: number) => Effect.as(Effect.yieldNow, n + 1)
@@ -57,7 +57,7 @@ describe("operations", () => {
   )
 
   kernelTest(
-    "each is there for pipes, too",
+    "each can be used in a pipe, too",
     Effect.gen(function* () {
       const agent = yield* counter()
       yield* pipe(agent, Agent.update(inc))
@@ -109,7 +109,7 @@ describe("operations", () => {
 
 describe("what fails", () => {
   kernelTest(
-    "#344 a function that throws crashes the agent; its caller and those who wait learn it, and live",
+    "#344 a function that throws crashes the agent; its caller and the waiting callers learn it, and live",
     Effect.gen(function* () {
       const agent = yield* counter()
       const pid = Option.getOrThrow(yield* GenServer.pid(agent))
@@ -154,7 +154,7 @@ describe("what fails", () => {
   )
 
   kernelTest(
-    "a caller that leaves does not interrupt what runs, and takes back what does not",
+    "a caller that leaves does not interrupt a running function, and takes back one that has not begun",
     Effect.gen(function* () {
       const agent = yield* counter()
       const gate = yield* Deferred.make<void>()
@@ -310,7 +310,7 @@ const collecting = <A>(stream: Stream.Stream<A>) =>
 
 describe("changes", () => {
   kernelTest(
-    "begins with the state there is, then gives each that follows",
+    "begins with the present state, then gives each next one",
     Effect.gen(function* () {
       const agent = yield* counter(1)
       const { seen } = yield* collecting(Agent.changes(agent))
@@ -327,7 +327,7 @@ describe("changes", () => {
   )
 
   kernelTest(
-    "gives nothing where the state is left as it was: whoever reads it may look at the agent for each",
+    "gives nothing if a turn leaves the state as it was, so a reader may read the agent for each state",
     Effect.gen(function* () {
       const agent = yield* counter(1)
       const looking = Stream.orDie(Stream.mapEffect(Agent.changes(agent), () => Agent.get(agent)))
@@ -373,7 +373,7 @@ describe("changes", () => {
   )
 
   kernelTest(
-    "whoever reads sees the last state, and the states in order, whatever happens at the same time",
+    "every reader sees the states in order, and the last one, whatever happens at the same time",
     Effect.gen(function* () {
       const agent = yield* counter()
       const one = yield* collecting(Agent.changes(agent, { capacity: 2 }))
@@ -412,7 +412,7 @@ describe("changes", () => {
   )
 
   kernelTest(
-    "a stream that is closed leaves nothing behind, wherever it was",
+    "a closed stream leaves nothing behind, at whatever point it was closed",
     Effect.gen(function* () {
       const agent = yield* Counter
       const gate = yield* Deferred.make<void>()
@@ -463,7 +463,7 @@ describe("looking in", () => {
   )
 
   kernelTest(
-    "a trace names what was asked",
+    "a trace names the operation",
     Effect.gen(function* () {
       const agent = yield* counter(4)
       const { seen } = yield* collecting(Stream.orDie(Sys.trace(agent)))

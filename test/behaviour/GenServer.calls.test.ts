@@ -60,7 +60,7 @@ describe("call", () => {
   )
 
   kernelTest(
-    "a handler answers with a plain value, an Exit, an effect that ends at once or one that takes its time",
+    "a handler may return a plain value, an Exit, an effect that ends at once or one that takes time",
     Effect.gen(function* () {
       const puppet = yield* start()
       const answers = [
@@ -157,7 +157,7 @@ describe("call", () => {
   )
 
   kernelTest(
-    "timeouts of several calls fire each at its own time",
+    "each of several calls times out at its own time",
     Effect.gen(function* () {
       const puppet = yield* start()
       const gate = yield* Deferred.make<void>()
@@ -295,7 +295,7 @@ describe("call", () => {
   )
 
   kernelTest(
-    "#70 a dead server is no process; a cast to it is a dead letter",
+    "#70 a call to a dead server fails with NoProcess; a cast to it is a dead letter",
     Effect.gen(function* () {
       const puppet = yield* start()
       const pid = yield* pidOf(puppet)
@@ -359,7 +359,7 @@ describe("call", () => {
 
 describe("call defaults", () => {
   kernelTest(
-    "CallDefaults are used by calls that do not say themselves",
+    "CallDefaults are used by calls without options of their own",
     Effect.gen(function* () {
       const puppet = yield* start()
       const gate = yield* Deferred.make<void>()
@@ -379,7 +379,7 @@ describe("call defaults", () => {
   )
 
   kernelTest(
-    "CallDefaults of a caller do not reach into the server",
+    "CallDefaults of a caller do not hold in the server",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const puppet = yield* start()
@@ -390,7 +390,7 @@ describe("call defaults", () => {
   )
 
   kernelTest(
-    "a nested call can inherit the time its caller has left",
+    "a nested call can inherit the time that is left to its caller",
     Effect.gen(function* () {
       const back = yield* start()
       const front = yield* start()
@@ -414,7 +414,7 @@ describe("call defaults", () => {
   )
 
   kernelTest(
-    "to inherit from a call without a limit is to have none; from a caller that has left, no time; from no call, the default",
+    "an inherited limit is none from a call without one, zero from a caller that has left, and the default without a call",
     Effect.gen(function* () {
       const back = yield* start()
       const front = yield* start()
@@ -502,7 +502,7 @@ describe("cycles", () => {
   )
 
   kernelTest(
-    "a call that is over is no edge any more",
+    "a call that has ended is no longer part of a cycle",
     Effect.gen(function* () {
       const a = yield* start()
       const b = yield* start()
@@ -521,7 +521,7 @@ describe("cycles", () => {
   )
 
   kernelTest(
-    "processes that are no servers are found in a cycle, too",
+    "a cycle may contain processes that are not servers",
     asProcess(() =>
       Effect.gen(function* () {
         yield* Process.setLabel("tester")

@@ -60,7 +60,7 @@ describe("terminate from outside", () => {
   )
 
   kernelTest(
-    "#66 with another reason is no failure",
+    "#66 with another reason succeeds",
     Effect.gen(function* () {
       for (const reason of [ExitReason.shutdown(), ExitReason.shutdown({ why: "deploy" }), bang]) {
         const puppet = yield* start()
@@ -72,7 +72,7 @@ describe("terminate from outside", () => {
   )
 
   kernelTest(
-    "#56 of a server that ends otherwise fails with what it ended of",
+    "#56 of a server that ends for another reason fails with that reason",
     Effect.gen(function* () {
       const puppet = yield* start({ terminate: () => Effect.die("die") })
       assert.deepStrictEqual(yield* failure(GenServer.terminate(puppet)), down(ExitReason.defect("die"), "unknown"))
@@ -103,7 +103,7 @@ describe("terminate from outside", () => {
   )
 
   kernelTest(
-    "interrupted it stops waiting; the request stays",
+    "if it is interrupted, the waiting stops and the request stays",
     Effect.gen(function* () {
       const puppet = yield* start()
       const pid = yield* pidOf(puppet)
@@ -118,7 +118,7 @@ describe("terminate from outside", () => {
   )
 
   kernelTest(
-    "#68 a server that stops itself by it in its turn is told so",
+    "#68 a server that stops itself with it in its own turn gets a CallCycle",
     Effect.gen(function* () {
       const puppet = yield* start()
       const seen = yield* puppet.call((n, { self }) =>
@@ -147,7 +147,7 @@ describe("terminate from outside", () => {
   )
 
   kernelTest(
-    "several at once, and the stop of the server's own, end it once",
+    "several at once, and a stop by the server itself, end it once",
     Effect.gen(function* () {
       const { ends, terminate } = witness()
       const puppet = yield* start({ terminate })
@@ -240,7 +240,7 @@ describe("a handler that stops", () => {
   )
 
   kernelTest(
-    "#97 without terminate it just ends, by any reason",
+    "#97 without terminate it just ends, for any reason",
     Effect.gen(function* () {
       for (const reason of [ExitReason.normal, bang]) {
         const puppet = yield* start()
@@ -372,7 +372,7 @@ describe("crash", () => {
   }
 
   kernelTest(
-    "an interruption inside of a handler is a crash, too",
+    "an interruption inside a handler is a crash, too",
     Effect.gen(function* () {
       const puppet = yield* start()
       const pid = yield* pidOf(puppet)
@@ -384,7 +384,7 @@ describe("crash", () => {
   )
 
   kernelTest(
-    "an answer no handler may give is a crash, and not the next state",
+    "an answer that no handler may give is a crash, and does not become the state",
     Effect.gen(function* () {
       for (const answer of [undefined, 1, { state: 3 }, Promise.resolve(1)]) {
         const { ends, terminate } = witness()
@@ -401,7 +401,7 @@ describe("crash", () => {
   )
 
   kernelTest(
-    "a bad idle time is a crash before the answer, and not the next state",
+    "a bad idle time is a crash before the answer, and the state stays",
     Effect.gen(function* () {
       const { ends, terminate } = witness()
       const puppet = yield* start({ terminate })
@@ -452,7 +452,7 @@ describe("crash", () => {
   )
 
   kernelTest(
-    "a finalizer that dies is a crash with a report, whatever the server ended of",
+    "a finalizer that dies is a crash with a report, whatever reason the server had",
     Effect.gen(function* () {
       const reports = yield* crashReports
       const puppet = yield* start({
@@ -487,7 +487,7 @@ describe("crash", () => {
   )
 
   kernelTest(
-    "#100 a formatStatus that throws shows so, and the server ends of its own reason",
+    "#100 a formatStatus that throws is shown as failed, and the server keeps its reason",
     asProcess((inbox: Process.Inbox<never>) =>
       Effect.gen(function* () {
         const reports = yield* crashReports
@@ -513,7 +513,7 @@ describe("crash", () => {
   )
 
   kernelTest(
-    "a crash after an orderly shutdown was asked for is still reported",
+    "a crash during an orderly shutdown is still reported",
     Effect.gen(function* () {
       const reports = yield* crashReports
       const puppet = yield* start()
@@ -563,7 +563,7 @@ describe("shutdown", () => {
 
   for (const uninterruptible of [false, true]) {
     kernelTest(
-      `at the limit a turn that hangs is killed, and terminate does not run${uninterruptible ? ", be it uninterruptible" : ""}`,
+      `at the limit a turn that hangs is killed, and terminate does not run${uninterruptible ? ", even if it is uninterruptible" : ""}`,
       Effect.gen(function* () {
         const { ends, terminate } = witness()
         const ran: Array<string> = []
@@ -728,7 +728,7 @@ describe("exit signals", () => {
   )
 
   kernelTest(
-    "what comes out of a turn that a signal has ended is discarded, and counted as late",
+    "the result of a turn that a signal has ended is discarded, and counted as late",
     Effect.gen(function* () {
       const { ends, terminate } = witness()
       const puppet = yield* start({ terminate })
@@ -893,7 +893,7 @@ describe("kill", () => {
   )
 
   kernelTest(
-    "a handler that kills its own server goes no further",
+    "a handler that kills its own server does not go on",
     Effect.gen(function* () {
       const ran: Array<string> = []
       const { ends, terminate } = witness()
@@ -915,7 +915,7 @@ describe("kill", () => {
   )
 
   kernelTest(
-    "while it waits for a message",
+    "a server that waits for a message can be killed",
     Effect.gen(function* () {
       const puppet = yield* start()
       yield* settle
@@ -950,7 +950,7 @@ describe("kill", () => {
 
 describe("finalizers", () => {
   kernelTest(
-    "can call another server, not their own",
+    "can call another server, but not their own",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const other = yield* start({ init: Effect.succeed(5) })
@@ -991,7 +991,7 @@ describe("finalizers", () => {
   )
 
   kernelTest(
-    "what a finalizer of a killed server sends is discarded",
+    "messages that a finalizer of a killed server sends are discarded",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const other = yield* start()

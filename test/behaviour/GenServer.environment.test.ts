@@ -75,7 +75,7 @@ describe("what travels with a message", () => {
   )
 
   kernelTest(
-    "on through a call in a handler, and no further than the message",
+    "goes on with a call in a handler, and ends with the message",
     Effect.gen(function* () {
       const back = yield* start()
       const front = yield* start()
@@ -114,7 +114,7 @@ describe("what travels with a message", () => {
   )
 
   kernelTest(
-    "into the fibers a handler forks, not into what a timer sends later",
+    "reaches the fibers that a handler forks, but not the messages that a timer sends later",
     Effect.gen(function* () {
       const seen: Array<Seen> = []
       const puppet = yield* start({
@@ -154,7 +154,7 @@ describe("what travels with a message", () => {
 
 describe("what a server is started with", () => {
   kernelTest(
-    "its span ends: it is not carried for ever; services and References are",
+    "services and References are kept; the span is not, so it can end",
     Effect.gen(function* () {
       let inInit: Seen | undefined
       const init = Effect.as(
@@ -173,7 +173,7 @@ describe("what a server is started with", () => {
   )
 
   kernelTest(
-    "terminate and finalizers run in it",
+    "terminate and finalizers run in that environment",
     Effect.gen(function* () {
       const seen: Array<string> = []
       const note = Effect.map(Private, (secret) => void seen.push(secret))

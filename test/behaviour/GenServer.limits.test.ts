@@ -64,7 +64,7 @@ describe("idleTimeout", () => {
   }
 
   kernelTest(
-    "stops the server where there is no handler, Normal",
+    "stops the server with Normal if there is no handler",
     Effect.gen(function* () {
       const puppet = yield* start({ idleTimeout: "1 second" })
       const pid = yield* pidOf(puppet)
@@ -115,7 +115,7 @@ describe("idleTimeout", () => {
   )
 
   kernelTest(
-    "does not pass while a turn runs, however long",
+    "does not pass while a turn runs, however long the turn is",
     Effect.gen(function* () {
       const puppet = yield* start({ ...counting, idleTimeout: 100 })
       const caller = yield* beside(puppet.call(turn(Effect.sleep(1000))))
@@ -211,7 +211,7 @@ describe("turnTimeout", () => {
   }
 
   kernelTest(
-    "leaves turns that are over in time alone, and counts anew for each",
+    "does not affect turns that end in time, and counts anew for each",
     Effect.gen(function* () {
       const puppet = yield* start({ turnTimeout: 100 })
       for (let n = 0; n < 5; n++) {
@@ -242,7 +242,7 @@ describe("turnTimeout", () => {
   )
 
   kernelTest(
-    "a turn that cannot be interrupted is given as long again, then the server is dead without terminate",
+    "a turn that cannot be interrupted has the same time again, then the server is dead without terminate",
     Effect.gen(function* () {
       const ends: Array<unknown> = []
       const gate = yield* Deferred.make<void>()
@@ -298,7 +298,7 @@ describe("turnTimeout", () => {
   )
 
   kernelTest(
-    "a call that waits in a turn may be withdrawn by it",
+    "withdraws a call for which the turn waits",
     Effect.gen(function* () {
       const slow = yield* start()
       const puppet = yield* start({ turnTimeout: 100 })

@@ -71,7 +71,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "one that waits is taken back by interruption, a call by its timeout, too",
+    "an interruption takes a waiting message back, and so does the timeout of a call",
     Effect.gen(function* () {
       const { note, seen } = notes()
       const { open, puppet } = yield* busy("suspend")
@@ -90,7 +90,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "a call that is withdrawn from the queue makes room for who waits",
+    "a call that is withdrawn from the queue makes room for a waiting sender",
     Effect.gen(function* () {
       const { note, seen } = notes()
       const { open, puppet } = yield* busy("suspend")
@@ -110,7 +110,7 @@ describe("suspend", () => {
     ["is killed", (_: Client, pid: Parameters<typeof Process.kill>[0]) => Process.kill(pid), ExitReason.killed]
   ] as const) {
     kernelTest(
-      `the server ${what}: who waits for room goes on`,
+      `the server ${what}: senders that wait for room go on`,
       Effect.gen(function* () {
         const { note } = notes()
         const { open, pid, puppet } = yield* busy("suspend")
@@ -150,7 +150,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "many senders and few places: all that is sent is handled once",
+    "many senders and little room: every message is handled once",
     Effect.gen(function* () {
       const { note, seen } = notes()
       const puppet = yield* start({ mailbox: { capacity: 2, policy: "suspend" } })
@@ -198,7 +198,7 @@ describe("fail", () => {
 
 describe("dropNewest", () => {
   kernelTest(
-    "what comes to a full mailbox is dropped; a call is told",
+    "a message to a full mailbox is dropped; a dropped call fails",
     Effect.gen(function* () {
       const { note, seen } = notes()
       const { open, puppet } = yield* busy("dropNewest", 2)
@@ -213,7 +213,7 @@ describe("dropNewest", () => {
 
 describe("dropOldest", () => {
   kernelTest(
-    "the oldest makes room; a call is told",
+    "the oldest message makes room; a dropped call fails",
     Effect.gen(function* () {
       const { note, seen } = notes()
       const { open, puppet } = yield* busy("dropOldest", 2)
@@ -248,7 +248,7 @@ describe("any bound", () => {
     )
 
     kernelTest(
-      `${policy}: a full mailbox does not hold up a shutdown that drains`,
+      `${policy}: a full mailbox does not delay a shutdown that drains`,
       Effect.gen(function* () {
         const { note, seen } = notes()
         const { open, pid, puppet } = yield* busy(policy, 1, { drain: true })
@@ -264,7 +264,7 @@ describe("any bound", () => {
     )
 
     kernelTest(
-      `${policy}: signals of the kernel come through`,
+      `${policy}: signals of the kernel are accepted`,
       Effect.gen(function* () {
         const seen: Array<unknown> = []
         const gate = yield* Deferred.make<void>()
@@ -288,7 +288,7 @@ describe("any bound", () => {
     )
   }
 
-  it("a bound that makes no sense is refused where it is written", () => {
+  it("a bound that makes no sense is refused where it is given", () => {
     for (const mailbox of [
       { capacity: 0, policy: "fail" },
       { capacity: 1.5, policy: "fail" },
@@ -300,7 +300,7 @@ describe("any bound", () => {
   })
 
   kernelTest(
-    "a message in hand takes no place",
+    "a message in hand takes no room in the mailbox",
     Effect.gen(function* () {
       const { open, puppet } = yield* busy("fail", 1)
       const calling = yield* beside(puppet.call(get))

@@ -8,7 +8,7 @@ import { get, pidOf, set, start } from "./puppet.ts"
 
 describe("a start that is run several times", () => {
   kernelTest(
-    "makes a server of its own each time",
+    "starts a new server each time",
     Effect.gen(function* () {
       const starting = start({})
       const servers = yield* Effect.all([starting, starting, starting])

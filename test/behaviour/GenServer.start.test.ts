@@ -50,7 +50,7 @@ const nobody = Effect.map(Kernel.counts, ({ processes, zombies, names }) =>
 
 describe("start", () => {
   kernelTest(
-    "returns a client when init is through",
+    "returns a client when init has succeeded",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<number>()
       const starting = yield* beside(start({ init: Deferred.await(gate) }))
@@ -100,7 +100,7 @@ describe("start", () => {
   )
 
   kernelTest(
-    "an interruption inside of init is no interruption of who starts it",
+    "an interruption inside init is not an interruption of the starter",
     Effect.gen(function* () {
       const exit = yield* Effect.exit(start({ init: Effect.interrupt }))
       assert.isTrue(Exit.hasDies(exit) && !Exit.hasInterrupts(exit))
@@ -150,7 +150,7 @@ describe("start", () => {
   )
 
   kernelTest(
-    "#53 an init that never returns is given up by its author's timeout, or by interrupting the start",
+    "#53 an init that never returns ends by a timeout inside it, or by interrupting the start",
     Effect.gen(function* () {
       const { isFree, lock } = makeLock()
       const init = Effect.andThen(lock, Effect.never)
@@ -225,7 +225,7 @@ describe("start", () => {
   )
 
   kernelTest(
-    "a name that is empty, or cannot be computed, starts nothing",
+    "with a name that is empty, or cannot be computed, nothing is started",
     Effect.gen(function* () {
       const boom = new Error("boom")
       const throwing = () => {
@@ -265,7 +265,7 @@ describe("start", () => {
     ["ended by a signal", (pid: Parameters<typeof Process.kill>[0]) => Process.exit(pid, ExitReason.killed)]
   ] as const) {
     kernelTest(
-      `a server ${what} during init is dead before start returns, a defect of who starts it`,
+      `a server ${what} during init is dead before start returns, and start dies`,
       Effect.gen(function* () {
         const { isFree, lock } = makeLock()
         const name = Name.make("test/victim")
@@ -286,7 +286,7 @@ describe("start", () => {
   }
 
   kernelTest(
-    "a kill during an uninterruptible init frees the name at once, and start returns when init is through",
+    "a kill during an uninterruptible init frees the name at once, and start returns when init has ended",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const name = Name.make("test/slow")
@@ -303,7 +303,7 @@ describe("start", () => {
   )
 
   kernelTest(
-    "an init that kills its own process goes no further",
+    "an init that kills its own process does not go on",
     Effect.gen(function* () {
       const seen: Array<string> = []
       const init = Effect.gen(function* () {
@@ -329,7 +329,7 @@ describe("start", () => {
   )
 
   kernelTest(
-    "init can trap exits: those that came meanwhile are there for info",
+    "init can trap exits: info gets those that came meanwhile",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const gate = yield* Deferred.make<void>()
@@ -382,7 +382,7 @@ describe("start", () => {
 
 describe("layer", () => {
   kernelTest(
-    "gives the client, and ends the server with its scope",
+    "provides the client, and ends the server with its scope",
     Effect.gen(function* () {
       const ends: Array<unknown> = []
       const terminate = (reason: ExitReason.ExitReason) => Effect.sync(() => void ends.push(reason))

@@ -80,7 +80,7 @@ describe("continue", () => {
   ]
   for (const [what, step] of from) {
     kernelTest(
-      `#77 from ${what}: before anything that is queued, also when it continues again`,
+      `#77 from ${what}: before anything that is queued, even if it continues again`,
       Effect.gen(function* () {
         for (const [token, expected] of [
           ["continue", ["continue", "after"]],
@@ -151,7 +151,7 @@ describe("continue", () => {
   )
 
   kernelTest(
-    "a continue of init that takes long, or crashes, does not concern who starts the server",
+    "a continue of init that takes long, or crashes, does not affect the starter",
     Effect.gen(function* () {
       const puppet = yield* start({
         init: Effect.succeed(GenServer.initial(0, { continue: "x" })),
@@ -269,7 +269,7 @@ describe("idle", () => {
   }
 
   kernelTest(
-    "#80 what asks about the process does not disturb it",
+    "#80 requests about the process do not disturb it",
     Effect.gen(function* () {
       const { options, seen } = journal()
       const puppet = yield* start(options)
@@ -297,7 +297,7 @@ describe("idle", () => {
   )
 
   kernelTest(
-    "#72 a second call within the time is answered; after it the idle turn came first",
+    "#72 a second call within the time is answered; a later one comes after the idle turn",
     Effect.gen(function* () {
       const puppet = yield* start({ idle: () => GenServer.noReply(1) })
       const first = (n: number) => GenServer.reply("ok", n, { idle: 1000 })
@@ -311,7 +311,7 @@ describe("idle", () => {
   )
 
   kernelTest(
-    "without a handler the server stops when it has idled, Normal",
+    "without a handler the server stops with Normal when it is idle",
     Effect.gen(function* () {
       const ends: Array<unknown> = []
       const puppet = yield* start({ terminate: (reason, state) => Effect.sync(() => void ends.push([reason, state])) })
@@ -326,7 +326,7 @@ describe("idle", () => {
   )
 
   kernelTest(
-    "#337 zero loses against a message that is queued",
+    "#337 with a time of zero a queued message comes first",
     Effect.gen(function* () {
       const { note, options, seen } = journal()
       const puppet = yield* start(options)
@@ -438,7 +438,7 @@ describe("deferred replies", () => {
     ["is killed", (puppet: Client) => Effect.flatMap(pidOf(puppet), Process.kill), ExitReason.killed]
   ] as const) {
     kernelTest(
-      `the server ${what}: callers learn it, answers that come then are late`,
+      `the server ${what}: callers learn it, and later answers are counted as late`,
       Effect.gen(function* () {
         const puppet = yield* start()
         const waiting: Array<NonNullable<Context["from"]>> = []
@@ -484,7 +484,7 @@ describe("deferred replies", () => {
 })
 
 describe("what a server keeps", () => {
-  it.effect("nothing of a caller that has left, though nobody ever answers it", () =>
+  it.effect("keeps nothing of a caller that has left, though it was never answered", () =>
     inKernel(
       Effect.gen(function* () {
         const puppet = yield* start()
@@ -576,7 +576,7 @@ describe("info", () => {
   )
 
   kernelTest(
-    "a Down of what a handler monitors, and an Exit of what it is linked to, in order",
+    "a Down of a process that a handler monitors, and an Exit of one that it is linked to, in order",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const gate = yield* Deferred.make<void>()
@@ -687,7 +687,7 @@ describe("scopes and fibers of a turn", () => {
   )
 
   kernelTest(
-    "a finalizer of a message that dies is a crash: the state stays what it was",
+    "a finalizer of a message that dies is a crash, and the state stays as it was",
     Effect.gen(function* () {
       const ends: Array<number> = []
       const puppet = yield* start({ terminate: (_, state) => Effect.sync(() => void ends.push(state)) })
@@ -706,7 +706,7 @@ describe("scopes and fibers of a turn", () => {
   )
 
   kernelTest(
-    "nothing of a thousand messages piles up on the server",
+    "a thousand messages leave nothing on the server",
     Effect.gen(function* () {
       const puppet = yield* start()
       let live = 0
@@ -760,7 +760,7 @@ describe("scopes and fibers of a turn", () => {
   )
 
   kernelTest(
-    "a plain handler runs in the process: what it casts comes from it, and cannot be lost",
+    "a plain handler runs in the process: its casts come from the process, and cannot be lost",
     asProcess(() =>
       Effect.gen(function* () {
         const one = yield* start()
@@ -796,7 +796,7 @@ describe("scopes and fibers of a turn", () => {
   )
 
   kernelTest(
-    "messages sent between two turns wake the server whenever they come",
+    "messages sent between two turns wake the server, whenever they come",
     Effect.gen(function* () {
       const puppet = yield* start()
       for (let i = 0; i < 200; i++) {
@@ -818,7 +818,7 @@ describe("scopes and fibers of a turn", () => {
 
 describe("running", () => {
   kernelTest(
-    "one server that waits for another does not hold up the rest",
+    "a server that waits for another does not delay the rest",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const slow = yield* start()

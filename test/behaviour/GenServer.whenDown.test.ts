@@ -123,7 +123,7 @@ describe("a client of a supervised server", () => {
   )
 
   kernelTest(
-    "wait: a call that was queued when the server crashed is asked again, one that had begun is not",
+    "wait: a call that was queued when the server crashed is sent again, one that had begun is not",
     Effect.gen(function* () {
       const { puppet } = yield* supervised()
       const gate = yield* Deferred.make<void>()
@@ -159,7 +159,7 @@ describe("a client of a supervised server", () => {
   )
 
   kernelTest(
-    "wait: a call that comes while the server goes up is not left behind",
+    "wait: a call that comes while the server comes up is answered",
     Effect.gen(function* () {
       const { puppet } = yield* supervised({}, Schedule.forever)
       const patient = { ...wait, timeout: Duration.infinity }
@@ -202,7 +202,7 @@ describe("a client of a supervised server", () => {
   )
 
   kernelTest(
-    "wait: not for who is killed itself: what it asks is discarded, once",
+    "wait: a killed caller does not wait: its call is discarded, once",
     Effect.gen(function* () {
       const { puppet } = yield* supervised()
       const seen: Array<unknown> = []
@@ -217,7 +217,7 @@ describe("a client of a supervised server", () => {
   )
 
   kernelTest(
-    "the next run starts when the killed one has ended, uninterruptible turn and all",
+    "the next run starts when the killed one has ended, even after an uninterruptible turn",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       let live = 0
@@ -241,7 +241,7 @@ describe("a client of a supervised server", () => {
   )
 
   kernelTest(
-    "a restart never waits for a call of its own to come back",
+    "a restart never waits for a call to the server that restarts",
     Effect.gen(function* () {
       const { puppet } = yield* supervised({ idle: (state) => GenServer.noReply(state) })
       for (let i = 0; i < 3; i++) {

@@ -49,7 +49,7 @@ const messageOf = (effect: Effect.Effect<unknown, unknown>) =>
 
 describe("payloads", () => {
   kernelTest(
-    "are constructed by their Schema: defaults, classes, single values, nothing",
+    "are made by their Schema: defaults, classes, single values, nothing",
     Effect.gen(function* () {
       const shapes = yield* Shapes.definition.start()
       assert.strictEqual(yield* shapes.add({ by: 2 }), 2)
@@ -67,7 +67,7 @@ describe("payloads", () => {
   )
 
   kernelTest(
-    "that their Schema refuses are a defect of the caller, which names server, message and field",
+    "that their Schema refuses are a defect of the caller that names server, message and field",
     Effect.gen(function* () {
       const shapes = yield* Shapes.definition.start()
       const bad: ReadonlyArray<readonly [Effect.Effect<unknown, unknown>, said: string]> = [
@@ -133,7 +133,7 @@ describe("payloads", () => {
   )
 
   kernelTest(
-    "belong to the moment the effect runs: it can run again",
+    "are made when the effect runs, and again at each run",
     Effect.gen(function* () {
       const shapes = yield* Shapes.definition.start()
       const add = shapes.add({ by: 2 })
@@ -144,7 +144,7 @@ describe("payloads", () => {
 
 describe("clients", () => {
   kernelTest(
-    "can be taken apart",
+    "can be destructured",
     Effect.gen(function* () {
       const { add, put, total } = yield* Shapes.definition.start()
       yield* put({ value: 1 })
@@ -154,7 +154,7 @@ describe("clients", () => {
   )
 
   kernelTest(
-    "come from any definition of the service: a test double is another one",
+    "come from any definition of the service, such as a test double",
     Effect.gen(function* () {
       const double = Shapes.define({
         init: () => Effect.succeed(0),
@@ -181,7 +181,7 @@ describe("protocols", () => {
     () =>
       GenServer.Service<never>()("test/Bad", messages as [])
 
-  it("that no server can have are refused where they are written", () => {
+  it("that no server can have are refused where they are declared", () => {
     const stream = Rpc.make("watch", { success: Schema.Finite, stream: true })
     assert.throws(service(GenServer.cast("a"), Rpc.make("a")), RangeError, /two messages with the tag "a"/)
     assert.throws(service(GenServer.cast("then")), RangeError, /"then"/)
@@ -189,7 +189,7 @@ describe("protocols", () => {
     assert.throws(service(stream), RangeError, /stream/)
   })
 
-  it.effect("can have messages called like anything else", () =>
+  it.effect("can have messages of any name", () =>
     Effect.scoped(
       Effect.gen(function* () {
         class Odd extends GenServer.Service<Odd>()("test/Odd", [

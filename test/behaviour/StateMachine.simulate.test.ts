@@ -128,12 +128,12 @@ describe("simulate", () => {
     assert.throws(() => simulate(Door.definition, { from: locked, events: [message("kick")] }), "it hurts")
   })
 
-  it("does what start lists", () => {
+  it("carries out the actions that start lists", () => {
     const from = StateMachine.start({ _tag: "Locked", tries: 0 }, [StateMachine.insert(push)])
     assert.strictEqual(simulate(Door.definition, { from, events: [] }).postponed.length, 1)
   })
 
-  it("timers that are due together fire as they were set", () => {
+  it("timers that are due together fire in the order they were set", () => {
     type Only = { readonly _tag: "Only"; readonly seen: ReadonlyArray<string> }
     type Tick = { readonly _tag: "Tick"; readonly name: string }
     class Clock extends StateMachine.Service<Clock, Tick>()("test/SimulatedClock", []) {
@@ -154,7 +154,7 @@ describe("simulate", () => {
   })
 })
 
-it("a message may be called like anything an object has", () => {
+it("a message may have the name of any property of an object", () => {
   class Odd extends StateMachine.Service<Odd>()("test/Odd", [StateMachine.cast("toString"), StateMachine.cast("a")]) {
     static readonly definition = this.define({
       init: () => Effect.succeed<{ readonly _tag: "constructor" }>({ _tag: "constructor" }),
@@ -172,7 +172,7 @@ it("a message may be called like anything an object has", () => {
 describe("toMermaid", () => {
   const events = [unlock, push, { _tag: "Checked", right: true }, { _tag: "Checked", right: false }] as const
 
-  it("draws what samples and timers bring about, and says what they did not", () => {
+  it("draws what samples and timers cause, and names the events that were never handled", () => {
     assert.deepStrictEqual(toMermaid(Door.definition, { from: [locked], events, limit: 100 }).split("\n"), [
       "stateDiagram-v2",
       "  Locked",

@@ -34,7 +34,7 @@ const pidOf = (client: (typeof Puppet)["Service"]) => Effect.map(GenServer.pid(c
 
 describe("answers", () => {
   kernelTest(
-    "come from the turn, or later from what the state has kept",
+    "come from the turn, or later through the `from` that the state has kept",
     Effect.gen(function* () {
       const machine = yield* start()
       assert.deepStrictEqual(yield* machine.call(get), A)
@@ -46,7 +46,7 @@ describe("answers", () => {
   )
 
   kernelTest(
-    "may be the failure a call declares, while the state goes on",
+    "may be the failure that a call declares, and the machine goes on",
     Effect.gen(function* () {
       const machine = yield* start()
       const refused = new Refused({ why: "no" })
@@ -103,7 +103,7 @@ describe("answers", () => {
 
 describe("ends", () => {
   kernelTest(
-    "#284 init may fail with its own error, which is no crash; a defect in it is",
+    "#284 init may fail with its own error, which is not a crash; a defect is one",
     Effect.gen(function* () {
       const reports = yield* crashReports
       assert.deepStrictEqual(yield* Effect.exit(start({ init: Effect.fail("bailout") })), Exit.fail("bailout"))
@@ -115,7 +115,7 @@ describe("ends", () => {
   )
 
   kernelTest(
-    "#286 no transition, an unknown event, a negative timeout: it crashes, and the caller learns why",
+    "#286 no transition, an unknown event, a negative timeout: the machine crashes, and the caller learns why",
     Effect.gen(function* () {
       const why = (step: Step) =>
         Effect.gen(function* () {
@@ -141,7 +141,7 @@ describe("ends", () => {
   )
 
   kernelTest(
-    "#301 a crash leaves the state of before the turn to terminate; without terminate it just ends",
+    "#301 after a crash terminate gets the state from before the turn; without terminate it just ends",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const machine = yield* start({
@@ -159,7 +159,7 @@ describe("ends", () => {
   )
 
   kernelTest(
-    "a stop leaves calls without an answer with ServerDown, and terminate gets the state it was given",
+    "after a stop calls without an answer fail with ServerDown, and terminate gets the state of the stop",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const machine = yield* start({ terminate: (_, state) => Effect.sync(() => void seen.push(state)) })
@@ -249,7 +249,7 @@ describe("ends", () => {
 
 describe("what is postponed", () => {
   kernelTest(
-    "comes again after the state has changed, and keeps who asked",
+    "comes again after the state has changed, and keeps its caller",
     Effect.gen(function* () {
       const log: Array<string> = []
       const machine = yield* start()
@@ -306,7 +306,7 @@ describe("what is postponed", () => {
   )
 
   kernelTest(
-    "whose caller left before it was put aside was abandoned, whatever comes of it",
+    "counts as abandoned if its caller left before it was put aside, whatever happens to it",
     Effect.gen(function* () {
       const machine = yield* start()
       const gate = yield* Deferred.make<void>()
@@ -322,7 +322,7 @@ describe("what is postponed", () => {
   )
 
   kernelTest(
-    "was abandoned if its caller had left when its turn ended, whenever that was",
+    "counts as abandoned if its caller had left when its turn ended, whenever that was",
     Effect.gen(function* () {
       const machine = yield* start()
       const gate = yield* Deferred.make<void>()
@@ -518,7 +518,7 @@ describe("timers", () => {
   )
 
   kernelTest(
-    "are not lost to a full mailbox, and end with the machine",
+    "are not lost if the mailbox is full, and end with the machine",
     Effect.gen(function* () {
       const log: Array<string> = []
       const machine = yield* start({ mailbox: { capacity: 1, policy: "dropNewest" } })
@@ -540,7 +540,7 @@ describe("timers", () => {
 
 describe("events", () => {
   kernelTest(
-    "#293 of every kind can be inserted, are handled as listed, and a call answers who asked first",
+    "#293 of every kind can be inserted, are handled as listed, and a call answers its first caller",
     Effect.gen(function* () {
       const log: Array<string> = []
       const machine = yield* start({ info: (content) => (log.push(`info ${String(content)}`), keep()) })
@@ -598,7 +598,7 @@ describe("events", () => {
 
 describe("onEnter", () => {
   kernelTest(
-    "runs after the starter went on, on each change, on repeat, and not for other data",
+    "runs after the starter has gone on, on each change, on repeat, and not for other data",
     Effect.gen(function* () {
       const log: Array<string> = []
       const machine = yield* start({
@@ -636,7 +636,7 @@ describe("onEnter", () => {
   )
 
   kernelTest(
-    "start gives the first state with what is to be done first",
+    "start gives the first state with the first actions",
     Effect.gen(function* () {
       const log: Array<string> = []
       const actions = [insert(noting(log, "inserted")), stateTimeout(0, noting(log, "zero"))] as const
@@ -649,7 +649,7 @@ describe("onEnter", () => {
 
 describe("effects", () => {
   kernelTest(
-    "run at their place among the answers, and what they give is inserted at theirs",
+    "run at their place among the answers, and their events are inserted at their place",
     Effect.gen(function* () {
       const log: Array<string> = []
       const machine = yield* start()
@@ -700,7 +700,7 @@ describe("effects", () => {
 
 describe("under supervision", () => {
   kernelTest(
-    "a machine starts anew from init, its handle stays, a patient call waits for it",
+    "a machine starts again from init, its handle stays valid, and a patient call waits for it",
     Effect.gen(function* () {
       class Tree extends Supervisor.Service<Tree>()("test/MachineTree", {
         strategy: "oneForOne",
@@ -735,7 +735,7 @@ describe("under supervision", () => {
   )
 
   kernelTest(
-    "a shutdown lets the turn and what is queued go to its end",
+    "a shutdown waits for the turn and for the queued events",
     Effect.gen(function* () {
       const log: Array<string> = []
       const scope = yield* Scope.make()
@@ -777,7 +777,7 @@ describe("what sys sees", () => {
   )
 
   kernelTest(
-    "holds up timers while it is suspended, and ends no event timeout",
+    "delays timers while it is suspended, and ends no event timeout",
     Effect.gen(function* () {
       const log: Array<string> = []
       const machine = yield* start()

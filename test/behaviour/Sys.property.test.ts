@@ -162,10 +162,10 @@ const play = (isFaulty: boolean) =>
     script.check(!isFaulty)
   })
 
-it.effect("a server that is looked at goes on as ever", () =>
+it.effect("a server with observers goes on as usual", () =>
   SeededScheduler.explore(inKernel(Effect.scoped(play(false))), { seeds: seeds(300) })
 )
 
-it.effect("a server that is looked at ends as ever", () =>
+it.effect("a server with observers ends as usual", () =>
   SeededScheduler.explore(inKernel(Effect.scoped(play(true))), { seeds: seeds(300) })
 )

@@ -45,7 +45,7 @@ describe("getState", () => {
   )
 
   kernelTest(
-    "takes its turn among the messages of who asks",
+    "keeps its place among the messages of its sender",
     Effect.gen(function* () {
       const client = yield* start()
       yield* client.cast(set(1))
@@ -99,7 +99,7 @@ describe("getState", () => {
   )
 
   kernelTest(
-    "nobody waits for the successor of a pid",
+    "a request to a pid does not wait for the next run",
     Effect.gen(function* () {
       const wait = { whenDown: "wait", timeout: Duration.infinity } as const
       const dead = yield* pidOf(yield* start())
@@ -164,7 +164,7 @@ describe("getState", () => {
 
 describe("replaceState", () => {
   kernelTest(
-    "gives the next state to the server and to who asked",
+    "gives the next state to the server and to the caller",
     Effect.gen(function* () {
       const client = yield* start({ init: Effect.succeed(2) })
       assert.strictEqual(yield* Sys.replaceState(client, (n) => n * 10, numeric), 20)
@@ -177,7 +177,7 @@ describe("replaceState", () => {
   )
 
   kernelTest(
-    "what fails in it fails for its caller; the state stays and the server lives",
+    "the caller gets the failure of its function; the state stays and the server lives",
     Effect.gen(function* () {
       const client = yield* start({ init: Effect.succeed(2) })
       const failed = yield* Effect.flip(
@@ -223,7 +223,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "#105 a call made meanwhile waits, and is served after the resume",
+    "#105 a call made meanwhile waits, and is answered after the resume",
     Effect.gen(function* () {
       const client = yield* start()
       yield* Sys.suspend(client)
@@ -236,7 +236,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "keeps what comes in order",
+    "keeps new messages in order",
     Effect.gen(function* () {
       const seen: Array<string> = []
       const note =
@@ -294,7 +294,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "a full mailbox keeps no resume and no stop out",
+    "a full mailbox refuses no resume and no stop",
     Effect.gen(function* () {
       const full = Effect.gen(function* () {
         const client = yield* start({ mailbox: { capacity: 1, policy: "suspend" } })
@@ -314,7 +314,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "who waits for room behind a system request gets it",
+    "a sender that waits for room behind a system request gets it",
     Effect.gen(function* () {
       const client = yield* start({ mailbox: { capacity: 1, policy: "suspend" } })
       yield* Sys.suspend(client)
@@ -357,7 +357,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "an idle time that passes meanwhile is heard after the resume",
+    "an idle time that passes meanwhile counts after the resume",
     Effect.gen(function* () {
       const client = yield* start({
         init: Effect.succeed(GenServer.initial(0, { idle: "1 second" })),
@@ -462,7 +462,7 @@ const collect = <A extends { readonly index: number }, E>(trace: Stream.Stream<A
 
 describe("trace", () => {
   kernelTest(
-    "tells messages, answers and states in order",
+    "gives messages, answers and states in order",
     Effect.gen(function* () {
       const shop = yield* Shop.definition.start()
       const { seen } = yield* collect(Sys.trace(shop))
@@ -507,7 +507,7 @@ describe("trace", () => {
   )
 
   kernelTest(
-    "#108 tells of what happens while it is open, and of nothing before and after",
+    "#108 gives what happens while it is open, and nothing before or after",
     Effect.gen(function* () {
       const client = yield* start()
       const tags = (events: ReadonlyArray<unknown>) => (events as ReadonlyArray<{ _tag: string }>).map((e) => e._tag)
@@ -529,7 +529,7 @@ describe("trace", () => {
   )
 
   kernelTest(
-    "#109 two traces each tell everything; closing one leaves the other",
+    "#109 two traces each give everything; closing one does not affect the other",
     Effect.gen(function* () {
       const client = yield* start()
       const one = yield* collect(Sys.trace(client))
@@ -549,7 +549,7 @@ describe("trace", () => {
   )
 
   kernelTest(
-    "tells of an answer that is given later, when it is given",
+    "gives an answer that is given later, when it is given",
     Effect.gen(function* () {
       const client = yield* start()
       const { seen } = yield* collect(Sys.trace(client))
@@ -569,7 +569,7 @@ describe("trace", () => {
   )
 
   kernelTest(
-    "says who sent a message",
+    "names the sender of a message",
     Effect.gen(function* () {
       const client = yield* start()
       const from = yield* Deferred.make<unknown>()
@@ -583,7 +583,7 @@ describe("trace", () => {
     })
   )
 
-  it.effect("a slow reader loses events by its policy and holds nobody up", () =>
+  it.effect("a slow reader loses events by its policy and delays nobody", () =>
     Effect.gen(function* () {
       for (const [policy, wanted] of [
         ["dropOldest", [0, 1, 2, 26, 27, 28, 29]],
@@ -617,7 +617,7 @@ describe("trace", () => {
 
 describe("getStatus", () => {
   kernelTest(
-    "shows secrets as what they print, wherever they are, and leaves the state as it is",
+    "hides secrets wherever they are, and leaves the state as it is",
     Effect.gen(function* () {
       const secret = Redacted.make("hunter2", { label: "password" })
       class Vault extends GenServer.Service<Vault>()("test/Vault", [GenServer.cast("crash")]) {
@@ -652,7 +652,7 @@ describe("getStatus", () => {
   )
 
   kernelTest(
-    "shows what formatStatus gives; one that fails hurts nobody",
+    "shows what formatStatus gives; if that fails, nothing else does",
     Effect.gen(function* () {
       const hidden = yield* start({ formatStatus: ({ message }) => ({ state: "hidden", message }) })
       assert.strictEqual((yield* Sys.getStatus(hidden)).state, "hidden")
@@ -668,7 +668,7 @@ describe("getStatus", () => {
 })
 
 kernelTest(
-  "whoever looks on, nothing is left of it in the end: the server works as before",
+  "when all observers have gone, nothing of them is left: the server works as before",
   Effect.gen(function* () {
     const client = yield* start()
     for (let round = 0; round < 3; round++) {

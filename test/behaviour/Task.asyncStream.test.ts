@@ -47,7 +47,7 @@ const pulling = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
 
 describe("order", () => {
   kernelTest(
-    "#230 results come in the order of the input, though later ones are there first",
+    "#230 results come in the order of the input, even if later ones are ready first",
     Effect.gen(function* () {
       for (const concurrency of [4, 2, 8]) {
         const slowestFirst = Stream.make(40, 30, 20, 10).pipe(Task.asyncStream(sleeping, { concurrency }))
@@ -58,7 +58,7 @@ describe("order", () => {
   )
 
   kernelTest(
-    "unordered they come as they are there",
+    "unordered they come as soon as they are ready",
     Effect.gen(function* () {
       const stream = Stream.make(40, 30, 20, 10).pipe(Task.asyncStream(sleeping, { concurrency: 2, ordered: false }))
       // 30 ends first, then 40 at 40, 20 at 50, and 10.
@@ -154,7 +154,7 @@ describe("how it fails", () => {
     })
   )
 
-  it("#240 a concurrency, a timeout or an onTimeout that cannot be is a RangeError where the stream is made", () => {
+  it("#240 a concurrency, a timeout or an onTimeout that makes no sense is a RangeError where the stream is made", () => {
     const make = (options: object) => () =>
       Task.asyncStreamNoLink(Stream.make(1), Effect.succeed, options as Task.NoLinkStreamOptions)
     for (const concurrency of [0, -1, 1.5, Number.NaN, Infinity, undefined]) {
@@ -251,7 +251,7 @@ describe("outcomes as values", () => {
   )
 
   kernelTest(
-    "an answer that is there when the time is up counts",
+    "an answer that exists when the time is up counts",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const held = Effect.as(
@@ -273,7 +273,7 @@ describe("outcomes as values", () => {
 
 describe("what is begun", () => {
   kernelTest(
-    "nothing before the first pull; then never more than concurrency begun and unread, a slow head included",
+    "nothing begins before the first pull; then at most concurrency items have begun and are unread, even behind a slow first one",
     Effect.gen(function* () {
       const { begun, item, open } = yield* gates(10)
       const pull = yield* pulling(Stream.range(0, 9).pipe(Task.asyncStream(item, { concurrency: 3 })))
@@ -352,7 +352,7 @@ describe("what is begun", () => {
   )
 
   kernelTest(
-    "a slow input holds up nothing that has finished",
+    "a slow input does not delay finished items",
     Effect.gen(function* () {
       const input = Stream.concat(Stream.make(1), Stream.fromEffect(Effect.never))
       const pull = yield* pulling(Task.asyncStream(input, Effect.succeed, { concurrency: 2 }))
@@ -379,7 +379,7 @@ describe("what is begun", () => {
   )
 
   kernelTest(
-    "#241 whoever reads the stream starts its tasks: they know it, and its callers, as theirs",
+    "#241 the reader of the stream starts its tasks, and is their caller",
     Effect.gen(function* () {
       const stream = Stream.make(1).pipe(Task.asyncStream(() => Process.Callers, { concurrency: 1 }))
       const seen = yield* Deferred.make<ReadonlyArray<unknown>>()
@@ -439,7 +439,7 @@ describe("how it ends", () => {
   }
 
   kernelTest(
-    "#237 an early stop ends the tasks and releases what both sides hold, and then the input",
+    "#237 an early stop ends the tasks, releases what both sides hold, and then releases the input",
     Effect.gen(function* () {
       const log: Array<string> = []
       const note = (what: string) => Effect.sync(() => void log.push(what))
@@ -503,7 +503,7 @@ describe("how it ends", () => {
   )
 
   kernelTest(
-    "a task that does not end in time is killed, and waited for as long again",
+    "a task that does not end in time is killed, and waited for the same time again",
     Effect.gen(function* () {
       const { begun, item, open } = yield* gates(2)
       yield* open(0)

@@ -55,7 +55,7 @@ describe("async", () => {
   )
 
   kernelTest(
-    "a typed failure is an answer: the process ends well, nothing is reported, its owner lives",
+    "a typed failure is an answer: the process ends with Normal, nothing is reported, its owner lives",
     Effect.gen(function* () {
       const reports = yield* crashes
       const reason = yield* asProcess(() =>
@@ -71,7 +71,7 @@ describe("async", () => {
   )
 
   kernelTest(
-    "#217 a task that dies, throws, is interrupted or ends itself gives the reason to who awaits it",
+    "#217 a task that dies, throws, is interrupted or ends itself gives the reason to a caller that awaits it",
     asProcess(
       () =>
         Effect.gen(function* () {
@@ -127,7 +127,7 @@ describe("async", () => {
   )
 
   kernelTest(
-    "#342 a task outlives an owner that ends with Normal, and ends with one that does not",
+    "#342 a task outlives an owner that ends with Normal, and ends with any other",
     Effect.gen(function* () {
       const owned = (then: Effect.Effect<void>) =>
         Effect.gen(function* () {
@@ -171,7 +171,7 @@ describe("async", () => {
 
 describe("asyncScoped", () => {
   kernelTest(
-    "a task works outside of any process, and its crash ends nobody",
+    "a task works outside of any process, and its crash ends no other process",
     Effect.gen(function* () {
       const good = yield* Task.asyncScoped(Effect.succeed(1))
       const bad = yield* Task.asyncScoped(Effect.die("bad"))
@@ -219,7 +219,7 @@ const finalizers = (scope: { readonly state: { readonly _tag: string; readonly f
 
 describe("asyncNoLink", () => {
   kernelTest(
-    "a crash is known to who awaits it and to nobody else",
+    "only callers that await it learn of a crash",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const task = yield* Task.asyncNoLink(Effect.die("boom"))
@@ -232,7 +232,7 @@ describe("asyncNoLink", () => {
 
 describe("await", () => {
   kernelTest(
-    "the outcome is kept: it can be had again, and by another process",
+    "the outcome is kept: it can be awaited again, also by another process",
     Effect.gen(function* () {
       const task = yield* Task.asyncScoped(Effect.succeed("kept"))
       const other = asProcess(() => Task.await(task))
@@ -244,7 +244,7 @@ describe("await", () => {
   )
 
   kernelTest(
-    "interrupting it does not touch the task",
+    "interrupting it does not affect the task",
     Effect.gen(function* () {
       const { begun, effect, gate } = yield* waiting
       const task = yield* Task.asyncScoped(effect)
@@ -258,7 +258,7 @@ describe("await", () => {
   )
 
   kernelTest(
-    "#220 awaiting many ends with the first that crashes, though others still run",
+    "#220 awaiting many fails with the first that crashes, though others still run",
     Effect.gen(function* () {
       const { begun, effect, released } = yield* waiting
       const slow = yield* Task.asyncScoped(effect)
@@ -298,7 +298,7 @@ describe("await", () => {
 
 describe("poll", () => {
   kernelTest(
-    "#221 the outcome is there when reply and Down have come, and the Down stays with who monitors",
+    "#221 the outcome is known when reply and Down have come, and the monitoring process keeps the Down",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const task = yield* Task.async(Effect.succeed("result"))
@@ -311,7 +311,7 @@ describe("poll", () => {
   )
 
   kernelTest(
-    "it gives None while there is none, waits as long as it may, and can be asked again",
+    "it gives None without an outcome, waits for the given time, and can be asked again",
     Effect.gen(function* () {
       const { effect, gate } = yield* waiting
       const task = yield* Task.asyncScoped(effect)
@@ -362,7 +362,7 @@ describe("shutdown", () => {
     Effect.flatMap(Process.self, (self) => (reason._tag === "Killed" ? Process.kill(self) : Process.exit(self, reason)))
 
   kernelTest(
-    "#224 an answer that is there wins, whatever comes after it",
+    "#224 an existing answer stands, whatever comes after it",
     Effect.gen(function* () {
       const done = yield* Task.asyncScoped(Effect.succeed("answer"))
       yield* Task.await(done)
@@ -388,7 +388,7 @@ describe("shutdown", () => {
   )
 
   kernelTest(
-    "#225 a task that ends as told is None, any other reason is its outcome",
+    "#225 a task that ends as it was told gives None, one with any other reason its outcome",
     Effect.gen(function* () {
       const told = (reason: ExitReason.ExitReason, limit: "5 seconds" | "brutalKill") =>
         Effect.gen(function* () {
@@ -438,7 +438,7 @@ describe("shutdown", () => {
   )
 
   kernelTest(
-    "it ends a linked task and leaves its owner alone",
+    "it ends a linked task, and its owner lives",
     asProcess(() =>
       Effect.gen(function* () {
         const { begun, effect, released } = yield* waiting
@@ -452,7 +452,7 @@ describe("shutdown", () => {
   )
 
   kernelTest(
-    "interrupted, it has told the task all the same",
+    "if it is interrupted, the task was told all the same",
     Effect.gen(function* () {
       const task = yield* Task.asyncNoLink(Effect.never)
       const told = yield* Effect.forkChild(Task.shutdown(task, { limit: "Infinity" }))
@@ -466,7 +466,7 @@ describe("shutdown", () => {
 
 describe("ignore", () => {
   kernelTest(
-    "#228 it gives what is there, and no later result or failure comes to the owner",
+    "#228 it gives the outcome so far, and no later result or failure reaches the owner",
     asProcess(
       (inbox) =>
         Effect.gen(function* () {
@@ -524,7 +524,7 @@ describe("ignore", () => {
 })
 
 kernelTest(
-  "a timeout or a limit that cannot be is a RangeError where it is given, and touches no task",
+  "a timeout or a limit that makes no sense is a RangeError where it is given, and affects no task",
   Effect.gen(function* () {
     const task = yield* Task.asyncNoLink(Effect.never)
     for (const wrong of ["soon", NaN, -1] as ReadonlyArray<unknown>) {

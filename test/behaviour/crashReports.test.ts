@@ -111,7 +111,7 @@ describe("a crash report", () => {
   )
 
   kernelTest(
-    "hides other names, and shows more or less, as the settings of its place say",
+    "hides other names, and shows more or less, by the settings where it runs",
     written((lines) =>
       Effect.gen(function* () {
         const reports = yield* heard(Events.processCrash)
@@ -127,7 +127,7 @@ describe("a crash report", () => {
   )
 
   kernelTest(
-    "shows the reason as formatStatus gives it, wherever it is told",
+    "shows the reason as formatStatus gives it, wherever it is shown",
     written((lines) =>
       Effect.gen(function* () {
         const reports = yield* heard(Events.processCrash)
@@ -149,7 +149,7 @@ describe("a crash report", () => {
   )
 
   kernelTest(
-    "asks formatStatus before the first event tells of the end, once, with the reason as it is",
+    "asks formatStatus once, before the first event about the end, with the real reason",
     written((lines) =>
       Effect.gen(function* () {
         const seen: Array<string> = []
@@ -174,7 +174,7 @@ describe("a crash report", () => {
   )
 
   kernelTest(
-    "shows the reason as formatStatus gives it in the reports of those who have called, too, at any time",
+    "shows the reason as formatStatus gives it in the reports of callers, too, at any time",
     written((lines) =>
       Effect.gen(function* () {
         const seen: Array<string> = []
@@ -334,7 +334,7 @@ describe("what is shown of a running server", () => {
 
 describe("what travels of a crash", () => {
   kernelTest(
-    "is that there was one: no message and no stack, however the error is encoded",
+    "is encoded as a crash without message and stack, however the error is encoded",
     Effect.gen(function* () {
       const vault = yield* definitionOf().start(1)
       const boom = new Error(`cannot burn ${SECRET}`)

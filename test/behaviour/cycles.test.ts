@@ -21,7 +21,7 @@ const cycleOf = (...path: ReadonlyArray<string>) => ({ reason: { _tag: "CallCycl
 
 describe("servers that call each other at once", () => {
   kernelTest(
-    "one of two learns of the cycle, and the other is answered",
+    "one of two gets a CallCycle, and the other is answered",
     Effect.gen(function* () {
       const [a, b] = [yield* named("a"), yield* named("b")]
       const [atA, atB] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
@@ -35,7 +35,7 @@ describe("servers that call each other at once", () => {
   )
 
   kernelTest(
-    "one of three learns of the cycle, and the others are answered",
+    "one of three gets a CallCycle, and the others are answered",
     Effect.gen(function* () {
       const servers = [yield* named("0"), yield* named("1"), yield* named("2")] as const
       const gates = [yield* Deferred.make<void>(), yield* Deferred.make<void>(), yield* Deferred.make<void>()] as const
@@ -63,7 +63,7 @@ describe("an answer that is left for later", () => {
       Effect.as(Effect.forkDetach(helper(from!)), GenServer.noReply<number, string>(state))
 
   kernelTest(
-    "does not wait for the server: the server can call whoever waits for it",
+    "makes the caller no longer wait for the server: the server can call it",
     Effect.gen(function* () {
       const [asker, server] = [yield* named("asker"), yield* named("server")]
       const gate = yield* Deferred.make<void>()
@@ -81,7 +81,7 @@ describe("an answer that is left for later", () => {
   )
 
   kernelTest(
-    "does not wait for a turn that has handed it to a helper and calls whoever waits",
+    "makes the caller no longer wait for a turn that has given the answer to a helper and calls it",
     Effect.gen(function* () {
       const [asker, server] = [yield* named("asker"), yield* named("server")]
       const gate = yield* Deferred.make<void>()

@@ -178,7 +178,7 @@ describe("a fiber that a process has detached", () => {
   )
 
   kernelTest(
-    "is the process's own voice while its finalizers run, and a stranger's afterwards",
+    "acts for the process while its finalizers run, and as a stranger afterwards",
     asProcess((inbox: Process.Inbox<string>) =>
       Effect.gen(function* () {
         const me = inbox.pid
@@ -212,7 +212,7 @@ describe("a fiber that a turn has detached", () => {
   )
 
   kernelTest(
-    "has a message that waits for room when its server ends delivered all the same",
+    "has its message delivered that waits for room when its server ends",
     Effect.gen(function* () {
       const other = yield* start({ mailbox: { capacity: 1, policy: "suspend" } })
       const gate = yield* Deferred.make<void>()
@@ -248,7 +248,7 @@ describe("a fiber that a turn has detached", () => {
   )
 
   kernelTest(
-    "stops a server, also the one it is from, like a stranger",
+    "stops a server like a stranger, even its own",
     Effect.gen(function* () {
       const puppet = yield* start()
       const pid = yield* pidOf(puppet)

@@ -104,7 +104,7 @@ describe("a kernel of its own inside a process", () => {
   )
 
   kernelTest(
-    "kills what was detached in it when it closes, also a server whose scope is still open",
+    "kills detached processes in it when it closes, even a server whose scope is still open",
     asProcess(() =>
       Effect.gen(function* () {
         const [client, pid] = yield* Effect.gen(function* () {
@@ -119,7 +119,7 @@ describe("a kernel of its own inside a process", () => {
   )
 
   kernelTest(
-    "crashes of its processes are told to its own telemetry and reach a process outside by a link or a monitor",
+    "sends crashes of its processes to its own telemetry, and to a process outside by a link or a monitor",
     asProcess(() =>
       Effect.gen(function* () {
         yield* Process.trapExit(true)

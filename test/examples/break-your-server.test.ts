@@ -106,7 +106,7 @@ const isAsBefore = (demo: Demo.Demo, before: Demo.Tree) =>
 
 describe("break-your-server", () => {
   it.live(
-    "serves on while each part of it is broken fifty times under load",
+    "goes on serving while each part of it is broken fifty times under load",
     () =>
       Effect.gen(function* () {
         const demo = yield* Demo.ready

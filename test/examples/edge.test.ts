@@ -48,7 +48,7 @@ const refusal = ({ status, body }: Demo.Answer) =>
 const json = { "content-type": "application/json" }
 
 layer(Victim.layer, { excludeTestServices: true, timeout: "60 seconds" })("break-your-server's edge", (it) => {
-  it.effect("does not do what the page of somebody else wants", () =>
+  it.effect("refuses requests from the page of another site", () =>
     Effect.gen(function* () {
       const { demo } = yield* Victim
       const messages = "/rooms/trusted/messages"
@@ -99,7 +99,7 @@ layer(Victim.layer, { excludeTestServices: true, timeout: "60 seconds" })("break
     })
   )
 
-  it.effect("refuses text it could not keep as it is", () =>
+  it.effect("refuses text that it could not store unchanged", () =>
     Effect.gen(function* () {
       const { demo } = yield* Victim
       const half = "a\ud83d"
@@ -201,7 +201,7 @@ layer(Victim.layer, { excludeTestServices: true, timeout: "60 seconds" })("break
     })
   )
 
-  it.effect("has room for everybody, however many sockets a client opens", () =>
+  it.effect("has room for other clients, however many sockets one client opens", () =>
     Effect.gen(function* () {
       const { demo } = yield* Victim
       const before = (yield* Demo.tree(demo)).counts.processes
@@ -255,7 +255,7 @@ layer(Victim.layer, { excludeTestServices: true, timeout: "60 seconds" })("break
     })
   )
 
-  it.effect("says nothing of its inside when something is down", () =>
+  it.effect("does not show its inside when something is down", () =>
     Effect.gen(function* () {
       const { demo } = yield* Victim
       yield* Demo.breakIt(demo, "upstream/fail")
@@ -329,7 +329,7 @@ describe("break-your-server's process", () => {
     })
   )
 
-  it.live("is no success when the server did not stop in order", () =>
+  it.live("does not succeed if the server did not stop in order", () =>
     Effect.gen(function* () {
       const demo = yield* Demo.ready
       const { osProcess } = yield* Demo.tree(demo)
@@ -343,7 +343,7 @@ describe("break-your-server's process", () => {
     })
   )
 
-  it.live("outlives what reads its output, and ends with its runner", () =>
+  it.live("outlives the reader of its output, and ends with its runner", () =>
     Effect.gen(function* () {
       const demo = yield* Demo.ready
       const { osProcess } = yield* Demo.tree(demo)

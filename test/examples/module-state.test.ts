@@ -52,7 +52,7 @@ describe("the lint rule module-state", () => {
     assert.deepStrictEqual([...found].toSorted(), ["cache", "count", "list", "table"])
   })
 
-  it("is silent about constants, shadows, state, other files and the start of the module", () => {
+  it("reports nothing for constants, shadows, state, other files and the start of the module", () => {
     assert.deepStrictEqual(
       reported(
         server,

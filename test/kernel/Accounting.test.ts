@@ -206,7 +206,7 @@ const program = (choices: Choices) =>
 
 describe("no message vanishes", () => {
   it.effect(
-    "whatever processes send, receive, crash, are killed, fill up and are interrupted",
+    "whether processes send, receive, crash, are killed, fill up or are interrupted",
     () =>
       Effect.gen(function* () {
         const all: Array<Choices> = []
@@ -224,7 +224,7 @@ describe("no message vanishes", () => {
     600_000
   )
 
-  it("missing tells what has no fate", () => {
+  it("missing counts the messages without a fate", () => {
     const account = {
       accepted: 10,
       handled: 1,

@@ -54,7 +54,7 @@ describe("a kill", () => {
 
 describe("a crash", () => {
   kernelTest(
-    "writes one report: who, below whom, with what cause and how many waited",
+    "writes one report: the process, its ancestors, the cause and how many messages waited",
     observed(({ lines, reports }) =>
       Effect.gen(function* () {
         const error = new Error("kaboom")
@@ -140,7 +140,7 @@ describe("a crash", () => {
   )
 
   kernelTest(
-    "is only what is not expected: no report of Normal, Shutdown, Killed, or a reason that came as a signal",
+    "is only an unexpected end: no report of Normal, Shutdown, Killed, or a reason that came as a signal",
     observed(({ lines, reports }) =>
       Effect.gen(function* () {
         yield* Effect.flatMap(Process.spawn(Effect.void), Process.awaitExit)
@@ -213,7 +213,7 @@ describe("the limit", () => {
     )
   )
 
-  it.effect("processes without a label share one: each crashes under a pid of its own", () =>
+  it.effect("processes without a label share one limit, because each has another pid", () =>
     inKernel(
       observed(({ lines, reports }) =>
         Effect.gen(function* () {
@@ -244,7 +244,7 @@ describe("the limit", () => {
     )
   )
 
-  it.effect("what is left out is said when the kernel closes", () =>
+  it.effect("the number of omitted reports is logged when the kernel closes", () =>
     observed(({ lines }) =>
       Effect.gen(function* () {
         const flood = Effect.replicateEffect(crash("noisy"), 12, { discard: true })
@@ -257,7 +257,7 @@ describe("the limit", () => {
 })
 
 describe("a program that ends within the second of its reports", () => {
-  it("is not kept alive to say how many were left out: it says so as it ends", () => {
+  it("is not kept alive to log how many were left out: it logs that as it ends", () => {
     const program = `
       import { Effect } from "effect"
       import { Process } from "effect-otp"

@@ -42,7 +42,7 @@ describe("a blocked loop", () => {
     })
   )
 
-  it("with a threshold that means nothing is refused", () => {
+  it("with a threshold that makes no sense is refused", () => {
     assert.throws(() => EventLoop.layer({ threshold: 0 }), RangeError, /at least 4 ms, got 0 ms/)
     assert.throws(() => EventLoop.layer({ threshold: "Infinity" as never }), Error)
   })

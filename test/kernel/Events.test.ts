@@ -14,7 +14,7 @@ const metadataOf = <E extends Telemetry.Event.Any>(event: E) =>
 
 describe("process exit", () => {
   kernelTest(
-    "is told once, after links and monitors, with its counts",
+    "is sent once, after links and monitors, with its counts",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const seen: Array<unknown> = []
@@ -49,7 +49,7 @@ describe("process exit", () => {
 
 describe("dead letters", () => {
   kernelTest(
-    "say to whom, from whom, what and why",
+    "have receiver, sender, content and reason",
     asProcess(() =>
       Effect.gen(function* () {
         const me = yield* Process.self

@@ -19,7 +19,7 @@ describe("ExitReason", () => {
     for (const [reason, expected] of reasons) assert.strictEqual(ExitReason.isExpected(reason), expected, reason._tag)
   })
 
-  it("of an exit nobody signalled: Normal, or a crash with its cause, also of an interruption", () => {
+  it("of an exit without a signal: Normal, or a crash with its cause, even for an interruption", () => {
     assert.deepStrictEqual(ExitReason.fromExit(Exit.succeed(1)), ExitReason.normal)
     for (const cause of [Cause.fail("no"), Cause.die("no"), Cause.interrupt(1)]) {
       assert.deepStrictEqual(ExitReason.fromExit(Exit.failCause(cause)), ExitReason.crash(cause))

@@ -12,7 +12,7 @@ const make = () => {
 
 describe("a handle", () => {
   kernelTest(
-    "points to the run that is up, to none while the server is down",
+    "points to the run that is up, and to none while the server is down",
     Effect.gen(function* () {
       const { handle, target } = make()
       assert.deepStrictEqual(yield* Handle.pid(handle), Option.none())
@@ -36,7 +36,7 @@ describe("a handle", () => {
   )
 
   kernelTest(
-    "tells who waits once: when the server is up, or gone",
+    "tells each waiter once: when the server is up, or gone",
     Effect.gen(function* () {
       const { target } = make()
       const pid = yield* idle()
@@ -61,7 +61,7 @@ describe("a handle", () => {
   )
 
   kernelTest(
-    "of a server nobody supervises: at its end it is gone",
+    "of a server without a supervisor is gone at its end",
     Effect.gen(function* () {
       const pid = yield* idle()
       const target = new Handle.HandleTarget("test/server", false)
@@ -74,7 +74,7 @@ describe("a handle", () => {
     })
   )
 
-  it("one who waits again while it is told is told the next time", () => {
+  it("tells a waiter that waits again while it is told the next time", () => {
     const { target } = make()
     let heard = 0
     const waiter = () => {

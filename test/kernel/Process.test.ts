@@ -95,7 +95,7 @@ describe("a process", () => {
   )
 
   kernelTest(
-    "knows on whose behalf it runs, without the dead",
+    "knows its callers, without dead ones",
     asProcess(() =>
       Effect.gen(function* () {
         const me = yield* Process.self
@@ -123,7 +123,7 @@ describe("a process", () => {
   )
 
   kernelTest(
-    "awaitExit waits, can be interrupted, and knows the reason of the dead",
+    "awaitExit waits, can be interrupted, and knows the reason of a dead process",
     Effect.gen(function* () {
       const pid = yield* idle()
       const waiting = yield* Effect.forkChild(Process.awaitExit(pid))
@@ -137,7 +137,7 @@ describe("a process", () => {
   )
 
   kernelTest(
-    "has the services and the references of who spawned it, but not its span",
+    "has the services and the references of its spawner, but not its span",
     Effect.gen(function* () {
       class Config extends Context.Service<Config, { readonly size: number }>()("test/Config") {}
       const Reference = Context.Reference<string>("test/Reference", { defaultValue: () => "default" })
@@ -159,7 +159,7 @@ describe("a process", () => {
 
 describe("a death", () => {
   kernelTest(
-    "comes in order: not alive, Exit, Down, then who awaits it",
+    "comes in order: not alive, Exit, Down, then callers that await it",
     Effect.gen(function* () {
       const trace: Array<string> = []
       const pid = yield* idle()
@@ -188,7 +188,7 @@ describe("a death", () => {
   setFlagsFromString("--expose-gc")
   const gc = runInNewContext("gc") as () => void
 
-  it.effect("lets go of state, context and fiber, though the pid is kept", () =>
+  it.effect("frees state, context and fiber, though the pid is kept", () =>
     inKernel(
       Effect.gen(function* () {
         class Held extends Context.Service<Held, object>()("test/Held") {}
@@ -273,7 +273,7 @@ describe("a kernel", () => {
     })
   )
 
-  it.effect("of its own has nothing to do with another", () =>
+  it.effect("shares nothing with another kernel", () =>
     Effect.gen(function* () {
       const ids = yield* Effect.replicateEffect(
         inKernel(Effect.map(Effect.tap(idle(), Process.kill), ({ id }) => id)),

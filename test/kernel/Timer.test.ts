@@ -53,7 +53,7 @@ describe("sendAfter", () => {
   )
 
   kernelTest(
-    "a clock that jumps rings all in due order",
+    "if the clock jumps, all fire in due order",
     Effect.gen(function* () {
       const { pid, messages } = yield* recorder
       const clock = yield* Clock.Clock
@@ -218,7 +218,7 @@ describe("an address", () => {
   )
 
   kernelTest(
-    "that throws harms no other timer",
+    "that throws affects no other timer",
     Effect.gen(function* () {
       const logged: Array<unknown> = []
       const logger = Logger.make(({ cause }) => void logged.push(...cause.reasons))
@@ -242,7 +242,7 @@ describe("an address", () => {
   )
 
   kernelTest(
-    "may be one that nobody answers to for ever",
+    "may never have a process",
     Effect.gen(function* () {
       const timer = yield* Timer.sendEvery<number>({ resolve: () => undefined }, 1, 100)
       yield* SeededScheduler.adjust("1 minute")

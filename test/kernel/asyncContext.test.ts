@@ -12,7 +12,7 @@ describe.each([
   ["Effect's scheduler", Kernel.layer],
   ["the run queue", Layer.merge(Kernel.layer, Kernel.layerScheduler)]
 ] as const)("an AsyncLocalStorage store, on %s", (_, layers) => {
-  it("is that of where the process was started, for life; a message brings none", async () => {
+  it("is that of the place where the process was started, for life; a message brings none", async () => {
     const program = Effect.gen(function* () {
       const seen: Array<string | undefined> = []
       const done = yield* Deferred.make<void>()

@@ -60,7 +60,7 @@ describe("Kernel.layerDevelopment", () => {
   )
 
   test(
-    "whatever the changed property is called; an error that is only called alike is left as it is",
+    "whatever the name of the changed property; an error with similar words is left as it is",
     Effect.gen(function* () {
       class Shop extends GenServer.Service<Shop>()("test/Shop", [
         Rpc.make("change"),
@@ -86,7 +86,7 @@ describe("Kernel.layerDevelopment", () => {
   )
 
   test(
-    "so it is with the state after a turn, and the one that replaceState gives",
+    "the same holds for the state after a turn, and for the one that replaceState gives",
     Effect.gen(function* () {
       const basket = yield* Basket.definition.start([])
       const mine = [1, 2]
@@ -102,7 +102,7 @@ describe("Kernel.layerDevelopment", () => {
   )
 
   test(
-    "so it is while somebody looks on",
+    "the same holds while there are observers",
     Effect.gen(function* () {
       const basket = yield* Basket.definition.start([])
       yield* Sys.setStatistics(basket, true)
@@ -112,7 +112,7 @@ describe("Kernel.layerDevelopment", () => {
   )
 
   test(
-    "neither who gets a message nor who sent it can change it",
+    "neither receiver nor sender can change a message",
     Effect.gen(function* () {
       const basket = yield* Basket.definition.start([])
       const error = crashOf(yield* Effect.exit(basket.empty({ items: [1] })))
@@ -129,7 +129,7 @@ describe("Kernel.layerDevelopment", () => {
   )
 
   test(
-    "handles, pids, fibers and effects that go with a message stay as they are",
+    "handles, pids, fibers and effects in a message are not frozen",
     Effect.gen(function* () {
       const basket = yield* Basket.definition.start([])
       const fiber = yield* Effect.forkChild(Effect.never)

@@ -157,7 +157,7 @@ describe("exit signals", () => {
   )
 
   kernelTest(
-    "#13 an error nobody handled is a Crash with its cause",
+    "#13 an unhandled error is a Crash with its cause",
     asProcess(
       (inbox) =>
         Effect.gen(function* () {
@@ -191,7 +191,7 @@ describe("exit signals", () => {
   )
 
   kernelTest(
-    "trapExit says what it was before",
+    "trapExit returns the previous setting",
     asProcess(() =>
       Effect.gen(function* () {
         assert.isFalse(yield* Process.trapExit(true))
@@ -326,7 +326,7 @@ describe("kill", () => {
   )
 
   kernelTest(
-    "what is killed makes no links and no monitors any more",
+    "a killed process makes no links and no monitors any more",
     Effect.gen(function* () {
       const begun = yield* Deferred.make<void>()
       const gate = yield* Deferred.make<void>()
@@ -355,7 +355,7 @@ describe("kill", () => {
   )
 
   kernelTest(
-    "in the region of a process that waits for a message nobody can send any more",
+    "ends a process that waits uninterruptibly for a message that can no longer come",
     Effect.gen(function* () {
       const begun = yield* Deferred.make<void>()
       const pid = yield* Process.spawn((inbox: Process.Inbox<string>) =>
@@ -446,7 +446,7 @@ describe("finalizers", () => {
   )
 
   kernelTest(
-    "one that kills a helper does so after a kill, too",
+    "one that kills a helper also does so after a kill",
     Effect.gen(function* () {
       const helper = yield* Deferred.make<Effect.Success<ReturnType<typeof idle>>>()
       const pid = yield* Process.spawn(
@@ -518,7 +518,7 @@ describe("a kernel of its own", () => {
     })
   )
 
-  it.effect("belongs to what it is provided to, in a process, too", () =>
+  it.effect("belongs to the effect that it is provided to, in a process, too", () =>
     inKernel(
       asProcess(() =>
         Effect.gen(function* () {

@@ -62,7 +62,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "from outside of processes, too",
+    "the sender may be outside of any process",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const { open, pid } = yield* gated({ capacity: 1, policy: "suspend" }, seen)
@@ -112,7 +112,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "one interrupted after it was let in takes its message back, and the next is let in",
+    "a sender interrupted after its message got in takes it back, and the next gets in",
     Effect.flatMap(Effect.context(), (outside) =>
       asProcess(
         (inbox: Process.Inbox<number>) =>
@@ -136,7 +136,7 @@ describe("suspend", () => {
   )
 
   kernelTest(
-    "senders that wait are let go when the owner ends, and their messages are dead letters",
+    "waiting senders go on when the owner ends, and their messages are dead letters",
     Effect.gen(function* () {
       const { pid } = yield* gated({ capacity: 1, policy: "suspend" }, [])
       const senders = yield* Effect.replicateEffect(Process.spawn(Process.send(pid, 1)), 3)
@@ -185,7 +185,7 @@ describe("the other policies", () => {
     ["dropOldest", { seen: [2, 3], dropped: 2, deadLettered: 0 }]
   ] as const) {
     kernelTest(
-      `${policy}: what becomes of the messages that find the mailbox full`,
+      `${policy}: what becomes of messages to a full mailbox`,
       Effect.gen(function* () {
         assert.deepStrictEqual(yield* full(policy), { ...expected, seen: [...expected.seen] })
       })
@@ -261,7 +261,7 @@ describe("receive", () => {
     200
   )
 
-  it.effect("the queue is looked at before the clock", () =>
+  it.effect("the queue is read before the clock", () =>
     inKernel(
       asProcess((inbox: Process.Inbox<string>) =>
         Effect.gen(function* () {
@@ -344,7 +344,7 @@ describe("receive", () => {
   )
 
   kernelTest(
-    "two fibers at once is a defect",
+    "two fibers that receive at once are a defect",
     Effect.gen(function* () {
       const pid = yield* Process.spawn((inbox: Process.Inbox<string>) =>
         Effect.all([inbox.take, inbox.take], { concurrency: 2 })
@@ -354,7 +354,7 @@ describe("receive", () => {
     })
   )
 
-  it.effect("behind a message nobody takes, a stream of others leaves no trace", () =>
+  it.effect("behind a message that is never taken, a stream of others leaves nothing", () =>
     inKernel(
       asProcess((inbox: Process.Inbox<number>) =>
         Effect.gen(function* () {
@@ -385,7 +385,7 @@ describe("accounts", () => {
   )
 
   kernelTest(
-    "what waits when a process ends is a dead letter",
+    "messages that wait when a process ends are dead letters",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const pid = (yield* Process.spawn(Deferred.await(gate))) as Pid.Pid<number>
@@ -441,7 +441,7 @@ describe("a mailbox without a bound", () => {
     }).pipe(Effect.provide(Layer.merge(TestKernel.layerUnfrozen, logged(lines))))
   })
 
-  it.effect("says nothing if it has a bound: its senders are told", () => {
+  it.effect("does not warn if it has a bound, because its senders are told", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
       const bound: Mailbox.Bound = { capacity: 100_010, policy: "dropNewest" }

@@ -21,7 +21,7 @@ const noMore = <M>(inbox: Process.Inbox<M>) =>
 
 describe("links", () => {
   kernelTest(
-    "#17 linking twice is linking once, to itself nothing, and unlink removes it",
+    "#17 linking twice is the same as once, linking to itself does nothing, and unlink removes a link",
     asProcess(
       (inbox) =>
         Effect.gen(function* () {
@@ -44,7 +44,7 @@ describe("links", () => {
   )
 
   kernelTest(
-    "an abnormal reason ends what is linked, Normal does not",
+    "an abnormal reason ends a linked process, Normal does not",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const ends = yield* Deferred.make<Pid.Pid>()
@@ -68,7 +68,7 @@ describe("links", () => {
   )
 
   kernelTest(
-    "#18 after unlink no Exit of the link arrives, and one that has come is taken out",
+    "#18 after unlink no Exit of the link arrives, and one that has arrived is taken out",
     asProcess(
       (inbox) =>
         Effect.gen(function* () {
@@ -88,7 +88,7 @@ describe("links", () => {
   )
 
   kernelTest(
-    "unlink leaves what the other sent by exit while it lived",
+    "unlink keeps a signal that the other sent by exit while it lived",
     asProcess(
       (inbox) =>
         Effect.gen(function* () {
@@ -143,7 +143,7 @@ describe("links", () => {
   )
 
   kernelTest(
-    "to a dead process: an Exit with NoProcess where exits are trapped, an error where not",
+    "to a dead process: an Exit with NoProcess if exits are trapped, otherwise an error",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const pid = yield* dead
@@ -189,7 +189,7 @@ describe("links", () => {
 
 describe("monitors", () => {
   kernelTest(
-    "#21 Down carries the reason, NoProcess for one that was dead already",
+    "#21 Down carries the reason, and NoProcess for a process that was dead already",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const normal = yield* Process.spawnMonitor(Effect.void)
@@ -220,7 +220,7 @@ describe("monitors", () => {
   )
 
   kernelTest(
-    "#24 demonitor: true means no Down ever, false that it had come; none is left in the mailbox",
+    "#24 demonitor gives true if no Down will come, false if it had come; none is left in the mailbox",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const refs = yield* Effect.replicateEffect(Process.spawnMonitor(Effect.yieldNow), 30)
@@ -249,7 +249,7 @@ describe("monitors", () => {
   )
 
   kernelTest(
-    "#26 demonitor of what another process made does nothing",
+    "#26 demonitor of another process's monitor does nothing",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const { pid, monitor } = yield* Process.spawnMonitor(Effect.never)
@@ -293,7 +293,7 @@ describe("monitors", () => {
   )
 
   kernelTest(
-    "of itself never fires",
+    "a monitor of itself never fires",
     Effect.gen(function* () {
       const pid = yield* Process.spawn((inbox: Process.Inbox<string>) =>
         Effect.gen(function* () {
@@ -342,7 +342,7 @@ describe("links and monitors", () => {
   )
 
   kernelTest(
-    "#14 are in place when spawn returns: what ends at once is not missed",
+    "#14 are in place when spawn returns, so that no early end is missed",
     asProcess(
       (inbox) =>
         Effect.gen(function* () {

@@ -21,7 +21,7 @@ const ofProcess = Effect.gen(function* () {
 })
 
 describe("a process", () => {
-  it("runs on Effect's default scheduler if its starter does, with what it forks", async () => {
+  it("runs on Effect's default scheduler if its starter does, and so do its forks", async () => {
     const program = Effect.gen(function* () {
       assert.isTrue(isDefault(yield* here))
       for (const scheduler of yield* ofProcess) assert.isTrue(isDefault(scheduler))
@@ -98,7 +98,7 @@ const expected: ReadonlyArray<readonly [name: string, millis: number]> = [
 ]
 
 describe("the run queue beside TestClock", () => {
-  it.effect("within it: one adjust runs all that falls due, in order", () =>
+  it.effect("within it: one adjust runs everything that falls due, in order", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* Effect.provide(relay, Layer.merge(Kernel.layer, Kernel.layerScheduler)), [
         ...expected
@@ -106,7 +106,7 @@ describe("the run queue beside TestClock", () => {
     })
   )
 
-  it("around it: one adjust runs all that falls due, in order", async () => {
+  it("around it: one adjust runs everything that falls due, in order", async () => {
     const within = Effect.provide(relay, Layer.merge(Kernel.layer, TestClock.layer()))
     assert.deepStrictEqual(await Effect.runPromise(Effect.provide(within, Kernel.layerScheduler)), [...expected])
   })

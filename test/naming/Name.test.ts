@@ -68,7 +68,7 @@ describe("register", () => {
   )
 
   kernelTest(
-    "#48 what fails, fails with an error of its own and changes nothing",
+    "#48 each failure has its own error and changes nothing",
     Effect.gen(function* () {
       const first = (yield* keeper).pid
       const second = (yield* keeper).pid
@@ -105,7 +105,7 @@ describe("register", () => {
   )
 
   kernelTest(
-    "a process of another kernel is none of this one, and names of two kernels have nothing to do with each other",
+    "refuses a process of another kernel, and two kernels share no names",
     Effect.gen(function* () {
       const { pid } = yield* keeper
       yield* Name.register(Shop, pid)
@@ -121,7 +121,7 @@ describe("register", () => {
     })
   )
 
-  it("takes only a process that accepts the messages of the name", () => {
+  it("only accepts a process that accepts the messages of the name", () => {
     const wrong = (pid: Pid.Pid<number>) =>
       // @ts-expect-error a process for numbers does not accept text
       Name.register(Shop, pid)
@@ -202,7 +202,7 @@ describe("send and cast", () => {
   )
 
   kernelTest(
-    "a cast to a name nobody has is a dead letter, announced and counted",
+    "a cast to a free name is a dead letter, announced and counted",
     asProcess(() =>
       Effect.gen(function* () {
         const me = yield* Process.self
@@ -251,7 +251,7 @@ describe("monitor by name", () => {
   )
 
   kernelTest(
-    "#22 Down with NoProcess where nobody has the name",
+    "#22 Down with NoProcess if nobody has the name",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const monitor = yield* Name.monitor(Shop)
@@ -303,7 +303,7 @@ describe("timers to a name", () => {
 
 describe("claimUnsafe", () => {
   kernelTest(
-    "gives a name before anything runs; the loser gets who has it, and keeps nothing",
+    "gives a name before anything runs; the loser gets the owner's pid, and keeps nothing",
     Effect.gen(function* () {
       const winner = recordOf(yield* idle())
       const loser = recordOf(yield* idle())

@@ -26,7 +26,7 @@ describe("a scope of groups", () => {
   })
 
   kernelTest(
-    "a process is listed as often as it has joined, and leaves once for each",
+    "a process is listed once for each join, and leaves once for each",
     asProcess((inbox: Process.Inbox<string>) =>
       Effect.gen(function* () {
         const me = inbox.pid.id
@@ -108,7 +108,7 @@ describe("a scope of groups", () => {
 
 describe("a group", () => {
   kernelTest(
-    "gets a broadcast once for each membership, each sender's in order",
+    "gets a broadcast once for each membership, in order for each sender",
     Effect.gen(function* () {
       const [a, b, c] = [yield* keeper(), yield* keeper(), yield* keeper()]
       yield* ProcessGroup.join(Workers, "eu", a.pid)
@@ -125,7 +125,7 @@ describe("a group", () => {
   )
 
   kernelTest(
-    "a member whose mailbox is full does not hold up the others, whatever its policy",
+    "a member with a full mailbox does not delay the others, whatever its policy",
     Effect.gen(function* () {
       const letters: Array<unknown> = []
       yield* Telemetry.attach("letters", Events.deadLetter, (_, { content, to, why }) => {
@@ -156,7 +156,7 @@ describe("a group", () => {
   )
 
   kernelTest(
-    "gives each member its turn, and says whose it was",
+    "gives each member its turn, and returns its pid",
     Effect.gen(function* () {
       const [a, b, c] = [yield* keeper(), yield* keeper(), yield* keeper()]
       assert.deepStrictEqual(yield* ProcessGroup.send(Workers, "eu", "0"), Option.none())
@@ -183,7 +183,7 @@ describe("a group", () => {
   )
 
   kernelTest(
-    "is dispatched to by a function, which is not called for nobody",
+    "dispatch calls a function with its members, and does not without members",
     Effect.gen(function* () {
       const [a, b] = [yield* keeper(), yield* keeper()]
       yield* ProcessGroup.dispatch(Workers, "eu", () => Effect.die("never called"))
@@ -203,7 +203,7 @@ describe("a stream of membership", () => {
   })
 
   kernelTest(
-    "begins with all members, then tells who joins and leaves, by death, too",
+    "begins with all members, then gives each that joins or leaves, deaths included",
     Effect.gen(function* () {
       const [a, b] = [yield* keeper(), yield* keeper()]
       yield* ProcessGroup.join(Workers, "eu", a.pid)
@@ -227,7 +227,7 @@ describe("a stream of membership", () => {
   )
 
   kernelTest(
-    "is never wrong, whoever joins and dies meanwhile and however slow its reader",
+    "is never wrong, whichever processes join and die meanwhile and however slow its reader",
     Effect.gen(function* () {
       const known: Array<string> = []
       const slow = Stream.runForEach(ProcessGroup.changes(Workers, { capacity: 2 }), (change) =>

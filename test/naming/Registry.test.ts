@@ -17,7 +17,7 @@ const plain = <V>(entries: ReadonlyArray<Registry.Registration<string, V>>) =>
   entries.map(({ key, pid, value }) => [key, pid.id, value])
 
 describe("a registry", () => {
-  it("is made of a name and one of two kinds of keys", () => {
+  it("has a name and one of two kinds of keys", () => {
     assert.throws(
       () => Registry.make("", { keys: "unique" }),
       RangeError,
@@ -30,7 +30,7 @@ describe("a registry", () => {
   })
 
   kernelTest(
-    "is empty for who has registered nothing",
+    "is empty for a process without entries",
     Effect.gen(function* () {
       const pid = yield* idle()
       assert.deepStrictEqual(yield* Registry.lookup(Rooms, "a"), [])
@@ -43,7 +43,7 @@ describe("a registry", () => {
   )
 
   kernelTest(
-    "belongs to the kernel in use, and another of the same name is another",
+    "belongs to the kernel in use, and is not shared by name",
     Effect.gen(function* () {
       const pid = yield* idle()
       yield* Registry.registerFor(Rooms, pid, "a", 1)
@@ -59,7 +59,7 @@ describe("a registry", () => {
   )
 
   kernelTest(
-    "#250 a unique key has one owner; the second to register learns who, be it the same",
+    "#250 a unique key has one owner; a second registration gets the owner's pid, even from the same process",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const taken = Exit.fail(
@@ -154,7 +154,7 @@ describe("at the death of a process", () => {
   )
 
   kernelTest(
-    "nobody who races for its key is refused by a dead owner",
+    "no process that races for its key is refused by a dead owner",
     Effect.gen(function* () {
       const owner = yield* idle()
       yield* Registry.registerFor(Rooms, owner, "a", 0)
@@ -182,7 +182,7 @@ describe("at the death of a process", () => {
   )
 
   kernelTest(
-    "what it registers after a kill is not registered, nor for it by others",
+    "after a kill neither it nor others can register it",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const done = yield* Deferred.make<Exit.Exit<void, Registry.AlreadyRegistered>>()
@@ -245,7 +245,7 @@ describe("at the death of a process", () => {
     )
   )
 
-  it.effect("it takes time for its own keys, not for those of others", () =>
+  it.effect("it takes time for its own keys only", () =>
     inKernel(
       Effect.gen(function* () {
         const crowd = yield* idle()
@@ -261,7 +261,7 @@ describe("at the death of a process", () => {
     )
   )
 
-  it.effect("one of many keys is taken out without a look at the others", () =>
+  it.effect("one of many keys is removed without reading the others", () =>
     inKernel(
       Effect.gen(function* () {
         const pid = yield* idle()
@@ -277,7 +277,7 @@ describe("at the death of a process", () => {
 
 describe("values", () => {
   kernelTest(
-    "#256 its owner changes one, and gets it after and before; nobody else does",
+    "#256 only the owner changes a value, and gets the new and the old one",
     asProcess((inbox) =>
       Effect.gen(function* () {
         yield* Registry.register(Rooms, "a", 1)
@@ -317,7 +317,7 @@ describe("values", () => {
   )
 
   kernelTest(
-    "#262 match, select and count look at values by a function; a key is never a pattern",
+    "#262 match, select and count test values by a function; a key is never a pattern",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const other = yield* idle()
@@ -336,7 +336,7 @@ describe("values", () => {
   )
 
   kernelTest(
-    "what matches is unregistered, of this process and no other",
+    "only matching entries of this process are unregistered",
     asProcess((inbox) =>
       Effect.gen(function* () {
         const other = yield* idle()
@@ -358,7 +358,7 @@ describe("values", () => {
   const Seats = Registry.make<Seat>("test/seats", { keys: "unique" })
 
   kernelTest(
-    "keys are equal by what they hold",
+    "keys are equal by their contents",
     Effect.gen(function* () {
       const pid = yield* idle()
       yield* Registry.registerFor(Seats, pid, new Seat({ row: 1, seat: 2 }))
@@ -378,7 +378,7 @@ describe("values", () => {
   )
 
   kernelTest(
-    "what is kept with a registry begins anew in each kernel",
+    "meta begins anew in each kernel",
     Effect.gen(function* () {
       assert.strictEqual(yield* Registry.meta(Limited, "limit"), 10)
       yield* Registry.putMeta(Limited, "limit", 20)
@@ -395,7 +395,7 @@ describe("a stream of changes", () => {
   })
 
   kernelTest(
-    "#261 begins with all there is, then tells each change, deaths included",
+    "#261 begins with all entries, then gives each change, deaths included",
     Effect.gen(function* () {
       const [a, b] = [yield* idle(), yield* idle()]
       yield* Registry.registerFor(Rooms, a, "a", 1)
@@ -426,7 +426,7 @@ describe("a stream of changes", () => {
   )
 
   kernelTest(
-    "is never wrong for a reader that is slow, and holds up nobody",
+    "is never wrong for a slow reader, and delays nobody",
     Effect.gen(function* () {
       const pids = yield* Effect.forEach([1, 2, 3, 4], () => idle())
       const known = new Map<string, number>()
@@ -462,7 +462,7 @@ describe("a stream of changes", () => {
   )
 
   kernelTest(
-    "misses nothing and tells nothing twice, whenever it begins",
+    "misses nothing and gives nothing twice, whenever it begins",
     Effect.gen(function* () {
       const known = new Set<number>()
       const reader = yield* Effect.forkScoped(

@@ -72,7 +72,7 @@ describe("a server under a key", () => {
   )
 
   kernelTest(
-    "is AlreadyStarted for who comes second, whose init never runs",
+    "the second start fails with AlreadyStarted, and its init never runs",
     Effect.gen(function* () {
       const inits: Array<string> = []
       const definition = Room.define({
@@ -148,7 +148,7 @@ describe("a client through a key", () => {
   )
 
   kernelTest(
-    "waits for the key if asked to, and finds who has it then",
+    "waits for the key if asked to, and reaches its new owner",
     Effect.gen(function* () {
       const room = Room.at("attic")
       const asked = yield* Effect.forkChild(room.name(undefined, { whenDown: "wait" }))
@@ -170,7 +170,7 @@ describe("a client through a key", () => {
   )
 
   kernelTest(
-    "reaches a server that is in its init: what it sends waits, and fails with it",
+    "reaches a server in its init: messages wait, and fail with it",
     Effect.gen(function* () {
       for (const end of [Effect.void, Effect.fail("no")]) {
         const gate = yield* Deferred.make<void>()
@@ -227,7 +227,7 @@ describe("a client through a key", () => {
   )
 
   kernelTest(
-    "is cast to by a handler that is no effect, and a timer finds its process",
+    "can get casts from a handler that is not an effect, and a timer finds its process",
     Effect.gen(function* () {
       class Porter extends GenServer.Service<Porter>()("test/Porter", [Rpc.make("paint", { success: Schema.Void })]) {
         static readonly definition = this.define({
@@ -259,7 +259,7 @@ describe("a client through a key", () => {
   )
 
   kernelTest(
-    "is a defect where the key is of something else",
+    "calling it is a defect if the key belongs to something else",
     Effect.gen(function* () {
       const plain = yield* idle()
       yield* Registry.registerFor(Rooms, plain, "attic")
@@ -281,7 +281,7 @@ describe("a client through a key", () => {
   )
 
   kernelTest(
-    "is a defect of who waits for the key, not of what takes it",
+    "is a defect of the waiting caller, not of the process that takes the key",
     Effect.gen(function* () {
       const plain = yield* idle()
       const wait = Effect.exit(Room.at("attic").name(undefined, { whenDown: "wait" }))
@@ -338,7 +338,7 @@ class Door extends StateMachine.Service<Door>()("test/Door", [GenServer.cast("kn
 
 describe("an agent and a state machine", () => {
   kernelTest(
-    "are found by their keys, too, and not taken for another",
+    "are found by their keys, too, and not mistaken for each other",
     Effect.gen(function* () {
       yield* Tally.definition.start("tally")
       yield* Door.definition.start()

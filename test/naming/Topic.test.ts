@@ -15,7 +15,7 @@ const Room = Topic.family<string, string>("test/room")
 const ids = (pids: ReadonlyArray<Pid.Pid<string>>) => pids.map(({ id }) => id)
 
 describe("a topic", () => {
-  it("has a name that is not empty, and of a family its key", () => {
+  it("has a name that is not empty, with its key if it is one of a family", () => {
     assert.throws(() => Topic.make(""), RangeError, 'A name must be a string that is not empty, not ""')
     assert.throws(() => Topic.family(""), RangeError)
     assert.strictEqual(News.name, "test/news")
@@ -24,7 +24,7 @@ describe("a topic", () => {
     assert.isFalse(Topic.isTopic({ name: "test/news" }))
   })
 
-  it("refuses a bound that is none", () => {
+  it("refuses a bound that makes no sense", () => {
     const capacity = 1
     for (const policy of ["suspend", undefined] as ReadonlyArray<unknown>) {
       const bound = { capacity, policy: policy as Topic.Policy }
@@ -64,7 +64,7 @@ describe("a topic", () => {
   const Seats = Topic.family<Seat, string>("test/seats")
 
   kernelTest(
-    "of a family is the same for the same key, and another for another",
+    "of a family is the same for equal keys, and another for other keys",
     Effect.gen(function* () {
       const [a, b] = [yield* keeper(), yield* keeper()]
       yield* Topic.subscribe(Seats(new Seat({ row: 1 })), a.pid)
@@ -91,7 +91,7 @@ describe("a topic", () => {
   )
 
   kernelTest(
-    "has no dead subscriber: whoever is killed meanwhile gets the message before, or it is not sent",
+    "has no dead subscriber: a process killed meanwhile gets the message before, or not at all",
     Effect.gen(function* () {
       const pids = yield* Effect.forEach([1, 2, 3], () => deaf())
       for (const pid of pids) yield* Topic.subscribe(News, pid)
@@ -106,7 +106,7 @@ describe("a topic", () => {
   )
 
   kernelTest(
-    "is not read by who is killed: what it publishes is dropped and counted",
+    "a message that a killed process publishes is dropped and counted",
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const done = yield* Deferred.make<void>()
@@ -139,7 +139,7 @@ const latest: Topic.Bound<"dropOldest"> = { capacity: 2, policy: "dropOldest" }
 
 describe("a slow subscriber", () => {
   kernelTest(
-    "with a full mailbox loses the message by its policy, and holds up nobody",
+    "with a full mailbox loses the message by its policy, and delays nobody",
     Effect.gen(function* () {
       const letters: Array<unknown> = []
       yield* Telemetry.attach("letters", Events.deadLetter, (_, { content, to }) => {
@@ -165,7 +165,7 @@ describe("a slow subscriber", () => {
   )
 
   kernelTest(
-    "that is a stream loses what its policy says; each loss is counted and announced",
+    "that is a stream loses messages by its policy; each loss is counted and announced",
     Effect.scoped(
       Effect.gen(function* () {
         const drops: Array<unknown> = []
@@ -195,7 +195,7 @@ describe("a slow subscriber", () => {
   )
 
   kernelTest(
-    "whose loss is announced to one who publishes causes no loop",
+    "causes no loop if the listener to its loss publishes",
     Effect.scoped(
       Effect.gen(function* () {
         let announced = 0
@@ -278,7 +278,7 @@ describe("a stream of a topic", () => {
   )
 
   kernelTest(
-    "in a race with a publisher has the message, or is told nothing",
+    "in a race with a publisher gets the message, or nothing",
     Effect.gen(function* () {
       const publishing = yield* Effect.forkChild(
         Effect.forEach(["1", "2", "3"], (message) => Topic.publish(News, message))
@@ -357,7 +357,7 @@ describe("a server", () => {
 })
 
 describe("in development", () => {
-  it.effect("a message is frozen, whoever has subscribed", () =>
+  it.effect("a message is frozen, whatever has subscribed", () =>
     Effect.gen(function* () {
       const Parcels = Topic.make<{ readonly items: Array<string> }>("test/parcels")
       const parcels = yield* Topic.subscription(Parcels, { capacity: 1, policy: "fail" })

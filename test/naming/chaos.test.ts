@@ -74,7 +74,7 @@ const owners = Effect.gen(function* () {
 })
 
 kernelTest(
-  "rooms that are killed again and again have one owner each, answer in the end, and hear what is said",
+  "rooms that are killed again and again have one owner each, answer in the end, and get what is said",
   Effect.gen(function* () {
     const house = yield* House
     const { known, reader } = yield* owners

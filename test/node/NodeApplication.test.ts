@@ -46,7 +46,7 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
     })
   }
 
-  it("a signal during the start rolls it back and exits 0", async () => {
+  it("a signal during the start stops what was started and exits 0", async () => {
     const { code, stderr } = await run("slow-start", (line, kill) => {
       if (line === "starting") kill("SIGTERM")
     })
@@ -61,7 +61,7 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
     assert.strictEqual(code, 130)
   })
 
-  it("stopping past the budget exits 1 and names who hung", async () => {
+  it("stopping past the budget exits 1 and names the processes that hung", async () => {
     const { code, stdout, stderr } = await run("hang", onReady("SIGTERM"))
     assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: ["ready", "draining"] })
     assert.match(stderr, /StopTimeout: The application did not stop within 200ms. Still there: .*main <0\.\d+>/)
@@ -112,7 +112,7 @@ describe.concurrent("runMain", { timeout: 60_000 }, () => {
     assert.include(stderr, "An error was not caught: Error: thrown in a raw callback")
   })
 
-  it("a rejection nobody handles is an orderly stop with exit code 1", async () => {
+  it("an unhandled rejection is an orderly stop with exit code 1", async () => {
     const { code, stdout, stderr } = await run("rejection", none)
     assert.deepStrictEqual({ code, stdout }, { code: 1, stdout: ["ready", "draining", "released"] })
     assert.include(stderr, "An error was not caught: Error: rejected by nobody")

@@ -29,7 +29,7 @@ const tree = (journal: Journal, intensity: Intensity) => {
 }
 
 describe("the client of a dynamic child below another supervisor", () => {
-  treeTest("fails with the root's reason once the root has given up, as that of a static child does", ({ journal }) =>
+  treeTest("fails with the root's reason once the root has given up, like that of a static child", ({ journal }) =>
     Effect.gen(function* () {
       const { Kids, Root } = tree(journal, { max: 0, within: "1 hour" })
       const { context } = yield* run(Root.layer)
@@ -50,7 +50,7 @@ describe("the client of a dynamic child below another supervisor", () => {
     })
   )
 
-  treeTest("so does one that waits for the restart of its child while the tree ends", ({ journal }) =>
+  treeTest("fails so, too, if it waits for the restart of its child while the tree ends", ({ journal }) =>
     Effect.gen(function* () {
       const { Kids, Root } = tree(journal, { max: 0, within: "1 hour" })
       const { context } = yield* run(Root.layer)
@@ -67,7 +67,7 @@ describe("the client of a dynamic child below another supervisor", () => {
     })
   )
 
-  treeTest("says NoProcess once its supervisor has been started anew: nobody will start that child", ({ journal }) =>
+  treeTest("says NoProcess once its supervisor was started again, because that child is not", ({ journal }) =>
     Effect.gen(function* () {
       const { Kids, Root } = tree(journal, { max: 2, within: "1 day" })
       const { context } = yield* run(Root.layer)
@@ -94,7 +94,7 @@ describe("the client of a dynamic child below another supervisor", () => {
     })
   )
 
-  treeTest("of one that was terminated before the end says NoProcess", ({ journal }) =>
+  treeTest("of a child that was terminated before the end says NoProcess", ({ journal }) =>
     Effect.gen(function* () {
       const { Kids, Root } = tree(journal, { max: 0, within: "1 hour" })
       const { context } = yield* run(Root.layer)
@@ -131,7 +131,7 @@ describe("the client of a dynamic child below another supervisor", () => {
 })
 
 describe("the key of a dynamic child that is dead for good", () => {
-  treeTest("is free for whoever learns of the death, once it has ended", ({ journal }) =>
+  treeTest("is free for a process that learns of the death, once the child has ended", ({ journal }) =>
     Effect.gen(function* () {
       const Kids = supervisorOf(journal, { restart: "temporary" })
       const { context } = yield* run(Kids.layer)
@@ -154,7 +154,7 @@ describe("the key of a dynamic child that is dead for good", () => {
 })
 
 describe("options from code without types", () => {
-  it("a strategy or a restart type there is none of is a RangeError that says what is allowed", () => {
+  it("an unknown strategy or restart type is a RangeError that says what is allowed", () => {
     const untyped = (options: object): never => options as never
     const worker = Supervisor.worker("w", Effect.never, untyped({ restart: "sometimes" }))
     const restarts = 'restart must be one of permanent, transient, temporary, not "sometimes"'

@@ -46,7 +46,7 @@ describe("a restart", () => {
     })
   )
 
-  treeTest("while a child is down its client fails at once, or waits where asked", ({ journal }) =>
+  treeTest("while a child is down its client fails at once, or waits if asked to", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const init = (_: string, n: number) => (n === 1 ? Effect.void : Deferred.await(gate))
@@ -95,7 +95,7 @@ describe("a restart", () => {
     )
   }
 
-  treeTest("a client of a temporary child that has ended fails at once, also if it would wait", ({ journal }) =>
+  treeTest("a client of a temporary child that has ended fails at once, even if it would wait", ({ journal }) =>
     Effect.gen(function* () {
       const { start } = yield* runKids(journal, { restart: "temporary" })
       const client = yield* start("a")
@@ -138,7 +138,7 @@ describe("a restart", () => {
     })
   )
 
-  treeTest("#164 crashes further apart than the window are survived for ever", ({ journal }) =>
+  treeTest("#164 crashes further apart than the window never make it give up", ({ journal }) =>
     Effect.gen(function* () {
       const { kids } = yield* startOf(journal, { intensity: { max: 1, within: "1 second" } }, "a")
       for (const _ of Array.from({ length: 4 })) {
@@ -224,33 +224,35 @@ describe("a restart that fails", () => {
     })
   )
 
-  treeTest("#165, #168, #204 terminateChild ends it, wherever it stands; a second time there is none", ({ journal }) =>
-    Effect.gen(function* () {
-      const init = (key: string, n: number) => {
-        if (n === 1) return Effect.void
-        return key === "hangs" ? Effect.never : Effect.fail(new StartError({ child: key }))
-      }
-      const schedule = Schedule.spaced("1 second")
-      const { kids } = yield* startOf(journal, { schedule, script: { init } }, "delayed", "hangs")
-      yield* crash(journal, "delayed")
-      yield* crash(journal, "hangs")
-      yield* pass("1 second")
-      // One waits for its next start, one is in its init.
-      assert.deepStrictEqual(yield* kids.countChildren, { children: 2, active: 0, restarting: 2 })
-      for (const key of ["delayed", "hangs"]) {
-        yield* kids.terminateChild(key)
-        assert.strictEqual((yield* Effect.flip(kids.terminateChild(key)))._tag, "ChildNotFound")
-      }
-      assert.deepStrictEqual(yield* kids.whichChildren, [])
-      const before = journal.entries.length
-      yield* pass("10 seconds")
-      assert.lengthOf(journal.entries, before)
-      assert.include(journal.entries, "!hangs2")
-    })
+  treeTest(
+    "#165, #168, #204 terminateChild ends it, wherever it stands; a second time there is no such child",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        const init = (key: string, n: number) => {
+          if (n === 1) return Effect.void
+          return key === "hangs" ? Effect.never : Effect.fail(new StartError({ child: key }))
+        }
+        const schedule = Schedule.spaced("1 second")
+        const { kids } = yield* startOf(journal, { schedule, script: { init } }, "delayed", "hangs")
+        yield* crash(journal, "delayed")
+        yield* crash(journal, "hangs")
+        yield* pass("1 second")
+        // One waits for its next start, one is in its init.
+        assert.deepStrictEqual(yield* kids.countChildren, { children: 2, active: 0, restarting: 2 })
+        for (const key of ["delayed", "hangs"]) {
+          yield* kids.terminateChild(key)
+          assert.strictEqual((yield* Effect.flip(kids.terminateChild(key)))._tag, "ChildNotFound")
+        }
+        assert.deepStrictEqual(yield* kids.whichChildren, [])
+        const before = journal.entries.length
+        yield* pass("10 seconds")
+        assert.lengthOf(journal.entries, before)
+        assert.include(journal.entries, "!hangs2")
+      })
   )
 
   treeTest(
-    "terminated at whatever moment of its crash and restart, nothing is left",
+    "whenever it is terminated during a crash and restart, nothing is left",
     ({ journal }) =>
       Effect.gen(function* () {
         const { kids } = yield* startOf(journal, { intensity: { max: 9, within: "1 second" } }, "a")
@@ -357,7 +359,7 @@ describe("a schedule", () => {
     })
   )
 
-  treeTest("that is through ends the supervisor, which names it", ({ journal, lines, events }) =>
+  treeTest("that has ended makes the supervisor give up, and is named", ({ journal, lines, events }) =>
     Effect.gen(function* () {
       const schedule = Schedule.recurs(2)
       yield* startOf(journal, { schedule, script: { init: onlyOnce } }, "a", "b")
@@ -389,7 +391,7 @@ describe("a schedule", () => {
     })
   )
 
-  treeTest("alone it counts no failures: the intensity is off", ({ journal }) =>
+  treeTest("without an intensity no failures are counted", ({ journal }) =>
     Effect.gen(function* () {
       const { kids } = yield* startOf(journal, { schedule: Schedule.forever }, "a")
       for (const _ of Array.from({ length: 20 })) {
@@ -403,7 +405,7 @@ describe("a schedule", () => {
     })
   )
 
-  treeTest("with an intensity both hold: whichever is reached first is named", ({ journal, events }) =>
+  treeTest("with an intensity both hold: the one that is exceeded first is named", ({ journal, events }) =>
     Effect.gen(function* () {
       const options = { schedule: Schedule.forever, intensity: { max: 1, within: "1 minute" } } as const
       yield* startOf(journal, options, "a")
@@ -426,7 +428,7 @@ describe("a schedule", () => {
     })
   )
 
-  treeTest("begins anew after so long a health, for that child", ({ journal }) =>
+  treeTest("begins anew after `resetAfter` of uptime, for that child", ({ journal }) =>
     Effect.gen(function* () {
       const options = { schedule: Schedule.exponential("1 second"), resetAfter: "1 minute" } as const
       yield* startOf(journal, options, "a")
@@ -534,24 +536,31 @@ describe("a run that does not let go", () => {
     })
   )
 
-  treeTest("one that never lets go ends the supervisor: the limit is not begun anew each time", ({ journal }) =>
-    Effect.gen(function* () {
-      const gate = yield* Deferred.make<void>()
-      const init = () => Effect.addFinalizer(() => Deferred.await(gate))
-      const options = { shutdown: "1 second", schedule: Schedule.recurs(3), resetAfter: "2 seconds", script: { init } }
-      yield* startOf(journal, options as KidsOptions, "a")
-      const supervisor = yield* theSupervisor
-      yield* pass("10 seconds")
-      yield* Process.kill(journal.pid("a"))
-      for (const _ of Array.from({ length: 8 })) yield* pass("1 second")
-      const reason = yield* Process.awaitExit(supervisor)
-      assert.include(reason._tag === "Shutdown" ? reason.detail : undefined, { policy: "schedule", attempts: 4 })
-      yield* Deferred.succeed(gate, undefined)
-      yield* quiet
-    })
+  treeTest(
+    "a child that is never released makes the supervisor give up: the intensity is not begun anew each time",
+    ({ journal }) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        const init = () => Effect.addFinalizer(() => Deferred.await(gate))
+        const options = {
+          shutdown: "1 second",
+          schedule: Schedule.recurs(3),
+          resetAfter: "2 seconds",
+          script: { init }
+        }
+        yield* startOf(journal, options as KidsOptions, "a")
+        const supervisor = yield* theSupervisor
+        yield* pass("10 seconds")
+        yield* Process.kill(journal.pid("a"))
+        for (const _ of Array.from({ length: 8 })) yield* pass("1 second")
+        const reason = yield* Process.awaitExit(supervisor)
+        assert.include(reason._tag === "Shutdown" ? reason.detail : undefined, { policy: "schedule", attempts: 4 })
+        yield* Deferred.succeed(gate, undefined)
+        yield* quiet
+      })
   )
 
-  treeTest("one that is ending by itself has its limit, too", ({ journal }) =>
+  treeTest("a child that is ending by itself has its limit, too", ({ journal }) =>
     Effect.gen(function* () {
       const terminate: NonNullable<Script["terminate"]> = (_, reason) =>
         reason._tag === "Shutdown" && reason.detail === "by itself" ? Effect.never : Effect.void
@@ -567,7 +576,7 @@ describe("a run that does not let go", () => {
     })
   )
 
-  treeTest("also one that began to end before its supervisor looked", ({ journal }) =>
+  treeTest("a child that began to end before its supervisor looked has its limit, too", ({ journal }) =>
     Effect.gen(function* () {
       class Hasty extends GenServer.Service<Hasty>()("test/Hasty", [Rpc.make("get", { success: Schema.Finite })]) {
         static readonly definition = this.define({
@@ -686,7 +695,7 @@ describe("what is made known", () => {
 })
 
 describe("giving up", () => {
-  treeTest("a root logs fatal once, and says who gave up on whom", ({ journal, lines }) =>
+  treeTest("a root logs fatal once, and names itself and the child", ({ journal, lines }) =>
     Effect.gen(function* () {
       const { kids, start } = yield* runKids(journal, { intensity: { max: 0, within: "5 seconds" } })
       const client = yield* start("a")
@@ -716,7 +725,7 @@ describe("giving up", () => {
     })
   )
 
-  treeTest("whoever watches the tree is told in place of the log", ({ journal, lines }) =>
+  treeTest("a watch is told in place of the log", ({ journal, lines }) =>
     Effect.gen(function* () {
       const ends: Array<TreeEnd> = []
       const Kids = supervisorOf(journal, { intensity: { max: 0, within: "5 seconds" } })
@@ -738,7 +747,7 @@ describe("giving up", () => {
     })
   )
 
-  treeTest("one that was asked to end says nothing", ({ journal, lines }) =>
+  treeTest("a supervisor that was asked to end logs nothing", ({ journal, lines }) =>
     Effect.gen(function* () {
       const { close, start } = yield* runKids(journal)
       yield* start("a")
@@ -747,41 +756,39 @@ describe("giving up", () => {
     })
   )
 
-  treeTest(
-    "below another supervisor that one decides: it is restarted, and says nothing of a tree",
-    ({ journal, lines }) =>
-      Effect.gen(function* () {
-        const Kids = supervisorOf(journal, { intensity: { max: 1, within: "5 seconds" } })
-        class Top extends Supervisor.Service<Top>()("test/Top", {
-          strategy: "oneForOne",
-          children: [Supervisor.child(Kids.layer, { id: "kids" })]
-        }) {}
-        const { context } = yield* run(Top.layer)
-        const kids = Context.get(context, Kids)
-        const old = yield* kids.startChild("a", "a")
-        yield* crash(journal, "a")
-        yield* journal.expect("+a1", "-a1", "+a2")
-        yield* crash(journal, "a")
-        yield* journal.expect("-a2")
-        const top = yield* Context.get(context, Top).whichChildren
-        assert.deepStrictEqual(
-          top.map(({ id, restarts, state }) => [id, state, restarts]),
-          [["kids", "running", 1]]
-        )
-        assert.deepStrictEqual(yield* kids.whichChildren, [])
-        // The clients from before know why they are gone.
-        const error = yield* Effect.flip(old.incarnation())
-        assert.strictEqual(error.reason._tag, "ServerDown")
-        yield* kids.startChild("a", "a")
-        assert.deepStrictEqual(
-          lines.filter(({ level }) => level === "Fatal"),
-          []
-        )
-        assert.lengthOf(
-          lines.filter(({ level, message }) => level === "Error" && message.includes("test/Kids gave up on a")),
-          1
-        )
-      })
+  treeTest("below another supervisor it is restarted, and no end of a tree is logged", ({ journal, lines }) =>
+    Effect.gen(function* () {
+      const Kids = supervisorOf(journal, { intensity: { max: 1, within: "5 seconds" } })
+      class Top extends Supervisor.Service<Top>()("test/Top", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Kids.layer, { id: "kids" })]
+      }) {}
+      const { context } = yield* run(Top.layer)
+      const kids = Context.get(context, Kids)
+      const old = yield* kids.startChild("a", "a")
+      yield* crash(journal, "a")
+      yield* journal.expect("+a1", "-a1", "+a2")
+      yield* crash(journal, "a")
+      yield* journal.expect("-a2")
+      const top = yield* Context.get(context, Top).whichChildren
+      assert.deepStrictEqual(
+        top.map(({ id, restarts, state }) => [id, state, restarts]),
+        [["kids", "running", 1]]
+      )
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+      // The clients from before know why they are gone.
+      const error = yield* Effect.flip(old.incarnation())
+      assert.strictEqual(error.reason._tag, "ServerDown")
+      yield* kids.startChild("a", "a")
+      assert.deepStrictEqual(
+        lines.filter(({ level }) => level === "Fatal"),
+        []
+      )
+      assert.lengthOf(
+        lines.filter(({ level, message }) => level === "Error" && message.includes("test/Kids gave up on a")),
+        1
+      )
+    })
   )
 
   treeTest("#166 told to stop in the middle of a restart loop it ends for that reason", ({ journal }) =>
@@ -798,7 +805,7 @@ describe("giving up", () => {
     })
   )
 
-  treeTest("two children that fail at once are one giving up", ({ journal, events, lines }) =>
+  treeTest("if two children fail at once, it gives up once", ({ journal, events, lines }) =>
     Effect.gen(function* () {
       yield* startOf(journal, { intensity: { max: 0, within: "5 seconds" } }, "a", "b")
       yield* crash(journal, "a")

@@ -152,7 +152,7 @@ describe("memory", () => {
       return held
     }).pipe(Effect.provide(Layer.provideMerge(supervisors[restart].layer, quietly)))
 
-  it.live("#145 what a temporary child was started with is not kept, what another was is", () =>
+  it.live("#145 the arguments of a temporary child are not kept, those of another are", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* heldBy("permanent"), 100)
       // The last one may still be in a register or on a stack.

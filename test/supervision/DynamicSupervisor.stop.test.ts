@@ -179,34 +179,36 @@ describe("a stop", () => {
     })
   )
 
-  treeTest("does not wait for ever for what cannot be killed: it is reported and left", ({ journal, events, lines }) =>
-    Effect.gen(function* () {
-      const { close } = yield* startOf(journal, { shutdown: "1 second", script: stubbornly("z", 10_000) }, "a", "z")
-      const supervisor = yield* theSupervisor
-      const closing = yield* beside(close)
-      yield* pass("2 seconds")
-      yield* closing.join
-      assert.deepStrictEqual(yield* Process.awaitExit(supervisor), ExitReason.shutdown())
-      assert.deepStrictEqual(
-        events
-          .filter(({ name }) => name === "child.zombie")
-          .map(({ metadata }) => (metadata as { child: string }).child),
-        ["z"]
-      )
-      assert.deepStrictEqual(
-        lines.map(({ message }) => message),
-        [
-          "test/Kids: child test/Kid(z) did not end within its shutdown limit and was killed (stop)",
-          "test/Kids: child test/Kid(z) did not end within its shutdown limit"
-        ]
-      )
-      assert.strictEqual((yield* Kernel.counts).zombies, 1)
-      yield* pass("10 seconds")
-      yield* journal.expect("+a1", "+z1", "-a1", "-z1")
-    })
+  treeTest(
+    "does not wait for ever for a child that cannot be killed: it is reported and left",
+    ({ journal, events, lines }) =>
+      Effect.gen(function* () {
+        const { close } = yield* startOf(journal, { shutdown: "1 second", script: stubbornly("z", 10_000) }, "a", "z")
+        const supervisor = yield* theSupervisor
+        const closing = yield* beside(close)
+        yield* pass("2 seconds")
+        yield* closing.join
+        assert.deepStrictEqual(yield* Process.awaitExit(supervisor), ExitReason.shutdown())
+        assert.deepStrictEqual(
+          events
+            .filter(({ name }) => name === "child.zombie")
+            .map(({ metadata }) => (metadata as { child: string }).child),
+          ["z"]
+        )
+        assert.deepStrictEqual(
+          lines.map(({ message }) => message),
+          [
+            "test/Kids: child test/Kid(z) did not end within its shutdown limit and was killed (stop)",
+            "test/Kids: child test/Kid(z) did not end within its shutdown limit"
+          ]
+        )
+        assert.strictEqual((yield* Kernel.counts).zombies, 1)
+        yield* pass("10 seconds")
+        yield* journal.expect("+a1", "+z1", "-a1", "-z1")
+      })
   )
 
-  treeTest("nor for an init that cannot be interrupted", ({ journal, events }) =>
+  treeTest("does not wait for ever for an init that cannot be interrupted", ({ journal, events }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const init = () => Effect.uninterruptible(Deferred.await(gate))
@@ -226,7 +228,7 @@ describe("a stop", () => {
     })
   )
 
-  treeTest("nor does terminateChild", ({ journal, events }) =>
+  treeTest("terminateChild does not wait for ever, either", ({ journal, events }) =>
     Effect.gen(function* () {
       const { kids } = yield* startOf(journal, { shutdown: "1 second", script: stubbornly("z", 10_000) }, "z")
       const asking = yield* beside(kids.terminateChild("z"))
@@ -259,7 +261,7 @@ describe("a stop", () => {
     })
   )
 
-  treeTest("a late crash of what was left behind is reported, too", ({ journal, crashes }) =>
+  treeTest("a late crash of a child that was left behind is reported, too", ({ journal, crashes }) =>
     Effect.gen(function* () {
       const init = () => Effect.addFinalizer(() => Effect.andThen(Effect.sleep("5 seconds"), Effect.die("late")))
       const { kids } = yield* startOf(journal, { shutdown: "1 second", script: { init } }, "z")
@@ -277,7 +279,7 @@ describe("a stop", () => {
 })
 
 describe("a kill", () => {
-  treeTest("takes the children along: running, starting, restarting and stopping ones", ({ journal }) =>
+  treeTest("ends all children: running, starting, restarting and stopping ones", ({ journal }) =>
     Effect.gen(function* () {
       const init: Script["init"] = (key, n) =>
         key === "starting" || (key === "restarting" && n > 1) ? Effect.never : Effect.void
@@ -318,7 +320,7 @@ describe("a kill", () => {
   )
 
   for (const when of ["while it runs", "while it stops"] as const) {
-    treeTest(`${when}: all have ended before its parent starts it anew`, ({ journal }) =>
+    treeTest(`${when}: all have ended before its parent starts it again`, ({ journal }) =>
       Effect.gen(function* () {
         const script: Script = {
           init: () => Effect.addFinalizer(() => Effect.sleep("3 seconds")),

@@ -38,7 +38,7 @@ describe("options", () => {
     assert.throws(make(options), RangeError, what)
   })
 
-  it("#193 no children at all, and any number of them, are fine", () => {
+  it("#193 can have no children at all, or any number of them", () => {
     assert.doesNotThrow(make({ maxChildren: 0 }))
     assert.doesNotThrow(make({ maxChildren: Infinity }))
   })
@@ -62,7 +62,7 @@ describe("startChild", () => {
     })
   )
 
-  treeTest("gives the same client by get, and none for a key nobody has", ({ journal }) =>
+  treeTest("gives the same client by get, and none for a free key", ({ journal }) =>
     Effect.gen(function* () {
       const { kids, start } = yield* runKids(journal)
       yield* start("a")
@@ -154,7 +154,7 @@ describe("startChild", () => {
     })
   )
 
-  treeTest("inits of different children run side by side: one that hangs holds nobody up", ({ journal }) =>
+  treeTest("inits of different children run side by side: one that hangs delays no other", ({ journal }) =>
     Effect.gen(function* () {
       const init = (key: string) => (key === "hangs" ? Effect.never : Effect.void)
       const { kids, start } = yield* runKids(journal, { script: { init } })
@@ -182,7 +182,7 @@ describe("startChild", () => {
     })
   )
 
-  treeTest("#329 whoever starts a child may be interrupted: it is started all the same", ({ journal }) =>
+  treeTest("#329 a child is started even if its starter is interrupted", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { kids, start } = yield* runKids(journal, { script: { init: () => Deferred.await(gate) } })
@@ -198,7 +198,7 @@ describe("startChild", () => {
   )
 
   treeTest(
-    "#329 at whatever moment it is interrupted, the key is never stuck",
+    "#329 whenever the starter is interrupted, the key is never stuck",
     ({ journal }) =>
       Effect.gen(function* () {
         const { kids, start } = yield* runKids(journal, { script: { init: () => Effect.yieldNow } })
@@ -214,7 +214,7 @@ describe("startChild", () => {
     200
   )
 
-  treeTest("#193 with room for none it starts none", ({ journal }) =>
+  treeTest("#193 with a maxChildren of 0 it starts none", ({ journal }) =>
     Effect.gen(function* () {
       const { start } = yield* runKids(journal, { maxChildren: 0 })
       assert.deepStrictEqual(yield* Effect.flip(start("a")), new MaxChildren({ maxChildren: 0 }))
@@ -222,7 +222,7 @@ describe("startChild", () => {
     })
   )
 
-  treeTest("#194 children that start or restart take room, too", ({ journal }) =>
+  treeTest("#194 children that start or restart count against the limit, too", ({ journal }) =>
     Effect.gen(function* () {
       const init = (_: string, n: number) => (n === 1 ? Effect.void : Effect.never)
       const { kids, start } = yield* runKids(journal, { maxChildren: 1, script: { init } })
@@ -236,32 +236,34 @@ describe("startChild", () => {
     })
   )
 
-  treeTest("#132 a name that a stranger has is a typed failure of the start, and stays the stranger's", () =>
-    Effect.gen(function* () {
-      class Named extends GenServer.Service<Named>()("test/Named", [Rpc.make("get", { success: Schema.String })]) {
-        static readonly definition = this.define({
-          init: (name: string) => Effect.succeed(name),
-          handlers: { get: (_, state) => GenServer.reply(state, state) },
-          name: (name: string) => `test/${name}`
-        })
-      }
-      class All extends DynamicSupervisor.Service<All>()("test/All", { child: Named.definition }) {}
-      const { context } = yield* run(All.layer)
-      const all = Context.get(context, All)
-      const name = Name.make("test/x")
-      const stranger = yield* Process.spawn(Effect.never)
-      yield* Name.register(name, stranger)
-      const error = yield* Effect.flip(all.startChild("x", "x"))
-      assert.strictEqual(error._tag === "AlreadyStarted" && error.pid, stranger)
-      assert.deepStrictEqual(yield* all.whichChildren, [])
-      assert.deepStrictEqual(yield* Name.whereis(name), Option.some(stranger))
-      yield* Process.kill(stranger)
-      yield* all.startChild("x", "x")
-      assert.isTrue(Option.isSome(yield* Name.whereis(name)))
-    })
+  treeTest(
+    "#132 a start under a name that a stranger has fails with a typed error, and the stranger keeps the name",
+    () =>
+      Effect.gen(function* () {
+        class Named extends GenServer.Service<Named>()("test/Named", [Rpc.make("get", { success: Schema.String })]) {
+          static readonly definition = this.define({
+            init: (name: string) => Effect.succeed(name),
+            handlers: { get: (_, state) => GenServer.reply(state, state) },
+            name: (name: string) => `test/${name}`
+          })
+        }
+        class All extends DynamicSupervisor.Service<All>()("test/All", { child: Named.definition }) {}
+        const { context } = yield* run(All.layer)
+        const all = Context.get(context, All)
+        const name = Name.make("test/x")
+        const stranger = yield* Process.spawn(Effect.never)
+        yield* Name.register(name, stranger)
+        const error = yield* Effect.flip(all.startChild("x", "x"))
+        assert.strictEqual(error._tag === "AlreadyStarted" && error.pid, stranger)
+        assert.deepStrictEqual(yield* all.whichChildren, [])
+        assert.deepStrictEqual(yield* Name.whereis(name), Option.some(stranger))
+        yield* Process.kill(stranger)
+        yield* all.startChild("x", "x")
+        assert.isTrue(Option.isSome(yield* Name.whereis(name)))
+      })
   )
 
-  treeTest("what children need is taken once, from the environment of the supervisor", ({ journal }) =>
+  treeTest("the services of children are taken once, from the environment of the supervisor", ({ journal }) =>
     Effect.gen(function* () {
       class Config extends Context.Service<Config, { readonly name: string }>()("test/Config") {}
       class Reader extends GenServer.Service<Reader>()("test/Reader", [Rpc.make("get", { success: Schema.String })]) {
@@ -289,7 +291,7 @@ describe("startChild", () => {
     })
   )
 
-  treeTest("a child has the supervisor as its parent, whoever starts it", ({ journal }) =>
+  treeTest("the supervisor is the parent of a child, whatever starts it", ({ journal }) =>
     Effect.gen(function* () {
       const { start } = yield* runKids(journal)
       const [supervisor] = yield* Kernel.processes
@@ -316,7 +318,7 @@ describe("startChild", () => {
     })
   )
 
-  treeTest("who waits for a start is told when the supervisor stops meanwhile", ({ journal }) =>
+  treeTest("a caller that waits for a start is told when the supervisor stops meanwhile", ({ journal }) =>
     Effect.gen(function* () {
       const { close, start } = yield* runKids(journal, { script: { init: () => Effect.never } })
       const starting = yield* beside(start("a"))
@@ -327,7 +329,7 @@ describe("startChild", () => {
     })
   )
 
-  treeTest("and when it is killed", ({ journal }) =>
+  treeTest("a caller that waits for a start is told when the supervisor is killed", ({ journal }) =>
     Effect.gen(function* () {
       const { start } = yield* runKids(journal, { script: { init: () => Effect.never } })
       const [supervisor] = yield* Kernel.processes
@@ -364,7 +366,7 @@ describe("terminateChild", () => {
     })
   )
 
-  treeTest("a client of a child that was terminated fails at once, also if it would wait", ({ journal }) =>
+  treeTest("a client of a child that was terminated fails at once, even if it would wait", ({ journal }) =>
     Effect.gen(function* () {
       const { kids, start } = yield* runKids(journal)
       const client = yield* start("a")
@@ -379,7 +381,7 @@ describe("terminateChild", () => {
     })
   )
 
-  treeTest("several at once wait for the same end", ({ journal }) =>
+  treeTest("several callers wait for the same end", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { kids, start } = yield* runKids(journal, { script: { terminate: () => Deferred.await(gate) } })
@@ -396,7 +398,7 @@ describe("terminateChild", () => {
     })
   )
 
-  treeTest("whoever asks may be interrupted: the child ends and its key is free all the same", ({ journal }) =>
+  treeTest("if the caller is interrupted, the child ends and its key is free all the same", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { kids, start } = yield* runKids(journal, { script: { terminate: () => Deferred.await(gate) } })
@@ -413,7 +415,7 @@ describe("terminateChild", () => {
   )
 
   treeTest(
-    "at whatever moment it is interrupted, the child is up or gone",
+    "whenever it is interrupted, the child is up or gone",
     ({ journal }) =>
       Effect.gen(function* () {
         const { kids, start } = yield* runKids(journal)
@@ -427,7 +429,7 @@ describe("terminateChild", () => {
     200
   )
 
-  treeTest("cancels a start: its init is interrupted, and who waits for it is told", ({ journal }) =>
+  treeTest("cancels a start: its init is interrupted, and the waiting caller is told", ({ journal }) =>
     Effect.gen(function* () {
       const { kids, start } = yield* runKids(journal, { script: { init: () => Effect.never } })
       const starting = yield* beside(start("a"))
@@ -439,7 +441,7 @@ describe("terminateChild", () => {
     })
   )
 
-  treeTest("there is no client of a child that was never up, not even while its start is cancelled", ({ journal }) =>
+  treeTest("a child that was never up has no client, not even while its start is cancelled", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const init = () => Effect.onInterrupt(Effect.never, () => Deferred.await(gate))
@@ -476,24 +478,26 @@ describe("terminateChild", () => {
     300
   )
 
-  treeTest("a child that ends by itself on its way out is no crash, and is not restarted", ({ journal, crashes }) =>
-    Effect.gen(function* () {
-      const { kids, start } = yield* runKids(journal, { script: { terminate: () => Effect.die("in terminate") } })
-      yield* start("a")
-      const pid = journal.pid("a")
-      yield* kids.terminateChild("a")
-      assert.strictEqual((yield* Process.awaitExit(pid))._tag, "Crash")
-      yield* journal.expect("+a1", "-a1")
-      assert.deepStrictEqual(yield* kids.whichChildren, [])
-      // It did crash, and that is reported.
-      assert.deepStrictEqual(
-        crashes.map(({ decision }) => decision),
-        ["stop"]
-      )
-    })
+  treeTest(
+    "a child that ends by itself while it is stopped is no crash, and is not restarted",
+    ({ journal, crashes }) =>
+      Effect.gen(function* () {
+        const { kids, start } = yield* runKids(journal, { script: { terminate: () => Effect.die("in terminate") } })
+        yield* start("a")
+        const pid = journal.pid("a")
+        yield* kids.terminateChild("a")
+        assert.strictEqual((yield* Process.awaitExit(pid))._tag, "Crash")
+        yield* journal.expect("+a1", "-a1")
+        assert.deepStrictEqual(yield* kids.whichChildren, [])
+        // It did crash, and that is reported.
+        assert.deepStrictEqual(
+          crashes.map(({ decision }) => decision),
+          ["stop"]
+        )
+      })
   )
 
-  treeTest("one whose own handler asks for its end is ended, at the limit", ({ journal }) =>
+  treeTest("a child whose own handler asks for its end is ended, at the limit", ({ journal }) =>
     Effect.gen(function* () {
       const handle = yield* Deferred.make<(key: string) => Effect.Effect<void>>()
       class Selfish extends GenServer.Service<Selfish>()("test/Selfish", [GenServer.cast("leave")]) {
@@ -522,7 +526,7 @@ describe("terminateChild", () => {
 })
 
 describe("as a child of another supervisor", () => {
-  treeTest("gives its handle to later siblings and to the world", ({ journal }) =>
+  treeTest("provides its handle to later siblings and outside of the tree", ({ journal }) =>
     Effect.gen(function* () {
       const Kids = supervisorOf(journal)
       class Top extends Supervisor.Service<Top>()("test/Top", {
@@ -547,7 +551,7 @@ describe("as a child of another supervisor", () => {
     })
   )
 
-  treeTest("its handle stays valid when it is restarted; its children of before are gone", ({ journal }) =>
+  treeTest("its handle stays valid when it is restarted; its former children are gone", ({ journal }) =>
     Effect.gen(function* () {
       const Kids = supervisorOf(journal)
       class Top extends Supervisor.Service<Top>()("test/Top", {

@@ -66,7 +66,7 @@ describe("partitionOf", () => {
     assert.strictEqual(partitionOf(Number.MAX_SAFE_INTEGER, 10), 1)
   })
 
-  it("takes texts by FNV-1a of their UTF-8: these never change", () => {
+  it("takes texts by FNV-1a of their UTF-8, which never changes", () => {
     // With 2^32 partitions the partition is the whole hash.
     const hash = (key: PartitionSupervisor.Key) => partitionOf(key, 2 ** 32)
     // From the list of the algorithm's authors.
@@ -96,7 +96,7 @@ describe("partitionOf", () => {
     for (const count of counts) assert.isTrue(count > 800 && count < 1200, String(counts))
   })
 
-  it("refuses a count that is none", () => {
+  it("refuses a count that makes no sense", () => {
     for (const count of [0, -1, 1.5, NaN]) assert.throws(() => partitionOf("a", count), RangeError, "count")
   })
 })
@@ -122,7 +122,7 @@ describe("a partition supervisor", () => {
     })
   )
 
-  it("#208 refuses a number of partitions, a strategy or an intensity there is none of", () => {
+  it("#208 refuses a number of partitions, a strategy or an intensity that makes no sense", () => {
     const given = (options: object) => () => partsOf(undefined as never, options)
     for (const partitions of [0, -1, 1.5, NaN, "8"]) {
       const what = `test/Parts: partitions must be a whole number, 1 or more, not ${JSON.stringify(partitions)}`
@@ -209,7 +209,7 @@ describe("a partition supervisor", () => {
     })
   )
 
-  treeTest("fails to start as its partitions do, and leaves none", ({ journal }) =>
+  treeTest("fails to start if a partition does, and leaves none", ({ journal }) =>
     Effect.gen(function* () {
       class Parts extends PartitionSupervisor.Service<Parts>()("test/Parts", {
         child: kid(journal, { init: (key, n) => (key === "p2" ? failing(key, 1)(n) : Effect.void) }),
@@ -222,7 +222,7 @@ describe("a partition supervisor", () => {
     })
   )
 
-  treeTest("gives up as any supervisor does, and its clients say why", ({ journal }) =>
+  treeTest("gives up like any supervisor, and its clients say why", ({ journal }) =>
     Effect.gen(function* () {
       const { parts } = yield* runParts(journal, { partitions: 2, intensity: { max: 0, within: "1 hour" } })
       const supervisor = yield* pidOf(parts)
@@ -235,7 +235,7 @@ describe("a partition supervisor", () => {
     })
   )
 
-  treeTest("started anew by its parent has all partitions in use, behind the same clients", ({ journal }) =>
+  treeTest("has all partitions in use behind the same clients when its parent has started it again", ({ journal }) =>
     Effect.gen(function* () {
       const Parts = partsOf(journal, { partitions: 3 })
       class Root extends Supervisor.Service<Root>()("test/Root", {
@@ -254,7 +254,7 @@ describe("a partition supervisor", () => {
     })
   )
 
-  treeTest("a partition is not what anybody else means by its service", ({ journal }) =>
+  treeTest("a partition is not given to others that ask for its service", ({ journal }) =>
     Effect.gen(function* () {
       const seen: Array<string> = []
       class Echo extends GenServer.Service<Echo>()("test/Echo", [Rpc.make("who", { success: Schema.String })]) {
@@ -341,7 +341,7 @@ describe("a partition supervisor", () => {
     })
   )
 
-  treeTest("leaves the Layer of its partitions to whoever else wants one of that kind", ({ journal }) =>
+  treeTest("lets others use the Layer of its partitions", ({ journal }) =>
     Effect.gen(function* () {
       class Kids extends DynamicSupervisor.Service<Kids>()("test/Kids", { child: kid(journal) }) {}
       class Groups extends PartitionSupervisor.Service<Groups>()("test/Groups", { child: Kids, partitions: 2 }) {}
@@ -444,7 +444,7 @@ describe("resize", () => {
     10
   )
 
-  treeTest("#210 to zero leaves nobody to ask, and back again gives all", ({ journal }) =>
+  treeTest("#210 to zero leaves no partition, and back again gives all", ({ journal }) =>
     Effect.gen(function* () {
       const { parts } = yield* runParts(journal)
       assert.strictEqual(yield* parts.resize(0), 8)
@@ -456,7 +456,7 @@ describe("resize", () => {
     })
   )
 
-  treeTest("refuses a size there is none of", ({ journal }) =>
+  treeTest("refuses a size that makes no sense", ({ journal }) =>
     Effect.gen(function* () {
       const { parts } = yield* runParts(journal, { partitions: 2 })
       for (const size of [3, -1, 0.5, NaN]) {
@@ -466,7 +466,7 @@ describe("resize", () => {
     })
   )
 
-  treeTest("to fewer sends keys elsewhere before it stops those left over, side by side", ({ journal }) =>
+  treeTest("to fewer routes keys anew before it stops the others, side by side", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const terminate = (key: string) => (key < "p2" ? Effect.void : Deferred.await(gate))
@@ -489,7 +489,7 @@ describe("resize", () => {
     })
   )
 
-  treeTest("to more sends keys to a partition only when it is up", ({ journal }) =>
+  treeTest("to more routes keys to a partition only when it is up", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const init = (_: string, incarnation: number) => (incarnation === 1 ? Effect.void : Deferred.await(gate))
@@ -589,7 +589,7 @@ describe("resize", () => {
     })
   )
 
-  treeTest("is made once begun, one at a time, whoever is interrupted", ({ journal }) =>
+  treeTest("goes on once begun, one at a time, if its caller is interrupted", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const terminate = () => Deferred.await(gate)
@@ -607,7 +607,7 @@ describe("resize", () => {
     })
   )
 
-  treeTest("is answered when the supervisor ends under it", ({ journal }) =>
+  treeTest("is answered when the supervisor ends meanwhile", ({ journal }) =>
     Effect.gen(function* () {
       const { close, parts } = yield* runParts(journal, { partitions: 2, script: { terminate: () => Effect.never } })
       const resizing = yield* Effect.forkChild(Effect.exit(parts.resize(0)))
@@ -624,7 +624,7 @@ describe("resize", () => {
   )
 
   treeTest(
-    "among crashes and kills ends with as many partitions as were asked for",
+    "ends with the requested number of partitions, among crashes and kills",
     ({ journal }) =>
       Effect.gen(function* () {
         const strategy = yield* Random.choice(["oneForOne", "oneForAll", "restForOne"] as const)

@@ -56,7 +56,7 @@ describe("intensity", () => {
     })
   )
 
-  it.effect("counts a restart exactly the window old, and none that is older", () =>
+  it.effect("counts a restart that is exactly as old as the window, and none that is older", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* answers(policy, at(0, 500, 1000)), [0, 0, "gives up"])
       assert.deepStrictEqual(yield* answers(policy, at(0, 500, 1001)), [0, 0, 0])
@@ -75,7 +75,7 @@ describe("intensity", () => {
     })
   )
 
-  it.effect("counts for each child apart", () =>
+  it.effect("counts each child separately", () =>
     Effect.gen(function* () {
       const first = yield* Schedule.toStep(policy)
       yield* first(0, crashed(0))
@@ -173,7 +173,7 @@ describe("resetAfter", () => {
     })
   )
 
-  it.effect("takes no delay for health", () =>
+  it.effect("does not take a delay for uptime", () =>
     Effect.gen(function* () {
       const slow = Schedule.max([policy, Schedule.spaced("1 minute")])
       const endings = [0, 1, 2, 3].map((index) => ({ at: index * 60_000, uptime: 0 }))
@@ -182,7 +182,7 @@ describe("resetAfter", () => {
     })
   )
 
-  it.effect("begins anew even a count that was used up to its last", () =>
+  it.effect("begins anew even with a count that was used up", () =>
     Effect.gen(function* () {
       const counted = RestartPolicy.resetAfter(Schedule.recurs(2), "1 minute")
       const endings = [{ at: 0 }, { at: 0 }, { at: 0, uptime: "1 minute" }, { at: 0 }, { at: 0 }] as const

@@ -37,7 +37,7 @@ const waiting = Effect.gen(function* () {
 
 describe("async", () => {
   kernelTest(
-    "#242 a task is listed, its parent is the supervisor, and it is linked to the caller if that is asked for",
+    "#242 a task is listed, its parent is the supervisor, and it is linked to the caller if asked for",
     Effect.gen(function* () {
       const { jobs } = yield* runJobs
       const supervisor = (yield* Kernel.processes)[0]!
@@ -68,7 +68,7 @@ describe("async", () => {
   )
 
   kernelTest(
-    "a crash ends a linked owner, and one that is not linked only learns it",
+    "a crash ends a linked owner, and an owner that is not linked only learns it",
     Effect.gen(function* () {
       const { jobs } = yield* runJobs
       const boom = ExitReason.defect("boom")
@@ -97,7 +97,7 @@ describe("async", () => {
   )
 
   kernelTest(
-    "a task runs in the environment of who asked for it",
+    "a task runs in the environment of its caller",
     Effect.gen(function* () {
       class Colour extends Context.Service<Colour, string>()("test/Colour") {}
       const { jobs } = yield* runJobs
@@ -109,7 +109,7 @@ describe("async", () => {
   )
 
   kernelTest(
-    "what the bound refuses is MaxChildren, and there is room when one has ended",
+    "a start past the limit fails with MaxChildren, and there is room when a task has ended",
     Effect.gen(function* () {
       const few = Context.get((yield* run(Layer.fresh(Few.layer))).context, Few)
       const { effect, gate } = yield* waiting
@@ -139,7 +139,7 @@ describe("async", () => {
     })
   )
 
-  it("options that cannot be are a RangeError where they are given", () => {
+  it("options that make no sense are a RangeError where they are given", () => {
     assert.throws(() => TaskSupervisor.Service()("test/Bad", { maxChildren: -1 }), RangeError)
     assert.throws(() => TaskSupervisor.Service()("test/Bad", { shutdown: -1 }), RangeError)
   })
@@ -190,7 +190,7 @@ describe("the end", () => {
   )
 
   kernelTest(
-    "a task can be shut down by who holds it, under its supervisor as elsewhere",
+    "a process that holds a task can shut it down, under a supervisor, too",
     Effect.gen(function* () {
       const { jobs } = yield* runJobs
       const result = yield* asProcess(() =>
@@ -278,7 +278,7 @@ describe("start", () => {
 
 describe("streams", () => {
   kernelTest(
-    "#244 a stream that the bound refuses fails, and leaves nothing behind",
+    "#244 a stream fails if the limit refuses a task, and leaves nothing behind",
     Effect.gen(function* () {
       const few = Context.get((yield* run(Layer.fresh(Few.layer))).context, Few)
       yield* asProcess(
@@ -316,7 +316,7 @@ describe("streams", () => {
   )
 
   kernelTest(
-    "tasks of a stream are under the supervisor, and end with it as with the stream",
+    "tasks of a stream are under the supervisor, and end with it or with the stream",
     Effect.gen(function* () {
       const { close, jobs } = yield* runJobs
       const { begun, effect } = yield* waiting
@@ -359,7 +359,7 @@ describe("streams", () => {
 
 describe("under all circumstances", () => {
   kernelTest(
-    "as many tasks as there may be follow each other, whatever ends them, and none is refused",
+    "as many tasks as allowed follow each other, however they end, and none is refused",
     Effect.gen(function* () {
       const few = Context.get((yield* run(Layer.fresh(Few.layer))).context, Few)
       for (let i = 0; i < 3; i++) {
@@ -404,7 +404,7 @@ describe("under all circumstances", () => {
   )
 
   kernelTest(
-    "when the supervisor is killed its tasks are, too; who awaits them knows, and it works again when it is back",
+    "when the supervisor is killed its tasks are, too; callers that await them know, and it works again when it is back",
     Effect.gen(function* () {
       class Tree extends Supervisor.Service<Tree>()("test/Tree", {
         strategy: "oneForOne",
@@ -423,7 +423,7 @@ describe("under all circumstances", () => {
   )
 
   kernelTest(
-    "every task has exactly one outcome, whoever ends it first",
+    "every task has exactly one outcome, whatever ends it first",
     Effect.gen(function* () {
       const { close, jobs } = yield* runJobs
       const outcomes: Array<string> = []
@@ -458,7 +458,7 @@ describe("under all circumstances", () => {
 })
 
 kernelTest(
-  "a task that a handler links to its server takes the server along when it crashes",
+  "a task that a handler links to its server ends the server when it crashes",
   Effect.gen(function* () {
     class Fragile extends GenServer.Service<Fragile>()("test/Fragile", [Rpc.make("work", { success: Schema.Finite })]) {
       static readonly definition = this.define({

@@ -25,7 +25,7 @@ class Workers extends DynamicSupervisor.Service<Workers>()("app/Workers", { chil
 const pidOf = (worker: Worker["Service"]) => Effect.map(GenServer.pid(worker), Option.getOrThrow)
 
 describe("an abnormal end that is no crash", () => {
-  treeTest("a kill is told once, with what follows", (world) =>
+  treeTest("a kill is reported once, with the decision", (world) =>
     Effect.gen(function* () {
       const { journal } = world
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -46,7 +46,7 @@ describe("an abnormal end that is no crash", () => {
     })
   )
 
-  treeTest("a kill of a dynamic child is told once, by server and key", (world) =>
+  treeTest("a kill of a dynamic child is reported once, by server and key", (world) =>
     Effect.gen(function* () {
       const { journal } = world
       const { start } = yield* runKids(journal, { intensity })
@@ -57,7 +57,7 @@ describe("an abnormal end that is no crash", () => {
     })
   )
 
-  treeTest("a crash that came as an exit signal of a stranger is told, as no process reports it", (world) =>
+  treeTest("a crash that came as an exit signal of a stranger is reported, because no process reports it", (world) =>
     Effect.gen(function* () {
       const { journal } = world
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -79,7 +79,7 @@ describe("an abnormal end that is no crash", () => {
     })
   )
 
-  treeTest("the kill of a linked process is told by the supervisors of both", (world) =>
+  treeTest("the supervisors of both report the kill of a linked process", (world) =>
     Effect.gen(function* () {
       const { journal } = world
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -104,7 +104,7 @@ describe("an abnormal end that is no crash", () => {
     })
   )
 
-  treeTest("a restart that fails with a defect outside of a process is told", (world) =>
+  treeTest("a restart that fails with a defect outside of a process is reported", (world) =>
     Effect.gen(function* () {
       const { journal } = world
       const init = (incarnation: number) => (incarnation === 2 ? Effect.interrupt : Effect.void)
@@ -120,7 +120,7 @@ describe("an abnormal end that is no crash", () => {
     })
   )
 
-  treeTest("a start that fails is told to those who wait for it, and to nobody else", (world) =>
+  treeTest("only the callers that wait for a start get its failure", (world) =>
     Effect.gen(function* () {
       const { journal } = world
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -133,7 +133,7 @@ describe("an abnormal end that is no crash", () => {
     })
   )
 
-  treeTest("a child that ends by itself past its limit is told, with what follows", (world) =>
+  treeTest("a child that ends by itself past its limit is reported, with the decision", (world) =>
     Effect.gen(function* () {
       const { journal } = world
       const terminate = () => Effect.never
@@ -158,7 +158,7 @@ describe("an abnormal end that is no crash", () => {
     })
   )
 
-  treeTest("a server that nobody supervises is told, too, if it does not end within its limit", (world) =>
+  treeTest("a server without a supervisor is reported, too, if it does not end within its limit", (world) =>
     Effect.gen(function* () {
       class Slow extends GenServer.Service<Slow>()("test/Slow", [GenServer.cast("go")]) {
         static readonly layer = this.define({
@@ -175,7 +175,7 @@ describe("an abnormal end that is no crash", () => {
     })
   )
 
-  treeTest("what is killed because its supervisor was killed is not told one by one", (world) =>
+  treeTest("children that are killed because their supervisor was killed are not reported one by one", (world) =>
     Effect.gen(function* () {
       const { journal } = world
       class Inner extends Supervisor.Service<Inner>()("test/Inner", {
@@ -193,7 +193,7 @@ describe("an abnormal end that is no crash", () => {
     })
   )
 
-  treeTest("a task that its owner kills is not told", (world) =>
+  treeTest("a task that its owner kills is not reported", (world) =>
     Effect.gen(function* () {
       class Jobs extends TaskSupervisor.Service<Jobs>()("test/Jobs") {}
       const { context } = yield* run(Jobs.layer)
@@ -205,7 +205,7 @@ describe("an abnormal end that is no crash", () => {
   )
 
   treeTest(
-    "a flood of kills is limited, and what is left out is said",
+    "a flood of kills is limited, and the omitted ones are counted in the log",
     (world) =>
       Effect.gen(function* () {
         const { journal } = world
@@ -228,7 +228,7 @@ describe("an abnormal end that is no crash", () => {
 })
 
 describe("the name of a child", () => {
-  treeTest("of a dynamic supervisor is server and key: in reports, errors, events and what is known of it", (world) =>
+  treeTest("of a dynamic supervisor is server and key: in reports, errors, events and Process.info", (world) =>
     Effect.gen(function* () {
       const { context } = yield* run(Workers.layer)
       const workers = Context.get(context, Workers)
@@ -251,7 +251,7 @@ describe("the name of a child", () => {
     })
   )
 
-  treeTest("of a supervisor is the id it was given, and nothing where none was", (world) =>
+  treeTest("of a supervisor has the id that it was given, and nothing otherwise", (world) =>
     Effect.gen(function* () {
       const layer = Worker.definition.layer("x")
       for (const [options, name] of [

@@ -60,7 +60,7 @@ const causeOf = <A, E>(exit: Exit.Exit<A, E>): string => {
 }
 
 describe("a stop while the Layer of a child is still building around its process", () => {
-  treeTest("ends the process in good order, and what it needs after it", ({ journal }) =>
+  treeTest("ends the process in good order, then releases its dependencies", ({ journal }) =>
     Effect.gen(function* () {
       const starting = yield* Effect.forkChild(run(single(around(writer(journal), Effect.never)).layer))
       yield* journal.expect("+writer1")
@@ -69,7 +69,7 @@ describe("a stop while the Layer of a child is still building around its process
     })
   )
 
-  treeTest("kills it if the child says so", ({ journal }) =>
+  treeTest("kills it if the child's limit says so", ({ journal }) =>
     Effect.gen(function* () {
       const Sup = single(around(writer(journal), Effect.never), { shutdown: "brutalKill" })
       const starting = yield* Effect.forkChild(run(Sup.layer))
@@ -179,7 +179,7 @@ describe("a process that ends while the Layer of its child is still building", (
     })
   )
 
-  treeTest("and that takes longer than its limit to end is killed", ({ journal }) =>
+  treeTest("is killed if its end takes longer than its limit", ({ journal }) =>
     Effect.gen(function* () {
       const A = server(journal, "a", { terminate: () => Effect.never })
       const starting = yield* Effect.forkChild(Effect.exit(run(single(around(A.layer, Effect.never)).layer)))
@@ -191,7 +191,7 @@ describe("a process that ends while the Layer of its child is still building", (
     })
   )
 
-  treeTest("a worker that ends at once was up all the same", ({ journal }) =>
+  treeTest("a worker that ends at once was up", ({ journal }) =>
     Effect.gen(function* () {
       const ends = Effect.suspend(() => (journal.begin("w") < 3 ? Effect.die("not yet") : Effect.void))
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -227,7 +227,7 @@ describe("what the Layer of a child forks", () => {
     })
   )
 
-  treeTest("and provides the child's own server again, gets the supervised handle", ({ journal }) =>
+  treeTest("gets the supervised handle if it provides the child's own server again", ({ journal }) =>
     Effect.gen(function* () {
       const A = server(journal, "a")
       const asks = Effect.flatMap(A, (a) => Effect.map(a.incarnation(), (n) => journal.write(`a is in run ${n}`)))
@@ -239,7 +239,7 @@ describe("what the Layer of a child forks", () => {
     })
   )
 
-  treeTest("and outlives the tree, no longer finds what the tree supervised", ({ journal }) =>
+  treeTest("no longer finds what the tree supervised if it outlives the tree", ({ journal }) =>
     Effect.gen(function* () {
       const A = server(journal, "a")
       const gate = yield* Deferred.make<void>()

@@ -63,7 +63,7 @@ describe("boot", () => {
   )
 
   for (const restart of ["transient", "temporary"] as const) {
-    treeTest(`a ${restart} child whose start fails fails the boot as any other`, ({ journal }) =>
+    treeTest(`a ${restart} child whose start fails makes the boot fail like any other`, ({ journal }) =>
       Effect.gen(function* () {
         class Sup extends Supervisor.Service<Sup>()("test/Sup", {
           strategy: "oneForOne",
@@ -101,7 +101,7 @@ describe("boot", () => {
     })
   )
 
-  treeTest("a resource whose start fails rolls back, too", ({ journal }) =>
+  treeTest("a resource whose start fails stops what was started, too", ({ journal }) =>
     Effect.gen(function* () {
       class Pool extends Context.Service<Pool, number>()("test/Pool") {}
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -117,7 +117,7 @@ describe("boot", () => {
     })
   )
 
-  treeTest("a nested supervisor that does not start rolls back itself, then its elder siblings", ({ journal }) =>
+  treeTest("a nested supervisor that does not start stops its own children, then its earlier siblings", ({ journal }) =>
     Effect.gen(function* () {
       class Inner extends Supervisor.Service<Inner>()("test/Inner", {
         strategy: "oneForOne",

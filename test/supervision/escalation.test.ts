@@ -27,7 +27,7 @@ const limitOf = (reason: ExitReason.ExitReason): RestartLimit.RestartLimit => {
 }
 
 describe("escalation", () => {
-  treeTest("a supervisor that gives up is restarted by the next one up, with fresh counters", ({ journal, lines }) =>
+  treeTest("a supervisor that gives up is restarted by the one above it, with fresh counters", ({ journal, lines }) =>
     Effect.gen(function* () {
       class Inner extends Supervisor.Service<Inner>()("test/Inner", {
         strategy: "oneForOne",
@@ -84,7 +84,7 @@ describe("escalation", () => {
   )
 
   treeTest(
-    "#162 a tree: what is stopped comes back with its group, what is handled inside concerns nobody",
+    "#162 a tree: stopped children come back with their group, and inner restarts affect no outer child",
     ({ journal }) =>
       Effect.gen(function* () {
         let broken = false
@@ -290,26 +290,24 @@ describe("the root", () => {
       })
   )
 
-  treeTest(
-    "gives up where somebody watches the tree: the watch is told, once, and nothing is fatal",
-    ({ journal, lines }) =>
-      Effect.gen(function* () {
-        const ends: Array<TreeEnd> = []
-        const { Top } = tree(journal)
-        const { context } = yield* run(Top.layer).pipe(Effect.provideService(TreeWatch, (end) => void ends.push(end)))
-        const top = yield* pidOf(Context.get(context, Top))
-        yield* crash(journal, "b")
-        yield* quiet
-        const reason = yield* Process.awaitExit(top)
-        assert.deepStrictEqual(ends, [{ supervisor: "test/Top", reason, failed: true }])
-        assert.deepStrictEqual(
-          lines.filter(({ level }) => level === "Fatal"),
-          []
-        )
-      })
+  treeTest("gives up under a watch: the watch is told once, and nothing is fatal", ({ journal, lines }) =>
+    Effect.gen(function* () {
+      const ends: Array<TreeEnd> = []
+      const { Top } = tree(journal)
+      const { context } = yield* run(Top.layer).pipe(Effect.provideService(TreeWatch, (end) => void ends.push(end)))
+      const top = yield* pidOf(Context.get(context, Top))
+      yield* crash(journal, "b")
+      yield* quiet
+      const reason = yield* Process.awaitExit(top)
+      assert.deepStrictEqual(ends, [{ supervisor: "test/Top", reason, failed: true }])
+      assert.deepStrictEqual(
+        lines.filter(({ level }) => level === "Fatal"),
+        []
+      )
+    })
   )
 
-  treeTest("only the root is heard by the watch, not the supervisors below it", ({ journal }) =>
+  treeTest("the watch is told only of the root, not of the supervisors below it", ({ journal }) =>
     Effect.gen(function* () {
       const ends: Array<TreeEnd> = []
       class Inner extends Supervisor.Service<Inner>()("test/Inner", {
@@ -458,7 +456,7 @@ describe("autoShutdown", () => {
     )
   }
 
-  treeTest("a significant transient child: a crash restarts it, a good end shuts down", ({ journal }) =>
+  treeTest("a significant transient child: a crash restarts it, an expected end shuts down", ({ journal }) =>
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
@@ -497,7 +495,7 @@ describe("autoShutdown", () => {
       )
 
       treeTest(
-        `#332 ${strategy}, ${autoShutdown}: what is stopped or started by hand shuts nothing down`,
+        `#332 ${strategy}, ${autoShutdown}: stopping or starting a child by hand shuts nothing down`,
         ({ events, journal }) =>
           Effect.gen(function* () {
             class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -524,7 +522,7 @@ describe("autoShutdown", () => {
 
   for (const significant of [true, false]) {
     treeTest(
-      `#182 a supervisor that shut down ${significant ? "takes the next one along" : "leaves the next one alone"}`,
+      `#182 a supervisor that shut down ${significant ? "ends the one above it" : "does not end the one above it"}`,
       ({ journal }) =>
         Effect.gen(function* () {
           class Inner extends Supervisor.Service<Inner>()("test/Inner", {
@@ -558,7 +556,7 @@ describe("autoShutdown", () => {
   }
 
   treeTest(
-    "a transient supervisor with autoShutdown that gives up stays ended, and that is no secret",
+    "a transient supervisor with autoShutdown that gives up stays ended, and the log says so",
     ({ journal, lines }) =>
       Effect.gen(function* () {
         class Inner extends Supervisor.Service<Inner>()("test/Inner", {
@@ -621,7 +619,7 @@ describe("worker", () => {
     }
   }
 
-  treeTest("has a scope and a self of its own in each run, and the services of elder siblings", ({ journal }) =>
+  treeTest("has its own scope and self in each run, and the services of earlier siblings", ({ journal }) =>
     Effect.gen(function* () {
       class Pool extends Context.Service<Pool, { readonly name: string }>()("test/Pool") {}
       const selves: Array<Pid.Pid> = []
@@ -649,7 +647,7 @@ describe("worker", () => {
     })
   )
 
-  treeTest("is interrupted at once when it is to end, and killed at its limit", ({ journal }) =>
+  treeTest("is interrupted at once when it has to end, and killed at its limit", ({ journal }) =>
     Effect.gen(function* () {
       const stubborn = Effect.onInterrupt(Effect.never, () =>
         Effect.andThen(

@@ -110,7 +110,7 @@ describe("a handle", () => {
     })
   )
 
-  treeTest("waits for a restart where asked to, within the timeout of the call", ({ journal }) =>
+  treeTest("waits for a restart if asked to, within the timeout of the call", ({ journal }) =>
     Effect.gen(function* () {
       const A = server(journal, "a")
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -193,7 +193,7 @@ describe("a handle", () => {
     })
   )
 
-  treeTest("of a temporary child that has ended is still there for a younger sibling that restarts", ({ journal }) =>
+  treeTest("of a temporary child that has ended is still given to a later sibling that restarts", ({ journal }) =>
     Effect.gen(function* () {
       const A = server(journal, "a")
       const B = server(journal, "b", { init: () => Effect.asVoid(A) })
@@ -209,7 +209,7 @@ describe("a handle", () => {
     })
   )
 
-  treeTest("leaves the supervisor even if that has ended in the moment it was up", ({ journal }) =>
+  treeTest("leaves the supervisor even if the supervisor ended as soon as it was up", ({ journal }) =>
     Effect.gen(function* () {
       const A = server(journal, "a")
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {

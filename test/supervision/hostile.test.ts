@@ -178,21 +178,24 @@ for (const [name, tree] of Object.entries(trees)) {
 }
 
 describe("a dead letter", () => {
-  it.effect.each(hostile)("whose handler throws %s fails no sender, and is announced to others", ([, make]) => {
-    const value = make()
-    const program = Effect.gen(function* () {
-      yield* Telemetry.attach("bad", Events.deadLetter, throwing(value))
-      let heard = 0
-      yield* Telemetry.attach("good", Events.deadLetter, () => {
-        heard++
+  it.effect.each(hostile)(
+    "whose handler throws %s does not fail the sender, and is announced to others",
+    ([, make]) => {
+      const value = make()
+      const program = Effect.gen(function* () {
+        yield* Telemetry.attach("bad", Events.deadLetter, throwing(value))
+        let heard = 0
+        yield* Telemetry.attach("good", Events.deadLetter, () => {
+          heard++
+        })
+        const pid = yield* Process.spawn((_inbox: Process.Inbox<unknown>) => Effect.void)
+        yield* Process.awaitExit(pid)
+        for (let index = 0; index < 5; index++) yield* Process.send(pid, index)
+        assert.strictEqual(heard, 5)
       })
-      const pid = yield* Process.spawn((_inbox: Process.Inbox<unknown>) => Effect.void)
-      yield* Process.awaitExit(pid)
-      for (let index = 0; index < 5; index++) yield* Process.send(pid, index)
-      assert.strictEqual(heard, 5)
-    })
-    return inKernel(program, {}, value)
-  })
+      return inKernel(program, {}, value)
+    }
+  )
 
   it.effect.each(hostile)("that is %s is announced", ([, make]) => {
     const value = make()

@@ -128,7 +128,7 @@ describe("a restarted child that has answered", () => {
   )
 
   treeTest(
-    "of a dynamic supervisor is found before whoever started it knows",
+    "of a dynamic supervisor is found before its starter knows",
     () =>
       Effect.gen(function* () {
         const there = yield* Deferred.make<void>()
@@ -201,7 +201,7 @@ describe("a temporary child whose Down has arrived", () => {
       })
     )
 
-    treeTest(`is gone from a dynamic supervisor, and leaves its room: ${reason._tag}`, ({ journal }) =>
+    treeTest(`is gone from a dynamic supervisor, and its room is free: ${reason._tag}`, ({ journal }) =>
       Effect.gen(function* () {
         const { kids, start } = yield* runKids(journal, {
           restart: "temporary",
@@ -219,7 +219,7 @@ describe("a temporary child whose Down has arrived", () => {
     )
   }
 
-  treeTest("is gone from a dynamic supervisor also when terminateChild has ended it", ({ journal }) =>
+  treeTest("is gone from a dynamic supervisor when terminateChild has ended it, too", ({ journal }) =>
     Effect.gen(function* () {
       const { kids, start } = yield* runKids(journal, {
         maxChildren: 1,
@@ -245,7 +245,7 @@ describe("a temporary child whose Down has arrived", () => {
     })
   )
 
-  treeTest("is no task of its supervisor any more", () =>
+  treeTest("is no longer a task of its supervisor", () =>
     Effect.gen(function* () {
       class Jobs extends TaskSupervisor.Service<Jobs>()("test/Jobs", { maxChildren: 1 }) {}
       const jobs = Context.get((yield* run(Jobs.layer)).context, Jobs)

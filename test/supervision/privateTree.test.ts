@@ -60,7 +60,7 @@ describe("a tree that a process provides to itself", () => {
   )
 
   kernelTest(
-    "leaves it alone when it ends on purpose",
+    "does not end it when the tree ends on purpose",
     Effect.gen(function* () {
       let runs = 0
       const nightly = Effect.suspend(() => {
@@ -81,7 +81,7 @@ describe("a tree that a process provides to itself", () => {
   )
 
   kernelTest(
-    "is a message to a process that traps exits",
+    "is an Exit message to a process that traps exits",
     Effect.gen(function* () {
       const got = yield* Deferred.make<unknown>()
       const pid = yield* Process.spawn(
@@ -99,7 +99,7 @@ describe("a tree that a process provides to itself", () => {
   )
 
   kernelTest(
-    "ends a process also where it has a kernel of its own",
+    "ends a process even if the tree has a kernel of its own",
     Effect.gen(function* () {
       const tree = batch(boom).layer.pipe(Layer.provide(Kernel.layer))
       const pid = yield* Process.spawn(Effect.provide(Effect.never, tree))
@@ -113,7 +113,7 @@ class Pool extends Context.Service<Pool, number>()("test/Pool") {}
 
 describe("a tree that a resource starts for itself", () => {
   kernelTest(
-    "makes the resource no good when it gives up: it is built anew with what holds it",
+    "when it gives up, the resource counts as ended and is built anew with its holders",
     Effect.gen(function* () {
       let builds = 0
       const go = yield* Deferred.make<void>()

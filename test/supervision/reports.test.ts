@@ -25,7 +25,7 @@ const told = ({ crashes }: World) =>
 const firstLines = ({ lines }: World) => lines.map(({ level, message }) => `${level} ${message.split("\n")[0]}`)
 
 describe("a crash report", () => {
-  treeTest("says who, where, at what message, in what state, and what was decided: once", (world) =>
+  treeTest("has process, ancestors, message, state and decision, and is written once", (world) =>
     Effect.gen(function* () {
       const { crashes, journal, lines } = world
       class Inner extends Supervisor.Service<Inner>()("test/Inner", {
@@ -92,7 +92,7 @@ describe("a crash report", () => {
   )
 
   for (const by of ["intensity", "schedule"] as const) {
-    treeTest(`of the crash that was one too many for the ${by} says that the supervisor gives up`, (world) =>
+    treeTest(`of the crash that exceeds the ${by} says that the supervisor gives up`, (world) =>
       Effect.gen(function* () {
         const policy =
           by === "intensity" ? { intensity: { max: 1, within: "1 second" } as const } : { schedule: Schedule.recurs(1) }
@@ -149,7 +149,7 @@ describe("a crash report", () => {
     })
   )
 
-  treeTest("of a crash whose restart an elder sibling takes over says so", (world) =>
+  treeTest("of a crash whose restart is included in that of an earlier sibling says so", (world) =>
     Effect.gen(function* () {
       const never = Schedule.forever.pipe(Schedule.while(() => Effect.never))
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -168,7 +168,7 @@ describe("a crash report", () => {
     })
   )
 
-  treeTest("of a crash that is dealt with by hand before the schedule answers says that it stays down", (world) =>
+  treeTest("of a child that is terminated by hand before the schedule answers says that it stays down", (world) =>
     Effect.gen(function* () {
       const never = Schedule.forever.pipe(Schedule.while(() => Effect.never))
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -183,7 +183,7 @@ describe("a crash report", () => {
     })
   )
 
-  treeTest("of an init that dies says what follows, at the boot and later", (world) =>
+  treeTest("of an init that dies has the decision, at the boot and later", (world) =>
     Effect.gen(function* () {
       const init = (n: number) => (n === 2 ? Effect.die(new Error("no disk")) : Effect.void)
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -240,7 +240,7 @@ describe("a crash report", () => {
     })
   )
 
-  treeTest("of a zombie that crashes when nobody is there any more is written all the same", (world) =>
+  treeTest("of a zombie that crashes after its supervisor has ended is written all the same", (world) =>
     Effect.gen(function* () {
       const terminate = () =>
         Effect.uninterruptible(Effect.andThen(Effect.sleep("1 minute"), Effect.die(new Error("too late"))))
@@ -260,7 +260,7 @@ describe("a crash report", () => {
   )
 
   treeTest(
-    "comes from its originator only: a chain of fifty linked children dies with one",
+    "comes only from the process that crashed: a chain of fifty linked children dies with one",
     (world) =>
       Effect.gen(function* () {
         const { journal } = world
@@ -305,7 +305,7 @@ describe("a crash report", () => {
 })
 
 describe("telemetry", () => {
-  treeTest("tells starts, ends and restarts, in order", ({ events, journal }) =>
+  treeTest("has starts, ends and restarts, in order", ({ events, journal }) =>
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
@@ -363,7 +363,7 @@ describe("telemetry", () => {
     })
   )
 
-  treeTest("giving up tells which limit was reached", ({ events, journal }) =>
+  treeTest("giving up names the limit that was exceeded", ({ events, journal }) =>
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",

@@ -68,7 +68,7 @@ describe("whichChildren", () => {
     })
   )
 
-  treeTest("answers while a nested supervisor starts its children anew", ({ journal }) =>
+  treeTest("answers while a nested supervisor starts its children again", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       class Inner extends Supervisor.Service<Inner>()("test/Inner", {
@@ -133,7 +133,7 @@ describe("a supervisor that starts its children anew", () => {
       return { inner, close, b: Context.get(context, B), outer: Context.get(context, Outer) }
     })
 
-  treeTest("terminates one that hangs; those that need it are started all the same", ({ journal }) =>
+  treeTest("terminates a child that hangs; children that need it are started all the same", ({ journal }) =>
     Effect.gen(function* () {
       const { b, inner, outer } = yield* bootingAnew(journal)
       yield* inner.terminateChild("b")
@@ -145,7 +145,7 @@ describe("a supervisor that starts its children anew", () => {
     })
   )
 
-  treeTest("passes over one that is terminated before its turn, and starts it when it is asked to", ({ journal }) =>
+  treeTest("passes over a child that is terminated before its turn, and starts it when asked to", ({ journal }) =>
     Effect.gen(function* () {
       const { inner } = yield* bootingAnew(journal)
       yield* inner.terminateChild("c")
@@ -157,7 +157,7 @@ describe("a supervisor that starts its children anew", () => {
     })
   )
 
-  treeTest("does not end for a start that somebody asked for, and that fails", ({ journal }) =>
+  treeTest("does not end because a requested start fails", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const again = { init: (n: number) => (n === 2 ? Deferred.await(gate) : Effect.void) }
@@ -188,7 +188,7 @@ describe("a supervisor that is killed", () => {
   /** Its release waits until the gate is opened. */
   const held = (gate: Deferred.Deferred<void>) => () => Effect.addFinalizer(() => Deferred.await(gate))
 
-  treeTest("answers at once whoever has asked it for something", ({ journal }) =>
+  treeTest("answers waiting callers at once", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
@@ -205,7 +205,7 @@ describe("a supervisor that is killed", () => {
     })
   )
 
-  treeTest("answers at once, also if it is a dynamic one", ({ journal }) =>
+  treeTest("answers at once, too, if it is dynamic", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const init = (key: string) =>
@@ -247,7 +247,7 @@ describe("terminateChild", () => {
     })
   )
 
-  treeTest("of a temporary child takes it off the list", ({ journal }) =>
+  treeTest("of a temporary child removes it from the list", ({ journal }) =>
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
@@ -452,7 +452,7 @@ describe("restartChild", () => {
     })
   )
 
-  treeTest("#124 gives the failure of the start to who asked; nothing is counted, logged or retried", (world) =>
+  treeTest("#124 gives the failure of the start to the caller; nothing is counted, logged or retried", (world) =>
     Effect.gen(function* () {
       const { events, journal, lines } = world
       const defect = new Error("no disk")
@@ -504,7 +504,7 @@ describe("restartChild", () => {
     })
   )
 
-  treeTest("of a child that is just stopping waits for the end of it", ({ journal }) =>
+  treeTest("of a child that is stopping waits until it has stopped", ({ journal }) =>
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
@@ -548,7 +548,7 @@ describe("restartChild", () => {
     })
   )
 
-  treeTest("rebuilds what a child has built with its Layer", ({ journal }) =>
+  treeTest("rebuilds the dependencies that only this child has", ({ journal }) =>
     Effect.gen(function* () {
       class Pool extends Context.Service<Pool, number>()("test/Pool") {}
       const pool = Layer.effect(
@@ -573,7 +573,7 @@ describe("restartChild", () => {
 })
 
 describe("a supervisor that is down", () => {
-  treeTest("answers SupervisorDown, also to those who wait while it ends", ({ journal }) =>
+  treeTest("answers SupervisorDown, also to callers that wait while it ends", ({ journal }) =>
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",

@@ -485,7 +485,7 @@ describe("what does not end", () => {
     })
   )
 
-  treeTest("is a failed start if it is to be restarted: the successor waits, and the limit names it", ({ journal }) =>
+  treeTest("is a failed start if it has to be restarted: the successor waits, and the limit names it", ({ journal }) =>
     Effect.gen(function* () {
       class Inner extends Supervisor.Service<Inner>()("test/Inner", {
         strategy: "oneForOne",
@@ -554,7 +554,7 @@ describe("what does not end", () => {
     })
   )
 
-  treeTest("holds up its elder siblings and what it uses, in a group restart", ({ journal }) =>
+  treeTest("delays its earlier siblings and its dependencies, in a group restart", ({ journal }) =>
     Effect.gen(function* () {
       class Pool extends Context.Service<Pool, number>()("test/Pool") {}
       const pool = Layer.effect(
@@ -849,7 +849,7 @@ describe("a killed supervisor", () => {
     )
   }
 
-  treeTest("whose child never ends is not started anew, and that is a failed start", ({ journal, lines }) =>
+  treeTest("whose child never ends is not started again, and that is a failed start", ({ journal, lines }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { Inner, Outer } = stuck(journal, gate)
@@ -932,7 +932,7 @@ describe("a killed supervisor", () => {
   )
 
   treeTest(
-    "that is dynamic goes on without a child that does not end, and waits for it before it is started anew",
+    "that is dynamic goes on without a child that does not end, and waits for it before it is started again",
     ({ events, journal }) =>
       Effect.gen(function* () {
         const gate = yield* Deferred.make<void>()
@@ -990,7 +990,7 @@ describe("signals", () => {
     )
   }
 
-  treeTest("#328 so is the crash of a stranger that is linked to it", ({ journal }) =>
+  treeTest("#328 the crash of a stranger that is linked to it is ignored", ({ journal }) =>
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",
@@ -1005,7 +1005,7 @@ describe("signals", () => {
     })
   )
 
-  treeTest("#328 and a message: it is counted, and nothing else", ({ journal }) =>
+  treeTest("#328 a message is counted, and ignored", ({ journal }) =>
     Effect.gen(function* () {
       class Sup extends Supervisor.Service<Sup>()("test/Sup", {
         strategy: "oneForOne",

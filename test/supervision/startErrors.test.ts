@@ -66,7 +66,7 @@ describe("a start error that has no text", () => {
   )
 
   kernelTest(
-    "does not keep an error that carries it from being shown",
+    "does not prevent the display of an error that holds it",
     Effect.sync(() => {
       assert.strictEqual(
         new Supervisor.StartFailed({ id: "repo", error: new Unprintable() }).message,

@@ -202,7 +202,7 @@ const play = Effect.gen(function* () {
 
 describe("cycles of waits", () => {
   it.effect(
-    "each is reported to one of those that wait, and nothing else is reported, in any order",
+    "each is reported to one of the waiting processes, and nothing else is reported, in any order",
     () =>
       Effect.gen(function* () {
         const outcomes = new Set<string>()

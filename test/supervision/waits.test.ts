@@ -209,7 +209,7 @@ describe("a turn that waits for a server that is down", () => {
   )
 
   kernelTest(
-    "waits for a sibling that has nothing to do with it, and is called back by that",
+    "waits for an unrelated sibling, and can be called back by it",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       const { a, b, c } = yield* tree("oneForOne", (clients) => ({

@@ -16,7 +16,7 @@ const test = <A, E>(name: string, effect: Effect.Effect<A, E, Scope.Scope>) =>
   it.effect(name, () => effect.pipe(Effect.provide(Telemetry.layer)))
 
 describe("event", () => {
-  it("refuses a name that is no dotted words", () => {
+  it("refuses a name that is not dotted words", () => {
     for (const name of ["", "a..b", ".a", "a.", "a b", "1a", "a.-b"]) {
       assert.throws(() => Telemetry.event(name), RangeError, `not "${name}"`)
     }
@@ -37,7 +37,7 @@ describe("event", () => {
 
 describe("attach", () => {
   test(
-    "calls the handler in the step of who executes the event, with measurements, metadata and event",
+    "calls the handler in the step that executes the event, with measurements, metadata and event",
     Effect.gen(function* () {
       const calls: Array<unknown> = []
       yield* Telemetry.attach("one", sold, (measurements, metadata, event) => {
@@ -220,7 +220,7 @@ describe("a failing handler", () => {
   )
 
   test(
-    "is logged as an error by the loggers of who executed the event",
+    "is logged as an error by the loggers of the code that executed the event",
     Effect.gen(function* () {
       const lines: Array<string> = []
       const logger = Logger.make<unknown, void>(({ cause, logLevel, message }) => {

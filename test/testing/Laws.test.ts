@@ -208,7 +208,7 @@ describe("a law", () => {
       (all) => all.filter(({ exit }) => Exit.isFailure(exit)).map(({ name }) => name)
     )
 
-  it.effect("says what is not so, and in which order", () =>
+  it.effect("says what is not true, and in which order", () =>
     Effect.gen(function* () {
       const [law] = Laws.server({ ...dealings, start: Counter.definition.start(), ask: () => Effect.fail("no") })
       const error = yield* Effect.flip(law!.run)
@@ -218,17 +218,17 @@ describe("a law", () => {
     })
   )
 
-  it.effect("of servers finds one that outlives its scope, one that survives a crash, one that does not answer", () =>
+  it.effect("of servers finds a server that outlives its scope, survives a crash, or does not answer", () =>
     Effect.gen(function* () {
       const start = Counter.definition.start()
       const outlives = Effect.flatMap(Scope.make(), (scope) => Scope.provide(start, scope))
       assert.include(
         yield* broken(Laws.server({ ...dealings, seeds: 0, start: outlives })),
-        "a server has ended when the scope it was started in has closed"
+        "a server has ended when the scope in which it was started has closed"
       )
       assert.deepStrictEqual(
         yield* broken(Laws.server({ ...dealings, seeds: 0, start, crash: (client) => client.get() })),
-        ["a crash is the end of a server, and who monitors it hears of it"]
+        ["a crash ends a server, and its monitors get a Down"]
       )
       assert.include(
         yield* broken(Laws.server({ ...dealings, seeds: 0, start, ask: () => Effect.never })),
@@ -237,42 +237,40 @@ describe("a law", () => {
     })
   )
 
-  it.effect(
-    "of supervisors finds one that restarts nothing, one that never gives up, one whose child outlives it",
-    () =>
-      Effect.gen(function* () {
-        class Temporary extends DynamicSupervisor.Service<Temporary>()("test/Temporary", {
-          child: Counter.definition,
-          restart: "temporary"
-        }) {}
-        class Endless extends DynamicSupervisor.Service<Endless>()("test/Endless", {
-          child: Counter.definition,
-          intensity: { max: 1000, within: "1 hour" }
-        }) {}
-        const start = (service: typeof Temporary | typeof Endless) =>
-          Effect.gen(function* () {
-            const supervisor = Context.get(
-              yield* Layer.build<never, never, never>(service.layer as never),
-              service as never
-            )
-            const { startChild } = supervisor as Temporary["Service"]
-            return { supervisor: supervisor as Temporary["Service"], children: [yield* startChild("a")] }
-          })
-        assert.deepStrictEqual(yield* broken(Laws.supervisor({ ...dealings, seeds: 0, start: start(Temporary) })), [
-          "a child that crashes is started again, behind the same client",
-          "a child that is killed is started again, behind the same client",
-          "a supervisor gives up on what fails too often, and leaves nothing"
-        ])
-        assert.deepStrictEqual(yield* broken(Laws.supervisor({ ...dealings, seeds: 0, start: start(Endless) })), [
-          "a supervisor gives up on what fails too often, and leaves nothing"
-        ])
-        const stranger = Effect.map(start(Counters as never), ({ supervisor }) => ({ supervisor, children: [] }))
-        const without = yield* broken(Laws.supervisor({ ...dealings, seeds: 0, start: stranger }))
-        assert.strictEqual(without.length, 8)
-      })
+  it.effect("of supervisors finds a supervisor that restarts nothing, never gives up, or leaves a child", () =>
+    Effect.gen(function* () {
+      class Temporary extends DynamicSupervisor.Service<Temporary>()("test/Temporary", {
+        child: Counter.definition,
+        restart: "temporary"
+      }) {}
+      class Endless extends DynamicSupervisor.Service<Endless>()("test/Endless", {
+        child: Counter.definition,
+        intensity: { max: 1000, within: "1 hour" }
+      }) {}
+      const start = (service: typeof Temporary | typeof Endless) =>
+        Effect.gen(function* () {
+          const supervisor = Context.get(
+            yield* Layer.build<never, never, never>(service.layer as never),
+            service as never
+          )
+          const { startChild } = supervisor as Temporary["Service"]
+          return { supervisor: supervisor as Temporary["Service"], children: [yield* startChild("a")] }
+        })
+      assert.deepStrictEqual(yield* broken(Laws.supervisor({ ...dealings, seeds: 0, start: start(Temporary) })), [
+        "a child that crashes is started again, behind the same client",
+        "a child that is killed is started again, behind the same client",
+        "a supervisor gives up on a child that fails too often, and leaves nothing"
+      ])
+      assert.deepStrictEqual(yield* broken(Laws.supervisor({ ...dealings, seeds: 0, start: start(Endless) })), [
+        "a supervisor gives up on a child that fails too often, and leaves nothing"
+      ])
+      const stranger = Effect.map(start(Counters as never), ({ supervisor }) => ({ supervisor, children: [] }))
+      const without = yield* broken(Laws.supervisor({ ...dealings, seeds: 0, start: stranger }))
+      assert.strictEqual(without.length, 8)
+    })
   )
 
-  it.effect("of registries finds one that keeps the dead, one that refuses nobody, one that mixes up keys", () =>
+  it.effect("of registries finds a registry that keeps dead processes, refuses nobody, or mixes up keys", () =>
     Effect.gen(function* () {
       const make = () => new Map<string, Array<Pid.Pid>>()
       let held = make()
@@ -304,13 +302,13 @@ describe("a law", () => {
       ])
       const add = (key: string) =>
         Effect.flatMap(Process.self, (pid) => Effect.sync(() => held.set(key, [...(held.get(key) ?? []), pid])))
-      assert.include(yield* broken(laws({ register: add })), "of many who want a free key one gets it")
+      assert.include(yield* broken(laws({ register: add })), "one of many processes that want a free key gets it")
       const all = () => Effect.sync(() => [...held.values()].flat())
       assert.include(yield* broken(laws({ lookup: all })), "a process is found under its key, and under no other")
     })
   )
 
-  it.effect("leaves the kernel of who runs it alone", () =>
+  it.effect("does not touch the kernel of the test", () =>
     Effect.gen(function* () {
       const before = yield* Kernel.counts
       for (const law of Laws.server({ ...dealings, start: Counter.definition.start() })) yield* law.run

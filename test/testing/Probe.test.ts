@@ -70,7 +70,7 @@ describe("expect", () => {
   )
 
   everywhere(
-    "two expectations of the same take one message each",
+    "two equal expectations take one message each",
     Effect.gen(function* () {
       const probe = yield* Probe.make<string>()
       const both = yield* Effect.forkChild(Effect.all([probe.expect("a"), probe.expect("a")], { concurrency: 2 }))
@@ -91,7 +91,7 @@ describe("expect", () => {
     })
   )
 
-  it.effect("what is not met fails after its limit of real time, and says what is there", () =>
+  it.effect("an expectation that is not met fails after its limit of real time, and says what has come", () =>
     Effect.gen(function* () {
       const probe = yield* Probe.make<Message>({ within: "30 millis" })
       yield* sendAll(probe.pid, up(1))
@@ -117,7 +117,7 @@ describe("expect", () => {
     }).pipe(Effect.provide(TestKernel.layer))
   )
 
-  it.effect("what is not met points to its line of the test", () =>
+  it.effect("an expectation that is not met points to its line of the test", () =>
     Effect.gen(function* () {
       const probe = yield* Probe.make<number>({ within: "1 millis" })
       const pid = yield* Process.spawn(Effect.never)
@@ -133,7 +133,7 @@ describe("expect", () => {
     }).pipe(Effect.provide(TestKernel.layer))
   )
 
-  it.effect("what is not met does not hang under a seeded scheduler, and fails there, too", () =>
+  it.effect("an expectation that is not met fails under a seeded scheduler, too, and does not hang", () =>
     Effect.gen(function* () {
       const test = Effect.flatMap(Probe.make<string>({ within: "20 millis" }), (probe) => probe.expect("never"))
       const exit = yield* Effect.exit(SeededScheduler.runSeed(Effect.provide(test, TestKernel.layer), 1))
@@ -179,7 +179,7 @@ describe("expectNothing", () => {
   )
 
   everywhere(
-    "waits for what is under way, through a line of 200 processes",
+    "waits for messages on their way, through a line of 200 processes",
     Effect.gen(function* () {
       const probe = yield* Probe.make<number>()
       let next: Pid.Pid<number> = probe.pid
@@ -209,7 +209,7 @@ describe("expectNothing", () => {
     }).pipe(Effect.provide(TestKernel.layer))
   )
 
-  it.effect("a signal is something, too", () =>
+  it.effect("a signal counts as something", () =>
     Effect.gen(function* () {
       const probe = yield* Probe.make()
       const { open, pid } = yield* gated(Effect.void)
@@ -327,7 +327,7 @@ describe("run and expectExit", () => {
     })
   )
 
-  it.effect("names who has sent no exit signal", () =>
+  it.effect("names the process that has sent no exit signal", () =>
     Effect.gen(function* () {
       const probe = yield* Probe.make({ within: "10 millis" })
       const error = yield* Effect.flip(probe.expectExit(probe.pid))

@@ -171,7 +171,7 @@ describe("explore", () => {
     })
   )
 
-  it("refuses a seed that is no safe integer and a preemption that is no probability", () => {
+  it("refuses a seed that is not a safe integer and a preemption that is not a probability", () => {
     for (const seed of [Number.NaN, 0.5, Number.POSITIVE_INFINITY, 2 ** 60]) {
       assert.throws(() => SeededScheduler.make(seed), RangeError, `${seed}`)
     }
@@ -373,7 +373,7 @@ describe("a run that cannot end", () => {
       return error instanceof SeededScheduler.Stuck ? error : assert.fail("another error")
     })
 
-  it.effect("in which all wait for each other is a deadlock, and its finalizers run", () =>
+  it.effect("is a deadlock if all fibers wait for each other, and its finalizers run", () =>
     Effect.gen(function* () {
       let released = 0
       const deadlock = Effect.gen(function* () {
@@ -399,7 +399,7 @@ describe("a run that cannot end", () => {
     })
   )
 
-  it.effect("also when it suspends at its first operation, or cannot be interrupted", () =>
+  it.effect("is a deadlock, too, if it suspends at its first operation, or cannot be interrupted", () =>
     Effect.gen(function* () {
       assert.strictEqual((yield* stuck(Effect.never)).reason, "deadlock")
       assert.strictEqual((yield* stuck(Effect.uninterruptible(Effect.never))).reason, "deadlock")
@@ -411,7 +411,7 @@ describe("a run that cannot end", () => {
     })
   )
 
-  it.effect("and waits for a time that nobody adjusts the clock to is asleep", () =>
+  it.effect("is asleep if it waits for a time to which nobody adjusts the clock", () =>
     Effect.gen(function* () {
       const error = yield* stuck(
         Effect.all([Effect.sleep("1 hour"), Effect.sleep("1 minute")], { concurrency: "unbounded" })
@@ -421,7 +421,7 @@ describe("a run that cannot end", () => {
     })
   )
 
-  it.effect("and goes on for ever is endless, and its finalizers run", () =>
+  it.effect("is endless if it goes on for ever, and its finalizers run", () =>
     Effect.gen(function* () {
       let released = false
       const endless = Effect.ensuring(
@@ -437,7 +437,7 @@ describe("a run that cannot end", () => {
     })
   )
 
-  it.effect("is not one that sleeps on the live clock", () =>
+  it.effect("does not include a run that sleeps on the live clock", () =>
     Effect.gen(function* () {
       // A live clock whose sleeps take more turns than a run may be idle.
       const clock = yield* TestClock.withLive(Clock.Clock)

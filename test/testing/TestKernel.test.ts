@@ -38,7 +38,7 @@ class Counter extends GenServer.Service<Counter>()("test/Counter", [Rpc.make("ge
 }
 
 describe("a test that leaves nothing", () => {
-  it.effect("passes: one line is all it takes", () =>
+  it.effect("passes, with one line", () =>
     Effect.gen(function* () {
       const counter = yield* Counter.definition.start(3)
       assert.strictEqual(yield* counter.get(), 3)
@@ -189,7 +189,7 @@ describe("a leak fails the test, by name", () => {
 })
 
 describe("a failed test", () => {
-  it.effect("is told what it failed for, and not what it has left", () =>
+  it.effect("gets its own failure, and not the processes that it left", () =>
     Effect.gen(function* () {
       const exit = yield* Effect.exit(
         Effect.provide(Effect.andThen(idle("left"), Effect.die("assertion")), TestKernel.layer)
@@ -212,7 +212,7 @@ describe("a failed test", () => {
 })
 
 describe("after a test", () => {
-  it.effect("what it left is killed, with its finalizers", () =>
+  it.effect("processes that it left are killed, and their finalizers run", () =>
     Effect.gen(function* () {
       const trace: Array<string> = []
       let pid: Pid.Pid | undefined
@@ -307,7 +307,7 @@ describe("quiet", () => {
 })
 
 describe("check", () => {
-  it.effect("looks in the middle of a test", () =>
+  it.effect("checks in the middle of a test", () =>
     Effect.gen(function* () {
       yield* TestKernel.check
       const pid = yield* idle("wanted")
@@ -319,7 +319,7 @@ describe("check", () => {
 })
 
 describe("what else is provided", () => {
-  it.effect("a Layer above it lives in its kernel and ends before it is looked at", () =>
+  it.effect("a Layer above it lives in its kernel and ends before the check", () =>
     Effect.gen(function* () {
       const counter = yield* Counter
       assert.strictEqual(yield* counter.get(), 7)
@@ -340,7 +340,7 @@ describe("what else is provided", () => {
 })
 
 describe("adjust", () => {
-  it.effect("lets a delay begin before it passes, and happen what follows", () =>
+  it.effect("lets a delay begin before it passes, and waits for what follows", () =>
     Effect.gen(function* () {
       const steps: Array<string> = []
       const step = (name: string) => Effect.sync(() => steps.push(name))
@@ -410,7 +410,7 @@ describe("startSupervised", () => {
     }).pipe(Effect.provide(silent))
   )
 
-  it.effect("treats its child as it is told", () =>
+  it.effect("treats its child by its options", () =>
     Effect.gen(function* () {
       const fragile = yield* TestKernel.startSupervised(Fragile, { restart: "temporary" })
       yield* fragile.crash()
@@ -425,14 +425,14 @@ describe("startSupervised", () => {
     }).pipe(Effect.provide(silent))
   )
 
-  it.effect("fails as the start does", () =>
+  it.effect("fails with the failure of the start", () =>
     Effect.gen(function* () {
       const layer = Fragile.definition.layer(-1)
       assert.strictEqual(yield* Effect.flip(TestKernel.startSupervised(layer)), "negative")
     }).pipe(Effect.provide(silent))
   )
 
-  it.effect("stops what was started later before what was started earlier, at the end of the scope", () =>
+  it.effect("stops later starts before earlier ones, at the end of the scope", () =>
     Effect.gen(function* () {
       const stopped: Array<string> = []
       const named = (name: string) =>
@@ -458,7 +458,7 @@ describe("startSupervised", () => {
     }).pipe(Effect.provide(silent))
   )
 
-  it.effect("blames what does not end, without waiting for virtual time", () =>
+  it.effect("fails for a process that does not end, without waiting for virtual time", () =>
     Effect.gen(function* () {
       class Stubborn extends GenServer.Service<Stubborn>()("test/Stubborn", []) {
         static readonly layer = this.define({
@@ -506,7 +506,7 @@ describe("a test double", () => {
     })
   )
 
-  it.effect("is down for who monitors it, and stands in for a dynamic supervisor, too", () =>
+  it.effect("is down for its monitors, and can replace a dynamic supervisor, too", () =>
     Effect.gen(function* () {
       class Counters extends DynamicSupervisor.Service<Counters>()("test/Counters", { child: Counter.definition }) {}
       const counter = TestDouble.make(Counter, { get: () => Effect.succeed(3) })
@@ -519,7 +519,7 @@ describe("a test double", () => {
     }).pipe(Effect.provide(TestKernel.layer))
   )
 
-  it.effect("can be needed by a supervised server, and says why it is no child itself", () =>
+  it.effect("can be a dependency of a supervised server, and says why it cannot be a child", () =>
     Effect.gen(function* () {
       class Reader extends GenServer.Service<Reader>()("test/Reader", [Rpc.make("seen", { success: Schema.Finite })]) {
         static readonly layer = this.define({

@@ -65,7 +65,7 @@ const root = url.fileURLToPath(new URL("../..", import.meta.url))
 const foreign = "which belongs to another copy of effect-otp: this program has loaded it twice"
 
 describe("a second copy of the library", () => {
-  it("says so once, as it is loaded, with the versions and places of both", () => {
+  it("warns once, as it is loaded, with the versions and places of both", () => {
     assert.strictEqual(warnings.length, 1)
     assert.match(
       warnings[0]!,
@@ -133,7 +133,7 @@ describe("a second copy of the library", () => {
     }).pipe(quiet)
   )
 
-  it.effect("learns how a server of the first ends: its calls fail, and nothing waits for ever", () =>
+  it.effect("learns how a server of the first ends: its calls fail, and none waits for ever", () =>
     Effect.gen(function* () {
       const first = yield* First.definition.start()
       const second = yield* Second.definition.start()

@@ -28,7 +28,7 @@ describe("describe", () => {
     assert.strictEqual(Describe.describe(value), text)
   })
 
-  it.each(hostile)("says something of %s, in at most 1,100 characters", (_, make) => {
+  it.each(hostile)("describes %s, in at most 1,100 characters", (_, make) => {
     const text = Describe.describe(make())
     assert.isAbove(text.length, 0)
     assert.isBelow(text.length, 1100)
@@ -50,7 +50,7 @@ describe("describeCause", () => {
     assert.strictEqual(Describe.describeCause(cause), Cause.pretty(cause))
   })
 
-  it.each(hostile)("says something of a cause with %s, in at most 10,100 characters", (_, make) => {
+  it.each(hostile)("describes a cause with %s, in at most 10,100 characters", (_, make) => {
     for (const cause of [Cause.die(make()), Cause.fail(make())]) {
       const text = Describe.describeCause(cause)
       assert.isAbove(text.length, 0)

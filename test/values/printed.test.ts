@@ -112,7 +112,7 @@ describe("what is printed", () => {
     }).pipe(Effect.provide(TestKernel.layer))
   })
 
-  it.effect("a client still has its messages, and none besides", () =>
+  it.effect("a client has its messages, and no other properties", () =>
     Effect.gen(function* () {
       const vault = yield* Vault.definition.start()
       assert.deepStrictEqual(yield* Effect.all([vault.get(), vault.toString(), vault.toJSON()]), [1, 2, 3])

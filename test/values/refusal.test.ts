@@ -69,7 +69,7 @@ describe("what a Schema refuses", () => {
     assert.match(text, /, got <redacted>$/)
   })
 
-  it("hides a secret that a check of the whole has put into its text", () => {
+  it("hides a secret that a check of the whole value has put into its text", () => {
     const equal = Schema.makeFilter<{ readonly password: string; readonly again: string }>(
       ({ again, password }) => password === again || `${password} is not ${again}`
     )
@@ -104,13 +104,13 @@ describe("what a Schema refuses", () => {
     assert.isBelow(refusal(long, "a").length, 1000)
   })
 
-  it.each(hostile)("is told without its own code: %s", (_, make) => {
+  it.each(hostile)("is described without running its code: %s", (_, make) => {
     const text = refusal(Schema.Struct({ a: Schema.Literal("never") }), { a: make() })
     assert.match(text, /^payload/)
     assert.isBelow(text.length, 1000)
   })
 
-  it("is told if a Schema fails or dies by itself", () => {
+  it("is described if a Schema fails or dies by itself", () => {
     const dying = Text.pipe(Schema.withConstructorDefault(Effect.die(new Error("no default today"))))
     assert.strictEqual(refusal(Schema.Struct({ a: dying }), {}), "payload: no default today")
   })

@@ -107,7 +107,7 @@ describe("what is rendered", () => {
     assert.deepStrictEqual(plain(value), shown)
   })
 
-  it("is cut where it is too deep, wide or long, and says by how much", () => {
+  it("is cut if it is too deep, wide or long, and says by how much", () => {
     const deep = (levels: number): unknown => (levels === 0 ? { end: 1 } : { a: deep(levels - 1) })
     assert.include(JSON.stringify(plain(deep(5))), `{"end":1}`)
     assert.include(JSON.stringify(plain(deep(6))), "[Object]")
@@ -124,7 +124,7 @@ describe("what is rendered", () => {
     assert.deepStrictEqual(plain(value), { a: 1, self: "[circular]" })
   })
 
-  it("is the value itself where a program asks for that and nothing is to be hidden", () => {
+  it("is the value itself if a program asks for that and nothing has to be hidden", () => {
     const kept = [
       { a: [1, { b: new Map([["k", Option.some(1)]]) }], f: () => 1 },
       new Money("12"),
@@ -140,7 +140,7 @@ describe("what is rendered", () => {
     assert.deepStrictEqual(same(Exit.succeed({ token: "x" })), Exit.succeed({ token: "<redacted>" }))
   })
 
-  it.each([...hostile, ...huge()])("is something of limited size for %s, at once", (_, make) => {
+  it.each([...hostile, ...huge()])("has a limited size for %s, at once", (_, make) => {
     const value = make()
     // A text that was joined from parts becomes one string when it is first read.
     render(value, "plain")
@@ -194,7 +194,7 @@ describe("what is rendered", () => {
 })
 
 describe("a cause", () => {
-  it("is itself where its errors are ordinary ones", () => {
+  it("is itself if its errors are ordinary ones", () => {
     for (const cause of [
       Cause.die(new Error("x", { cause: new TypeError("y") })),
       Cause.fail("x"),

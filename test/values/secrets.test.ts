@@ -32,7 +32,7 @@ describe("the value under a name", () => {
     assert.isTrue(secrets.hides("dbPassword", 1234))
   })
 
-  it("is hidden by names and patterns of one's own, which replace the others", () => {
+  it("is hidden by your own names and patterns, which replace the others", () => {
     const own = secretsOf(["social security number", /^x-internal-/g])
     assert.isTrue(own.hides("socialSecurityNumber", "x"))
     assert.isTrue(own.hides("x-internal-a", "x"))

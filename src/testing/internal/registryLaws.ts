@@ -94,7 +94,7 @@ const keyLaws = <K>(world: World<K>): ReadonlyArray<Law> => {
       })
     ),
     world.law(
-      "two keys have nothing to do with each other",
+      "two keys do not affect each other",
       Effect.gen(function* () {
         const [first, second] = [yield* Probe.make(), yield* Probe.make()]
         yield* first.run(register(key))
@@ -111,7 +111,7 @@ const uniqueLaws = <K>(world: World<K>): ReadonlyArray<Law> => {
   const [key] = world.subject.keys
   return [
     world.law(
-      "a key has one process: who comes second is refused, and the first stays",
+      "a key has one process: the second one is refused, and the first stays",
       Effect.gen(function* () {
         const first = yield* world.owner(key)
         const second = yield* world.owner(key)
@@ -121,7 +121,7 @@ const uniqueLaws = <K>(world: World<K>): ReadonlyArray<Law> => {
       })
     ),
     world.law(
-      "of many who want a free key one gets it",
+      "one of many processes that want a free key gets it",
       Effect.gen(function* () {
         const one = world.owner(key)
         const all = yield* Effect.forEach(Array.from({ length: 8 }), () => one, { concurrency: "unbounded" })

@@ -86,7 +86,7 @@ const lifeLaws = <C extends AnyHandle>(
     })
   ),
   law(
-    "a server has ended when the scope it was started in has closed",
+    "a server has ended when the scope in which it was started has closed",
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const client = yield* Scope.provide(subject.start, scope)
@@ -127,7 +127,7 @@ const endLaws = <C extends AnyHandle>(
   law: ReturnType<typeof lawMaker>
 ): ReadonlyArray<Law> => [
   law(
-    "a crash is the end of a server, and who monitors it hears of it",
+    "a crash ends a server, and its monitors get a Down",
     Effect.gen(function* () {
       const client = yield* subject.start
       const probe = yield* Probe.make()

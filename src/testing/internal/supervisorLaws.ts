@@ -96,7 +96,7 @@ const crashLaws = <C extends AnyHandle>({ law, started, subject }: World<C>): Re
     })
   ),
   law(
-    "a supervisor gives up on what fails too often, and leaves nothing",
+    "a supervisor gives up on a child that fails too often, and leaves nothing",
     Effect.gen(function* () {
       const { children, first, supervisor } = yield* started
       for (let failures = 0; failures < tooMany && (yield* Process.isAlive(supervisor)); failures++) {
@@ -113,7 +113,7 @@ const crashLaws = <C extends AnyHandle>({ law, started, subject }: World<C>): Re
 /** What ends it, and what does not. */
 const endLaws = <C extends AnyHandle>({ law, started, subject }: World<C>): ReadonlyArray<Law> => [
   law(
-    "a supervisor that ends has stopped its children before",
+    "a supervisor has stopped its children before it ends",
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const probe = yield* Probe.make()

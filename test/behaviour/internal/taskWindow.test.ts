@@ -47,15 +47,15 @@ const history = ({ chance, int, size }: Choices, capacity: number, ordered: bool
 
 describe("the window", () => {
   it(
-    "reads what has finished in the order of the beginnings, and never holds more than its room",
+    "reads finished items in the order in which they began, and never holds more than its room",
     { timeout: 300_000 },
     () => forAll((choices) => history(choices, 1 + choices.int(8), true))
   )
 
-  it("unordered it reads in the order of the endings", () =>
+  it("unordered it reads in the order in which they finished", () =>
     forAll((choices) => history(choices, 1 + choices.int(8), false)))
 
-  it("lets go of what was read, however long it runs", () => {
+  it("drops read items, however long it runs", () => {
     const window = new TaskWindow<Item>(3, true)
     for (let n = 0; n < 10_000; n++) {
       const item = { n, finished: false }

@@ -68,7 +68,7 @@ describe("the queue of a mailbox", () => {
     })
   })
 
-  it("a search from a position finds the first that came at or behind it", () => {
+  it("a search from a position finds the first message at or after it", () => {
     forAll(({ size, int, chance }) => {
       const mailbox = new Mailbox<Message>()
       const isTarget = (message: Message) => message.n === -1
@@ -92,7 +92,7 @@ describe("the queue of a mailbox", () => {
     })
   })
 
-  it("takes out many that follow one another without a search through all, whatever stays between them", () => {
+  it("removes many consecutive messages without searching all, whatever stays between them", () => {
     const mailbox = new Mailbox<Message>()
     const all = Array.from({ length: 200_000 }, (_, n) => ({ n }))
     for (const message of all) mailbox.push(message)
@@ -103,7 +103,7 @@ describe("the queue of a mailbox", () => {
     assert.strictEqual(mailbox.size, 100_000)
   })
 
-  it("holds no more slots than it needs behind a message nobody takes", () => {
+  it("keeps no more slots than it needs behind a message that is never taken", () => {
     const mailbox = new Mailbox<Message>()
     mailbox.push({ n: 0 })
     for (let n = 1; n < 100_000; n++) {

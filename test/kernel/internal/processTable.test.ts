@@ -29,7 +29,7 @@ it("agrees with a Map over random additions and removals, oldest first", () => {
   })
 })
 
-it("gives back the pages of the dead", () => {
+it("frees the pages of dead processes", () => {
   const table = new ProcessTable<{ readonly id: number }>()
   const all = Array.from({ length: 5000 }, (_, id) => ({ id }))
   for (const process of all) table.add(process)

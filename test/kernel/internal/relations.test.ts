@@ -31,7 +31,7 @@ const check = (nodes: ReadonlyArray<Node>, model: Model) => {
   }
 }
 
-it("agrees with a naive model over random operations, and tells whom to tell", () => {
+it("agrees with a plain model over random operations, and returns what to send", () => {
   forAll(({ size, int, pick }) => {
     const nodes: Array<Node> = Array.from({ length: 2 + int(5) }, (_, id) => ({ id, relations: undefined }))
     const model: Model = { links: new Set(), monitors: [] }

@@ -24,7 +24,7 @@ describe("a waiting line", () => {
   const [a, b, c]: [Item, Item, Item] = [{ name: "a" }, { name: "b" }, { name: "c" }]
   const control: Item = { name: "control", isControl: true }
 
-  it("gives who waits in the order they came, each with its own way to be told", () => {
+  it("returns the waiting messages in order, each with its own callback", () => {
     const { admitted, line } = filled(a, b, c)
     line.shift()!.admit()
     assert.deepStrictEqual(admitted, ["a"])
@@ -33,7 +33,7 @@ describe("a waiting line", () => {
     assert.isUndefined(line.shift())
   })
 
-  it("lets one leave from anywhere, once", () => {
+  it("removes a message from anywhere, once", () => {
     const { line } = filled(a, b, c)
     assert.isTrue(line.remove(b))
     assert.isFalse(line.remove(b))
@@ -51,7 +51,7 @@ describe("a waiting line", () => {
     assert.deepStrictEqual(names(line), ["a", "b"])
   })
 
-  it("is worked off in no time where moving all up for each would take ten seconds", () => {
+  it("is emptied at once, where moving all up for each would take ten seconds", () => {
     const { line } = filled()
     for (let index = 0; index < 400_000; index++) line.add({ name: String(index) }, () => {})
     const begun = cpuMillis()

@@ -54,7 +54,7 @@ const build = <A, E>(layer: Layer.Layer<A, E>) =>
 
 describe("processLayer", () => {
   kernelTest(
-    "without a place belongs to its scope, and is shared as every Layer",
+    "without a place belongs to its scope, and is shared like every Layer",
     Effect.gen(function* () {
       const { builds, layer, released } = things()
       const use = Effect.map(Thing, ({ n }) => n)
@@ -145,7 +145,7 @@ describe("processLayer", () => {
   )
 
   kernelTest(
-    "what the process needs is released after the process has ended, whatever ends the build",
+    "the dependencies of the process are released after it has ended, however the build ends",
     Effect.gen(function* () {
       const { layer } = things()
       for (const rest of [Effect.fail("broken"), Effect.die("broken"), Effect.interrupt, Effect.void]) {
@@ -160,7 +160,7 @@ describe("processLayer", () => {
   )
 
   kernelTest(
-    "what effects and forked fibers of the child's Layer provide for themselves finds no place, now and later",
+    "Layers that effects and forked fibers of the child's Layer provide find no place, now and later",
     Effect.gen(function* () {
       const child = things()
       const own = things()
@@ -214,7 +214,7 @@ describe("processLayer", () => {
   }
 
   kernelTest(
-    "a Layer that is supervised already gives what its child gives",
+    "a Layer that is supervised already provides what its child provides",
     Effect.gen(function* () {
       const { builds, layer } = things()
       const targets = Adoption.makeTargets()

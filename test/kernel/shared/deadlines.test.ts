@@ -157,7 +157,7 @@ describe("deadlines", () => {
     }).pipe(Effect.provideService(Logger.CurrentLoggers, new Set()))
   )
 
-  it.effect("many at once leave others their turn", () =>
+  it.effect("many at once let others have their turn", () =>
     Effect.gen(function* () {
       const { arm } = yield* make
       let expired = 0

@@ -53,7 +53,7 @@ describe("deepFreeze", () => {
     for (const value of [undefined, null, 1, "text", Symbol("s"), () => {}]) deepFreeze(value)
   })
 
-  it("a cycle, and a chain of 100,000 links, are no trouble", () => {
+  it("can handle a cycle, and a chain of 100,000 links", () => {
     interface Link {
       next: Link | undefined
     }
@@ -67,7 +67,7 @@ describe("deepFreeze", () => {
     assert.ok(Object.isFrozen(last))
   })
 
-  it("what was frozen is not walked again; what its owner has frozen is", () => {
+  it("does not walk again what it has frozen, but walks what its owner has frozen", () => {
     let looks = 0
     const counted = new Proxy([1], {
       ownKeys: (target) => {
@@ -95,7 +95,7 @@ describe("deepFreeze", () => {
     assert.ok(Object.isFrozen(value.list))
   })
 
-  it("of any plain data, nothing can be changed afterwards", () => {
+  it("leaves no part of any plain data changeable", () => {
     forAll((choices) => {
       const all: Array<object> = []
       frozen(dataOf(choices, choices.size, all))

@@ -162,7 +162,7 @@ describe("makeRunQueue", () => {
     assert.strictEqual(ran.at(-1), "d")
   })
 
-  it("gives the host its turn when the slice has passed or its tasks are used up", () => {
+  it("lets the host have its turn when the slice is over or its tasks are used up", () => {
     const endless = (options: RunQueueOptions, taskMillis: number) => {
       const { macrotasks, queue, turn } = manual(options)
       let now = 1_000
@@ -208,7 +208,7 @@ describe("makeRunQueue", () => {
     )
   })
 
-  it("takes 200,000 tasks of mixed priorities without moving each of them for each", () => {
+  it("runs 200,000 tasks of mixed priorities in no more than linear time", () => {
     const { queue } = manual()
     const ran = [0, 0]
     for (let i = 0; i < 200_000; i++) queue.scheduleTask(() => void ran[i % 2]!++, i % 2 === 0 ? 10 : 5)
@@ -306,7 +306,7 @@ describe("fibers on a run-queue", () => {
   })
 
   // Real time: the promise is about the host's timers.
-  it("leave the host its timers: a 1 ms timer fires during 100,000 round trips", async () => {
+  it("do not block the host's timers: a 1 ms timer fires during 100,000 round trips", async () => {
     let ticks = 0
     const timer = setInterval(() => ticks++, 1)
     const rounds = await Effect.runPromise(pingPong(100_000), { scheduler: makeRunQueue() })

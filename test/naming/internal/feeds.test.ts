@@ -39,7 +39,7 @@ describe("a feed of changes", () => {
 })
 
 describe("a feed of messages", () => {
-  it("holds at most as many as its bound says, and loses those its policy says", () => {
+  it("holds at most as many as its bound says, and loses messages by its policy", () => {
     forAll(({ int, chance, pick, size }) => {
       const capacity = 1 + int(4)
       const policy = pick(policies)
@@ -62,7 +62,7 @@ describe("a feed of messages", () => {
     })
   })
 
-  it.effect("wakes its reader, who misses nothing and reads it in order, in any order of steps", () =>
+  it.effect("wakes its reader, which misses nothing and reads in order, in any order of steps", () =>
     SeededScheduler.explore(
       Effect.gen(function* () {
         const feed = new MessageFeed<number, string>({ capacity: 100, policy: "fail" }, overflow)

@@ -10,7 +10,7 @@ const pairsOf = (membership: Membership<string, string>): ReadonlyArray<Pair> =>
   Array.from(membership.groups()).flatMap((group) => Array.from(group.all(), (member) => [group.key, member] as const))
 
 describe("membership", () => {
-  it("is what a plain list of memberships is", () => {
+  it("agrees with a plain list of memberships", () => {
     forAll(({ int, pick, size }) => {
       const membership = new Membership<string, string>((member) => membership.drop(member))
       let model: Array<Pair> = []
@@ -47,7 +47,7 @@ describe("membership", () => {
     })
   })
 
-  it("drops a member from all its groups, and says how often it was in each", () => {
+  it("drops a member from all its groups, and returns how many times it was in each", () => {
     const membership = new Membership<string, string>(() => {})
     const member = membership.join("x", "a")!
     membership.join("x", "a")
@@ -61,7 +61,7 @@ describe("membership", () => {
     assert.isFalse(membership.leave("x", "a"))
   })
 
-  it("gives each member its turn, whoever comes and goes", () => {
+  it("gives each member its turn, whichever members come and go", () => {
     forAll(({ chance, int, pick, size }) => {
       const membership = new Membership<string, number>(() => {})
       const present = new Set<number>([0])
@@ -95,7 +95,7 @@ describe("membership", () => {
     })
   })
 
-  it("gives who stays its turn, however many come and go", () => {
+  it("gives a member that stays its turn, however many come and go", () => {
     const membership = new Membership<string, string>(() => {})
     membership.join("x", "stays")
     const turns = Array.from({ length: 6 }, (_, i) => {

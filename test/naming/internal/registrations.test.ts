@@ -21,7 +21,7 @@ interface Row {
 const valuesOf = (entries: Iterable<{ readonly value: number }>) => Array.from(entries, ({ value }) => value).join()
 
 describe("a map by Equal", () => {
-  it("holds one value for keys that are equal, and others apart", () => {
+  it("keeps one value for equal keys, and others apart", () => {
     forAll(({ int, size }) => {
       const map = new KeyMap<unknown, number>()
       const model = new Map<number, number>()
@@ -42,7 +42,7 @@ describe("a map by Equal", () => {
     })
   })
 
-  it("tells a number from its text, and keeps what is no number or no text", () => {
+  it("distinguishes a number from its text, and keeps other kinds of keys", () => {
     const map = new KeyMap<unknown, string>()
     const keys = [1, "1", 1n, true, undefined, null, NaN, Symbol.iterator]
     for (const key of keys) map.set(key, typeof key)
@@ -56,7 +56,7 @@ describe("a map by Equal", () => {
 
 describe("registrations", () => {
   for (const isUnique of [true, false]) {
-    it(`are what a plain list of them is (${isUnique ? "unique" : "duplicate"} keys)`, () => {
+    it(`agree with a plain list (${isUnique ? "unique" : "duplicate"} keys)`, () => {
       forAll(({ int, pick, size }) => {
         const dropped: Array<string> = []
         const table = new Registrations<unknown, number, string>(isUnique, (owner) => {
