@@ -1,6 +1,6 @@
 /** Processes that always have a next message still leave timers and I/O their turn. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Scheduler, Schema, Scope, Stream } from "effect"
+import { Effect, Layer, Logger, Option, Scheduler, Schema, Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { Agent, GenServer, Kernel, Process, StateMachine, Task } from "effect-otp"
 import { slices } from "../../src/kernel/shared/runQueue.ts"
@@ -50,6 +50,21 @@ const continues = Busy.define({
     return GenServer.noReply(index, { continue: 1 })
   }
 })
+
+/** Its handler takes so many milliseconds of processor time. */
+const takes = (millis: number) =>
+  Busy.define({
+    init,
+    handlers: {
+      ask,
+      go: (_, index) => {
+        turns++
+        const end = performance.now() + millis
+        while (performance.now() < end);
+        return GenServer.noReply(index)
+      }
+    }
+  })
 
 /** Every server with an even number calls the next one for ever. */
 const callsItsPartner = Busy.define({
@@ -156,11 +171,61 @@ describe.each([
       Effect.gen(function* () {
         // They end with their kernel, all at once.
         yield* Scope.provide(start(1000), Scope.makeUnsafe())
-        // A slice of 2 ms has room for some ten thousand. On Effect's own scheduler it is 128 for each of them.
+        // A slice of 2 ms has room for some ten thousand turns, a round of 16 ms on Effect's own scheduler for some
+        // hundred thousand.
         assert.isBelow(yield* mostTurns, 150_000)
       }).pipe(Effect.provide([Kernel.layer, quiet]), Effect.provide(scheduler))
     )
   }
+})
+
+describe("on Effect's own scheduler", () => {
+  it.live("50,000 busy servers let the host have its turn as often as 1,000", () =>
+    Effect.gen(function* () {
+      yield* Scope.provide(servers(castsToItself)(50_000), Scope.makeUnsafe())
+      // 128 for each of them were 6.4 million.
+      assert.isBelow(yield* mostTurns, 1_000_000)
+    }).pipe(Effect.provide([Kernel.layer, quiet]))
+  )
+
+  it.live("servers whose handlers take long let the host have its turn after a few", () =>
+    Effect.gen(function* () {
+      const slow = takes(1)
+      yield* Scope.provide(
+        Effect.gen(function* () {
+          yield* servers(slow)(20)
+          for (const client of clients) for (let i = 0; i < 100; i++) yield* client.go(1)
+        }),
+        Scope.makeUnsafe()
+      )
+      // All 2,000 that wait take two seconds.
+      assert.isBelow(yield* mostTurns, 100)
+    }).pipe(Effect.provide([Kernel.layer, quiet]))
+  )
+
+  it.live("servers keep up with senders that never wait, though a message takes longer to handle than to send", () =>
+    Effect.gen(function* () {
+      const slow = takes(0.01)
+      let longest = 0
+      for (const client of yield* Effect.replicateEffect(slow.start(0), 50)) {
+        const pid = Option.getOrThrow(yield* GenServer.pid(client))
+        const look = Effect.map(Process.info(pid), (info) => {
+          longest = Math.max(longest, Option.getOrThrow(info).mailboxLength)
+        })
+        let sent = 0
+        const send = Effect.andThen(
+          client.go(1),
+          Effect.suspend(() => (++sent % 100 === 0 ? look : Effect.void))
+        )
+        yield* Effect.forkScoped(Effect.forever(send, { disableYield: true }))
+      }
+      const begun = turns
+      const handled = () => turns - begun
+      while (handled() < 150_000) yield* Effect.yieldNow
+      // A server that waits in line each time has 60,000 by then.
+      assert.isBelow(longest, 25_000)
+    }).pipe(Effect.provide([Kernel.layer, quiet]), Effect.scoped)
+  )
 })
 
 it.live.each([

@@ -10,6 +10,7 @@ import * as Fiber from "effect/Fiber"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { close } from "../../../kernel/shared/death.ts"
 import { roomMade } from "../../../kernel/shared/delivery.ts"
+import { nextTurn } from "../../../kernel/shared/hostRound.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope, StopEnvelope } from "../call/envelopes.ts"
 import { forgetSender } from "../call/sender.ts"
@@ -30,6 +31,7 @@ import { turn, warnOfInfo } from "./turn.ts"
 const drain = (server: Server): Effect.Effect<void> => {
   const { record } = server
   const { mailbox } = record
+  if (Step.hasToWait(mailbox.size)) return inLine
   const share = Step.share(mailbox.size)
   for (let taken = 0, until = Step.first; taken < until || (until = Step.goOn(taken, share)) > taken; taken++) {
     if (!record.isOpen) return Effect.void
@@ -54,7 +56,7 @@ const drain = (server: Server): Effect.Effect<void> => {
     const waiting = next === undefined ? runIdle(server) : take(server, next)
     if (waiting !== undefined) return Effect.flatMap(waiting, again)
   }
-  return pause
+  return Step.isFarBehind(mailbox.size) ? pause : inLine
 }
 
 /** Waits for a message. */
@@ -124,6 +126,7 @@ const runIdle = (server: Server): Effect.Effect<void> | undefined => {
 const loop: Effect.Effect<void> = Effect.withFiber((fiber) => drain(serverOf(fiber)))
 const again = (): Effect.Effect<void> => loop
 const pause: Effect.Effect<void> = Effect.flatMap(Effect.yieldNow, again)
+const inLine: Effect.Effect<void> = Effect.flatMap(nextTurn, again)
 const rest: Effect.Effect<void> = Effect.flatMap(
   Effect.callback<void>((resume) => park(serverOf(Fiber.getCurrent()!), resume)),
   again

@@ -2,8 +2,9 @@
  * How many messages a server takes in one step before others get their turn: those that waited when the step began, at
  * least `FEW` and at most `MANY`. So a server keeps up with its senders, and a server that sends to itself does not
  * hold up others. It goes on past that number, up to `MANY`, while no other fiber waits. On Effect's own scheduler it
- * cannot know whether others wait, and takes at least `FEW_OUTSIDE`.
+ * cannot know whether others wait, and takes at least `FEW_OUTSIDE`, unless the round of macrotasks is over.
  */
+import { isHeldUp, isRoundOver } from "../../../kernel/shared/hostRound.ts"
 import { isAlone, isInSlice, isSliceOver } from "../../../kernel/shared/runQueue.ts"
 
 const FEW = 16
@@ -35,7 +36,21 @@ export const share = (waiting: number): number => (waiting <= FEW ? FEW : waitin
 
 /** Up to which number of messages it may go on before it asks again. If this is `taken`, it must stop. @internal */
 export const goOn = (taken: number, share: number): number => {
-  if (!isInSlice()) return Math.max(taken, share, FEW_OUTSIDE)
+  if (!isInSlice()) return goOnOutside(taken, Math.max(share, FEW_OUTSIDE))
   if (taken >= share) return taken < MANY && isAlone() ? taken + FEW : taken
   return isSliceOver(GRACE_MILLIS) ? taken : Math.min(share, taken + Math.min(taken, LONGEST))
 }
+
+const goOnOutside = (taken: number, share: number): number => {
+  if (isFarBehind(share)) return MANY
+  return taken >= share || isRoundOver() ? taken : Math.min(share, taken + Math.min(taken, LONGEST))
+}
+
+/**
+ * Whether so many messages wait that a server takes its whole share in each round: one that waits in line for the next
+ * round would not keep up with a sender that never waits. @internal
+ */
+export const isFarBehind = (waiting: number): boolean => waiting >= MANY
+
+/** Whether a step may not begin yet, with so many messages waiting. @internal */
+export const hasToWait = (waiting: number): boolean => isHeldUp() && !isFarBehind(waiting)
