@@ -12,7 +12,6 @@ export * as Accounting from "./kernel/Accounting.ts"
 export * as CrashReport from "./kernel/CrashReport.ts"
 export * as Display from "./kernel/Display.ts"
 export * as EventLoop from "./kernel/EventLoop.ts"
-export * as Events from "./kernel/Events.ts"
 export * as ExitReason from "./kernel/ExitReason.ts"
 export * as Handle from "./kernel/Handle.ts"
 export * as Kernel from "./kernel/Kernel.ts"
@@ -31,24 +30,20 @@ export * as Topic from "./naming/Topic.ts"
 
 // behaviour: processes you fill in
 export * as Agent from "./behaviour/Agent.ts"
-export * as CallError from "./behaviour/CallError.ts"
 export * as GenServer from "./behaviour/GenServer.ts"
 export * as Protocol from "./behaviour/Protocol.ts"
 export * as StateMachine from "./behaviour/StateMachine.ts"
 export * as Sys from "./behaviour/Sys.ts"
 export * as Task from "./behaviour/Task.ts"
-export * as TaskError from "./behaviour/TaskError.ts"
 export * as Transition from "./behaviour/Transition.ts"
-export * as TurnTimeout from "./behaviour/TurnTimeout.ts"
 
 // supervision: which children restart, how often, in what order
 export * as ChildSpec from "./supervision/ChildSpec.ts"
 export * as DynamicSupervisor from "./supervision/DynamicSupervisor.ts"
+export * as Events from "./supervision/Events.ts"
 export * as PartitionSupervisor from "./supervision/PartitionSupervisor.ts"
-export * as RestartLimit from "./supervision/RestartLimit.ts"
 export * as RestartPolicy from "./supervision/RestartPolicy.ts"
 export * as Supervisor from "./supervision/Supervisor.ts"
-export * as SupervisorEvents from "./supervision/SupervisorEvents.ts"
 export * as TaskSupervisor from "./supervision/TaskSupervisor.ts"
 
 // application: a tree that starts and stops as one

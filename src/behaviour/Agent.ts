@@ -38,9 +38,9 @@ import type { Bound } from "../kernel/Mailbox.ts"
 import type * as Process from "../kernel/Process.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
 import type * as Registry from "../naming/Registry.ts"
-import type { CallError } from "./CallError.ts"
 import {
   DefinitionTypeId,
+  type CallError,
   type CallOptions,
   type Client,
   type Definition,

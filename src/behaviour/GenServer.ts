@@ -42,7 +42,7 @@ import type { Signal } from "../kernel/Signal.ts"
 import type { Timer } from "../kernel/Timer.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
 import type * as Registry from "../naming/Registry.ts"
-import type { CallError } from "./CallError.ts"
+import type { CallError } from "./internal/call/callError.ts"
 import { CallDefaults as CallDefaultsReference } from "./internal/call/callOptions.ts"
 import { clientMaker } from "./internal/call/client.ts"
 import { define, type DefineOptions, type Launch } from "./internal/server/define.ts"
@@ -408,6 +408,66 @@ export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> e
    */
   via(key: Registry.Via): Client<M>
 }
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+export type {
+  /**
+   * What happened to a call.
+   *
+   * - `Timeout`: no answer within its timeout.
+   * - `NoProcess`: the server is down at the moment, or gone.
+   * - `ServerDown`: the server ended before it answered.
+   * - `MailboxFull`: its mailbox refused the call.
+   * - `CallCycle`: the server waits, directly or through others, for the process that calls. `path` names all of
+   *   them.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  CallReason,
+  /**
+   * `"no"`: the server never began this call, so a retry is safe. `"unknown"`: it may have begun.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  CallStarted
+} from "./internal/call/callError.ts"
+export {
+  /**
+   * A call got no answer.
+   *
+   * **Details**
+   *
+   * The `reason` says what happened. `started` says whether the server may have begun the call: after `started: "no"` a
+   * retry is safe. To handle one reason, use `Effect.catchReason("CallError", "Timeout", …)`.
+   *
+   * @see the exits of `gen_server:call`: `timeout`, `noproc`, `calling_self`, or the reason for which the server died
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  CallError
+} from "./internal/call/callError.ts"
+export {
+  /**
+   * A turn was not over within the `turnTimeout` of its server.
+   *
+   * **Details**
+   *
+   * It is the defect in the cause of the crash: the server ends with `Crash`, and its supervisor decides. Callers get it
+   * in the `ServerDown` of their `CallError`. `request` is the tag of the message whose turn it was. For a turn without a
+   * message of the protocol it is `"info"`, `"continue"` or `"idle"`. For an event of a state machine it is the event's
+   * `_tag`, if it has one, and `"start"` for the first turn.
+   *
+   * There is nothing like it in OTP. A stuck `gen_server` stays stuck until somebody kills it.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  TurnTimeout
+} from "./internal/server/turnTimeout.ts"
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 

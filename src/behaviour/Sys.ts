@@ -12,7 +12,7 @@
  *   shutdown, exit signals and a kill still end it.
  * - Safety: if a function given to `replaceState` throws, the caller gets the failure, the state stays, and the server
  *   lives.
- * - Traces: a slow reader loses events as its policy says, and delays nobody.
+ * - Traces: a slow reader loses events as its strategy says, and delays nobody.
  *
  * **Not here**
  *
@@ -45,8 +45,7 @@ import * as Pid from "../kernel/Pid.ts"
 import { awaitExit } from "../kernel/Process.ts"
 import { displayName } from "../kernel/shared/displayName.ts"
 import { checkedRecord } from "../kernel/shared/processRecord.ts"
-import type { CallError } from "./CallError.ts"
-import type { CallOptions } from "./GenServer.ts"
+import type { CallError, CallOptions } from "./GenServer.ts"
 import { askSystem } from "./internal/call/client.ts"
 import { traceCapacity } from "./internal/defaults.ts"
 import { shownTrace } from "./internal/server/shownTrace.ts"
@@ -210,8 +209,8 @@ export type TraceEvent<M, S> =
 export interface TraceOptions extends CallOptions {
   /** How many events may wait for the reader. Default: 1,024. */
   readonly capacity?: number | undefined
-  /** Which event is dropped when there is no room. Default: `"dropOldest"`. */
-  readonly policy?: "dropOldest" | "dropNewest" | undefined
+  /** Which event is dropped when there is no room: the oldest, or the new one. Default: `"sliding"`. */
+  readonly strategy?: "sliding" | "dropping" | undefined
 }
 
 // ---- errors -------------------------------------------------------------------------------------------------------
@@ -597,12 +596,12 @@ export const trace = <T extends Target>(
   target: T,
   options: TraceOptions = {}
 ): Stream.Stream<TraceEvent<ProtocolOf<T>, StateOf<T>>, Failure<T>> => {
-  const { capacity = traceCapacity, policy = "dropOldest" } = options
+  const { capacity = traceCapacity, strategy = "sliding" } = options
   Check.wholeNumber("The capacity of Sys.trace", capacity, 1)
-  Check.oneOf("The policy of Sys.trace", policy, ["dropOldest", "dropNewest"])
+  Check.oneOf("The strategy of Sys.trace", strategy, ["sliding", "dropping"])
   return Stream.callback<AnyEvent, Failure<T>>((queue) => feed(target, queue, options), {
     bufferSize: capacity,
-    strategy: policy === "dropOldest" ? "sliding" : "dropping"
+    strategy
   }) as Stream.Stream<never, Failure<T>>
 }
 

@@ -58,7 +58,7 @@ import { checkedLimit, shutdown as shutdownProcess, type Limit } from "../kernel
 import { outcomeOf, spawnTask, TaskRun, toResult, TypeId } from "./internal/task/taskRun.ts"
 import { streamOf } from "./internal/task/taskStream.ts"
 import type { Begin } from "./internal/task/taskStreamSpec.ts"
-import { TaskExit, type TaskTimeout } from "./TaskError.ts"
+import { TaskExit, type TaskTimeout } from "./internal/task/taskError.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -134,6 +134,31 @@ export interface NoLinkStreamOptions<
  * @since 0.1.0
  */
 export type Element<I, X, Z extends boolean> = Z extends true ? readonly [input: I, outcome: X] : X
+
+// ---- errors -------------------------------------------------------------------------------------------------------
+
+export {
+  /**
+   * A task ended without an answer: it crashed, was killed or told to end, or ended itself.
+   *
+   * **Details**
+   *
+   * What the effect of a task fails with is its answer, and keeps its own type.
+   *
+   * @see what `Task.await` of Elixir exits with: `{Reason, {Task, await, […]}}`
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  TaskExit,
+  /**
+   * An item of a stream of tasks took longer than its limit, and its task was killed.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  TaskTimeout
+} from "./internal/task/taskError.ts"
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 

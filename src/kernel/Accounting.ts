@@ -21,7 +21,7 @@
  * - `failed`: it was in hand when the process crashed or was killed.
  * - `returned`: a call that never began. Its caller was told so, or withdrew it.
  * - `abandoned`: a call whose caller had left when its turn ended.
- * - `dropped`: a full mailbox dropped it by its policy, or a killed process sent it.
+ * - `dropped`: a full mailbox dropped it by its strategy, or a killed process sent it.
  * - `deadLettered`: no process took it.
  *
  * @category models

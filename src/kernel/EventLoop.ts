@@ -26,7 +26,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Check from "../values/check.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
-import * as Events from "./Events.ts"
+import * as Events from "./shared/events.ts"
 import * as Kernel from "./Kernel.ts"
 import { monotonicMillis } from "./shared/monotonic.ts"
 

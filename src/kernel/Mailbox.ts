@@ -23,15 +23,17 @@ import * as Check from "../values/check.ts"
 /**
  * What happens to a message that finds the mailbox full.
  *
+ * The words are those of Effect's `Queue`; `fail` is ours.
+ *
  * - `suspend`: its sender waits until there is room. A process that sends to itself is refused at once instead.
  * - `fail`: a call fails with `MailboxFull`, anything else becomes a dead letter.
- * - `dropNewest`: the new message is dropped; a dropped call fails with `MailboxFull`.
- * - `dropOldest`: the oldest waiting message is dropped to make room; a dropped call fails with `MailboxFull`.
+ * - `dropping`: the new message is dropped; a dropped call fails with `MailboxFull`.
+ * - `sliding`: the oldest waiting message is dropped to make room; a dropped call fails with `MailboxFull`.
  *
  * @category models
  * @since 0.1.0
  */
-export type Policy = "suspend" | "fail" | "dropNewest" | "dropOldest"
+export type Strategy = "suspend" | "fail" | "dropping" | "sliding"
 
 /**
  * A bound of a mailbox: how many messages may wait in it, and what happens to the next.
@@ -43,7 +45,7 @@ export type Policy = "suspend" | "fail" | "dropNewest" | "dropOldest"
  */
 export interface Bound {
   readonly capacity: number
-  readonly policy: Policy
+  readonly strategy: Strategy
 }
 
 // ---- constructors -------------------------------------------------------------------------------------------------
@@ -67,7 +69,7 @@ export interface Bound {
  * import { Result } from "effect"
  * import { Mailbox } from "effect-otp"
  *
- * const tooSmall = Result.try(() => Mailbox.bound({ capacity: 0, policy: "fail" }))
+ * const tooSmall = Result.try(() => Mailbox.bound({ capacity: 0, strategy: "fail" }))
  * Result.isFailure(tooSmall) // => true
  * ```
  *
@@ -75,14 +77,14 @@ export interface Bound {
  * @since 0.1.0
  */
 export const bound = (options: Bound): Bound => {
-  const { capacity, policy } = Check.record("The bound of a mailbox", options)
+  const { capacity, strategy } = Check.record("The bound of a mailbox", options)
   return {
     capacity: Check.wholeNumber("The capacity of a mailbox", capacity, 1),
-    policy: Check.oneOf("The policy of a mailbox", policy, policies)
+    strategy: Check.oneOf("The strategy of a mailbox", strategy, strategies)
   }
 }
 
-const policies: ReadonlyArray<Policy> = ["suspend", "fail", "dropNewest", "dropOldest"]
+const strategies: ReadonlyArray<Strategy> = ["suspend", "fail", "dropping", "sliding"]
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 

@@ -160,14 +160,16 @@ type Needs<R, M> = Exclude<R, Scope.Scope | SelfKey | Receives<M>>
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * The process is dead, or belongs to another kernel.
+ * The process is dead, or belongs to another kernel, or no process has the name. `process` is the pid or the name.
  *
  * @category errors
  * @since 0.1.0
  */
-export class NoProcess extends Data.TaggedError("NoProcess")<{ readonly pid: Pid }> {
+export class NoProcess extends Data.TaggedError("NoProcess")<{ readonly process: Pid | string }> {
   override get message() {
-    return `There is no process ${describe(this.pid)}`
+    return typeof this.process === "string"
+      ? `No process has the name "${this.process}"`
+      : `There is no process ${describe(this.process)}`
   }
 }
 
@@ -556,12 +558,12 @@ export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
     const me = selfUnsafe(fiber)
     const other = checkedRecord("Process.link", pid)
     // A dead process makes no relations, because nothing would end them.
-    if (!me.isAlive) return me.wasKilled ? Effect.void : Effect.fail(new NoProcess({ pid: me }))
+    if (!me.isAlive) return me.wasKilled ? Effect.void : Effect.fail(new NoProcess({ process: me }))
     if (other.isAlive) {
       Relations.link<ProcessRecord>(me, other)
       return Effect.void
     }
-    if (!me.trapExit) return Effect.fail(new NoProcess({ pid }))
+    if (!me.trapExit) return Effect.fail(new NoProcess({ process: pid }))
     signal(me, new Signal.Exit(other, ExitReason.noProcess))
     return Effect.void
   })
@@ -948,7 +950,7 @@ export const nobodyUnsafe = (kernel: ProcessRecord["kernel"], name: string): Pro
   return record
 }
 
-/** Adds a message to a mailbox that may be full, and waits for room if that is its policy. @internal */
+/** Adds a message to a mailbox that may be full, and waits for room if that is its strategy. @internal */
 export const postUnsafe = (
   fiber: Fiber.Fiber<unknown, unknown>,
   record: ProcessRecord,

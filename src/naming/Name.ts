@@ -21,7 +21,6 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import { printAs } from "../values/printed.ts"
 import * as Check from "../values/check.ts"
 import { describe } from "../values/describe.ts"
@@ -55,14 +54,27 @@ export interface Name<in M = never> extends Address<M> {
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * Another process has the name: `pid`.
+ * The name, the key of a registry, or the key of a dynamic child is taken.
+ *
+ * **Details**
+ *
+ * `processName` says it as listings do: `shop/till`, `shop/tills("front")`, or `shop/Basket(ann)` for a child. `pid` is the
+ * process that has it. It is undefined for a dynamic child that has no process at the moment: it is about to start, or waits
+ * for its restart.
+ *
+ * @see `Registry.AlreadyRegistered` for a process that registers itself
+ * @see `{error, {already_started, Pid}}`
  *
  * @category errors
  * @since 0.1.0
  */
-export class NameTaken extends Data.TaggedError("NameTaken")<{ readonly processName: string; readonly pid: Pid }> {
+export class AlreadyStarted extends Data.TaggedError("AlreadyStarted")<{
+  readonly processName: string
+  readonly pid: Pid | undefined
+}> {
   override get message() {
-    return `The name "${this.processName}" is taken by ${describe(this.pid)}`
+    const who = this.pid === undefined ? "a child that has no process at the moment" : describe(this.pid)
+    return `"${this.processName}" is taken by ${who}`
   }
 }
 
@@ -78,36 +90,6 @@ export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{
 }> {
   override get message() {
     return `${describe(this.pid)} has the name "${this.processName}" already`
-  }
-}
-
-/**
- * The name of a server that should start is taken: `pid` has it.
- *
- * @category errors
- * @since 0.1.0
- */
-export class AlreadyStarted extends Data.TaggedError("AlreadyStarted")<{
-  readonly processName: string
-  readonly pid: Pid
-}> {
-  override get message() {
-    return `"${this.processName}" is the name of ${describe(this.pid)} already`
-  }
-}
-
-/**
- * No process has the name.
- *
- * @category errors
- * @since 0.1.0
- */
-export class NotRegistered extends Schema.TaggedError<NotRegistered>("effect-otp/naming/NotRegistered")(
-  "NotRegistered",
-  { processName: Schema.String }
-) {
-  override get message() {
-    return `No process has the name "${this.processName}"`
   }
 }
 
@@ -182,7 +164,7 @@ export const isName = (u: unknown): u is Name => has(u, TypeId)
  *
  * **Errors**
  *
- * - `NameTaken` if a process has the name.
+ * - `AlreadyStarted` if a process has the name.
  * - `AlreadyNamed` if the process has a name.
  * - `NoProcess` if the process is dead, or belongs to another kernel.
  *
@@ -204,7 +186,7 @@ export const isName = (u: unknown): u is Name => has(u, TypeId)
  *   return refused._tag
  * })
  *
- * await Effect.runPromise(program) // => "NameTaken"
+ * await Effect.runPromise(program) // => "AlreadyStarted"
  * ```
  *
  * @see {@link unregister}, {@link whereis}
@@ -216,13 +198,13 @@ export const isName = (u: unknown): u is Name => has(u, TypeId)
 export const register = <M>(
   name: Name<M>,
   pid: Pid<NoInfer<M>>
-): Effect.Effect<void, NameTaken | AlreadyNamed | Process.NoProcess> =>
-  withKernel((kernel): Exit.Exit<void, NameTaken | AlreadyNamed | Process.NoProcess> => {
+): Effect.Effect<void, AlreadyStarted | AlreadyNamed | Process.NoProcess> =>
+  withKernel((kernel): Exit.Exit<void, AlreadyStarted | AlreadyNamed | Process.NoProcess> => {
     const text = textOf("Name.register", name)
     const record = checkedRecord("Name.register", pid)
-    if (!record.isAlive || record.kernel !== kernel) return Exit.fail(new Process.NoProcess({ pid: record }))
+    if (!record.isAlive || record.kernel !== kernel) return Exit.fail(new Process.NoProcess({ process: record }))
     const holder = kernel.names.get(text)
-    if (holder !== undefined) return Exit.fail(new NameTaken({ processName: text, pid: holder }))
+    if (holder !== undefined) return Exit.fail(new AlreadyStarted({ processName: text, pid: holder }))
     if (record.name !== undefined) return Exit.fail(new AlreadyNamed({ processName: record.name, pid: record }))
     give(kernel, text, record)
     return Exit.void
@@ -233,7 +215,7 @@ export const register = <M>(
  *
  * **Errors**
  *
- * - `NotRegistered` if no process has the name.
+ * - `NoProcess` if no process has the name.
  *
  * **Example** (Taking a name away)
  *
@@ -261,11 +243,11 @@ export const register = <M>(
  * @category operations
  * @since 0.1.0
  */
-export const unregister = <M>(name: Name<M>): Effect.Effect<void, NotRegistered> =>
+export const unregister = <M>(name: Name<M>): Effect.Effect<void, Process.NoProcess> =>
   withKernel((kernel) => {
     const text = textOf("Name.unregister", name)
     const holder = kernel.names.get(text)
-    if (holder === undefined) return Effect.fail(new NotRegistered({ processName: text }))
+    if (holder === undefined) return Effect.fail(new Process.NoProcess({ process: text }))
     kernel.releaseName(holder)
     holder.name = undefined
     return Effect.void
@@ -326,7 +308,7 @@ export const registered: Effect.Effect<ReadonlyArray<string>> = Effect.suspend((
  *
  * **Errors**
  *
- * - `NotRegistered` if no process has the name.
+ * - `NoProcess` if no process has the name.
  *
  * **Interruption**
  *
@@ -341,7 +323,7 @@ export const registered: Effect.Effect<ReadonlyArray<string>> = Effect.suspend((
  * const Printer = Name.make<string>("example/send")
  *
  * const error = await Effect.runPromise(Effect.flip(Name.send(Printer, "page 1")))
- * error._tag // => "NotRegistered"
+ * error._tag // => "NoProcess"
  * ```
  *
  * @see {@link cast}, which cannot fail
@@ -350,11 +332,11 @@ export const registered: Effect.Effect<ReadonlyArray<string>> = Effect.suspend((
  * @category operations
  * @since 0.1.0
  */
-export const send = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void, NotRegistered> =>
+export const send = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void, Process.NoProcess> =>
   Effect.flatMap(whereisFor("Name.send", name), (found) =>
     Option.isSome(found)
       ? Process.send(found.value, message)
-      : Effect.fail(new NotRegistered({ processName: name.name }))
+      : Effect.fail(new Process.NoProcess({ process: name.name }))
   )
 
 /**

@@ -46,6 +46,7 @@ import { checkedBound, type MessageFeed } from "./internal/messageFeed.ts"
 import { PerKernel } from "./internal/perKernel.ts"
 import { TopicState, type Drop } from "./internal/topicState.ts"
 import { checkedName } from "./Name.ts"
+import { topicDropped } from "./shared/events.ts"
 import { deepFreeze } from "../kernel/shared/deepFreeze.ts"
 
 const TypeId = "~effect-otp/naming/Topic"
@@ -66,14 +67,14 @@ export interface Topic<in out M> {
 /**
  * What happens to a message that finds the buffer of a stream full.
  *
- * - `dropNewest`: it is dropped.
- * - `dropOldest`: the oldest waiting message is dropped to make room.
+ * - `dropping`: it is dropped.
+ * - `sliding`: the oldest waiting message is dropped to make room.
  * - `fail`: it is dropped, and the stream fails with `Overflow` after the waiting messages.
  *
  * @category models
  * @since 0.1.0
  */
-export type Policy = "dropNewest" | "dropOldest" | "fail"
+export type Strategy = "dropping" | "sliding" | "fail"
 
 /**
  * How many messages may wait for a stream, and what happens to the next.
@@ -81,9 +82,9 @@ export type Policy = "dropNewest" | "dropOldest" | "fail"
  * @category models
  * @since 0.1.0
  */
-export interface Bound<out P extends Policy = Policy> {
+export interface Bound<out P extends Strategy = Strategy> {
   readonly capacity: number
-  readonly policy: P
+  readonly strategy: P
 }
 
 /**
@@ -110,12 +111,12 @@ export interface PublishOptions {
   readonly except?: Pid | undefined
 }
 
-type Failure<P extends Policy> = P extends "fail" ? Overflow : never
+type Failure<P extends Strategy> = P extends "fail" ? Overflow : never
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 /**
- * A stream was too slow for its bound, and its policy is `fail`.
+ * A stream was too slow for its bound, and its strategy is `fail`.
  *
  * @category errors
  * @since 0.1.0
@@ -145,7 +146,7 @@ export class Overflow extends Data.TaggedError("Overflow")<{ readonly topic: str
  * const Prices = Topic.make<number>("shop/prices")
  *
  * const program = Effect.gen(function*() {
- *   const prices = yield* Topic.subscription(Prices, { capacity: 2, policy: "dropOldest" })
+ *   const prices = yield* Topic.subscription(Prices, { capacity: 2, strategy: "sliding" })
  *   for (const price of [1, 2, 3]) yield* Topic.publish(Prices, price)
  *   const latest = yield* Stream.runCollect(Stream.take(prices, 2))
  *   return [latest, (yield* Topic.counts(Prices)).dropped]
@@ -284,7 +285,7 @@ export const publish = <M>(topic: Topic<M>, message: NoInfer<M>, options?: Publi
  *
  * const program = Effect.gen(function*() {
  *   const till = yield* Till
- *   const orders = yield* Topic.subscription(Orders, { capacity: 10, policy: "dropOldest" })
+ *   const orders = yield* Topic.subscription(Orders, { capacity: 10, strategy: "sliding" })
  *   yield* till.sell()
  *   return yield* Stream.runCollect(Stream.take(orders, 1))
  * })
@@ -417,7 +418,7 @@ export const unsubscribe: {
  * const News = Topic.make<string>("shop/stream")
  *
  * const program = Effect.gen(function*() {
- *   const news = Topic.stream(News, { capacity: 10, policy: "dropOldest" })
+ *   const news = Topic.stream(News, { capacity: 10, strategy: "sliding" })
  *   const reader = yield* Effect.forkChild(Stream.runCollect(Stream.take(news, 2)), { startImmediately: true })
  *   yield* Topic.publish(News, "sale")
  *   yield* Topic.publish(News, "sold out")
@@ -430,7 +431,7 @@ export const unsubscribe: {
  * @category operations
  * @since 0.1.0
  */
-export const stream = <M, P extends Policy>(topic: Topic<M>, bound: Bound<P>): Stream.Stream<M, Failure<P>> =>
+export const stream = <M, P extends Strategy>(topic: Topic<M>, bound: Bound<P>): Stream.Stream<M, Failure<P>> =>
   streamIn(opening(topic, bound))
 
 /**
@@ -453,7 +454,7 @@ export const stream = <M, P extends Policy>(topic: Topic<M>, bound: Bound<P>): S
  * const News = Topic.make<string>("shop/subscription")
  *
  * const program = Effect.gen(function*() {
- *   const news = yield* Topic.subscription(News, { capacity: 10, policy: "fail" })
+ *   const news = yield* Topic.subscription(News, { capacity: 10, strategy: "fail" })
  *   yield* Topic.publish(News, "sale")
  *   return yield* Stream.runCollect(Stream.take(news, 1))
  * })
@@ -464,7 +465,7 @@ export const stream = <M, P extends Policy>(topic: Topic<M>, bound: Bound<P>): S
  * @category operations
  * @since 0.1.0
  */
-export const subscription = <M, P extends Policy>(
+export const subscription = <M, P extends Strategy>(
   topic: Topic<M>,
   bound: Bound<P>
 ): Effect.Effect<Stream.Stream<M, Failure<P>>, never, Scope.Scope> =>
@@ -512,7 +513,7 @@ export const subscribers = <M>(topic: Topic<M>): Effect.Effect<ReadonlyArray<Pid
  * const News = Topic.make<string>("shop/counts")
  *
  * const program = Effect.gen(function*() {
- *   yield* Topic.subscription(News, { capacity: 1, policy: "dropOldest" })
+ *   yield* Topic.subscription(News, { capacity: 1, strategy: "sliding" })
  *   yield* Topic.publish(News, "sale")
  *   yield* Topic.publish(News, "sold out")
  *   return yield* Topic.counts(News)
@@ -530,19 +531,6 @@ export const counts = <M>(topic: Topic<M>): Effect.Effect<Counts> =>
     const processes = all.filter((subscriber) => subscriber instanceof ProcessRecord).length
     return { processes, streams: all.length - processes, dropped: state.dropped }
   })
-
-// ---- services -----------------------------------------------------------------------------------------------------
-
-/**
- * A stream was too slow and has lost a message of a topic: the new one, or the oldest. Sent for each lost message.
- *
- * @category models
- * @since 0.1.0
- */
-export const dropped = Telemetry.event<
-  { readonly count: number },
-  { readonly topic: string; readonly capacity: number; readonly policy: Policy }
->("otp.topic.dropped")
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
@@ -592,7 +580,7 @@ const withState = <M, A>(topic: Topic<M>, f: (state: TopicState, key: unknown) =
     return Exit.succeed(f(impl.topics.stateIn(Kernel.currentUnsafe(fiber)), impl.key))
   })
 
-const opening = <M, P extends Policy>(topic: Topic<M>, bound: Bound<P>) => {
+const opening = <M, P extends Strategy>(topic: Topic<M>, bound: Bound<P>) => {
   const impl = implOf(topic)
   const checked = checkedBound(bound)
   return (kernel: KernelState): Opened<MessageFeed<M, Failure<P>>> =>
@@ -620,9 +608,9 @@ const publishIn = <M>(
 }
 
 /** If a listener publishes to a full stream, that is not announced. */
-const announce = (kernel: KernelState, topic: TopicImpl, { capacity, policy }: Drop): void => {
-  if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, dropped)) return
+const announce = (kernel: KernelState, topic: TopicImpl, { capacity, strategy }: Drop): void => {
+  if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, topicDropped)) return
   kernel.announcing = true
-  Telemetry.executeUnsafe(kernel.telemetry, dropped, { count: 1 }, { topic: topic.name, capacity, policy })
+  Telemetry.executeUnsafe(kernel.telemetry, topicDropped, { count: 1 }, { topic: topic.name, capacity, strategy })
   kernel.announcing = false
 }

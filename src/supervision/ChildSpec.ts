@@ -316,20 +316,5 @@ export const resource = <I, S, E, RIn, R = never, RW = never>(
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** A specification without its types. @internal */
-export interface Untyped {
-  readonly kind: "child" | "resource"
-  readonly layer: Layer.Layer<never, unknown>
-  readonly options: ChildOptions<unknown> & {
-    readonly watch?: ((service: unknown) => Effect.Effect<unknown, unknown>) | undefined
-    readonly rebuild?: "withHolder" | "onWatch" | undefined
-  }
-  /** The service a resource provides. */
-  readonly key: Context.Key<unknown, unknown> | undefined
-}
-
 /** The constructors above give it its types. No value carries them. */
 const spec = (options: object): never => ({ [TypeId]: undefined, key: undefined, ...options }) as never
-
-/** @internal */
-export const untyped = (specs: ReadonlyArray<Any>): ReadonlyArray<Untyped> => specs as unknown as ReadonlyArray<Untyped>

@@ -19,7 +19,6 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -30,16 +29,18 @@ import { launchOf, type Client, type Definition } from "../behaviour/GenServer.t
 import type * as Protocol from "../behaviour/Protocol.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
+import { AlreadyStarted } from "../naming/Name.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
-import { during, until } from "../kernel/shared/waiting.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
+import { type Counts, countsOf } from "./internal/child/counts.ts"
 import { printHandle } from "./internal/child/handles.ts"
-import type { DynamicChild, FirstStart } from "./internal/dynamic/dynamicChild.ts"
+import { ChildNotFound, MaxChildren, SupervisorDown } from "./internal/core/errors.ts"
+import { currentOf, firstStart, listed, terminate, withSupervisor } from "./internal/dynamic/childRequests.ts"
+import type { DynamicChild } from "./internal/dynamic/dynamicChild.ts"
 import type { RunningDynamic } from "./internal/dynamic/runningDynamic.ts"
 import { dynamicLayer } from "./internal/launch.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import type { Restart } from "./RestartPolicy.ts"
-import { ChildNotFound, SupervisorDown } from "./Supervisor.ts"
 
 export {
   /**
@@ -56,7 +57,16 @@ export {
    * @since 0.1.0
    */
   SupervisorDown
-} from "./Supervisor.ts"
+} from "./internal/core/errors.ts"
+export type {
+  /**
+   * How many children there are, how many run, and how many are being started or restarted.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  Counts
+} from "./internal/child/counts.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -99,18 +109,6 @@ export interface ChildInfo {
 }
 
 /**
- * How many children there are, how many run, and how many are being started or restarted.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Counts {
-  readonly children: number
-  readonly active: number
-  readonly restarting: number
-}
-
-/**
  * The service of a dynamic supervisor.
  *
  * @category models
@@ -126,15 +124,14 @@ export interface DynamicSupervisorHandle<
    * same. If a child with this key is dead for good and has not ended yet, this waits for its end first. If it is
    * interrupted then, no child is started.
    *
-   * Fails with the failure of `init`; with `ChildAlreadyStarted` or `MaxChildren` if nothing was started; with
-   * `ChildNotFound` if the child is terminated meanwhile; and with `SupervisorDown`. If `init` dies, that is a defect
-   * here.
+   * Fails as `init` does; with `AlreadyStarted` or `MaxChildren`, and then nothing is started; with `ChildNotFound` if
+   * the child is terminated meanwhile; with `SupervisorDown`. An `init` that dies is a defect here.
    */
   readonly startChild: (
     key: string,
     ...args: A
-  ) => Effect.Effect<Client<M>, E | ChildAlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
-  /** The client of a child that was up once and is not dead for good. It stays valid while the child is restarted. */
+  ) => Effect.Effect<Client<M>, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
+  /** The client of a child that was up once and is not dead for good; it stays valid while the child is restarted. */
   readonly get: (key: string) => Effect.Effect<Option.Option<Client<M>>>
   /**
    * Stops a child, or cancels its start or restart, and waits until it has ended. If the caller is interrupted, the
@@ -172,29 +169,25 @@ export interface ServiceClass<
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
-/**
- * The key already has a child: it runs, starts, or is being restarted.
- *
- * @category errors
- * @since 0.1.0
- */
-export class ChildAlreadyStarted extends Data.TaggedError("ChildAlreadyStarted")<{ readonly key: string }> {
-  override get message() {
-    return `There is a child "${this.key}" already`
-  }
-}
+export {
+  /**
+   * The key has a child already: it runs, starts, or is being restarted. Or its name is taken.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  AlreadyStarted
+} from "../naming/Name.ts"
 
-/**
- * The supervisor has as many children as it may have.
- *
- * @category errors
- * @since 0.1.0
- */
-export class MaxChildren extends Data.TaggedError("MaxChildren")<{ readonly maxChildren: number }> {
-  override get message() {
-    return `The supervisor already has ${this.maxChildren} children, which is its maximum`
-  }
-}
+export {
+  /**
+   * The supervisor has as many children as it may have.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  MaxChildren
+} from "./internal/core/errors.ts"
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
@@ -269,30 +262,9 @@ const makeHandle = (target: HandleTarget) =>
         const child = supervisor.children.get(key)
         return child === undefined ? Effect.fail(new ChildNotFound({ id: key })) : terminate(supervisor, child)
       }),
-    whichChildren: Effect.sync(() => childrenOf(target).flatMap((child) => (child.isGone ? [] : [infoOf(child)]))),
-    countChildren: Effect.sync((): Counts => {
-      let children = 0
-      let active = 0
-      let restarting = 0
-      for (const child of currentOf(target)?.children.values() ?? []) {
-        if (child.isGone) continue
-        children++
-        const state = child.state
-        if (state === "running") active++
-        else if (state === "starting" || state === "restarting") restarting++
-      }
-      return { children, active, restarting }
-    })
+    whichChildren: Effect.sync(() => Array.from(listed(target), infoOf)),
+    countChildren: Effect.sync(() => countsOf(listed(target)))
   })
-
-/** @internal */
-export const currentOf = (target: HandleTarget): RunningDynamic | undefined =>
-  target.current?.data as RunningDynamic | undefined
-
-/** @internal */
-export const childrenOf = (target: HandleTarget): ReadonlyArray<DynamicChild> => [
-  ...(currentOf(target)?.children.values() ?? [])
-]
 
 const infoOf = ({ key, state, record, restarts }: DynamicChild): ChildInfo => ({
   key,
@@ -300,22 +272,6 @@ const infoOf = ({ key, state, record, restarts }: DynamicChild): ChildInfo => ({
   pid: record?.isAlive === true ? record : undefined,
   restarts
 })
-
-/** @internal */
-export const withSupervisor = <A, E>(
-  target: HandleTarget,
-  f: (supervisor: RunningDynamic) => Effect.Effect<A, E>
-): Effect.Effect<A, E | SupervisorDown> =>
-  Effect.suspend((): Effect.Effect<A, E | SupervisorDown> => {
-    const supervisor = currentOf(target)
-    return supervisor === undefined ? Effect.fail(new SupervisorDown({ supervisor: target.key })) : f(supervisor)
-  })
-
-/** Stops a child. Fails with `SupervisorDown` if the supervisor is killed meanwhile. @internal */
-export const terminate = (supervisor: RunningDynamic, child: DynamicChild): Effect.Effect<void, SupervisorDown> =>
-  Effect.flatMap(supervisor.stop(child), () =>
-    supervisor.hasAbandoned ? Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id })) : Effect.void
-  )
 
 const startChild = (
   supervisor: RunningDynamic,
@@ -336,7 +292,7 @@ const startChild = (
   const child = supervisor.add(key, args)
   switch (child) {
     case "AlreadyStarted":
-      return Effect.fail(new ChildAlreadyStarted({ key }))
+      return Effect.fail(taken(supervisor.children.get(key)!))
     case "MaxChildren":
       return Effect.fail(new MaxChildren({ maxChildren: supervisor.spec.maxChildren }))
     case "Stopping":
@@ -348,21 +304,5 @@ const startChild = (
   })
 }
 
-/** Waits until the result of a child's first start is known. @internal */
-export const firstStart = (child: DynamicChild): Effect.Effect<FirstStart> =>
-  Effect.withFiber((fiber) => {
-    if (child.first !== undefined) return Effect.succeed(child.first)
-    const wait = until(
-      () => child.first !== undefined,
-      () => child.record
-    )
-    const started = Effect.callback<FirstStart>((resume) => {
-      // The result may have come after the look and before this step.
-      if (child.first !== undefined) return resume(Exit.succeed(child.first))
-      child.onFirst = () => fiber.currentDispatcher.scheduleTask(() => resume(Exit.succeed(child.first!)), 0)
-      return Effect.sync(() => {
-        child.onFirst = undefined
-      })
-    })
-    return during(wait, started)
-  })
+const taken = ({ record, target }: DynamicChild): AlreadyStarted =>
+  new AlreadyStarted({ processName: target.displayName, pid: record?.isAlive === true ? record : undefined })

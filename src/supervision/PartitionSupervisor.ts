@@ -33,15 +33,18 @@ import { launchOf, type Client, type Definition } from "../behaviour/GenServer.t
 import type * as Protocol from "../behaviour/Protocol.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
-import type { RestartSchedule, Stable, Untyped } from "./ChildSpec.ts"
-import type { Counts } from "./DynamicSupervisor.ts"
+import type { RestartSchedule, Stable } from "./ChildSpec.ts"
+import { type Counts, countsOf } from "./internal/child/counts.ts"
 import { printHandle } from "./internal/child/handles.ts"
+import type { Untyped } from "./internal/child/untyped.ts"
+import { type StartFailed, SupervisorDown } from "./internal/core/errors.ts"
 import { treeLayer } from "./internal/launch.ts"
 import { partitionSpecOf } from "./internal/options.ts"
 import * as Hash from "./internal/partition/partitionHash.ts"
 import { partitionLayer, partitionsOf, type Partitions } from "./internal/partition/partitions.ts"
+import { askRun, startAnswer } from "./internal/static/childRequests.ts"
 import { RunningSupervisor } from "./internal/static/runningSupervisor.ts"
-import { askRun, startAnswer, type StartFailed, SupervisorDown, type ChildInfo, type Strategy } from "./Supervisor.ts"
+import type { ChildInfo, Strategy } from "./Supervisor.ts"
 
 export {
   /**
@@ -58,7 +61,16 @@ export {
    * @since 0.1.0
    */
   SupervisorDown
-} from "./Supervisor.ts"
+} from "./internal/core/errors.ts"
+export type {
+  /**
+   * How many partitions there are, how many run, and how many are being started or restarted.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  Counts
+} from "./internal/child/counts.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -378,12 +390,7 @@ const makeHandle = (target: HandleTarget, clients: ReadonlyArray<unknown>): Part
       })
     },
     whichChildren: Effect.sync(() => childrenOf(target)),
-    countChildren: Effect.sync(() => {
-      const states = childrenOf(target).map(({ state }) => state)
-      const active = states.filter((state) => state === "running").length
-      const restarting = states.filter((state) => state === "starting" || state === "restarting").length
-      return { children: states.length, active, restarting }
-    })
+    countChildren: Effect.sync(() => countsOf(childrenOf(target)))
   })
 }
 

@@ -29,6 +29,7 @@ import * as Schedule from "effect/Schedule"
 import * as Check from "../values/check.ts"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import * as Intensity from "./internal/core/intensity.ts"
+import type { StartFailed } from "./internal/core/errors.ts"
 import { MonotonicNow } from "./internal/tree/monotonic.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -73,17 +74,6 @@ export interface ChildExit<out E> {
  * @since 0.1.0
  */
 export type Uptime = Pick<ChildExit<unknown>, "uptime">
-
-/**
- * The child did not come up: its start failed with a typed error.
- *
- * @category models
- * @since 0.1.0
- */
-export interface StartFailed<out E> {
-  readonly _tag: "StartFailed"
-  readonly error: E
-}
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 

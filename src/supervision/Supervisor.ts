@@ -26,26 +26,27 @@
  * @stability experimental
  * @since 0.1.0
  */
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
-import { printFields } from "../values/printed.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
-import * as Waiting from "../kernel/shared/waiting.ts"
-import { describe } from "../values/describe.ts"
-import { untyped, type Any, type Exports, type Fails, type Requirements } from "./ChildSpec.ts"
+import type { Any, Exports, Fails, Requirements } from "./ChildSpec.ts"
+import { type Counts, countsOf } from "./internal/child/counts.ts"
 import { printHandle } from "./internal/child/handles.ts"
-import type { Request } from "./internal/group/member.ts"
+import type {
+  ChildNotFound,
+  ChildRestarting,
+  ChildRunning,
+  StartFailed,
+  SupervisorDown
+} from "./internal/core/errors.ts"
 import { supervisorLayer } from "./internal/launch.ts"
 import { specOf } from "./internal/options.ts"
-import type { Result } from "./internal/group/group.ts"
-import type { RunningSupervisor } from "./internal/static/runningSupervisor.ts"
+import { untyped } from "./internal/child/untyped.ts"
+import { ask, startAnswer, viewOf } from "./internal/static/childRequests.ts"
 import type { ChildExit } from "./RestartPolicy.ts"
 
 export { child, resource, worker } from "./ChildSpec.ts"
@@ -96,6 +97,16 @@ export interface ChildInfo {
   readonly restarts: number
 }
 
+export type {
+  /**
+   * How many children there are, how many run, and how many are being started or restarted.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  Counts
+} from "./internal/child/counts.ts"
+
 /**
  * The service of a supervisor. Its methods work while children start, stop and restart.
  *
@@ -108,6 +119,8 @@ export interface SupervisorHandle extends Handle<never> {
    * a child that has answered is `"running"`, and a temporary child whose `Down` has arrived is not on the list.
    */
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
+  /** How many children there are, resources and stopped ones included; how many run; how many are started or restarted. */
+  readonly countChildren: Effect.Effect<Counts>
   /** Starts a child that is stopped, and waits until it is up. */
   readonly restartChild: (
     id: string
@@ -135,67 +148,56 @@ export interface ServiceClass<Self, Id extends string, Cs extends ReadonlyArray<
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
-/**
- * The supervisor has no child with this id, or no longer.
- *
- * @category errors
- * @since 0.1.0
- */
-export class ChildNotFound extends Data.TaggedError("ChildNotFound")<{ readonly id: string }> {
-  override get message() {
-    return `There is no child "${this.id}"`
-  }
-}
-
-/**
- * The child runs already.
- *
- * @category errors
- * @since 0.1.0
- */
-export class ChildRunning extends Data.TaggedError("ChildRunning")<{ readonly id: string }> {
-  override get message() {
-    return `Child "${this.id}" is already running`
-  }
-}
-
-/**
- * The child is being restarted already.
- *
- * @category errors
- * @since 0.1.0
- */
-export class ChildRestarting extends Data.TaggedError("ChildRestarting")<{ readonly id: string }> {
-  override get message() {
-    return `Child "${this.id}" is already being restarted`
-  }
-}
-
-/**
- * The child did not come up. `error` is its typed failure, or the defect of which it died.
- *
- * @category errors
- * @since 0.1.0
- */
-export class StartFailed extends Data.TaggedError("StartFailed")<{ readonly id: string; readonly error: unknown }> {
-  override get message() {
-    return `Child "${this.id}" did not start: ${describe(this.error)}`
-  }
-}
-
-printFields(StartFailed.prototype)
-
-/**
- * The supervisor is down, or ended before it answered.
- *
- * @category errors
- * @since 0.1.0
- */
-export class SupervisorDown extends Data.TaggedError("SupervisorDown")<{ readonly supervisor: string }> {
-  override get message() {
-    return `${this.supervisor} is not running`
-  }
-}
+export {
+  /**
+   * The supervisor has no child with this id, or no longer.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  ChildNotFound,
+  /**
+   * The child runs already.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  ChildRunning,
+  /**
+   * The child is being restarted already.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  ChildRestarting,
+  /**
+   * A child did not come up. `error` is its typed failure, or the defect of which it died. `id` is its id or key.
+   *
+   * A restart schedule sees a start that failed with a typed error as the same `StartFailed`.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  StartFailed,
+  /**
+   * The supervisor is down, or ended before it answered.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  SupervisorDown
+} from "./internal/core/errors.ts"
+export {
+  /**
+   * A child failed more often than its supervisor allows. It is the detail of the `Shutdown` with which the supervisor
+   * ends. `attempts` counts the failures, including the last one. `policy` names the limit that was exceeded: the
+   * `intensity` of the supervisor or the `schedule` of the child.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  RestartLimit
+} from "./internal/core/restartLimit.ts"
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
@@ -248,78 +250,8 @@ export const Service =
 const makeHandle = (target: HandleTarget): SupervisorHandle =>
   printHandle({
     [HandleTypeId]: target,
-    whichChildren: Effect.sync(() => currentOf(target)?.view ?? []),
+    whichChildren: Effect.sync(() => viewOf(target)),
+    countChildren: Effect.sync(() => countsOf(viewOf(target))),
     restartChild: (id) => Effect.flatMap(ask(target, "RestartRequested", id), (result) => startAnswer(id, result)),
     terminateChild: (id) => Effect.asVoid(ask(target, "TerminateRequested", id))
   })
-
-const currentOf = (target: HandleTarget): RunningSupervisor | undefined =>
-  target.current?.data as RunningSupervisor | undefined
-
-type Answer = Exclude<Result<Ending>, { readonly _tag: "ChildNotFound" | "SupervisorStopping" }>
-type Ending = { readonly reason: ChildExit<unknown>["reason"] }
-
-/** The exit for an answer to a start. @internal */
-export const startAnswer = (
-  id: string,
-  result: Answer
-): Exit.Exit<void, ChildRunning | ChildRestarting | StartFailed> => {
-  switch (result._tag) {
-    case "ChildRunning":
-      return Exit.fail(new ChildRunning({ id }))
-    case "ChildRestarting":
-      return Exit.fail(new ChildRestarting({ id }))
-    case "StartFailed":
-      return Exit.fail(new StartFailed({ id, error: errorOf(result.exit.reason) }))
-    case "StartInterrupted":
-      return Exit.fail(new StartFailed({ id, error: new Error("it was told to stop before it was up") }))
-    case "Done":
-      return Exit.void
-  }
-}
-
-const errorOf = (reason: Ending["reason"]): unknown => {
-  if (reason._tag === "StartFailed") return reason.error
-  return reason._tag === "Crash" ? Cause.squash(reason.cause) : reason
-}
-
-const ask = (
-  target: HandleTarget,
-  tag: Request["_tag"],
-  id: string
-): Effect.Effect<Answer, ChildNotFound | SupervisorDown> =>
-  Effect.suspend(() => {
-    const supervisor = currentOf(target)
-    return supervisor === undefined
-      ? Effect.fail(new SupervisorDown({ supervisor: target.key }))
-      : askRun(supervisor, tag, id)
-  })
-
-/** Sends a request to one run of a supervisor. @internal */
-export const askRun = (
-  supervisor: RunningSupervisor,
-  tag: Request["_tag"],
-  id: string
-): Effect.Effect<Answer, ChildNotFound | SupervisorDown> =>
-  Effect.withFiber((fiber) => {
-    const down = Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
-    let answered = false
-    const wait = Waiting.make(() => (answered ? [] : supervisor.waitsFor.beforeAnswer(tag, id)))
-    const asked = Effect.callback<Answer, ChildNotFound | SupervisorDown>((resume) => {
-      supervisor.request(tag, id, (result) => {
-        answered = true
-        const exit = answerOf(result, id, down)
-        fiber.currentDispatcher.scheduleTask(() => resume(exit), 0)
-      })
-    })
-    return Waiting.during(wait, asked)
-  })
-
-const answerOf = (
-  result: Result<Ending>,
-  id: string,
-  down: Exit.Exit<never, SupervisorDown>
-): Exit.Exit<Answer, ChildNotFound | SupervisorDown> => {
-  if (result._tag === "ChildNotFound") return Exit.fail(new ChildNotFound({ id }))
-  return result._tag === "SupervisorStopping" ? down : Exit.succeed(result)
-}

@@ -40,17 +40,21 @@ import {
   type NoLinkStreamOptions,
   type Options as PlainTaskOptions,
   type StreamOptions,
-  type Task
+  type Task,
+  type TaskExit,
+  type TaskTimeout
 } from "../behaviour/Task.ts"
 import { describe } from "../values/describe.ts"
-import type { TaskExit, TaskTimeout } from "../behaviour/TaskError.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, type Self } from "../kernel/Process.ts"
 import { checkedLimit, type Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
-import { childrenOf, currentOf, firstStart, MaxChildren, terminate, withSupervisor } from "./DynamicSupervisor.ts"
+import type { ChildInfo } from "./DynamicSupervisor.ts"
+import { type Counts, countsOf } from "./internal/child/counts.ts"
 import { printHandle } from "./internal/child/handles.ts"
+import { ChildNotFound, MaxChildren, SupervisorDown } from "./internal/core/errors.ts"
+import { currentOf, firstStart, listed, terminate, withSupervisor } from "./internal/dynamic/childRequests.ts"
 import type { ChildPolicy, DynamicChild } from "./internal/dynamic/dynamicChild.ts"
 import type { RunningDynamic } from "./internal/dynamic/runningDynamic.ts"
 import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
@@ -59,7 +63,6 @@ import { dynamicSpecOf } from "./internal/options.ts"
 import { keyOf, TaskJob, taskLaunch } from "./internal/dynamic/taskJob.ts"
 import { checkedRestart } from "./internal/core/restartType.ts"
 import type { Restart } from "./RestartPolicy.ts"
-import { ChildNotFound, SupervisorDown } from "./Supervisor.ts"
 
 export {
   /**
@@ -75,9 +78,7 @@ export {
    * @category errors
    * @since 0.1.0
    */
-  SupervisorDown
-} from "./Supervisor.ts"
-export {
+  SupervisorDown,
   /**
    * The supervisor has as many tasks as it may have.
    *
@@ -85,7 +86,16 @@ export {
    * @since 0.1.0
    */
   MaxChildren
-} from "./DynamicSupervisor.ts"
+} from "./internal/core/errors.ts"
+export type {
+  /**
+   * How many tasks there are, how many run, and how many are being started or restarted.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  Counts
+} from "./internal/child/counts.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -131,6 +141,17 @@ export interface TaskOptions extends PlainTaskOptions {
 export interface StartOptions extends TaskOptions {
   /** Which endings a restart follows. Default: `"temporary"`, none. */
   readonly restart?: Restart | undefined
+}
+
+/**
+ * A task as its supervisor sees it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TaskInfo extends Pick<ChildInfo, "state" | "pid" | "restarts"> {
+  /** The `label` it was started with. */
+  readonly label: string | undefined
 }
 
 /**
@@ -188,8 +209,13 @@ export interface TaskSupervisorHandle extends Handle<never> {
     E | LateStream<T> | Refusal,
     R | Needs<R2>
   >
-  /** The processes of the tasks that run now, oldest first. Empty while the supervisor is down. */
-  readonly children: Effect.Effect<ReadonlyArray<Pid>>
+  /**
+   * The tasks, oldest first. Empty while the supervisor is down. Never older than what the caller has seen: a task whose
+   * `Down` has arrived is not there, unless it is being restarted.
+   */
+  readonly whichChildren: Effect.Effect<ReadonlyArray<TaskInfo>>
+  /** How many tasks there are, how many run, and how many are started or restarted. As new as `whichChildren`. */
+  readonly countChildren: Effect.Effect<Counts>
   /**
    * Ends a task for good, and waits until it has ended. The pid of any of its runs names the task. If the caller is
    * interrupted, the task ends all the same.
@@ -284,9 +310,8 @@ const makeHandle = (target: HandleTarget, spec: DynamicSpec) =>
       streamOf(input, f, { ...options, begin: beginIn(target, policyOf(spec, options)), linked: true }),
     asyncStreamNoLink: (input: AnyStream, f: AnyItem, options: NoLinkStreamOptions) =>
       streamOf(input, f, { ...options, begin: beginIn(target, policyOf(spec, options)), linked: false }),
-    children: Effect.sync(() =>
-      childrenOf(target).flatMap(({ record }) => (record?.isAlive === true ? [record as Pid] : []))
-    ),
+    whichChildren: Effect.sync(() => Array.from(listed(target), infoOf)),
+    countChildren: Effect.sync(() => countsOf(listed(target))),
     terminateChild: (pid: Pid) =>
       withSupervisor(target, (supervisor): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
         const key = keyOf(pid, supervisor.record)
@@ -296,6 +321,13 @@ const makeHandle = (target: HandleTarget, spec: DynamicSpec) =>
           : terminate(supervisor, child)
       })
   })
+
+const infoOf = ({ record, restarts, state }: DynamicChild): TaskInfo => ({
+  label: record?.label,
+  state,
+  pid: record?.isAlive === true ? record : undefined,
+  restarts
+})
 
 /** Starts a task and waits until its process exists. */
 const started = (target: HandleTarget, spec: JobSpec): Effect.Effect<Pid, Refusal> =>

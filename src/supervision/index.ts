@@ -5,9 +5,8 @@
  */
 export * as ChildSpec from "./ChildSpec.ts"
 export * as DynamicSupervisor from "./DynamicSupervisor.ts"
+export * as Events from "./Events.ts"
 export * as PartitionSupervisor from "./PartitionSupervisor.ts"
-export * as RestartLimit from "./RestartLimit.ts"
 export * as RestartPolicy from "./RestartPolicy.ts"
 export * as Supervisor from "./Supervisor.ts"
-export * as SupervisorEvents from "./SupervisorEvents.ts"
 export * as TaskSupervisor from "./TaskSupervisor.ts"

@@ -30,11 +30,11 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
@@ -177,10 +177,7 @@ export interface SpanEvents<
  * @category errors
  * @since 0.1.0
  */
-export class AlreadyAttached extends Schema.TaggedError<AlreadyAttached>("effect-otp/telemetry/AlreadyAttached")(
-  "AlreadyAttached",
-  { id: Schema.String }
-) {
+export class AlreadyAttached extends Data.TaggedError("AlreadyAttached")<{ readonly id: string }> {
   override get message() {
     return `A telemetry handler with the id "${this.id}" is already attached`
   }
@@ -192,9 +189,7 @@ export class AlreadyAttached extends Schema.TaggedError<AlreadyAttached>("effect
  * @category errors
  * @since 0.1.0
  */
-export class NotAttached extends Schema.TaggedError<NotAttached>("effect-otp/telemetry/NotAttached")("NotAttached", {
-  id: Schema.String
-}) {
+export class NotAttached extends Data.TaggedError("NotAttached")<{ readonly id: string }> {
   override get message() {
     return `No telemetry handler has the id "${this.id}"`
   }
@@ -775,7 +770,7 @@ export const spanWith = <A, E, R, D extends object, SM extends object, SD extend
  *
  * ```ts import.meta.vitest
  * import { Deferred, Effect, Logger } from "effect"
- * import { Supervisor, SupervisorEvents, Telemetry } from "effect-otp"
+ * import { Events, Supervisor, Telemetry } from "effect-otp"
  *
  * let runs = 0
  * const up = Deferred.makeUnsafe<void>()
@@ -786,7 +781,7 @@ export const spanWith = <A, E, R, D extends object, SM extends object, SD extend
  * }) {}
  *
  * const program = Effect.gen(function*() {
- *   const restarts = yield* Telemetry.collect(SupervisorEvents.childRestart)
+ *   const restarts = yield* Telemetry.collect(Events.childRestart)
  *   yield* Effect.provide(Deferred.await(up), App.layer)
  *   return (yield* restarts).length
  * })

@@ -29,7 +29,6 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import * as Schema from "effect/Schema"
 import * as Scheduler from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
 import * as Check from "../values/check.ts"
@@ -96,11 +95,11 @@ export interface ExploreOptions extends RunOptions {
  * @category errors
  * @since 0.1.0
  */
-export class Stuck extends Schema.TaggedError<Stuck>("effect-otp/testing/SeededScheduler/Stuck")("Stuck", {
-  reason: Schema.Literals(["deadlock", "asleep", "endless"]),
-  sleeping: Schema.Finite,
-  tasks: Schema.Finite
-}) {
+export class Stuck extends Data.TaggedError("Stuck")<{
+  readonly reason: "deadlock" | "asleep" | "endless"
+  readonly sleeping: number
+  readonly tasks: number
+}> {
   override get message() {
     switch (this.reason) {
       case "deadlock":

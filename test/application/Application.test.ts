@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { type Context, Deferred, Effect, Exit, Fiber, Layer, Ref, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
-import { Application, CallError, ExitReason, GenServer, Process, RestartLimit, Supervisor } from "effect-otp"
+import { Application, ExitReason, GenServer, Process, Supervisor } from "effect-otp"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { inKernel, settle } from "../fixtures/kernel.ts"
 import { seeds } from "../fixtures/seeds.ts"
@@ -30,7 +30,7 @@ class Fragile extends Supervisor.Service<Fragile>()("test/Fragile", {
 const crashed = ExitReason.defect("asked to")
 const gaveUp = (reason: ExitReason.ExitReason) =>
   ExitReason.shutdown(
-    new RestartLimit.RestartLimit({
+    new Supervisor.RestartLimit({
       supervisor: "test/Fragile",
       child: "echo",
       reason,
@@ -230,7 +230,7 @@ describe("provide", () => {
             yield* echo.crash()
             yield* settle
             const error = yield* Effect.flip(echo.say({ text: "anybody?" }))
-            assert.ok(error instanceof CallError.CallError)
+            assert.ok(error instanceof GenServer.CallError)
             assert.deepStrictEqual(error.reason, { _tag: "ServerDown", reason: gaveUp(crashed) })
             assert.strictEqual(error.started, "no")
             return echo

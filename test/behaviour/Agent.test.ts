@@ -1,18 +1,7 @@
 /** Agents: what changes their state, and what state is left when something fails. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Option, pipe, Scope, Stream } from "effect"
-import {
-  Agent,
-  CallError,
-  DynamicSupervisor,
-  ExitReason,
-  GenServer,
-  Kernel,
-  Name,
-  Process,
-  Supervisor,
-  Sys
-} from "effect-otp"
+import { Agent, DynamicSupervisor, ExitReason, GenServer, Kernel, Name, Process, Supervisor, Sys } from "effect-otp"
 import { Laws } from "effect-otp/testing"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 import { beside, down, ended, failure, failureOf, later, running, timedOut } from "./puppet.ts"
@@ -175,7 +164,7 @@ describe("what fails", () => {
     Effect.gen(function* () {
       const agent = yield* counter()
       const error = yield* Effect.flip(Agent.updateEffect(agent, () => Agent.get(agent)))
-      assert.instanceOf(error, CallError.CallError)
+      assert.instanceOf(error, GenServer.CallError)
       assert.deepStrictEqual(error.reason, { _tag: "CallCycle", path: ["counter", "counter"] })
     })
   )

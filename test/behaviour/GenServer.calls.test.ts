@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Duration, Effect, Exit, Fiber } from "effect"
 import { GenServer } from "effect-otp/behaviour"
-import { Events, ExitReason, Kernel, Process } from "effect-otp/kernel"
+import { ExitReason, Kernel, Process } from "effect-otp/kernel"
 import { Telemetry } from "effect-otp/telemetry"
+import { Events } from "effect-otp/supervision"
 import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
 import {
   beside,

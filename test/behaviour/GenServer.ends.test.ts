@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
-import { CallError, GenServer } from "effect-otp/behaviour"
+import { GenServer } from "effect-otp/behaviour"
 import { ExitReason, Kernel, Process, Shutdown, Signal } from "effect-otp/kernel"
 import { Name } from "effect-otp/naming"
 import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
@@ -1001,7 +1001,7 @@ describe("finalizers", () => {
             Effect.gen(function* () {
               yield* other.cast(set(9))
               const exit = yield* Effect.exit(other.call(set(9)))
-              seen.push(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof CallError.CallError)
+              seen.push(Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof GenServer.CallError)
             })
           ),
           0

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Duration, Effect, Exit, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { Agent, GenServer, StateMachine, Sys, TurnTimeout } from "effect-otp/behaviour"
+import { Agent, GenServer, StateMachine, Sys } from "effect-otp/behaviour"
 import { ExitReason, Kernel, type Pid, Process, Shutdown } from "effect-otp/kernel"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 import {
@@ -29,7 +29,7 @@ const refuse = () => Effect.fail(new Refused({ why: "not today" }))
 
 const diedOfTimeout = (request: string, millis: number, server = "test/Puppet"): ExitReason.ExitReason => {
   const timeout = Duration.millis(millis)
-  return ExitReason.crash(Cause.die(new TurnTimeout.TurnTimeout({ server, request, timeout })))
+  return ExitReason.crash(Cause.die(new GenServer.TurnTimeout({ server, request, timeout })))
 }
 
 const reasonOf = (pid: Pid.Pid): Effect.Effect<ExitReason.ExitReason> => Process.awaitExit(pid)

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber } from "effect"
 import { GenServer } from "effect-otp/behaviour"
-import { Events, ExitReason, Kernel, type Mailbox, Process, Shutdown, Signal } from "effect-otp/kernel"
+import { ExitReason, Kernel, type Mailbox, Process, Shutdown, Signal } from "effect-otp/kernel"
 import { Telemetry } from "effect-otp/telemetry"
+import { Events } from "effect-otp/supervision"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 import {
   beside,
@@ -23,13 +24,13 @@ import {
 } from "./puppet.ts"
 
 const full: Failed = { reason: { _tag: "MailboxFull" }, started: "no" }
-const policies: ReadonlyArray<Mailbox.Policy> = ["suspend", "fail", "dropNewest", "dropOldest"]
+const strategies: ReadonlyArray<Mailbox.Strategy> = ["suspend", "fail", "dropping", "sliding"]
 
 /** A puppet that is busy until its gate opens. */
-const busy = (policy: Mailbox.Policy, capacity = 1, options: { readonly drain?: boolean } = {}) =>
+const busy = (strategy: Mailbox.Strategy, capacity = 1, options: { readonly drain?: boolean } = {}) =>
   Effect.gen(function* () {
     const gate = yield* Deferred.make<void>()
-    const puppet = yield* start({ ...options, mailbox: { capacity, policy } })
+    const puppet = yield* start({ ...options, mailbox: { capacity, strategy } })
     yield* puppet.cast(turn(Deferred.await(gate)))
     yield* settle
     return { puppet, pid: yield* pidOf(puppet), open: Effect.andThen(Deferred.succeed(gate, undefined), settle) }
@@ -134,7 +135,7 @@ describe("suspend", () => {
       const letters: Array<unknown> = []
       yield* Telemetry.attachScoped("letters", Events.deadLetter, (_, { why }) => void letters.push(why))
       const { note, seen } = notes()
-      const puppet = yield* start({ mailbox: { capacity: 1, policy: "suspend" } })
+      const puppet = yield* start({ mailbox: { capacity: 1, strategy: "suspend" } })
       yield* puppet.call((n, { self }) =>
         Effect.as(Effect.andThen(self.cast(note(1)), self.cast(note(2))), GenServer.reply(0, n))
       )
@@ -153,7 +154,7 @@ describe("suspend", () => {
     "many senders and little room: every message is handled once",
     Effect.gen(function* () {
       const { note, seen } = notes()
-      const puppet = yield* start({ mailbox: { capacity: 2, policy: "suspend" } })
+      const puppet = yield* start({ mailbox: { capacity: 2, strategy: "suspend" } })
       const sender = (from: number) =>
         Effect.forEach([1, 2, 3, 4, 5], (at) => puppet.cast(note(from * 10 + at)), { discard: true })
       yield* Effect.forEach([1, 2, 3, 4], sender, { concurrency: "unbounded" })
@@ -196,12 +197,12 @@ describe("fail", () => {
   )
 })
 
-describe("dropNewest", () => {
+describe("dropping", () => {
   kernelTest(
     "a message to a full mailbox is dropped; a dropped call fails",
     Effect.gen(function* () {
       const { note, seen } = notes()
-      const { open, puppet } = yield* busy("dropNewest", 2)
+      const { open, puppet } = yield* busy("dropping", 2)
       for (const what of [1, 2, 3]) yield* puppet.cast(note(what))
       assert.deepStrictEqual(yield* failure(puppet.call(get)), full)
       yield* open
@@ -211,12 +212,12 @@ describe("dropNewest", () => {
   )
 })
 
-describe("dropOldest", () => {
+describe("sliding", () => {
   kernelTest(
     "the oldest message makes room; a dropped call fails",
     Effect.gen(function* () {
       const { note, seen } = notes()
-      const { open, puppet } = yield* busy("dropOldest", 2)
+      const { open, puppet } = yield* busy("sliding", 2)
       const calling = yield* beside(puppet.call(get))
       for (const what of [1, 2, 3]) yield* puppet.cast(note(what))
       assert.deepStrictEqual(failureOf(yield* ended(calling)), full)
@@ -228,12 +229,12 @@ describe("dropOldest", () => {
 })
 
 describe("any bound", () => {
-  for (const policy of policies) {
+  for (const strategy of strategies) {
     kernelTest(
-      `${policy}: a full mailbox refuses no request to stop`,
+      `${strategy}: a full mailbox refuses no request to stop`,
       Effect.gen(function* () {
         const { note, seen } = notes()
-        const { open, pid, puppet } = yield* busy(policy)
+        const { open, pid, puppet } = yield* busy(strategy)
         yield* puppet.cast(note(1))
         const stopped = yield* beside(GenServer.terminate(puppet))
         // A later message does not push it out, either.
@@ -243,33 +244,33 @@ describe("any bound", () => {
         yield* ended(late)
         assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.normal)
         assert.notInclude(seen, 2)
-        if (policy !== "dropOldest") assert.deepStrictEqual(seen, [1])
+        if (strategy !== "sliding") assert.deepStrictEqual(seen, [1])
       })
     )
 
     kernelTest(
-      `${policy}: a full mailbox does not delay a shutdown that drains`,
+      `${strategy}: a full mailbox does not delay a shutdown that drains`,
       Effect.gen(function* () {
         const { note, seen } = notes()
-        const { open, pid, puppet } = yield* busy(policy, 1, { drain: true })
+        const { open, pid, puppet } = yield* busy(strategy, 1, { drain: true })
         yield* puppet.cast(note(1))
         const waiting = yield* beside(puppet.cast(note(2)))
         const shutting = yield* beside(Shutdown.shutdown(pid))
         yield* open
         assert.deepStrictEqual(yield* ended(shutting), Exit.succeed({ reason: ExitReason.shutdown(), zombie: false }))
         yield* ended(waiting)
-        const expected = { suspend: [1, 2], fail: [1], dropNewest: [1], dropOldest: [2] }
-        assert.deepStrictEqual(seen, expected[policy])
+        const expected = { suspend: [1, 2], fail: [1], dropping: [1], sliding: [2] }
+        assert.deepStrictEqual(seen, expected[strategy])
       })
     )
 
     kernelTest(
-      `${policy}: signals of the kernel are accepted`,
+      `${strategy}: signals of the kernel are accepted`,
       Effect.gen(function* () {
         const seen: Array<unknown> = []
         const gate = yield* Deferred.make<void>()
         const puppet = yield* start({
-          mailbox: { capacity: 1, policy },
+          mailbox: { capacity: 1, strategy },
           init: Effect.as(Process.trapExit(true), 0),
           info: (message, state) => {
             seen.push(message)
@@ -290,10 +291,10 @@ describe("any bound", () => {
 
   it("a bound that makes no sense is refused where it is given", () => {
     for (const mailbox of [
-      { capacity: 0, policy: "fail" },
-      { capacity: 1.5, policy: "fail" },
-      { capacity: NaN, policy: "fail" },
-      { capacity: 1, policy: "drop" as "fail" }
+      { capacity: 0, strategy: "fail" },
+      { capacity: 1.5, strategy: "fail" },
+      { capacity: NaN, strategy: "fail" },
+      { capacity: 1, strategy: "drop" as "fail" }
     ] as const) {
       assert.throws(() => start({ mailbox }), RangeError, /mailbox/)
     }

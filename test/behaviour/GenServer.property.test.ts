@@ -8,7 +8,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Random, Scope } from "effect"
-import { CallError, GenServer } from "effect-otp/behaviour"
+import { GenServer } from "effect-otp/behaviour"
 import { ExitReason, Kernel, type Mailbox, Process, Shutdown } from "effect-otp/kernel"
 import { Supervisor } from "effect-otp/supervision"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
@@ -257,7 +257,7 @@ class World {
       assert.strictEqual(error.why, id, `${id} got another's failure`)
       return "failure"
     }
-    if (!(error instanceof CallError.CallError)) return assert.fail(String(error))
+    if (!(error instanceof GenServer.CallError)) return assert.fail(String(error))
     assert.strictEqual(begun, error.started === "no" ? 0 : 1, `${id} (${kind}): ${error.message}`)
     assert.strictEqual(begun, begunAtEnd, `${id} began after it had failed`)
     if (error.reason._tag === "CallCycle") assert.strictEqual(error.reason.path[0], error.reason.path.at(-1))
@@ -271,7 +271,7 @@ const seconds = (count: number) => Effect.repeat(SeededScheduler.adjust("1 secon
 const yields = (times: number) => Effect.repeat(Effect.yieldNow, { times })
 
 const optionsOf = ({ chance, int, pick }: Choices, index: number): Options => {
-  const policy: Mailbox.Policy = pick(["suspend", "fail", "dropNewest", "dropOldest"])
+  const strategy: Mailbox.Strategy = pick(["suspend", "fail", "dropping", "sliding"])
   const terminate = pick<Options["terminate"]>([
     () => Effect.void,
     () => Effect.sleep(10),
@@ -291,7 +291,7 @@ const optionsOf = ({ chance, int, pick }: Choices, index: number): Options => {
       chance(0.5) ? GenServer.noReply(state) : Effect.as(Effect.yieldNow, GenServer.noReply(state)),
     idle: (state) => GenServer.noReply(state),
     ...(chance(0.5) ? { terminate: terminate! } : {}),
-    ...(chance(0.4) ? { mailbox: { capacity: 1 + int(3), policy } } : {})
+    ...(chance(0.4) ? { mailbox: { capacity: 1 + int(3), strategy } } : {})
   }
 }
 
@@ -435,7 +435,7 @@ const patience = Effect.gen(function* () {
   const world = new World(yield* choices, true)
   const { chance, int } = world.choices
   for (let i = 0; i < 1 + int(3); i++) {
-    const bounded = chance(0.5) ? { mailbox: { capacity: 1 + int(2), policy: "suspend" as const } } : {}
+    const bounded = chance(0.5) ? { mailbox: { capacity: 1 + int(2), strategy: "suspend" as const } } : {}
     world.clients.push(yield* start(bounded))
   }
   const callers: Array<Fiber.Fiber<unknown, unknown>> = []

@@ -127,7 +127,7 @@ const play = Effect.gen(function* () {
   const machines: Array<Client> = []
   for (let i = 0; i < 1 + int(3); i++) {
     const mailbox = chance(0.3)
-      ? { mailbox: { capacity: 1 + int(3), policy: pick(["suspend", "fail", "dropNewest", "dropOldest"] as const) } }
+      ? { mailbox: { capacity: 1 + int(3), strategy: pick(["suspend", "fail", "dropping", "sliding"] as const) } }
       : {}
     machines.push(yield* Effect.provideService(start({ drain: chance(0.3), ...mailbox }), Scope.Scope, scope))
   }

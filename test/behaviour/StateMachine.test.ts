@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
-import { CallError, GenServer, StateMachine, Sys } from "effect-otp/behaviour"
+import { GenServer, StateMachine, Sys } from "effect-otp/behaviour"
 import { ExitReason, Kernel, type Pid, Process, Shutdown, Signal } from "effect-otp/kernel"
 import { DynamicSupervisor, Supervisor } from "effect-otp/supervision"
 import { Laws } from "effect-otp/testing"
@@ -121,7 +121,7 @@ describe("ends", () => {
         Effect.gen(function* () {
           const machine = yield* start()
           const error = yield* Effect.flip(machine.call(step))
-          assert.ok(error instanceof CallError.CallError && error.reason._tag === "ServerDown")
+          assert.ok(error instanceof GenServer.CallError && error.reason._tag === "ServerDown")
           const { reason } = error.reason
           return String(reason._tag === "Crash" ? Cause.squash(reason.cause) : reason._tag)
         })
@@ -521,7 +521,7 @@ describe("timers", () => {
     "are not lost if the mailbox is full, and end with the machine",
     Effect.gen(function* () {
       const log: Array<string> = []
-      const machine = yield* start({ mailbox: { capacity: 1, policy: "dropNewest" } })
+      const machine = yield* start({ mailbox: { capacity: 1, strategy: "dropping" } })
       const leave = yield* Deferred.make<void>()
       yield* machine.cast(stay(timeout("a", 10, noting(log, "fired")), timeout("b", 1000, noting(log, "never"))))
       yield* settle
@@ -626,7 +626,7 @@ describe("onEnter", () => {
       assert.deepStrictEqual(yield* failure(machine.call(get)), noProcess)
       const fickle = yield* start({ onEnter: (state) => (state._tag === "B" ? next(A) : keep()) })
       const error = yield* Effect.flip(fickle.call(go("B", reply("never"))))
-      assert.instanceOf(error, CallError.CallError)
+      assert.instanceOf(error, GenServer.CallError)
       const { reason } = error
       assert.include(
         reason._tag === "ServerDown" ? ExitReason.format(reason.reason) : reason._tag,

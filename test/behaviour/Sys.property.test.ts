@@ -26,10 +26,10 @@ const choices: Effect.Effect<Choices> = Effect.map(Random.Random, (random) => {
 
 const bounds: ReadonlyArray<Mailbox.Bound | undefined> = [
   undefined,
-  { capacity: 1, policy: "suspend" },
-  { capacity: 2, policy: "suspend" },
-  { capacity: 2, policy: "fail" },
-  { capacity: 2, policy: "dropOldest" }
+  { capacity: 1, strategy: "suspend" },
+  { capacity: 2, strategy: "suspend" },
+  { capacity: 2, strategy: "fail" },
+  { capacity: 2, strategy: "sliding" }
 ]
 
 /** A message that has begun, by its sender and its number. */

@@ -1,13 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Deferred, Duration, Effect, Exit, Fiber, Option, Result, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { ExitReason, Kernel, Process, Task, TaskError } from "effect-otp"
+import { ExitReason, Kernel, Process, Task } from "effect-otp"
 import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
 
 class Odd extends Data.TaggedError("Odd")<{ readonly n: number }> {}
 
 const trapping = { trapExit: true }
-const after = (millis: number) => new TaskError.TaskTimeout({ timeout: Duration.millis(millis) })
+const after = (millis: number) => new Task.TaskTimeout({ timeout: Duration.millis(millis) })
 const processes = Effect.map(Kernel.counts, ({ processes }) => processes)
 
 /** Lets time pass until an effect has ended. */
@@ -82,7 +82,7 @@ describe("how it fails", () => {
     asProcess(
       (inbox) =>
         Effect.gen(function* () {
-          const both: ReadonlyArray<Stream.Stream<unknown, TaskError.TaskExit | TaskError.TaskTimeout>> = [
+          const both: ReadonlyArray<Stream.Stream<unknown, Task.TaskExit | Task.TaskTimeout>> = [
             Stream.make(20, 60).pipe(Task.asyncStream(sleeping, { concurrency: 2, timeout: "50 millis" })),
             Stream.make(20, 60).pipe(Task.asyncStreamNoLink(sleeping, { concurrency: 2, timeout: "50 millis" }))
           ]
@@ -106,7 +106,7 @@ describe("how it fails", () => {
         [
           Effect.die("boom"),
           (error: unknown) => {
-            assert.instanceOf(error, TaskError.TaskExit)
+            assert.instanceOf(error, Task.TaskExit)
             assert.deepStrictEqual(error.reason, ExitReason.defect("boom"))
           }
         ]

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Data, Deferred, Effect, Exit, Fiber, Option, Result } from "effect"
 import { TestClock } from "effect/testing"
-import { type CrashReport, Events, ExitReason, Kernel, type Pid, Process, Task, TaskError, Telemetry } from "effect-otp"
+import { type CrashReport, Events, ExitReason, Kernel, type Pid, Process, Task, Telemetry } from "effect-otp"
 import { asProcess, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
 
 class Refused extends Data.TaggedError("Refused")<{ readonly by: string }> {}
@@ -9,10 +9,10 @@ class Refused extends Data.TaggedError("Refused")<{ readonly by: string }> {}
 const trapping = { trapExit: true }
 const infoOf = (pid: Pid.Pid) => Effect.map(Process.info(pid), Option.getOrThrow)
 const exited = (task: Task.Task<unknown, unknown>, reason: ExitReason.ExitReason) =>
-  new TaskError.TaskExit({ pid: task.pid, reason })
+  new Task.TaskExit({ pid: task.pid, reason })
 const reasonOf = <A, E>(task: Task.Task<A, E>) =>
   Effect.map(Effect.flip(Task.await(task)), (error) => {
-    assert.instanceOf(error, TaskError.TaskExit)
+    assert.instanceOf(error, Task.TaskExit)
     return error.reason
   })
 

@@ -1,8 +1,8 @@
 import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Fiber, Layer, Logger, References, Schema, Stream } from "effect"
-import { CallError, GenServer, Sys, Telemetry } from "effect-otp"
-import { Display, Events, ExitReason, Kernel, Process } from "effect-otp/kernel"
+import { Events, GenServer, Sys, Telemetry } from "effect-otp"
+import { Display, ExitReason, Kernel, Process } from "effect-otp/kernel"
 import { Rpc } from "effect/rpc"
 import { spent } from "../fixtures/cpu.ts"
 import { hostile, Money, nested } from "../fixtures/hostile.ts"
@@ -339,7 +339,7 @@ describe("what travels of a crash", () => {
       const vault = yield* definitionOf().start(1)
       const boom = new Error(`cannot burn ${SECRET}`)
       const error = yield* Effect.flip(vault.open({ error: boom }))
-      assert.instanceOf(error, CallError.CallError)
+      assert.instanceOf(error, GenServer.CallError)
       const encoded = [
         JSON.stringify(error),
         error.message,

@@ -2,9 +2,10 @@
 import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, Exit, type Fiber, type Scope } from "effect"
 import { GenServer } from "effect-otp/behaviour"
-import { Events, ExitReason, type Pid, Process, Signal } from "effect-otp/kernel"
+import { ExitReason, type Pid, Process, Signal } from "effect-otp/kernel"
 import { Registry, Topic } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
+import { Events } from "effect-otp/supervision"
 import { asProcess, idle, kernelTest, settle } from "../fixtures/kernel.ts"
 import { type Client, down, failureOf, fates, get, later, pidOf, set, start, turn } from "./puppet.ts"
 
@@ -214,7 +215,7 @@ describe("a fiber that a turn has detached", () => {
   kernelTest(
     "has its message delivered that waits for room when its server ends",
     Effect.gen(function* () {
-      const other = yield* start({ mailbox: { capacity: 1, policy: "suspend" } })
+      const other = yield* start({ mailbox: { capacity: 1, strategy: "suspend" } })
       const gate = yield* Deferred.make<void>()
       yield* other.cast(turn(Deferred.await(gate)))
       yield* settle

@@ -64,7 +64,7 @@ describe("a hostile value", () => {
     const value = make()
     const places: ReadonlyArray<() => unknown> = [
       () => Name.make(value as string),
-      () => Mailbox.bound({ capacity: 1, policy: value as "fail" })
+      () => Mailbox.bound({ capacity: 1, strategy: value as "fail" })
     ]
     for (const place of places) assert.throws(place, RangeError)
   })

@@ -4,11 +4,10 @@ import { Effect, Exit, Option, Schema } from "effect"
 import type { Cause, Duration, Fiber, Layer, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
-import { CallError, GenServer, type Protocol as Messages } from "effect-otp/behaviour"
+import { GenServer, type Protocol as Messages } from "effect-otp/behaviour"
 import {
   type Accounting,
   type CrashReport,
-  Events,
   ExitReason,
   Kernel,
   type Mailbox,
@@ -18,6 +17,7 @@ import {
 } from "effect-otp/kernel"
 import type { Name } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
+import { Events } from "effect-otp/supervision"
 import { settle } from "../fixtures/kernel.ts"
 
 /** The result of a turn. The state is a number, the token of a continue a string. */
@@ -132,13 +132,13 @@ export const running = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<voi
 
 /** The failure of a call, without its texts. */
 export interface Failed {
-  readonly reason: CallError.Reason
-  readonly started: CallError.Started
+  readonly reason: GenServer.CallReason
+  readonly started: GenServer.CallStarted
 }
 
 const failedOf = (cause: Cause.Cause<unknown>): Failed => {
   const [reason] = cause.reasons
-  if (cause.reasons.length === 1 && reason?._tag === "Fail" && reason.error instanceof CallError.CallError) {
+  if (cause.reasons.length === 1 && reason?._tag === "Fail" && reason.error instanceof GenServer.CallError) {
     return { reason: reason.error.reason, started: reason.error.started }
   }
   return assert.fail(`no CallError: ${String(cause)}`)
@@ -152,8 +152,8 @@ export const failureOf = (exit: Exit.Exit<unknown, unknown>): Failed =>
   Exit.isFailure(exit) ? failedOf(exit.cause) : assert.fail("it succeeded")
 
 export const noProcess: Failed = { reason: { _tag: "NoProcess" }, started: "no" }
-export const timedOut = (started: CallError.Started): Failed => ({ reason: { _tag: "Timeout" }, started })
-export const down = (reason: ExitReason.ExitReason, started: CallError.Started): Failed => ({
+export const timedOut = (started: GenServer.CallStarted): Failed => ({ reason: { _tag: "Timeout" }, started })
+export const down = (reason: ExitReason.ExitReason, started: GenServer.CallStarted): Failed => ({
   reason: { _tag: "ServerDown", reason },
   started
 })

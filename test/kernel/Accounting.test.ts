@@ -1,17 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option } from "effect"
-import {
-  Accounting,
-  Events,
-  ExitReason,
-  Kernel,
-  type Mailbox,
-  type Pid,
-  Process,
-  type Signal,
-  Timer
-} from "effect-otp/kernel"
+import { Accounting, ExitReason, Kernel, type Mailbox, type Pid, Process, type Signal, Timer } from "effect-otp/kernel"
 import { Telemetry } from "effect-otp/telemetry"
+import { Events } from "effect-otp/supervision"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import type { ProcessRecord } from "../../src/kernel/shared/processRecord.ts"
 import { inKernel, settle } from "../fixtures/kernel.ts"
@@ -37,7 +28,7 @@ const bang = ExitReason.shutdown("bang")
 const accountOf = (pid: Pid.Pid): Accounting.Accounting => (pid as unknown as ProcessRecord).accounting
 
 const randomBound = ({ chance, int, pick }: Choices): Mailbox.Bound | undefined =>
-  chance(0.5) ? undefined : { capacity: 1 + int(3), policy: pick(["suspend", "fail", "dropNewest", "dropOldest"]) }
+  chance(0.5) ? undefined : { capacity: 1 + int(3), strategy: pick(["suspend", "fail", "dropping", "sliding"]) }
 
 const send = (world: World): Effect.Effect<void> =>
   Effect.suspend(() => Effect.map(Process.send(world.choices.pick(world.pids), ++world.begun), () => void world.done++))

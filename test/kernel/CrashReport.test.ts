@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Logger, References } from "effect"
-import { type Pid, type CrashReport, Events, ExitReason, Kernel, Process } from "effect-otp/kernel"
+import { type Pid, type CrashReport, ExitReason, Kernel, Process } from "effect-otp/kernel"
+import { Events } from "effect-otp/supervision"
 import { Telemetry } from "effect-otp/telemetry"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { spawnSync } from "node:child_process"

@@ -1,8 +1,9 @@
 import { assert, describe } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Pid } from "effect-otp/kernel"
-import { Events, ExitReason, Kernel, Process, Signal } from "effect-otp/kernel"
+import { ExitReason, Kernel, Process, Signal } from "effect-otp/kernel"
 import { Telemetry } from "effect-otp/telemetry"
+import { Events } from "effect-otp/supervision"
 import { asProcess, idle, kernelTest, settle } from "../fixtures/kernel.ts"
 
 const metadataOf = <E extends Telemetry.Event.Any>(event: E) =>
@@ -57,7 +58,7 @@ describe("dead letters", () => {
         const pid = (yield* idle({ label: "gone" })) as Pid.Pid<string>
         yield* Process.kill(pid)
         yield* Process.send(pid, "late")
-        const full = (yield* idle({ mailbox: { capacity: 1, policy: "fail" } })) as Pid.Pid<string>
+        const full = (yield* idle({ mailbox: { capacity: 1, strategy: "fail" } })) as Pid.Pid<string>
         yield* Process.send(full, "in")
         yield* Process.send(full, "out")
         assert.deepStrictEqual(seen, [

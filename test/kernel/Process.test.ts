@@ -66,7 +66,7 @@ describe("a process", () => {
           const { pid } = yield* Process.spawnMonitor(() => Effect.never, {
             label: "child",
             trapExit: true,
-            mailbox: { capacity: 3, policy: "fail" }
+            mailbox: { capacity: 3, strategy: "fail" }
           })
           yield* Process.link(pid)
           yield* Process.exit(pid, ExitReason.shutdown())

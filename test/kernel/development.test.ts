@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { CallError, ExitReason, GenServer, Kernel, Process, Sys } from "effect-otp"
+import { ExitReason, GenServer, Kernel, Process, Sys } from "effect-otp"
 import { TestKernel } from "effect-otp/testing"
 
 const list = Schema.mutable(Schema.Array(Schema.Finite))
@@ -34,9 +34,9 @@ class Basket extends GenServer.Service<Basket>()("test/Basket", [
 const quiet = Logger.layer([])
 
 /** The error a call has crashed its server with. */
-const crashOf = (exit: Exit.Exit<unknown, CallError.CallError>): Error => {
+const crashOf = (exit: Exit.Exit<unknown, GenServer.CallError>): Error => {
   const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
-  if (!(error instanceof CallError.CallError) || error.reason._tag !== "ServerDown") return assert.fail("no crash")
+  if (!(error instanceof GenServer.CallError) || error.reason._tag !== "ServerDown") return assert.fail("no crash")
   const { reason } = error.reason
   const defect = reason._tag === "Crash" ? Cause.squash(reason.cause) : undefined
   return defect instanceof Error ? defect : assert.fail(`no crash, but ${ExitReason.format(reason)}`)

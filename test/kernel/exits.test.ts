@@ -493,7 +493,7 @@ describe("in hand and waiting", () => {
           assert.strictEqual(info._tag === "Some" ? info.value.mailboxLength : undefined, 5)
           for (const _ of pids) assert.deepStrictEqual((yield* takeExit(inbox)).reason, ExitReason.normal)
         }),
-      { trapExit: true, mailbox: Mailbox.bound({ capacity: 1, policy: "fail" }) }
+      { trapExit: true, mailbox: Mailbox.bound({ capacity: 1, strategy: "fail" }) }
     )
   )
 })

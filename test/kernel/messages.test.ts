@@ -46,7 +46,7 @@ describe("suspend", () => {
     "the sender waits until there is room, and senders keep their order",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
-      const { open, pid } = yield* gated({ capacity: 2, policy: "suspend" }, seen)
+      const { open, pid } = yield* gated({ capacity: 2, strategy: "suspend" }, seen)
       const sender = yield* Process.spawn(Effect.forEach([0, 1, 2, 3, 4], (i) => Process.send(pid, i)))
       yield* settle
       assert.isTrue(yield* Process.isAlive(sender))
@@ -65,7 +65,7 @@ describe("suspend", () => {
     "the sender may be outside of any process",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
-      const { open, pid } = yield* gated({ capacity: 1, policy: "suspend" }, seen)
+      const { open, pid } = yield* gated({ capacity: 1, strategy: "suspend" }, seen)
       const sender = yield* Effect.forkChild(Effect.forEach([0, 1, 2], (i) => Process.send(pid, i)))
       yield* settle
       assert.isUndefined(sender.pollUnsafe())
@@ -89,7 +89,7 @@ describe("suspend", () => {
           assert.deepStrictEqual({ accepted, deadLettered }, { accepted: 2, deadLettered: 1 })
           assert.strictEqual(yield* inbox.take, "kept")
         }),
-      { mailbox: { capacity: 1, policy: "suspend" } }
+      { mailbox: { capacity: 1, strategy: "suspend" } }
     )
   )
 
@@ -97,7 +97,7 @@ describe("suspend", () => {
     "an interrupted sender takes its message back",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
-      const { open, pid } = yield* gated({ capacity: 1, policy: "suspend" }, seen)
+      const { open, pid } = yield* gated({ capacity: 1, strategy: "suspend" }, seen)
       yield* Process.send(pid, 0)
       const sender = yield* Effect.forkChild(Process.send(pid, 1))
       yield* settle
@@ -130,7 +130,7 @@ describe("suspend", () => {
             assert.isTrue(senders.every((sender) => sender.pollUnsafe() !== undefined))
             assert.strictEqual(yield* inbox.take, 3)
           }),
-        { mailbox: { capacity: 1, policy: "suspend" } }
+        { mailbox: { capacity: 1, strategy: "suspend" } }
       )
     )
   )
@@ -138,7 +138,7 @@ describe("suspend", () => {
   kernelTest(
     "waiting senders go on when the owner ends, and their messages are dead letters",
     Effect.gen(function* () {
-      const { pid } = yield* gated({ capacity: 1, policy: "suspend" }, [])
+      const { pid } = yield* gated({ capacity: 1, strategy: "suspend" }, [])
       const senders = yield* Effect.replicateEffect(Process.spawn(Process.send(pid, 1)), 3)
       yield* settle
       yield* Process.kill(pid)
@@ -152,7 +152,7 @@ describe("suspend", () => {
     "a message that waits is discarded with the kill of its sender, even if that cannot be interrupted",
     Effect.gen(function* () {
       const seen: Array<unknown> = []
-      const { open, pid } = yield* gated({ capacity: 1, policy: "suspend" }, seen)
+      const { open, pid } = yield* gated({ capacity: 1, strategy: "suspend" }, seen)
       yield* Process.send(pid, 0)
       const sender = yield* Process.spawn(Effect.uninterruptible(Process.send(pid, 1)))
       yield* settle
@@ -166,11 +166,11 @@ describe("suspend", () => {
   )
 })
 
-describe("the other policies", () => {
-  const full = (policy: Mailbox.Policy) =>
+describe("the other strategies", () => {
+  const full = (strategy: Mailbox.Strategy) =>
     Effect.gen(function* () {
       const seen: Array<unknown> = []
-      const { open, pid } = yield* gated({ capacity: 2, policy }, seen)
+      const { open, pid } = yield* gated({ capacity: 2, strategy }, seen)
       for (const i of [0, 1, 2, 3]) yield* Process.send(pid, i)
       const account = yield* accountOf(pid)
       yield* open
@@ -179,28 +179,28 @@ describe("the other policies", () => {
       return { seen, dropped: account.dropped, deadLettered: account.deadLettered }
     })
 
-  for (const [policy, expected] of [
+  for (const [strategy, expected] of [
     ["fail", { seen: [0, 1], dropped: 0, deadLettered: 2 }],
-    ["dropNewest", { seen: [0, 1], dropped: 2, deadLettered: 0 }],
-    ["dropOldest", { seen: [2, 3], dropped: 2, deadLettered: 0 }]
+    ["dropping", { seen: [0, 1], dropped: 2, deadLettered: 0 }],
+    ["sliding", { seen: [2, 3], dropped: 2, deadLettered: 0 }]
   ] as const) {
     kernelTest(
-      `${policy}: what becomes of messages to a full mailbox`,
+      `${strategy}: what becomes of messages to a full mailbox`,
       Effect.gen(function* () {
-        assert.deepStrictEqual(yield* full(policy), { ...expected, seen: [...expected.seen] })
+        assert.deepStrictEqual(yield* full(strategy), { ...expected, seen: [...expected.seen] })
       })
     )
   }
 
-  for (const policy of ["suspend", "fail", "dropNewest", "dropOldest"] as const) {
+  for (const strategy of ["suspend", "fail", "dropping", "sliding"] as const) {
     kernelTest(
-      `${policy}: no signal is refused or dropped`,
+      `${strategy}: no signal is refused or dropped`,
       Effect.gen(function* () {
         const seen: Array<unknown> = []
-        const { open, pid } = yield* gated({ capacity: 1, policy }, seen)
+        const { open, pid } = yield* gated({ capacity: 1, strategy }, seen)
         const bang = ExitReason.shutdown("bang")
         for (let i = 0; i < 3; i++) yield* Process.exit(pid, bang)
-        if (policy !== "suspend") for (const i of [0, 1]) yield* Process.send(pid, i)
+        if (strategy !== "suspend") for (const i of [0, 1]) yield* Process.send(pid, i)
         yield* open
         yield* settle
         const signal = new Signal.Exit(undefined, bang)
@@ -211,16 +211,16 @@ describe("the other policies", () => {
   }
 
   it("a bound says what is wrong with it", () => {
-    assert.throws(() => Mailbox.bound({ capacity: 0, policy: "fail" }), RangeError, "not 0")
-    assert.throws(() => Mailbox.bound({ capacity: 1.5, policy: "fail" }), RangeError, "not 1.5")
-    assert.throws(() => Mailbox.bound({ capacity: NaN, policy: "fail" }), RangeError, "not NaN")
-    assert.throws(() => Mailbox.bound({ capacity: 1, policy: "block" as "fail" }), RangeError, `not "block"`)
+    assert.throws(() => Mailbox.bound({ capacity: 0, strategy: "fail" }), RangeError, "not 0")
+    assert.throws(() => Mailbox.bound({ capacity: 1.5, strategy: "fail" }), RangeError, "not 1.5")
+    assert.throws(() => Mailbox.bound({ capacity: NaN, strategy: "fail" }), RangeError, "not NaN")
+    assert.throws(() => Mailbox.bound({ capacity: 1, strategy: "block" as "fail" }), RangeError, `not "block"`)
   })
 
   it.effect("spawn with a wrong bound dies with the RangeError and starts nothing", () =>
     inKernel(
       Effect.gen(function* () {
-        const exit = yield* Effect.exit(Process.spawn(Effect.void, { mailbox: { capacity: 0, policy: "fail" } }))
+        const exit = yield* Effect.exit(Process.spawn(Effect.void, { mailbox: { capacity: 0, strategy: "fail" } }))
         assert.deepStrictEqual(
           exit,
           Exit.die(new RangeError("The capacity of a mailbox must be a whole number, 1 or more, not 0"))
@@ -444,7 +444,7 @@ describe("a mailbox without a bound", () => {
   it.effect("does not warn if it has a bound, because its senders are told", () => {
     const lines: Array<string> = []
     return Effect.gen(function* () {
-      const bound: Mailbox.Bound = { capacity: 100_010, policy: "dropNewest" }
+      const bound: Mailbox.Bound = { capacity: 100_010, strategy: "dropping" }
       const pid = yield* Process.spawn<never, never, never, number>(Effect.never, { mailbox: bound })
       yield* Effect.forEach(Array.from({ length: 100_020 }), () => Process.send(pid, 0), { discard: true })
       assert.deepStrictEqual(lines, [])

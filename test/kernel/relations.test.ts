@@ -118,7 +118,7 @@ describe("links", () => {
           assert.deepStrictEqual(yield* Process.awaitExit(sender), ExitReason.normal)
           assert.strictEqual(yield* inbox.take, "waits")
         }),
-      { trapExit: true, mailbox: { capacity: 1, policy: "suspend" } }
+      { trapExit: true, mailbox: { capacity: 1, strategy: "suspend" } }
     )
   )
 
@@ -147,7 +147,10 @@ describe("links", () => {
     asProcess((inbox) =>
       Effect.gen(function* () {
         const pid = yield* dead
-        assert.deepStrictEqual(yield* Effect.exit(Process.link(pid)), Exit.fail(new Process.NoProcess({ pid })))
+        assert.deepStrictEqual(
+          yield* Effect.exit(Process.link(pid)),
+          Exit.fail(new Process.NoProcess({ process: pid }))
+        )
         yield* Process.trapExit(true)
         yield* Process.link(pid)
         assert.deepStrictEqual(yield* inbox.take, new Signal.Exit(pid, ExitReason.noProcess))

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Option } from "effect"
 import type { Pid } from "effect-otp/kernel"
-import { Events, ExitReason, Handle, Kernel, Process, Signal, Timer } from "effect-otp/kernel"
+import { ExitReason, Handle, Kernel, Process, Signal, Timer } from "effect-otp/kernel"
 import { Name } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
+import { Events } from "effect-otp/supervision"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import type { ProcessRecord } from "../../src/kernel/shared/processRecord.ts"
 import { asProcess, idle, kernelTest, settle } from "../fixtures/kernel.ts"
@@ -75,21 +76,21 @@ describe("register", () => {
       const dead = (yield* keeper).pid
       yield* Process.kill(dead)
       yield* Name.register(Shop, first)
-      type Failure = Name.NameTaken | Name.AlreadyNamed | Name.NotRegistered | Process.NoProcess
+      type Failure = Name.AlreadyStarted | Name.AlreadyNamed | Process.NoProcess
       const failures: ReadonlyArray<readonly [Effect.Effect<void, Failure>, Failure]> = [
-        [Name.register(Shop, second), new Name.NameTaken({ processName: "test/shop", pid: first })],
-        [Name.register(Shop, first), new Name.NameTaken({ processName: "test/shop", pid: first })],
+        [Name.register(Shop, second), new Name.AlreadyStarted({ processName: "test/shop", pid: first })],
+        [Name.register(Shop, first), new Name.AlreadyStarted({ processName: "test/shop", pid: first })],
         [Name.register(Bank, first), new Name.AlreadyNamed({ processName: "test/shop", pid: first })],
-        [Name.register(Bank, dead), new Process.NoProcess({ pid: dead })],
-        [Name.unregister(Bank), new Name.NotRegistered({ processName: "test/bank" })],
-        [Name.send(Bank, "lost"), new Name.NotRegistered({ processName: "test/bank" })]
+        [Name.register(Bank, dead), new Process.NoProcess({ process: dead })],
+        [Name.unregister(Bank), new Process.NoProcess({ process: "test/bank" })],
+        [Name.send(Bank, "lost"), new Process.NoProcess({ process: "test/bank" })]
       ]
       for (const [effect, error] of failures) assert.deepStrictEqual(yield* Effect.exit(effect), Exit.fail(error))
       assert.deepStrictEqual(
         failures.map(([, error]) => error.message),
         [
-          `The name "test/shop" is taken by ${String(first)}`,
-          `The name "test/shop" is taken by ${String(first)}`,
+          `"test/shop" is taken by ${String(first)}`,
+          `"test/shop" is taken by ${String(first)}`,
           `${String(first)} has the name "test/shop" already`,
           `There is no process ${String(dead)}`,
           'No process has the name "test/bank"',
@@ -111,7 +112,10 @@ describe("register", () => {
       yield* Name.register(Shop, pid)
       yield* Effect.gen(function* () {
         assert.deepStrictEqual(yield* Name.whereis(Shop), Option.none())
-        assert.deepStrictEqual(yield* Effect.exit(Name.register(Shop, pid)), Exit.fail(new Process.NoProcess({ pid })))
+        assert.deepStrictEqual(
+          yield* Effect.exit(Name.register(Shop, pid)),
+          Exit.fail(new Process.NoProcess({ process: pid }))
+        )
         const other = (yield* keeper).pid
         yield* Name.register(Shop, other)
         assert.deepStrictEqual(yield* Name.whereis(Shop), Option.some(other))

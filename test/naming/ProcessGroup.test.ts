@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Stream } from "effect"
 import type { Pid } from "effect-otp/kernel"
-import { Events, Kernel, Process, Signal } from "effect-otp/kernel"
+import { Kernel, Process, Signal } from "effect-otp/kernel"
 import { ProcessGroup } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
+import { Events } from "effect-otp/supervision"
 import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
 import { anyPid, deaf, keeper, reading } from "../fixtures/receivers.ts"
 
@@ -55,7 +56,7 @@ describe("a scope of groups", () => {
     "#313 a process that is dead or of another kernel is refused",
     Effect.gen(function* () {
       const { pid } = yield* keeper()
-      const refused = Exit.fail(new Process.NoProcess({ pid: anyPid(pid) }))
+      const refused = Exit.fail(new Process.NoProcess({ process: anyPid(pid) }))
       const abroad = Effect.provide(Effect.exit(ProcessGroup.join(Workers, "eu", pid)), Kernel.layer)
       assert.deepStrictEqual(yield* abroad, refused)
       yield* Process.kill(pid)
@@ -125,15 +126,15 @@ describe("a group", () => {
   )
 
   kernelTest(
-    "a member with a full mailbox does not delay the others, whatever its policy",
+    "a member with a full mailbox does not delay the others, whatever its strategy",
     Effect.gen(function* () {
       const letters: Array<unknown> = []
       yield* Telemetry.attach("letters", Events.deadLetter, (_, { content, to, why }) => {
         letters.push([to.id, content, why._tag])
       })
       const last = yield* keeper()
-      const policies = ["suspend", "fail", "dropNewest", "dropOldest"] as const
-      const pids = yield* Effect.forEach(policies, (policy) => deaf({ capacity: 1, policy }))
+      const strategies = ["suspend", "fail", "dropping", "sliding"] as const
+      const pids = yield* Effect.forEach(strategies, (strategy) => deaf({ capacity: 1, strategy }))
       for (const pid of [...pids, last.pid]) yield* ProcessGroup.join(Workers, "eu", pid)
       yield* ProcessGroup.broadcast(Workers, "eu", "1")
       yield* ProcessGroup.broadcast(Workers, "eu", "2")

@@ -53,7 +53,7 @@ describe("a registry", () => {
         Registry.count(Rooms),
         Effect.exit(Registry.registerFor(Rooms, pid, "a", 1))
       ]).pipe(Effect.provide(Kernel.layer))
-      assert.deepStrictEqual(there, [0, Exit.fail(new Process.NoProcess({ pid: anyPid(pid) }))])
+      assert.deepStrictEqual(there, [0, Exit.fail(new Process.NoProcess({ process: anyPid(pid) }))])
       assert.strictEqual(yield* Registry.count(Rooms), 1)
     })
   )
@@ -196,7 +196,7 @@ describe("at the death of a process", () => {
       )
       yield* settle
       yield* Process.kill(zombie)
-      const refused = Exit.fail(new Process.NoProcess({ pid: anyPid(zombie) }))
+      const refused = Exit.fail(new Process.NoProcess({ process: anyPid(zombie) }))
       assert.deepStrictEqual(yield* Effect.exit(Registry.registerFor(Rooms, zombie, "a", 1)), refused)
       yield* Deferred.succeed(gate, undefined)
       assert.deepStrictEqual(yield* Deferred.await(done), Exit.void)

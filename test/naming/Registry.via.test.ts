@@ -4,7 +4,6 @@ import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
 import {
   Agent,
-  CallError,
   DynamicSupervisor,
   ExitReason,
   GenServer,
@@ -49,7 +48,7 @@ class House extends DynamicSupervisor.Service<House>()("test/House", { child: Ro
 
 const noProcess = (request: string, key = "attic") =>
   Exit.fail(
-    new CallError.CallError({ server: `test/rooms("${key}")`, request, reason: { _tag: "NoProcess" }, started: "no" })
+    new GenServer.CallError({ server: `test/rooms("${key}")`, request, reason: { _tag: "NoProcess" }, started: "no" })
   )
 
 describe("a server under a key", () => {
@@ -159,7 +158,7 @@ describe("a client through a key", () => {
       yield* Room.definition.start("attic")
       assert.strictEqual(yield* Fiber.join(asked), "attic")
       yield* TestClock.adjust("1 second")
-      const timeout = new CallError.CallError({
+      const timeout = new GenServer.CallError({
         server: 'test/rooms("cellar")',
         request: "name",
         reason: { _tag: "Timeout" },
@@ -195,7 +194,7 @@ describe("a client through a key", () => {
             yield* Fiber.join(starting)
             if (end === Effect.void) return assert.deepStrictEqual(answer, Exit.succeed("slow"))
             const error = Exit.isFailure(answer) ? Cause.squash(answer.cause) : undefined
-            assert.isTrue(error instanceof CallError.CallError && error.started === "no")
+            assert.isTrue(error instanceof GenServer.CallError && error.started === "no")
           })
         )
       }

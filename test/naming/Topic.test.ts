@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Deferred, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { Rpc } from "effect/rpc"
-import { GenServer, type Signal } from "effect-otp"
+import { Events, GenServer, type Signal } from "effect-otp"
 import type { Pid } from "effect-otp/kernel"
-import { Accounting, Events, Kernel, Process } from "effect-otp/kernel"
+import { Accounting, Kernel, Process } from "effect-otp/kernel"
 import { Topic } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
 import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
@@ -26,12 +26,12 @@ describe("a topic", () => {
 
   it("refuses a bound that makes no sense", () => {
     const capacity = 1
-    for (const policy of ["suspend", undefined] as ReadonlyArray<unknown>) {
-      const bound = { capacity, policy: policy as Topic.Policy }
-      assert.throws(() => Topic.stream(News, bound), RangeError, /The policy of a stream must be one of/)
+    for (const strategy of ["suspend", undefined] as ReadonlyArray<unknown>) {
+      const bound = { capacity, strategy: strategy as Topic.Strategy }
+      assert.throws(() => Topic.stream(News, bound), RangeError, /The strategy of a stream must be one of/)
     }
-    assert.throws(() => Topic.stream(News, { capacity: 0, policy: "fail" }), RangeError, "1 or more, not 0")
-    assert.throws(() => Topic.subscription(News, { capacity: NaN, policy: "fail" }), RangeError, "1 or more, not NaN")
+    assert.throws(() => Topic.stream(News, { capacity: 0, strategy: "fail" }), RangeError, "1 or more, not 0")
+    assert.throws(() => Topic.subscription(News, { capacity: NaN, strategy: "fail" }), RangeError, "1 or more, not NaN")
   })
 
   kernelTest(
@@ -79,7 +79,7 @@ describe("a topic", () => {
     "refuses a process that is dead or of another kernel, and belongs to the kernel in use",
     Effect.gen(function* () {
       const { pid } = yield* keeper()
-      const refused = Exit.fail(new Process.NoProcess({ pid: anyPid(pid) }))
+      const refused = Exit.fail(new Process.NoProcess({ process: anyPid(pid) }))
       const abroad = Effect.provide(Effect.exit(Topic.subscribe(News, pid)), Kernel.layer)
       assert.deepStrictEqual(yield* abroad, refused)
       yield* Topic.subscribe(News, pid)
@@ -135,19 +135,19 @@ describe("a topic", () => {
   )
 })
 
-const latest: Topic.Bound<"dropOldest"> = { capacity: 2, policy: "dropOldest" }
+const latest: Topic.Bound<"sliding"> = { capacity: 2, strategy: "sliding" }
 
 describe("a slow subscriber", () => {
   kernelTest(
-    "with a full mailbox loses the message by its policy, and delays nobody",
+    "with a full mailbox loses the message by its strategy, and delays nobody",
     Effect.gen(function* () {
       const letters: Array<unknown> = []
       yield* Telemetry.attach("letters", Events.deadLetter, (_, { content, to }) => {
         letters.push([to.id, content])
       })
       const last = yield* keeper()
-      const pids = yield* Effect.forEach(["suspend", "fail", "dropNewest", "dropOldest"] as const, (policy) =>
-        deaf({ capacity: 1, policy })
+      const pids = yield* Effect.forEach(["suspend", "fail", "dropping", "sliding"] as const, (strategy) =>
+        deaf({ capacity: 1, strategy })
       )
       for (const pid of [...pids, last.pid]) yield* Topic.subscribe(News, pid)
       yield* Topic.publish(News, "1")
@@ -165,17 +165,17 @@ describe("a slow subscriber", () => {
   )
 
   kernelTest(
-    "that is a stream loses messages by its policy; each loss is counted and announced",
+    "that is a stream loses messages by its strategy; each loss is counted and announced",
     Effect.scoped(
       Effect.gen(function* () {
         const drops: Array<unknown> = []
-        yield* Telemetry.attach("drops", Topic.dropped, ({ count }, { capacity, policy, topic }) => {
-          drops.push([count, topic, capacity, policy])
+        yield* Telemetry.attach("drops", Events.topicDropped, ({ count }, { capacity, strategy, topic }) => {
+          drops.push([count, topic, capacity, strategy])
         })
         const capacity = 2
-        const oldest = yield* Topic.subscription(Room("attic"), { capacity, policy: "dropOldest" })
-        const newest = yield* Topic.subscription(Room("attic"), { capacity, policy: "dropNewest" })
-        const failing = yield* Topic.subscription(Room("attic"), { capacity, policy: "fail" })
+        const oldest = yield* Topic.subscription(Room("attic"), { capacity, strategy: "sliding" })
+        const newest = yield* Topic.subscription(Room("attic"), { capacity, strategy: "dropping" })
+        const failing = yield* Topic.subscription(Room("attic"), { capacity, strategy: "fail" })
         assert.deepStrictEqual(yield* Topic.counts(Room("attic")), { processes: 0, streams: 3, dropped: 0 })
         for (const message of ["1", "2", "3", "4"]) yield* Topic.publish(Room("attic"), message)
         assert.deepStrictEqual(yield* Stream.runCollect(Stream.take(oldest, 2)), ["3", "4"])
@@ -188,8 +188,8 @@ describe("a slow subscriber", () => {
         assert.deepStrictEqual(seen, ["1", "2"])
         // The third message was one too many for it. The fourth was not sent to it any more.
         assert.deepStrictEqual(yield* Topic.counts(Room("attic")), { processes: 0, streams: 2, dropped: 5 })
-        const drop = (policy: string) => [1, 'test/room("attic")', 2, policy]
-        assert.deepStrictEqual(drops, ["dropOldest", "dropNewest", "fail", "dropOldest", "dropNewest"].map(drop))
+        const drop = (strategy: string) => [1, 'test/room("attic")', 2, strategy]
+        assert.deepStrictEqual(drops, ["sliding", "dropping", "fail", "sliding", "dropping"].map(drop))
       })
     )
   )
@@ -199,11 +199,11 @@ describe("a slow subscriber", () => {
     Effect.scoped(
       Effect.gen(function* () {
         let announced = 0
-        yield* Telemetry.attach("publishes", Topic.dropped, () => {
+        yield* Telemetry.attach("publishes", Events.topicDropped, () => {
           announced++
           Topic.publishUnsafe(News, "lost one")
         })
-        const stream = yield* Topic.subscription(News, { capacity: 1, policy: "dropNewest" })
+        const stream = yield* Topic.subscription(News, { capacity: 1, strategy: "dropping" })
         yield* Topic.publish(News, "1")
         yield* Topic.publish(News, "2")
         assert.strictEqual(announced, 1)
@@ -220,7 +220,7 @@ describe("a stream of a topic", () => {
     Effect.gen(function* () {
       const ready = yield* Deferred.make<void>()
       const reading = yield* Effect.forkChild(
-        Topic.stream(News, { capacity: 100, policy: "fail" }).pipe(
+        Topic.stream(News, { capacity: 100, strategy: "fail" }).pipe(
           Stream.tap((message) => (message === "ready?" ? Deferred.succeed(ready, undefined) : Effect.void)),
           Stream.filter((message) => message !== "ready?"),
           Stream.take(20),
@@ -285,7 +285,7 @@ describe("a stream of a topic", () => {
       )
       const got = yield* Effect.scoped(
         Effect.gen(function* () {
-          const stream = yield* Topic.subscription(News, { capacity: 9, policy: "fail" })
+          const stream = yield* Topic.subscription(News, { capacity: 9, strategy: "fail" })
           yield* Fiber.join(publishing)
           yield* Topic.publish(News, "end")
           return yield* Stream.runCollect(Stream.takeUntil(stream, (message) => message === "end"))
@@ -360,7 +360,7 @@ describe("in development", () => {
   it.effect("a message is frozen, whatever has subscribed", () =>
     Effect.gen(function* () {
       const Parcels = Topic.make<{ readonly items: Array<string> }>("test/parcels")
-      const parcels = yield* Topic.subscription(Parcels, { capacity: 1, policy: "fail" })
+      const parcels = yield* Topic.subscription(Parcels, { capacity: 1, strategy: "fail" })
       yield* Topic.publish(Parcels, { items: ["tea"] })
       const [parcel] = yield* Stream.runCollect(Stream.take(parcels, 1))
       assert.throws(() => parcel?.items.push("milk"), TypeError)

@@ -8,7 +8,6 @@ import {
   GenServer,
   Process,
   Supervisor,
-  SupervisorEvents,
   Telemetry,
   Topic
 } from "effect-otp"
@@ -40,9 +39,9 @@ const documented: ReadonlyArray<Row> = read("docs/telemetry.md")
 
 const events = [
   ...[Events.processExit, Events.processCrash, Events.deadLetter, Events.lateReply, Events.loopBlocked],
-  ...[SupervisorEvents.childStart, SupervisorEvents.childExit, SupervisorEvents.childRestart],
-  ...[SupervisorEvents.childZombie, SupervisorEvents.limit, Telemetry.handlerFailure],
-  Topic.dropped
+  ...[Events.childStart, Events.childExit, Events.childRestart],
+  ...[Events.childZombie, Events.restartLimit, Telemetry.handlerFailure],
+  Events.topicDropped
 ]
 
 class Worker extends GenServer.Service<Worker>()("test/telemetry/Worker", [
@@ -72,7 +71,7 @@ const provoke = Effect.gen(function* () {
   yield* Process.send(dead, "too late")
 
   const News = Topic.make<string>("test/telemetry/news")
-  yield* Effect.asVoid(Topic.subscription(News, { capacity: 1, policy: "dropNewest" }))
+  yield* Effect.asVoid(Topic.subscription(News, { capacity: 1, strategy: "dropping" }))
   for (const message of ["heard", "lost"]) yield* Topic.publish(News, message)
 
   const gate = yield* Deferred.make<void>()

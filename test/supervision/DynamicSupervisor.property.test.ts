@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Random, Schedule, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, DynamicSupervisor, GenServer, Supervisor, Telemetry } from "effect-otp"
-import { Events, ExitReason, Process, type Pid } from "effect-otp/kernel"
+import { DynamicSupervisor, Events, GenServer, Supervisor, Telemetry } from "effect-otp"
+import { ExitReason, Process, type Pid } from "effect-otp/kernel"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { seeds } from "../fixtures/seeds.ts"
 import { inWorld, quiet, run, StartError, type World } from "../fixtures/supervision.ts"
@@ -114,7 +114,7 @@ const actions = [
 ] as const
 
 /** One action of an actor. Its type covers all possible answers. */
-const step = (kids: Handle, witness: Witness): Effect.Effect<unknown, StartError | CallError.CallError | Refusals> =>
+const step = (kids: Handle, witness: Witness): Effect.Effect<unknown, StartError | GenServer.CallError | Refusals> =>
   Effect.gen(function* () {
     const key = yield* pick(keys)
     switch (yield* pick(actions)) {
@@ -149,7 +149,7 @@ const step = (kids: Handle, witness: Witness): Effect.Effect<unknown, StartError
   })
 
 type Refusals =
-  | DynamicSupervisor.ChildAlreadyStarted
+  | DynamicSupervisor.AlreadyStarted
   | DynamicSupervisor.MaxChildren
   | DynamicSupervisor.ChildNotFound
   | DynamicSupervisor.SupervisorDown

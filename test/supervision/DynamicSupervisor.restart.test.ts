@@ -207,7 +207,8 @@ describe("a restart that fails", () => {
             ["c", "running", true]
           ]
         )
-        assert.strictEqual((yield* Effect.flip(start("a")))._tag, "ChildAlreadyStarted")
+        const refused = new DynamicSupervisor.AlreadyStarted({ processName: "test/Kid(a)", pid: undefined })
+        assert.deepStrictEqual(yield* Effect.flip(start("a")), refused)
       }
       // #169 as soon as starts succeed again, both are back without any call.
       yield* Ref.set(works, true)
@@ -350,7 +351,7 @@ describe("a schedule", () => {
         { id: "a", reason: boom, incarnation: 0, uptime: Duration.seconds(3) },
         {
           id: "a",
-          reason: { _tag: "StartFailed", error: new StartError({ child: "a" }) },
+          reason: new Supervisor.StartFailed<StartError>({ id: "a", error: new StartError({ child: "a" }) }),
           incarnation: 1,
           uptime: Duration.zero
         },
@@ -684,7 +685,10 @@ describe("what is made known", () => {
         {
           name: "child.exit",
           measurements: { uptimeMillis: 0 },
-          metadata: { ...about(2), reason: { _tag: "StartFailed", error: new StartError({ child: "a" }) } }
+          metadata: {
+            ...about(2),
+            reason: new Supervisor.StartFailed({ id: "a", error: new StartError({ child: "a" }) })
+          }
         },
         { name: "child.restart", measurements: { delayMillis: 1000 }, metadata: about(2) },
         { name: "child.start", measurements: { durationMillis: 0 }, metadata: about(3) }

@@ -1,15 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Random, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import {
-  type CallError,
-  DynamicSupervisor,
-  GenServer,
-  PartitionSupervisor,
-  RestartLimit,
-  Supervisor,
-  TaskSupervisor
-} from "effect-otp"
+import { DynamicSupervisor, GenServer, PartitionSupervisor, Supervisor, TaskSupervisor } from "effect-otp"
 import { ExitReason, Process } from "effect-otp/kernel"
 import { kid, type Script } from "../fixtures/dynamic.ts"
 import {
@@ -46,7 +38,7 @@ const runParts = (journal: Journal, options?: Options) =>
     return Effect.map(run(Parts.layer), ({ close, context }) => ({ parts: Context.get(context, Parts), close }))
   })
 
-const reasonOf = <A>(call: Effect.Effect<A, CallError.CallError>) =>
+const reasonOf = <A>(call: Effect.Effect<A, GenServer.CallError>) =>
   Effect.map(Effect.flip(call), ({ reason }) => reason)
 
 const names = (count: number) => Array.from({ length: count }, (_, partition) => `p${partition}`)
@@ -230,7 +222,7 @@ describe("a partition supervisor", () => {
       yield* end(journal, "p1", boom)
       const reason = yield* Process.awaitExit(supervisor)
       const limit = { supervisor: "test/Parts", child: "1", reason: boom, attempts: 1, policy: "intensity" } as const
-      assert.deepStrictEqual(reason, ExitReason.shutdown(new RestartLimit.RestartLimit(limit)))
+      assert.deepStrictEqual(reason, ExitReason.shutdown(new Supervisor.RestartLimit(limit)))
       assert.deepStrictEqual(yield* reasonOf(client.incarnation()), { _tag: "ServerDown", reason })
     })
   )
@@ -428,7 +420,7 @@ describe("resize", () => {
       assert.strictEqual(reached.size, size)
       return size
     })
-  type Incarnation = () => Effect.Effect<number, CallError.CallError>
+  type Incarnation = () => Effect.Effect<number, GenServer.CallError>
 
   treeTest(
     "#209 uses any number of its partitions, in falling, rising and mixed order",

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Pull, Schedule } from "effect"
-import { ExitReason, RestartPolicy } from "effect-otp"
+import { ExitReason, RestartPolicy, Supervisor } from "effect-otp"
 import { forAll } from "../fixtures/property.ts"
 
 const crashed = (uptime: Duration.Input): RestartPolicy.ChildExit<never> => ({
@@ -218,7 +218,8 @@ describe("policies together", () => {
         Schedule.while(({ input }) => input.reason._tag !== "StartFailed")
       )
       const step = yield* Schedule.toStep(policy)
-      const failed: Exit = { ...crashed(0), reason: { _tag: "StartFailed", error: { _tag: "BadConfig" } } }
+      const reason = new Supervisor.StartFailed<BadConfig>({ id: "a", error: { _tag: "BadConfig" } })
+      const failed: Exit = { ...crashed(0), reason }
       yield* step(0, crashed(0))
       assert.isTrue(Pull.isDoneCause(yield* Effect.flip(Effect.sandbox(step(0, failed)))))
     })

@@ -1,7 +1,7 @@
 /** The promises of the module, one by one. Each subject has a file of its own beside this one. */
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Exit, Schedule } from "effect"
-import { RestartLimit, Supervisor } from "effect-otp"
+import { Supervisor } from "effect-otp"
 import { ExitReason, Handle, Process } from "effect-otp/kernel"
 import { child, crash, failing, pass, quiet, run, StartError, treeTest } from "../fixtures/supervision.ts"
 
@@ -103,7 +103,7 @@ describe("guarantees", () => {
       yield* crash(journal, "b")
       yield* journal.expect("+a1", "+b1", "+c1", "-b1", "-c1", "-a1")
       const reason = yield* Process.awaitExit(sup)
-      assert.isTrue(reason._tag === "Shutdown" && reason.detail instanceof RestartLimit.RestartLimit)
+      assert.isTrue(reason._tag === "Shutdown" && reason.detail instanceof Supervisor.RestartLimit)
     })
   )
 })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Option, Result, Schedule, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
-import { ExitReason, GenServer, Kernel, Process, Supervisor, Task, TaskError, TaskSupervisor } from "effect-otp"
+import { ExitReason, GenServer, Kernel, Process, Supervisor, Task, TaskSupervisor } from "effect-otp"
 import type { Pid } from "effect-otp"
 import { asProcess, kernelTest, settle } from "../fixtures/kernel.ts"
 
@@ -12,7 +12,7 @@ class Few extends TaskSupervisor.Service<Few>()("test/Few", { maxChildren: 2 }) 
 const trapping = { trapExit: true }
 const infoOf = (pid: Pid.Pid) => Effect.map(Process.info(pid), Option.getOrThrow)
 const exited = (task: Task.Task<unknown, unknown>, reason: ExitReason.ExitReason) =>
-  new TaskError.TaskExit({ pid: task.pid, reason })
+  new Task.TaskExit({ pid: task.pid, reason })
 
 /** A task supervisor that runs until its scope closes, or `close` is called. */
 const run = <A, E>(layer: Layer.Layer<A, E>) =>
@@ -35,6 +35,10 @@ const waiting = Effect.gen(function* () {
   return { begun: Deferred.await(begun), gate, effect }
 })
 
+/** The processes of the tasks that run. */
+const pidsOf = ({ whichChildren }: TaskSupervisor.TaskSupervisorHandle) =>
+  Effect.map(whichChildren, (tasks) => tasks.flatMap(({ pid }) => pid ?? []))
+
 describe("async", () => {
   kernelTest(
     "#242 a task is listed, its parent is the supervisor, and it is linked to the caller if asked for",
@@ -48,7 +52,7 @@ describe("async", () => {
               const { begun, effect, gate } = yield* waiting
               const answer = Effect.andThen(effect, Effect.all([Process.Callers, Process.ancestors]))
               const task = yield* linked ? jobs.async(answer) : jobs.asyncNoLink(answer)
-              assert.deepStrictEqual(yield* jobs.children, [task.pid])
+              assert.deepStrictEqual(yield* pidsOf(jobs), [task.pid])
               yield* begun
               const info = yield* infoOf(task.pid)
               assert.strictEqual(info.parent, supervisor)
@@ -59,7 +63,7 @@ describe("async", () => {
               if (linked) assert.deepInclude(yield* inbox.take, { _tag: "Exit", reason: ExitReason.normal })
               assert.deepInclude(yield* inbox.take, { _tag: "Down", monitor, reason: ExitReason.normal })
               yield* settle
-              assert.deepStrictEqual(yield* jobs.children, [])
+              assert.deepStrictEqual(yield* pidsOf(jobs), [])
             }
           }),
         trapping
@@ -89,10 +93,10 @@ describe("async", () => {
       const { jobs } = yield* runJobs
       const owner = yield* Process.spawn(Effect.andThen(jobs.async(Effect.never), Effect.never))
       yield* settle
-      assert.strictEqual((yield* jobs.children).length, 1)
+      assert.strictEqual((yield* jobs.countChildren).children, 1)
       yield* Process.kill(owner)
       yield* settle
-      assert.deepStrictEqual(yield* jobs.children, [])
+      assert.deepStrictEqual(yield* pidsOf(jobs), [])
     })
   )
 
@@ -135,7 +139,7 @@ describe("async", () => {
       assert.deepStrictEqual(yield* Effect.exit(jobs.start(Effect.void)), Exit.fail(down))
       const stream = jobs.asyncStream(Stream.make(1), Effect.succeed, { concurrency: 1 })
       assert.deepStrictEqual(yield* Effect.exit(Stream.runDrain(stream)), Exit.fail(down))
-      assert.deepStrictEqual(yield* jobs.children, [])
+      assert.deepStrictEqual(yield* pidsOf(jobs), [])
     })
   )
 
@@ -179,7 +183,7 @@ describe("the end", () => {
       const pid = yield* jobs.start(Effect.never)
       yield* jobs.terminateChild(pid)
       assert.isFalse(yield* Process.isAlive(pid))
-      assert.deepStrictEqual(yield* jobs.children, [])
+      assert.deepStrictEqual(yield* pidsOf(jobs), [])
       const none = Exit.fail(new TaskSupervisor.ChildNotFound({ id: String(pid) }))
       assert.deepStrictEqual(yield* Effect.exit(jobs.terminateChild(pid)), none)
       const other = yield* runJobs
@@ -201,7 +205,7 @@ describe("the end", () => {
       )
       assert.deepStrictEqual(result, Option.none())
       yield* settle
-      assert.deepStrictEqual(yield* jobs.children, [])
+      assert.deepStrictEqual(yield* pidsOf(jobs), [])
     })
   )
 })
@@ -216,14 +220,17 @@ describe("start", () => {
         runs.push(self)
         return Effect.never
       })
-      const pid = yield* jobs.start(effect, { restart: "permanent" })
+      const pid = yield* jobs.start(effect, { restart: "permanent", label: "poller" })
       yield* settle
       yield* Process.exit(pid, ExitReason.shutdown())
       yield* settle
       assert.strictEqual(runs.length, 2)
-      assert.deepStrictEqual(yield* jobs.children, runs.slice(1))
+      const again = { label: "poller", state: "running", pid: runs[1], restarts: 1 } as const
+      assert.deepStrictEqual(yield* jobs.whichChildren, [again])
+      assert.deepStrictEqual(yield* jobs.countChildren, { children: 1, active: 1, restarting: 0 })
       yield* jobs.terminateChild(pid)
-      assert.deepStrictEqual(yield* jobs.children, [])
+      assert.deepStrictEqual(yield* jobs.whichChildren, [])
+      assert.deepStrictEqual(yield* jobs.countChildren, { children: 0, active: 0, restarting: 0 })
     })
   )
 
@@ -243,7 +250,7 @@ describe("start", () => {
       yield* settle
       assert.strictEqual(temporary.runs(), 1)
       assert.strictEqual(transient.runs(), 3)
-      assert.deepStrictEqual(yield* jobs.children, [])
+      assert.deepStrictEqual(yield* pidsOf(jobs), [])
     })
   )
 
@@ -291,7 +298,7 @@ describe("streams", () => {
             )
             assert.deepStrictEqual((yield* infoOf(inbox.pid)).links, [])
             yield* settle
-            assert.deepStrictEqual(yield* few.children, [])
+            assert.deepStrictEqual(yield* pidsOf(few), [])
             assert.deepStrictEqual(yield* inbox.poll(() => true), Option.none())
           }),
         trapping
@@ -324,15 +331,15 @@ describe("streams", () => {
       const first = yield* Effect.forkChild(Stream.runDrain(stream))
       yield* begun
       yield* settle
-      assert.strictEqual((yield* jobs.children).length, 3)
+      assert.strictEqual((yield* jobs.countChildren).children, 3)
       yield* Fiber.interrupt(first)
       yield* settle
-      assert.deepStrictEqual(yield* jobs.children, [])
+      assert.deepStrictEqual(yield* pidsOf(jobs), [])
       const second = yield* Effect.forkChild(Effect.flip(Stream.runDrain(stream)))
       yield* settle
       yield* close
       const error = yield* Fiber.join(second)
-      assert.instanceOf(error, TaskError.TaskExit)
+      assert.instanceOf(error, Task.TaskExit)
       assert.deepStrictEqual(error.reason, ExitReason.shutdown())
     })
   )
@@ -351,7 +358,7 @@ describe("streams", () => {
           Array.from({ length: count }, (_, i) => i + 1)
         )
         yield* settle
-        assert.deepStrictEqual(yield* jobs.children, [])
+        assert.deepStrictEqual(yield* pidsOf(jobs), [])
       }
     })
   )
@@ -396,10 +403,10 @@ describe("under all circumstances", () => {
         const reading = yield* Effect.forkChild(Stream.runDrain(stream), { startImmediately: true })
         yield* Effect.repeat(Effect.yieldNow, { times: Math.floor(round / 3) })
         yield* Fiber.interrupt(reading)
-        assert.deepStrictEqual(yield* jobs.children, [])
+        assert.deepStrictEqual(yield* pidsOf(jobs), [])
       }
       yield* settle
-      assert.deepStrictEqual(yield* jobs.children, [])
+      assert.deepStrictEqual(yield* pidsOf(jobs), [])
     })
   )
 

@@ -5,7 +5,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Random, Schedule, Scope } from "effect"
-import { CallError, GenServer, Supervisor } from "effect-otp"
+import { GenServer, Supervisor } from "effect-otp"
 import { ExitReason, Kernel, type Pid, Process, type Signal } from "effect-otp/kernel"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { inWorld, type Journal, quiet, StartError } from "../fixtures/supervision.ts"
@@ -263,7 +263,7 @@ const scenario = inWorld(({ crashes, journal }) =>
         if (exit?._tag === "Success" && exit.value._tag === "Failure") {
           const [reason] = exit.value.cause.reasons
           const error = reason?._tag === "Fail" ? reason.error : undefined
-          assert.isTrue(error instanceof CallError.CallError || error instanceof Error, String(reason))
+          assert.isTrue(error instanceof GenServer.CallError || error instanceof Error, String(reason))
         }
       }
     }

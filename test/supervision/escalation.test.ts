@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { RestartLimit, Supervisor } from "effect-otp"
+import { Supervisor } from "effect-otp"
 import { ExitReason, Kernel, type Pid, Process } from "effect-otp/kernel"
 import { TreeWatch, type TreeEnd } from "../../src/kernel/shared/treeWatch.ts"
 import {
@@ -20,9 +20,9 @@ import {
 
 const once = { max: 0, within: "1 second" } as const
 
-const limitOf = (reason: ExitReason.ExitReason): RestartLimit.RestartLimit => {
+const limitOf = (reason: ExitReason.ExitReason): Supervisor.RestartLimit => {
   const detail = reason._tag === "Shutdown" ? reason.detail : undefined
-  assert.instanceOf(detail, RestartLimit.RestartLimit, reason._tag)
+  assert.instanceOf(detail, Supervisor.RestartLimit, reason._tag)
   return detail
 }
 
@@ -74,7 +74,7 @@ describe("escalation", () => {
       yield* journal.expect("+a1", "+b1", "+c1", "-b1", "-c1", "-a1", "+a2", "+b2", "+c2")
       const reason = yield* Process.awaitExit(inner)
       const expected = { supervisor: "test/Inner", child: "b", reason: boom, attempts: 1, policy: "intensity" } as const
-      assert.deepStrictEqual(limitOf(reason), new RestartLimit.RestartLimit(expected))
+      assert.deepStrictEqual(limitOf(reason), new Supervisor.RestartLimit(expected))
       const ended = events.filter(
         ({ name, metadata }) => name === "child.exit" && "child" in metadata && metadata.child === "inner"
       )

@@ -1,11 +1,11 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Layer, Schedule } from "effect"
-import { CallError, GenServer, Supervisor } from "effect-otp"
+import { GenServer, Supervisor } from "effect-otp"
 import { ExitReason, Handle, Process } from "effect-otp/kernel"
 import { crash, end, type Journal, pass, pidOf, quiet, run, server, treeTest } from "../fixtures/supervision.ts"
 
 const noProcess = (request: string) =>
-  new CallError.CallError({ server: "test/a", request, reason: { _tag: "NoProcess" }, started: "no" })
+  new GenServer.CallError({ server: "test/a", request, reason: { _tag: "NoProcess" }, started: "no" })
 
 describe("a handle", () => {
   /** A handle that survives restarts of its child, of its supervisor, and of the whole group. */
@@ -274,12 +274,12 @@ describe("calls in flight", () => {
       const first = inHand.pollUnsafe()
       assert.deepStrictEqual(
         first?._tag === "Success" ? first.value : first,
-        new CallError.CallError({ ...base, request: "wait", started: "unknown" })
+        new GenServer.CallError({ ...base, request: "wait", started: "unknown" })
       )
       const second = queued.pollUnsafe()
       assert.deepStrictEqual(
         second?._tag === "Success" ? second.value : second,
-        new CallError.CallError({ ...base, request: "incarnation", started: "no" })
+        new GenServer.CallError({ ...base, request: "incarnation", started: "no" })
       )
       // It had not begun, and could wait, so the next run has answered it.
       const third = again.pollUnsafe()

@@ -5,7 +5,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Schedule, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { DynamicSupervisor, Events, GenServer, Process, Supervisor, SupervisorEvents, Telemetry } from "effect-otp"
+import { DynamicSupervisor, Events, GenServer, Process, Supervisor, Telemetry } from "effect-otp"
 import { TestKernel } from "effect-otp/testing"
 import { hostile } from "../fixtures/hostile.ts"
 
@@ -34,9 +34,9 @@ const allEvents = [
   Events.processExit,
   Events.processCrash,
   Events.deadLetter,
-  SupervisorEvents.childExit,
-  SupervisorEvents.childStart,
-  SupervisorEvents.childRestart
+  Events.childExit,
+  Events.childStart,
+  Events.childRestart
 ] as const
 
 const attach = (handler: () => unknown) =>

@@ -250,7 +250,11 @@ describe("a temporary child whose Down has arrived", () => {
       class Jobs extends TaskSupervisor.Service<Jobs>()("test/Jobs", { maxChildren: 1 }) {}
       const jobs = Context.get((yield* run(Jobs.layer)).context, Jobs)
       const pid = yield* jobs.start(Effect.never)
-      const [left] = yield* afterDown(pid, Process.kill(pid), Effect.all([jobs.children, jobs.start(Effect.never)]))
+      const [left] = yield* afterDown(
+        pid,
+        Process.kill(pid),
+        Effect.all([jobs.whichChildren, jobs.start(Effect.never)])
+      )
       assert.deepStrictEqual(left, [])
     })
   )

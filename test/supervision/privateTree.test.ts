@@ -1,7 +1,7 @@
 /** Trees that a process, or the Layer of a child, starts for itself: their end concerns only that process. */
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer } from "effect"
-import { Application, ExitReason, GenServer, Kernel, Process, RestartLimit, Supervisor } from "effect-otp"
+import { Application, ExitReason, GenServer, Kernel, Process, Supervisor } from "effect-otp"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 
 const never = { max: 0, within: "1 second" } as const
@@ -19,7 +19,7 @@ const failed = ExitReason.defect(
   new Application.TreeFailed({
     supervisor: "test/Batch",
     reason: ExitReason.shutdown(
-      new RestartLimit.RestartLimit({
+      new Supervisor.RestartLimit({
         supervisor: "test/Batch",
         child: "job",
         reason: ExitReason.defect("boom"),

@@ -334,7 +334,10 @@ describe("telemetry", () => {
         {
           name: "child.exit",
           measurements: { uptimeMillis: 0 },
-          metadata: { ...about(2, dead), reason: { _tag: "StartFailed", error: new StartError({ child: "a" }) } }
+          metadata: {
+            ...about(2, dead),
+            reason: new Supervisor.StartFailed({ id: "a", error: new StartError({ child: "a" }) })
+          }
         },
         { name: "child.restart", measurements: { delayMillis: 1000 }, metadata: about(2, dead) },
         { name: "child.start", measurements: { durationMillis: 100 }, metadata: about(3, journal.pid("a")) }

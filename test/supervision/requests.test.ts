@@ -57,6 +57,7 @@ describe("whichChildren", () => {
         { id: "b", kind: "child", state: "restarting", pid: undefined, restarts: 0 },
         { id: "c", kind: "child", state: "stopped", pid: undefined, restarts: 0 }
       ])
+      assert.deepStrictEqual(yield* sup.countChildren, { children: 3, active: 1, restarting: 1 })
       yield* pass("1 second")
       assert.deepStrictEqual((yield* sup.whichChildren)[1], {
         id: "b",

@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Clock, Context, Deferred, Duration, Effect, Layer, Schedule } from "effect"
-import { RestartLimit, RestartPolicy, Supervisor } from "effect-otp"
+import { RestartPolicy, Supervisor } from "effect-otp"
 import { ExitReason, Kernel, type Pid, Process } from "effect-otp/kernel"
 import {
   boom,
@@ -32,7 +32,7 @@ const fewer = 6
 const limitOf = (supervisor: Pid.Pid) =>
   Effect.map(Process.awaitExit(supervisor), (reason) => {
     const detail = reason._tag === "Shutdown" ? reason.detail : undefined
-    assert.instanceOf(detail, RestartLimit.RestartLimit, reason._tag)
+    assert.instanceOf(detail, Supervisor.RestartLimit, reason._tag)
     return detail
   })
 
@@ -131,7 +131,7 @@ describe("delays", () => {
         {
           id: "a",
           incarnation: 1,
-          reason: { _tag: "StartFailed", error: new StartError({ child: "a" }) },
+          reason: new Supervisor.StartFailed<StartError>({ id: "a", error: new StartError({ child: "a" }) }),
           uptime: Duration.zero
         },
         { id: "a", incarnation: 2, reason: ExitReason.normal, uptime: Duration.millis(250) }
@@ -363,7 +363,10 @@ describe("intensity", () => {
       yield* run(Sup.layer)
       const limit = yield* giveUp(journal, 1)
       yield* journal.expect("+a1", "-a1", "!a2", "-a2", "!a3", "-a3", "!a4", "-a4")
-      assert.deepStrictEqual(limit.reason, { _tag: "StartFailed", error: new StartError({ child: "a" }) })
+      assert.deepStrictEqual(
+        limit.reason,
+        new Supervisor.StartFailed({ id: "a", error: new StartError({ child: "a" }) })
+      )
       assert.strictEqual(limit.attempts, 4)
       assert.include(String(limit), "start failed")
     })

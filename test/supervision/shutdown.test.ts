@@ -1,6 +1,6 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, Schedule } from "effect"
-import { RestartLimit, Supervisor } from "effect-otp"
+import { Supervisor } from "effect-otp"
 import { ExitReason, Kernel, type Pid, Process, type Shutdown } from "effect-otp/kernel"
 import { runKids, type Script as KidScript, supervisorOf } from "../fixtures/dynamic.ts"
 import {
@@ -508,7 +508,7 @@ describe("what does not end", () => {
       const reason = yield* Process.awaitExit(inner!)
       assert.strictEqual(reason._tag, "Shutdown")
       const limit = reason._tag === "Shutdown" ? reason.detail : undefined
-      assert.instanceOf(limit, RestartLimit.RestartLimit)
+      assert.instanceOf(limit, Supervisor.RestartLimit)
       assert.strictEqual(limit.attempts, 4)
       assert.include(String(limit), "a did not end within its shutdown limit")
       yield* pass("1 minute")

@@ -11,7 +11,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Exit, Fiber, Layer, Random, Schedule, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, ExitReason, GenServer, Handle, type Pid, Process, Supervisor } from "effect-otp"
+import { ExitReason, GenServer, Handle, type Pid, Process, Supervisor } from "effect-otp"
 import { SeededScheduler } from "effect-otp/testing"
 import { inKernel, settle } from "../fixtures/kernel.ts"
 import { seeds } from "../fixtures/seeds.ts"
@@ -99,7 +99,7 @@ class World {
     })
   }
 
-  private failed(call: Call, { reason, started }: CallError.CallError): Effect.Effect<void> {
+  private failed(call: Call, { reason, started }: GenServer.CallError): Effect.Effect<void> {
     return Effect.sync(() => {
       this.outcomes.add(reason._tag)
       if (reason._tag !== "CallCycle") return

@@ -2,7 +2,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Duration, Effect, Exit, Layer, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, DynamicSupervisor, GenServer, Process, Supervisor, Task } from "effect-otp"
+import { DynamicSupervisor, GenServer, Process, Supervisor, Task } from "effect-otp"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 import { beside, ended, later, running } from "../behaviour/puppet.ts"
 
@@ -43,7 +43,7 @@ const server = (name: string, { again, terminate, shutdown }: Script) => {
 const patient = { whenDown: "wait", timeout: Duration.infinity } as const
 
 /** The result of a call: its answer, or the path of the cycle that it would have closed. */
-const outcome = (call: Effect.Effect<unknown, CallError.CallError>): Effect.Effect<unknown> =>
+const outcome = (call: Effect.Effect<unknown, GenServer.CallError>): Effect.Effect<unknown> =>
   Effect.match(call, {
     onSuccess: (value) => value,
     onFailure: ({ reason, started }) => (reason._tag === "CallCycle" ? [...reason.path, started] : reason._tag)

@@ -15,8 +15,8 @@ import {
 } from "effect"
 import { TestClock } from "effect/testing"
 import { Rpc } from "effect/rpc"
-import { DynamicSupervisor, GenServer, Name, Supervisor, Telemetry } from "effect-otp"
-import { Events, ExitReason, Kernel, Process, Timer, type Pid } from "effect-otp/kernel"
+import { DynamicSupervisor, Events, GenServer, Name, Supervisor, Telemetry } from "effect-otp"
+import { ExitReason, Kernel, Process, Timer, type Pid } from "effect-otp/kernel"
 import { Probe, SeededScheduler, TestDouble, TestKernel } from "effect-otp/testing"
 import { seeds } from "../fixtures/seeds.ts"
 

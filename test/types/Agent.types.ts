@@ -2,16 +2,7 @@
 // @effect-diagnostics missingEffectError:off
 // @effect-diagnostics floatingEffect:off
 import { Context, Effect, type Layer, pipe, type Scope, type Stream } from "effect"
-import {
-  Agent,
-  type CallError,
-  DynamicSupervisor,
-  GenServer,
-  type Name,
-  type Process,
-  Supervisor,
-  Sys
-} from "effect-otp"
+import { Agent, DynamicSupervisor, GenServer, type Name, type Process, Supervisor, Sys } from "effect-otp"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 declare const same: <A, B>(equal: Equal<A, B>) => void
@@ -41,30 +32,30 @@ same<typeof ofName, Effect.Effect<Agent.Agent<string>, Name.AlreadyStarted, Scop
 
 // Functions get the state and give the next one, without annotations.
 const made = Agent.modify(counter, (n) => [String(n), n + 1])
-same<typeof made, Effect.Effect<string, CallError.CallError>>(true)
+same<typeof made, Effect.Effect<string, GenServer.CallError>>(true)
 const piped = pipe(
   counter,
   Agent.updateAndGet((n: number) => n + 1)
 )
-same<typeof piped, Effect.Effect<number, CallError.CallError>>(true)
+same<typeof piped, Effect.Effect<number, GenServer.CallError>>(true)
 const cast = Agent.cast(counter, (n) => n + 1)
 same<typeof cast, Effect.Effect<void>>(true)
 const whole = Agent.get(counter)
-same<typeof whole, Effect.Effect<number, CallError.CallError>>(true)
+same<typeof whole, Effect.Effect<number, GenServer.CallError>>(true)
 const part = Agent.get(counter, (n) => ({ n }))
-same<typeof part, Effect.Effect<{ n: number }, CallError.CallError>>(true)
+same<typeof part, Effect.Effect<{ n: number }, GenServer.CallError>>(true)
 
 // Effects keep their failures and requirements, except the process and the scope, which are the agent's.
 declare const step: Effect.Effect<number, "down", Database | Scope.Scope | Process.Self>
 const stepped = Agent.updateAndGetEffect(counter, () => step)
-same<typeof stepped, Effect.Effect<number, "down" | CallError.CallError, Database>>(true)
+same<typeof stepped, Effect.Effect<number, "down" | GenServer.CallError, Database>>(true)
 
 const changes = Agent.changes(counter)
 same<typeof changes, Stream.Stream<number>>(true)
 const state = Sys.getState(counter)
-same<typeof state, Effect.Effect<number, CallError.CallError>>(true)
+same<typeof state, Effect.Effect<number, GenServer.CallError>>(true)
 const replaced = Sys.replaceState(counter, (n) => n + 1)
-same<typeof replaced, Effect.Effect<number, CallError.CallError | Sys.ReplaceFailed>>(true)
+same<typeof replaced, Effect.Effect<number, GenServer.CallError | Sys.ReplaceFailed>>(true)
 GenServer.terminate(counter)
 
 // Under supervisors.

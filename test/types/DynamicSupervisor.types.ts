@@ -4,7 +4,7 @@
 // @effect-diagnostics floatingEffect:off
 import { Context, Duration, Effect, type Layer, type Option, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, DynamicSupervisor, GenServer, type RestartPolicy, Supervisor } from "effect-otp"
+import { DynamicSupervisor, GenServer, type RestartPolicy, Supervisor } from "effect-otp"
 import type { Name } from "effect-otp/naming"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -36,7 +36,7 @@ class Room extends GenServer.Service<Room>()("types/Room", [post, clear]) {
 class Rooms extends DynamicSupervisor.Service<Rooms>()("types/Rooms", { child: Room.definition }) {}
 
 type Refusals =
-  | DynamicSupervisor.ChildAlreadyStarted
+  | DynamicSupervisor.AlreadyStarted
   | DynamicSupervisor.MaxChildren
   | DynamicSupervisor.ChildNotFound
   | DynamicSupervisor.SupervisorDown
@@ -84,8 +84,8 @@ export const program = Effect.gen(function* () {
   return lines
 })
 
-/** These are all the failures of a start. */
-export const caught: Effect.Effect<number, CallError.CallError | Refusals, Rooms> = Effect.gen(function* () {
+/** The failures of a start are all there is to catch. */
+export const caught: Effect.Effect<number, GenServer.CallError | Refusals, Rooms> = Effect.gen(function* () {
   const rooms = yield* Rooms
   const lobby = yield* rooms.startChild("lobby", { name: "lobby" }).pipe(
     Effect.catchTag("DatabaseError", (error) => rooms.startChild(String(error.code), { name: "spare" })),

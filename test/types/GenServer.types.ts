@@ -4,7 +4,7 @@
 // @effect-diagnostics missingEffectError:off
 import { Context, Duration, Effect, type Layer, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, GenServer, type Protocol } from "effect-otp/behaviour"
+import { GenServer, type Protocol } from "effect-otp/behaviour"
 import { ExitReason, type Handle, type Pid, Process, type Signal, type Timer } from "effect-otp/kernel"
 import type { Name } from "effect-otp/naming"
 
@@ -71,9 +71,9 @@ export const client = Effect.gen(function* () {
   const account = yield* Account
   same<typeof account, GenServer.Client<Messages>>(true)
   const taken = account.withdraw({ amount: 1 })
-  same<typeof taken, Effect.Effect<number, Overdrawn | CallError.CallError>>(true)
+  same<typeof taken, Effect.Effect<number, Overdrawn | GenServer.CallError>>(true)
   const asked = account.balance()
-  same<typeof asked, Effect.Effect<number, CallError.CallError>>(true)
+  same<typeof asked, Effect.Effect<number, GenServer.CallError>>(true)
   const put = account.deposit({ amount: 1 })
   same<typeof put, Effect.Effect<void>>(true)
   const emptied = account.reset()
@@ -119,8 +119,8 @@ export const recovered: Effect.Effect<number, never, Account> = Effect.flatMap(A
     return Effect.succeed(error.reason._tag === "CallCycle" ? error.reason.path.length : 0)
   })
 )
-same<ReturnType<CallError.CallError["toString"]>, string>(true)
-same<CallError.Reason["_tag"], "Timeout" | "NoProcess" | "ServerDown" | "MailboxFull" | "CallCycle">(true)
+same<ReturnType<GenServer.CallError["toString"]>, string>(true)
+same<GenServer.CallReason["_tag"], "Timeout" | "NoProcess" | "ServerDown" | "MailboxFull" | "CallCycle">(true)
 
 // ---- what it needs: from everywhere, and nothing twice ------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class Everything extends GenServer.Service<Everything>()("types/Everything", [wi
       return Effect.flatMap(Farewell, ({ say }) => say)
     },
     formatStatus: ({ state, message }) => ({ state: state > 0, message }),
-    mailbox: { capacity: 10, policy: "suspend" },
+    mailbox: { capacity: 10, strategy: "suspend" },
     drain: true
   })
 }
@@ -461,8 +461,8 @@ class Mistakes extends GenServer.Service<Mistakes>()("types/Mistakes", [get, put
   static readonly badBound = this.define({
     init,
     handlers: { get: (_, n) => GenServer.reply(n, n), put: (_, n) => GenServer.noReply(n) },
-    // @ts-expect-error there is no such policy
-    mailbox: { capacity: 1, policy: "ignore" }
+    // @ts-expect-error there is no such strategy
+    mailbox: { capacity: 1, strategy: "ignore" }
   })
 
   static readonly badName = this.define({

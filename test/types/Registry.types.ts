@@ -125,11 +125,11 @@ use(Topic.publish(Jobs, "job"))
 // @ts-expect-error this process does not accept jobs
 use(Topic.subscribe(Jobs, pid))
 // @ts-expect-error a publisher never waits
-use(Topic.stream(Jobs, { capacity: 1, policy: "suspend" }))
+use(Topic.stream(Jobs, { capacity: 1, strategy: "suspend" }))
 
-const lossy = Topic.stream(Jobs, { capacity: 1, policy: "dropOldest" })
+const lossy = Topic.stream(Jobs, { capacity: 1, strategy: "sliding" })
 same<typeof lossy, Stream.Stream<Job>>()
-const strict = Topic.subscription(Jobs, { capacity: 1, policy: "fail" })
+const strict = Topic.subscription(Jobs, { capacity: 1, strategy: "fail" })
 same<typeof strict, Effect.Effect<Stream.Stream<Job, Topic.Overflow>, never, Scope.Scope>>()
 
 // A plain process accepts the messages of its inbox.

@@ -4,7 +4,7 @@
 // @effect-diagnostics missingEffectError:off
 import { Context, Effect, type Layer, Schema, type Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, type GenServer, StateMachine } from "effect-otp/behaviour"
+import { type GenServer, StateMachine } from "effect-otp/behaviour"
 import { ExitReason, type Signal } from "effect-otp/kernel"
 import type { Name } from "effect-otp/naming"
 import { DynamicSupervisor, Supervisor } from "effect-otp/supervision"
@@ -118,7 +118,7 @@ export const wrongLayer = Door.definition.layer("three")
 export const client = Effect.gen(function* () {
   const door = yield* Door
   const asked = door.unlock({ code: "1" }, { timeout: "1 second", whenDown: "wait" })
-  same<typeof asked, Effect.Effect<boolean, WrongCode | CallError.CallError>>(true)
+  same<typeof asked, Effect.Effect<boolean, WrongCode | GenServer.CallError>>(true)
   const pushed = door.push()
   same<typeof pushed, Effect.Effect<void>>(true)
   // @ts-expect-error the payload is checked
@@ -183,7 +183,7 @@ class Lamp extends StateMachine.Service<Lamp>()("types/Lamp", [toggle]) {
       return Effect.flatMap(Bell, ({ ring }) => (reason._tag === "Normal" ? ring : Effect.void))
     },
     formatStatus: ({ state, message }) => ({ state: state._tag, message }),
-    mailbox: { capacity: 10, policy: "suspend" },
+    mailbox: { capacity: 10, strategy: "suspend" },
     drain: true
   })
   // Requirements come from everywhere: here from the first actions, and from info.

@@ -5,7 +5,7 @@
 import { Context, Data, Duration, Effect, Layer, Schedule, Schema } from "effect"
 import type { Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, type ChildSpec, GenServer, type RestartPolicy, Supervisor } from "effect-otp"
+import { type ChildSpec, GenServer, type RestartPolicy, Supervisor } from "effect-otp"
 import type { ExitReason, Pid, Process } from "effect-otp/kernel"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
@@ -129,8 +129,8 @@ same<Effect.Error<ReturnType<typeof handle.terminateChild>>["_tag"], "ChildNotFo
 // @ts-expect-error children are not added at run time: the type of the tree would no longer be true
 void handle.startChild
 
-// A program can use what a tree provides, and needs no more than it uses.
-export const program: Effect.Effect<number, DatabaseError | Overdrawn | CallError.CallError, Config> = Effect.gen(
+// What a tree provides can be used, and an application asks for no more than it needs.
+export const program: Effect.Effect<number, DatabaseError | Overdrawn | GenServer.CallError, Config> = Effect.gen(
   function* () {
     const account = yield* Account
     return yield* account.withdraw({ amount: 1 }, { timeout: "1 second", whenDown: "wait" })
@@ -246,7 +246,7 @@ Supervisor.child(Bank.layer, {
       Schedule.while(({ input }) => {
         same<typeof input, RestartPolicy.ChildExit<DatabaseError>>(true)
         same<typeof input.uptime, Duration.Duration>(true)
-        same<typeof input.reason, ExitReason.ExitReason | RestartPolicy.StartFailed<DatabaseError>>(true)
+        same<typeof input.reason, ExitReason.ExitReason | Supervisor.StartFailed<DatabaseError>>(true)
         return input.reason._tag === "StartFailed" ? input.reason.error.code < 500 : input.incarnation < 10
       })
     )

@@ -3,7 +3,7 @@
 import type { Effect, Exit, Option, Stream } from "effect"
 import { Schema } from "effect"
 import { Rpc } from "effect/rpc"
-import { type CallError, GenServer, type Pid, type Supervisor, Sys } from "effect-otp"
+import { GenServer, type Pid, type Supervisor, Sys } from "effect-otp"
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 declare const same: <A, B>(equal: Equals<A, B>) => void
@@ -18,17 +18,17 @@ declare const tree: Supervisor.SupervisorHandle
 
 // A client always stands for a server; a pid may not.
 const state = Sys.getState(shop)
-same<typeof state, Effect.Effect<unknown, CallError.CallError>>(true)
+same<typeof state, Effect.Effect<unknown, GenServer.CallError>>(true)
 const ofPid = Sys.getState(pid)
-same<typeof ofPid, Effect.Effect<unknown, CallError.CallError | Sys.NotAServer>>(true)
+same<typeof ofPid, Effect.Effect<unknown, GenServer.CallError | Sys.NotAServer>>(true)
 const ofTree = Sys.getStatus(tree)
-same<typeof ofTree, Effect.Effect<Sys.Status, CallError.CallError | Sys.NotAServer>>(true)
+same<typeof ofTree, Effect.Effect<Sys.Status, GenServer.CallError | Sys.NotAServer>>(true)
 
 // A schema gives the type of the state.
 const typed = Sys.getState(shop, { schema: Schema.FiniteFromString })
-same<typeof typed, Effect.Effect<number, CallError.CallError | Sys.WrongState>>(true)
+same<typeof typed, Effect.Effect<number, GenServer.CallError | Sys.WrongState>>(true)
 const replaced = Sys.replaceState(shop, (count) => count + 1, { schema: Schema.Finite, timeout: "1 second" })
-same<typeof replaced, Effect.Effect<number, CallError.CallError | Sys.ReplaceFailed | Sys.WrongState>>(true)
+same<typeof replaced, Effect.Effect<number, GenServer.CallError | Sys.ReplaceFailed | Sys.WrongState>>(true)
 
 // @ts-expect-error the type of the state is not known
 Sys.replaceState(shop, (count: number) => count + 1)
@@ -36,11 +36,11 @@ Sys.replaceState(shop, (count: number) => count + 1)
 Sys.replaceState(shop, (count) => String(count), { schema: Schema.Finite })
 // @ts-expect-error a name is not a target
 Sys.suspend("shop")
-// @ts-expect-error there is no such policy
-Sys.trace(shop, { policy: "suspend" })
+// @ts-expect-error no such strategy
+Sys.trace(shop, { strategy: "suspend" })
 
 const statistics = Sys.statistics(shop)
-same<typeof statistics, Effect.Effect<Option.Option<Sys.Statistics>, CallError.CallError>>(true)
+same<typeof statistics, Effect.Effect<Option.Option<Sys.Statistics>, GenServer.CallError>>(true)
 
 // The events of a trace have the types of the protocol.
 const trace = Sys.trace(shop)

@@ -3,7 +3,7 @@
  */
 // @effect-diagnostics missingEffectContext:off floatingEffect:off
 import { Context, Data, Effect, type Option, type Result, type Scope, Stream } from "effect"
-import { Process, Task, type TaskError } from "effect-otp"
+import { Process, Task } from "effect-otp"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 declare const same: <A, B>(equal: Equal<A, B>) => void
@@ -45,9 +45,9 @@ Task.async(Effect.void, { timeout: 1 })
 export const asking = Effect.gen(function* () {
   const task = yield* Task.asyncNoLink(load(1))
   const awaited = Task.await(task)
-  same<typeof awaited, Effect.Effect<string, Refused | TaskError.TaskExit>>(true)
+  same<typeof awaited, Effect.Effect<string, Refused | Task.TaskExit>>(true)
   const polled = Task.poll(task, { timeout: "1 second" })
-  same<typeof polled, Effect.Effect<Option.Option<Result.Result<string, Refused | TaskError.TaskExit>>>>(true)
+  same<typeof polled, Effect.Effect<Option.Option<Result.Result<string, Refused | Task.TaskExit>>>>(true)
   const ended = Task.shutdown(task, { limit: "brutalKill" })
   same<typeof ended, typeof polled>(true)
   const ignored = Task.ignore(task)
@@ -69,14 +69,13 @@ export const asking = Effect.gen(function* () {
 declare const input: Stream.Stream<number, "broken", Scope.Scope>
 
 const stream = Task.asyncStream(input, load, { concurrency: 2 })
-same<
-  typeof stream,
-  Stream.Stream<string, "broken" | Refused | TaskError.TaskExit | TaskError.TaskTimeout, Db | Scope.Scope>
->(true)
+same<typeof stream, Stream.Stream<string, "broken" | Refused | Task.TaskExit | Task.TaskTimeout, Db | Scope.Scope>>(
+  true
+)
 const piped = input.pipe(Task.asyncStream((id: number) => load(id), { concurrency: 2, timeout: "Infinity" }))
 same<typeof piped, typeof stream>(true)
 const inferred = Stream.make(1, 2).pipe(Task.asyncStream((n) => Effect.succeed(n > 1), { concurrency: 2 }))
-same<typeof inferred, Stream.Stream<boolean, TaskError.TaskExit | TaskError.TaskTimeout>>(true)
+same<typeof inferred, Stream.Stream<boolean, Task.TaskExit | Task.TaskTimeout>>(true)
 const zipped = Task.asyncStream(input, load, { concurrency: 2, zipInput: true })
 same<Stream.Success<typeof zipped>, readonly [input: number, outcome: string]>(true)
 const notZipped = Task.asyncStream(input, load, { concurrency: 2, zipInput: false })
@@ -86,20 +85,20 @@ same<Stream.Success<typeof notZipped>, string>(true)
 const killing = Task.asyncStreamNoLink(input, load, { concurrency: 2, onTimeout: "kill" })
 same<
   typeof killing,
-  Stream.Stream<Result.Result<string, Refused | TaskError.TaskExit | TaskError.TaskTimeout>, "broken", Db | Scope.Scope>
+  Stream.Stream<Result.Result<string, Refused | Task.TaskExit | Task.TaskTimeout>, "broken", Db | Scope.Scope>
 >(true)
 const exiting = Task.asyncStreamNoLink(input, load, { concurrency: 2 })
 same<
   typeof exiting,
-  Stream.Stream<Result.Result<string, Refused | TaskError.TaskExit>, "broken" | TaskError.TaskTimeout, Db | Scope.Scope>
+  Stream.Stream<Result.Result<string, Refused | Task.TaskExit>, "broken" | Task.TaskTimeout, Db | Scope.Scope>
 >(true)
 declare const either: "exit" | "kill"
 const dynamic = Task.asyncStreamNoLink(input, load, { concurrency: 2, onTimeout: either })
 same<
   typeof dynamic,
   Stream.Stream<
-    Result.Result<string, Refused | TaskError.TaskExit | TaskError.TaskTimeout>,
-    "broken" | TaskError.TaskTimeout,
+    Result.Result<string, Refused | Task.TaskExit | Task.TaskTimeout>,
+    "broken" | Task.TaskTimeout,
     Db | Scope.Scope
   >
 >(true)

@@ -3,7 +3,7 @@
  */
 // @effect-diagnostics floatingEffect:off
 import { Context, Data, Effect, type Layer, type Result, Schedule, Stream } from "effect"
-import { type Pid, type Process, Supervisor, type Task, type TaskError, TaskSupervisor } from "effect-otp"
+import { type Pid, type Process, Supervisor, type Task, TaskSupervisor } from "effect-otp"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 declare const same: <A, B>(equal: Equal<A, B>) => void
@@ -47,22 +47,18 @@ export const program = Effect.gen(function* () {
   const stream = jobs.asyncStream(Stream.range(1, 2), load, { concurrency: 1, zipInput: true })
   same<
     typeof stream,
-    Stream.Stream<
-      readonly [input: number, outcome: string],
-      Refused | TaskError.TaskExit | TaskError.TaskTimeout | Refusal,
-      Db
-    >
+    Stream.Stream<readonly [input: number, outcome: string], Refused | Task.TaskExit | Task.TaskTimeout | Refusal, Db>
   >(true)
   const outcomes = jobs.asyncStreamNoLink(Stream.make(1), load, { concurrency: 1, onTimeout: "kill" })
-  same<
-    typeof outcomes,
-    Stream.Stream<Result.Result<string, Refused | TaskError.TaskExit | TaskError.TaskTimeout>, Refusal, Db>
-  >(true)
+  same<typeof outcomes, Stream.Stream<Result.Result<string, Refused | Task.TaskExit | Task.TaskTimeout>, Refusal, Db>>(
+    true
+  )
   same<
     typeof jobs.terminateChild,
     (pid: Pid.Pid) => Effect.Effect<void, TaskSupervisor.ChildNotFound | TaskSupervisor.SupervisorDown>
   >(true)
-  same<typeof jobs.children, Effect.Effect<ReadonlyArray<Pid.Pid>>>(true)
+  same<typeof jobs.whichChildren, Effect.Effect<ReadonlyArray<TaskSupervisor.TaskInfo>>>(true)
+  same<typeof jobs.countChildren, Effect.Effect<Supervisor.Counts>>(true)
 
   // @ts-expect-error a task with an answer is not restarted
   jobs.async(load(1), { restart: "permanent" })

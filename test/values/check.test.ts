@@ -166,8 +166,8 @@ const durations: ReadonlyArray<readonly [option: string, place: Place]> = [
 ]
 
 const counts: ReadonlyArray<readonly [option: string, place: Place]> = [
-  ["Mailbox: capacity", (capacity) => Mailbox.bound({ capacity, policy: "fail" })],
-  ["GenServer: mailbox: capacity", (capacity) => define({ mailbox: { capacity, policy: "fail" } })],
+  ["Mailbox: capacity", (capacity) => Mailbox.bound({ capacity, strategy: "fail" })],
+  ["GenServer: mailbox: capacity", (capacity) => define({ mailbox: { capacity, strategy: "fail" } })],
   ["Task.asyncStream: concurrency", (concurrency) => stream({ concurrency })],
   ["Supervisor: intensity: max", (max) => tree({ intensity: { max, within: 1 } })],
   ["DynamicSupervisor: intensity: max", (max) => pool({ intensity: { max, within: 1 } })],
@@ -190,8 +190,8 @@ const counts: ReadonlyArray<readonly [option: string, place: Place]> = [
   ["Registry.changes: capacity", (capacity) => Otp.Registry.changes(registry, { capacity })],
   ["ProcessGroup.changes: capacity", (capacity) => Otp.ProcessGroup.changes(group, { capacity })],
   ["ProcessGroup.changesOf: capacity", (capacity) => Otp.ProcessGroup.changesOf(group, "a", { capacity })],
-  ["Topic.stream: capacity", (capacity) => Otp.Topic.stream(topic, { capacity, policy: "fail" })],
-  ["Topic.subscription: capacity", (capacity) => Otp.Topic.subscription(topic, { capacity, policy: "fail" })],
+  ["Topic.stream: capacity", (capacity) => Otp.Topic.stream(topic, { capacity, strategy: "fail" })],
+  ["Topic.subscription: capacity", (capacity) => Otp.Topic.subscription(topic, { capacity, strategy: "fail" })],
   ["SeededScheduler.runSeed: maxTasks", (maxTasks) => SeededScheduler.runSeed(Effect.void, 1, { maxTasks })],
   ["SeededScheduler.runSeed: idleTurns", (idleTurns) => SeededScheduler.runSeed(Effect.void, 1, { idleTurns })],
   ["RestartPolicy.intensity: max", (max) => RestartPolicy.intensity({ max, within: 1 })],
@@ -210,7 +210,7 @@ const records: ReadonlyArray<readonly [option: string, place: Place]> = [
 ]
 
 const words: ReadonlyArray<readonly [option: string, place: Place]> = [
-  ["Mailbox: policy", (policy) => Mailbox.bound({ capacity: 1, policy })],
+  ["Mailbox: strategy", (strategy) => Mailbox.bound({ capacity: 1, strategy })],
   ["Supervisor: strategy", (strategy) => tree({ strategy })],
   ["Supervisor: autoShutdown", (autoShutdown) => tree({ autoShutdown })],
   ["Supervisor.child: restart", (restart) => tree({}, { restart })],
@@ -223,7 +223,10 @@ const words: ReadonlyArray<readonly [option: string, place: Place]> = [
     (whenDown) => withCounter((counter) => Effect.provideService(counter.next(), GenServer.CallDefaults, { whenDown }))
   ],
   ["Sys.getStatus: whenDown", (whenDown) => withCounter((counter) => Otp.Sys.getStatus(counter, { whenDown }))],
-  ["Sys.trace: policy", (policy) => withCounter((counter) => Effect.sync(() => Otp.Sys.trace(counter, { policy })))],
+  [
+    "Sys.trace: strategy",
+    (strategy) => withCounter((counter) => Effect.sync(() => Otp.Sys.trace(counter, { strategy })))
+  ],
   [
     "Supervisor.resource: rebuild",
     (rebuild) =>
@@ -232,7 +235,7 @@ const words: ReadonlyArray<readonly [option: string, place: Place]> = [
         children: [Supervisor.resource(Context.Service<never, number>("check/one"), Layer.empty as never, { rebuild })]
       } as never)
   ],
-  ["Topic.stream: policy", (policy) => Otp.Topic.stream(topic, { capacity: 1, policy })],
+  ["Topic.stream: strategy", (strategy) => Otp.Topic.stream(topic, { capacity: 1, strategy })],
   ["Registry.make: keys", (keys) => Otp.Registry.make("check/keys", { keys })],
   ["Telemetry.event", (name) => Otp.Telemetry.event(name === ("soon" as never) ? "a..b" : name)],
   ["Name.make", (name) => Otp.Name.make(name === ("soon" as never) ? "" : name)]
@@ -285,7 +288,7 @@ describe("an idle time that a handler gives", () => {
     Effect.gen(function* () {
       const counter = yield* Counter
       const error = yield* Effect.flip(Effect.sandbox(counter.idle(idle)))
-      const { reason } = Cause.squash(error) as Otp.CallError.CallError
+      const { reason } = Cause.squash(error) as Otp.GenServer.CallError
       assert.ok(reason._tag === "ServerDown" && reason.reason._tag === "Crash")
       const defect = Cause.squash(reason.reason.cause)
       assert.instanceOf(defect, RangeError)

@@ -139,17 +139,17 @@ describe("a second copy of the library", () => {
       const second = yield* Second.definition.start()
       const crashing = first.run({ effect: Effect.andThen(first.crash(), Effect.die("in its turn")) })
       const error = yield* Effect.flip(second.run({ effect: Effect.asVoid(crashing) }))
-      assert.strictEqual((error as One.CallError.CallError).reason._tag, "ServerDown")
+      assert.strictEqual((error as One.GenServer.CallError).reason._tag, "ServerDown")
       const after = yield* Effect.flip(second.run({ effect: first.next() }))
-      assert.strictEqual((after as One.CallError.CallError).reason._tag, "NoProcess")
-      // Calls in a circle over both copies end by their timeouts.
+      assert.strictEqual((after as One.GenServer.CallError).reason._tag, "NoProcess")
+      // Calls in a circle over both are found by their timeouts.
       const third = yield* First.definition.start()
       const back = second.run({ effect: third.next() }, { timeout: "1 second" })
       const round = yield* Effect.forkChild(Effect.flip(third.run({ effect: back }, { timeout: "2 seconds" })))
       yield* TestKernel.adjust("1 second")
       yield* TestKernel.adjust("1 second")
       const late = yield* Fiber.join(round)
-      assert.strictEqual((late as One.CallError.CallError).reason._tag, "Timeout")
+      assert.strictEqual((late as One.GenServer.CallError).reason._tag, "Timeout")
     }).pipe(quiet)
   )
 

@@ -140,8 +140,8 @@ const places: Readonly<Record<string, Readonly<Record<string, Place>>>> = {
     "subscribe: pid": (pid) => Topic.subscribe(topic, pid ?? null!),
     unsubscribe: (given) => asProcess(() => Topic.unsubscribe(given)),
     "unsubscribe: pid": (pid) => Topic.unsubscribe(topic, pid ?? null!),
-    stream: (given) => Stream.runDrain(Topic.stream(given, { capacity: 1, policy: "dropOldest" })),
-    subscription: (given) => Topic.subscription(given, { capacity: 1, policy: "dropOldest" }),
+    stream: (given) => Stream.runDrain(Topic.stream(given, { capacity: 1, strategy: "sliding" })),
+    subscription: (given) => Topic.subscription(given, { capacity: 1, strategy: "sliding" }),
     subscribers: (given) => Topic.subscribers(given),
     counts: (given) => Topic.counts(given)
   },

@@ -4,7 +4,6 @@ import { Cause, Effect, Layer, Logger, Option, Schema, type Scope } from "effect
 import { Rpc } from "effect/rpc"
 import {
   Agent,
-  CallError,
   DynamicSupervisor,
   ExitReason,
   GenServer,
@@ -17,7 +16,6 @@ import {
   Supervisor,
   Sys,
   Task,
-  TaskError,
   TaskSupervisor,
   Topic
 } from "effect-otp"
@@ -77,7 +75,7 @@ const things: ReadonlyArray<
   [
     "an error with a pid",
     Effect.map(Effect.flatMap(Vault.definition.start(), GenServer.pid), (pid) => {
-      const error = new Process.NoProcess({ pid: Option.getOrThrow(pid) })
+      const error = new Process.NoProcess({ process: Option.getOrThrow(pid) })
       // Its stack has many lines.
       error.stack = String(error)
       return error
@@ -148,10 +146,10 @@ describe("an error with values of a user in its fields", () => {
   it.effect.each<readonly [name: string, error: Error, field: string]>([
     [
       "CallError",
-      new CallError.CallError({ server: "s", request: "r", reason: { _tag: "ServerDown", reason }, started: "no" }),
+      new GenServer.CallError({ server: "s", request: "r", reason: { _tag: "ServerDown", reason }, started: "no" }),
       "reason"
     ],
-    ["TaskExit", new TaskError.TaskExit({ pid, reason }), "reason"],
+    ["TaskExit", new Task.TaskExit({ pid, reason }), "reason"],
     ["StartFailed", new Supervisor.StartFailed({ id: "a", error: user }), "error"],
     ["ReplaceFailed", new Sys.ReplaceFailed({ failure: Cause.fail(user) }), "failure"],
     ["AlreadyRegistered", new Registry.AlreadyRegistered({ registry: "r", key: user, pid }), "key"],

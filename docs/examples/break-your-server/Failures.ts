@@ -22,8 +22,8 @@ const refusals = {
 
 /** What comes from inside: its message names what is none of the client's business. */
 const troubles = {
+  AlreadyStarted: 503,
   CallError: 503,
-  ChildAlreadyStarted: 503,
   ChildNotFound: 503,
   HttpServerError: 503,
   MaxChildren: 503,

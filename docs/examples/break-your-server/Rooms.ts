@@ -37,7 +37,7 @@ export class Room extends GenServer.Service<Room>()("demo/Room", [
   static readonly definition = this.define({
     name: (room: string) => Registry.via(Names, room),
     // Whoever finds so many in front of it waits: nobody fills the memory by talking.
-    mailbox: { capacity: 10_000, policy: "suspend" },
+    mailbox: { capacity: 10_000, strategy: "suspend" },
     // A handler that never returns is no crash: here it becomes one.
     turnTimeout: "800 millis",
     // A room in which nothing happens for so long falls asleep, unless somebody listens.
@@ -81,7 +81,7 @@ const wake = (name: string) =>
   Rooms.use((rooms) => rooms.startChild(name, name)).pipe(
     Effect.tapErrorTag("MaxChildren", () => makeWay),
     Effect.retry({ while: ({ _tag }) => _tag === "MaxChildren", times: 10 }),
-    Effect.catchTag(["ChildAlreadyStarted", "AlreadyStarted"], () => Effect.void)
+    Effect.catchTag("AlreadyStarted", () => Effect.void)
   )
 
 /** Ends one of the rooms that have nothing to do. It loses nothing, and starts again when somebody comes. */

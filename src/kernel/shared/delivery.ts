@@ -56,13 +56,13 @@ const postClosed = (record: ProcessRecord, envelope: Envelope): true => {
 /** The mailbox is full. */
 const overflow = (record: ProcessRecord, envelope: Envelope, admit: (() => void) | undefined): boolean => {
   const bound = record.bound!
-  if (bound.policy === "suspend" && admit !== undefined && envelope.from !== record) {
+  if (bound.strategy === "suspend" && admit !== undefined && envelope.from !== record) {
     ;(record.waiting ??= new WaitingLine()).add(envelope, admit)
     return false
   }
   if (envelope.isControl === true) return push(record, envelope)
-  if (bound.policy === "dropNewest") return drop(record, envelope)
-  if (bound.policy === "dropOldest") {
+  if (bound.strategy === "dropping") return drop(record, envelope)
+  if (bound.strategy === "sliding") {
     const oldest = record.mailbox.take((held) => held.isControl !== true)
     if (oldest === undefined) return drop(record, envelope)
     drop(record, oldest)

@@ -24,7 +24,7 @@ export const entering = <E>(
     }
     const record = checkedRecord(to, pid)
     const isHere = record.isAlive && record.kernel === Kernel.currentUnsafe(fiber)
-    return isHere ? enter(record) : (Exit.fail(new NoProcess({ pid })) as Exit.Exit<never, never>)
+    return isHere ? enter(record) : (Exit.fail(new NoProcess({ process: pid })) as Exit.Exit<never, never>)
   })
 
 /** The given process, or the one in which the effect runs. @internal */

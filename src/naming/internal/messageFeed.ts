@@ -5,12 +5,12 @@ import * as Check from "../../values/check.ts"
 import { takeFrom, wake, type Feed, type Source } from "./feed.ts"
 
 /** @internal */
-export type FeedPolicy = "dropNewest" | "dropOldest" | "fail"
+export type FeedStrategy = "dropping" | "sliding" | "fail"
 
 /** @internal */
 export interface FeedBound {
   readonly capacity: number
-  readonly policy: FeedPolicy
+  readonly strategy: FeedStrategy
 }
 
 /** @internal */
@@ -31,19 +31,19 @@ export class MessageFeed<A, E> implements Feed<A, E>, Source<A, E> {
 
   /** Adds a message. False if this message, or another one in its place, was dropped. */
   push(message: A): boolean {
-    const { capacity, policy } = this.bound
+    const { capacity, strategy } = this.bound
     const hasRoom = this.messages.length - this.head < capacity
-    if (!hasRoom && policy !== "dropOldest") {
-      this.isFull = policy === "fail"
+    if (!hasRoom && strategy !== "sliding") {
+      this.isFull = strategy === "fail"
       return false
     }
     this.messages.push(message)
     if (hasRoom) wake(this)
-    else this.dropOldest(capacity)
+    else this.slide(capacity)
     return hasRoom
   }
 
-  private dropOldest(capacity: number): void {
+  private slide(capacity: number): void {
     this.head++
     if (this.head < capacity) return
     this.messages = this.messages.slice(this.head)
@@ -63,11 +63,11 @@ export class MessageFeed<A, E> implements Feed<A, E>, Source<A, E> {
   }
 }
 
-const policies: ReadonlyArray<FeedPolicy> = ["dropNewest", "dropOldest", "fail"]
+const strategies: ReadonlyArray<FeedStrategy> = ["dropping", "sliding", "fail"]
 
 /** @internal */
-export const checkedBound = ({ capacity, policy }: FeedBound): FeedBound => {
+export const checkedBound = ({ capacity, strategy }: FeedBound): FeedBound => {
   Check.wholeNumber("The capacity of a stream", capacity, 1)
-  Check.oneOf("The policy of a stream", policy, policies)
-  return { capacity, policy }
+  Check.oneOf("The strategy of a stream", strategy, strategies)
+  return { capacity, strategy }
 }

@@ -62,7 +62,7 @@ export class TopicState {
   private lost(key: unknown, feed: StreamFeed, { onDrop }: Publication): void {
     this.dropped++
     // The stream fails when its waiting messages have been read. It gets no more.
-    if (feed.bound.policy === "fail") this.remove(key, feed)
+    if (feed.bound.strategy === "fail") this.remove(key, feed)
     onDrop(feed.bound)
   }
 }

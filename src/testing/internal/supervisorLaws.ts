@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import { processCrash } from "../../kernel/Events.ts"
+import { processCrash } from "../../kernel/shared/events.ts"
 import { defect } from "../../kernel/ExitReason.ts"
 import type { Pid } from "../../kernel/Pid.ts"
 import * as Process from "../../kernel/Process.ts"

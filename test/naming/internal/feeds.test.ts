@@ -2,12 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Stream } from "effect"
 import { ChangeFeed } from "../../../src/naming/internal/changeFeed.ts"
 import { streamOf } from "../../../src/naming/internal/feed.ts"
-import { MessageFeed, type FeedPolicy } from "../../../src/naming/internal/messageFeed.ts"
+import { MessageFeed, type FeedStrategy } from "../../../src/naming/internal/messageFeed.ts"
 import { SeededScheduler } from "effect-otp/testing"
 import { forAll } from "../../fixtures/property.ts"
 import { seeds } from "../../fixtures/seeds.ts"
 
-const policies: ReadonlyArray<FeedPolicy> = ["dropNewest", "dropOldest", "fail"]
+const strategies: ReadonlyArray<FeedStrategy> = ["dropping", "sliding", "fail"]
 const overflow = () => "overflow"
 
 /** What is there now. */
@@ -39,19 +39,19 @@ describe("a feed of changes", () => {
 })
 
 describe("a feed of messages", () => {
-  it("holds at most as many as its bound says, and loses messages by its policy", () => {
+  it("holds at most as many as its bound says, and loses messages by its strategy", () => {
     forAll(({ int, chance, pick, size }) => {
       const capacity = 1 + int(4)
-      const policy = pick(policies)
-      const feed = new MessageFeed<number, string>({ capacity, policy }, overflow)
+      const strategy = pick(strategies)
+      const feed = new MessageFeed<number, string>({ capacity, strategy }, overflow)
       let model: Array<number> = []
       let hasFailed = false
       for (let step = 0; step < size && !hasFailed; step++) {
         const isFull = model.length === capacity
         assert.strictEqual(feed.push(step), !isFull)
-        if (isFull && policy === "dropOldest") model.shift()
-        if (!isFull || policy === "dropOldest") model.push(step)
-        hasFailed = isFull && policy === "fail"
+        if (isFull && strategy === "sliding") model.shift()
+        if (!isFull || strategy === "sliding") model.push(step)
+        hasFailed = isFull && strategy === "fail"
         if (chance(0.3) && !hasFailed) {
           assert.deepStrictEqual<ReadonlyArray<number>>(Effect.runSync(feed.take), model)
           model = []
@@ -65,7 +65,7 @@ describe("a feed of messages", () => {
   it.effect("wakes its reader, which misses nothing and reads in order, in any order of steps", () =>
     SeededScheduler.explore(
       Effect.gen(function* () {
-        const feed = new MessageFeed<number, string>({ capacity: 100, policy: "fail" }, overflow)
+        const feed = new MessageFeed<number, string>({ capacity: 100, strategy: "fail" }, overflow)
         const reader = yield* Effect.forkChild(Stream.runCollect(Stream.take(streamOf(feed), 20)))
         for (let i = 0; i < 20; i++) {
           feed.push(i)
@@ -83,7 +83,7 @@ describe("a feed of messages", () => {
   it.effect("loses nothing with a reader that is interrupted while it waits", () =>
     SeededScheduler.explore(
       Effect.gen(function* () {
-        const feed = new MessageFeed<number, string>({ capacity: 100, policy: "fail" }, overflow)
+        const feed = new MessageFeed<number, string>({ capacity: 100, strategy: "fail" }, overflow)
         const reader = yield* Effect.forkChild(feed.take)
         yield* Effect.yieldNow
         // It was woken, and interrupted before it went on.

@@ -5,7 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { names } from "../../../kernel/shared/waiting.ts"
-import { CallError, type Reason } from "../../CallError.ts"
+import { CallError, type CallReason } from "./callError.ts"
 
 /** @internal */
 export interface Call {
@@ -21,7 +21,7 @@ export interface Call {
 export type Ask = (call: Call, server: ProcessRecord) => Effect.Effect<unknown, unknown>
 
 /** @internal */
-export const downReason = (target: HandleTarget): Reason =>
+export const downReason = (target: HandleTarget): CallReason =>
   target.gone === undefined || target.gone._tag === "Normal"
     ? { _tag: "NoProcess" }
     : { _tag: "ServerDown", reason: target.gone }
@@ -33,5 +33,5 @@ export const closesCycle = (call: Call, round: ReadonlyArray<ProcessRecord>): Ef
 }
 
 /** @internal */
-export const refusal = (call: Call, reason: Reason): CallError =>
+export const refusal = (call: Call, reason: CallReason): CallError =>
   new CallError({ server: call.target.displayName, request: call.tag, reason, started: "no" })

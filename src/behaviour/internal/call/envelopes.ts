@@ -8,7 +8,7 @@ import { describe } from "../../../values/describe.ts"
 import { callGuarded } from "../../../values/guard.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import type { Fate } from "../../../kernel/Accounting.ts"
-import * as Events from "../../../kernel/Events.ts"
+import * as Events from "../../../kernel/shared/events.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
 import { withdraw } from "../../../kernel/shared/delivery.ts"
 import type { EndedBy } from "../../../kernel/shared/life.ts"
@@ -17,7 +17,7 @@ import type { Envelope, ProcessRecord, Refusal } from "../../../kernel/shared/pr
 import { warn } from "../../../kernel/shared/reports.ts"
 import { names } from "../../../kernel/shared/waiting.ts"
 import { resumeLater } from "../../../kernel/shared/waitUntil.ts"
-import { CallError, type Reason, type Started } from "../../CallError.ts"
+import { CallError, type CallReason, type CallStarted } from "./callError.ts"
 import type { Travel } from "./travel.ts"
 import { disarm, type Deadline } from "../../../kernel/shared/deadlines.ts"
 
@@ -174,12 +174,12 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   }
 
   /** Ends the call without an answer from the server. */
-  failWith(reason: Reason): boolean {
-    const started: Started = this.begun ? "unknown" : "no"
+  failWith(reason: CallReason): boolean {
+    const started: CallStarted = this.begun ? "unknown" : "no"
     return !this.isDone && this.later(Exit.fail(this.error(reason, started)))
   }
 
-  private error(reason: Reason, started: Started): CallError {
+  private error(reason: CallReason, started: CallStarted): CallError {
     return new CallError({ server: displayName(this.server), request: this.tag, reason, started })
   }
 
@@ -206,7 +206,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   expire(): void {
     if (this.isDone) return
     const resume = this.resume!
-    const started: Started = this.begun ? "unknown" : "no"
+    const started: CallStarted = this.begun ? "unknown" : "no"
     this.leave()
     resume(Exit.fail(this.error({ _tag: "Timeout" }, started)))
   }
@@ -232,8 +232,8 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   }
 }
 
-/** `NoProcess` if the server was dead already; `ServerDown` with the reason if it is ending. */
-const refusalReason = (server: ProcessRecord, why: Refusal): Reason => {
+/** A server that was dead already is no process to call; one that is ending says why. */
+const refusalReason = (server: ProcessRecord, why: Refusal): CallReason => {
   if (why._tag === "Full") return { _tag: "MailboxFull" }
   return server.status === "dead" ? { _tag: "NoProcess" } : { _tag: "ServerDown", reason: why.reason }
 }

@@ -10,7 +10,7 @@ import { post } from "../../../kernel/shared/delivery.ts"
 import { currentUnsafe, type ProcessRecord, type Wait } from "../../../kernel/shared/processRecord.ts"
 import { awaitEnd } from "../../../kernel/Shutdown.ts"
 import { cycleUnsafe, during, forEnd, names } from "../../../kernel/shared/waiting.ts"
-import { CallError, type Reason } from "../../CallError.ts"
+import { CallError, type CallReason } from "../call/callError.ts"
 import { StopEnvelope } from "../call/envelopes.ts"
 import { isServer } from "./kind.ts"
 
@@ -57,5 +57,5 @@ const check = (target: HandleTarget, server: ProcessRecord, wanted: ExitReason.E
     : Effect.fail(failure(target, { _tag: "ServerDown", reason }, "unknown"))
 }
 
-const failure = (target: HandleTarget, reason: Reason, started: "no" | "unknown"): CallError =>
+const failure = (target: HandleTarget, reason: CallReason, started: "no" | "unknown"): CallError =>
   new CallError({ server: target.displayName, request: "terminate", reason, started })

@@ -17,7 +17,7 @@ import { spawnIn } from "../../../kernel/Process.ts"
 import type { Observer, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { during, until } from "../../../kernel/shared/waiting.ts"
 import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
-import { TaskExit } from "../../TaskError.ts"
+import { TaskExit } from "./taskError.ts"
 
 /** @internal */
 export const TypeId = "~effect-otp/behaviour/Task"

@@ -5,6 +5,7 @@ import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { describe } from "../../../values/describe.ts"
 import { render, type Settings } from "../../../values/render.ts"
 import type { Ending } from "../core/ending.ts"
+import { StartFailed } from "../core/errors.ts"
 
 /** @internal */
 export interface Abnormal {
@@ -33,5 +34,5 @@ export const abnormal = (
 export const shownEnding = (reason: Ending["reason"], settings: Settings): Ending["reason"] => {
   if (reason._tag !== "StartFailed") return ExitReason.shownOf(reason, settings)
   const error = render(reason.error, "same", settings)
-  return error === reason.error ? reason : { _tag: "StartFailed", error }
+  return error === reason.error ? reason : new StartFailed({ id: reason.id, error })
 }

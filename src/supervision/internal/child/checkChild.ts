@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Limit } from "../../../kernel/Shutdown.ts"
-import type { Untyped } from "../../ChildSpec.ts"
+import type { Untyped } from "./untyped.ts"
 import { isSupervisor } from "../tree/tree.ts"
 
 /** How long a process that is not a supervisor may take to end in good order. */

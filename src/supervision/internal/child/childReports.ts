@@ -9,7 +9,7 @@ import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { type Crash, reportCrash, warn } from "../../../kernel/shared/reports.ts"
 import { OVERRAN } from "../../../kernel/Shutdown.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
-import * as Events from "../../SupervisorEvents.ts"
+import * as Events from "../events.ts"
 import type { Ending } from "../core/ending.ts"
 import { abnormal, shownEnding, type Abnormal } from "./abnormal.ts"
 

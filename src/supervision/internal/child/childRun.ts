@@ -23,7 +23,7 @@ import { awaitDeath, awaitEnd, endWithin, parse, shutdownTelling, type Limit } f
 import { kill as killRecord } from "../../../kernel/shared/death.ts"
 import { exitSignal } from "../../../kernel/shared/signals.ts"
 import { TreeFailed, TreeWatch, type TreeEnd } from "../../../kernel/shared/treeWatch.ts"
-import type { Untyped } from "../../ChildSpec.ts"
+import type { Untyped } from "./untyped.ts"
 import { earlyEnding, overdue as overdueEnding, startEnding, type Ending } from "../core/ending.ts"
 import { precedingEnded } from "./leftovers.ts"
 import type { ChildRunOptions } from "./childRunOptions.ts"
@@ -136,10 +136,12 @@ export class ChildRun {
     if (this.stopping) return this.release(exit)
     const { id } = this.options
     if (place?.isContested === true) {
-      return this.startFailed(exit, () => startEnding(Cause.die(new Error(severalProcesses(id, record)))))
+      return this.startFailed(exit, () => startEnding(id, Cause.die(new Error(severalProcesses(id, record)))))
     }
     if (this.endedEarly) return this.startFailed(exit, () => earlyEnding(id, record!))
-    return exit._tag === "Success" ? this.started(exit.value) : this.startFailed(exit, () => startEnding(exit.cause))
+    return exit._tag === "Success"
+      ? this.started(exit.value)
+      : this.startFailed(exit, () => startEnding(id, exit.cause))
   }
 
   private startFailed(exit: Exit.Exit<unknown, unknown>, ending: () => Ending): void {

@@ -4,7 +4,7 @@ import type { Targets } from "../../../kernel/shared/adoption.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Limit } from "../../../kernel/Shutdown.ts"
-import type { Untyped } from "../../ChildSpec.ts"
+import type { Untyped } from "./untyped.ts"
 import type { Ending } from "../core/ending.ts"
 import type { Crash } from "../../../kernel/shared/reports.ts"
 

@@ -3,13 +3,13 @@ import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { isGivingUp } from "../../RestartLimit.ts"
-import type { StartFailed } from "../../RestartPolicy.ts"
+import { isGivingUp } from "./restartLimit.ts"
+import { StartFailed } from "./errors.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 
 /** Why a child does not run. The decision core passes this on without reading it. @internal */
 export interface Ending {
-  readonly reason: ExitReason.ExitReason | StartFailed<unknown>
+  readonly reason: ExitReason.ExitReason | StartFailed
   /** How the start failed, for the caller that waits for it. */
   readonly cause?: Cause.Cause<unknown>
 }
@@ -51,8 +51,8 @@ export const earlyEnding = (id: string, record: ProcessRecord): Ending => {
 }
 
 /** The ending of a start that failed, as a schedule sees it. @internal */
-export const startEnding = (cause: Cause.Cause<unknown>): Ending => {
+export const startEnding = (id: string, cause: Cause.Cause<unknown>): Ending => {
   const failure = cause.reasons.find((reason) => reason._tag === "Fail")
   const onlyFails = failure !== undefined && cause.reasons.every((reason) => reason._tag === "Fail")
-  return { cause, reason: onlyFails ? { _tag: "StartFailed", error: failure.error } : ExitReason.crash(cause) }
+  return { cause, reason: onlyFails ? new StartFailed({ id, error: failure.error }) : ExitReason.crash(cause) }
 }

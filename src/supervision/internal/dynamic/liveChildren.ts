@@ -105,7 +105,7 @@ export class LiveChildren implements ChildListener {
       if (exit._tag === "Success") return child.settle(exit)
       // It was told to stop meanwhile, and that stop does the rest.
       if (isStopping(child.life)) return
-      const ending = startEnding(exit.cause)
+      const ending = startEnding(child.key, exit.cause)
       this.reports.exited(child, ending.reason, 0)
       this.hear(child, { _tag: "StartFailed", exit: { ...ending, isStart: true, uptimeMillis: 0 } })
     })

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { SupervisedLayers } from "../../../kernel/shared/adoption.ts"
-import type { Untyped } from "../../ChildSpec.ts"
+import type { Untyped } from "../child/untyped.ts"
 import type { RunningSupervisor } from "../static/runningSupervisor.ts"
 
 /** @internal */

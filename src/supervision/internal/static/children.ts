@@ -4,7 +4,7 @@ import { eachTarget, innerTargets, SupervisedLayers, type Targets } from "../../
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { make } from "../../../kernel/shared/waiting.ts"
-import type { Untyped } from "../../ChildSpec.ts"
+import type { Untyped } from "../child/untyped.ts"
 import type { ChildRun } from "../child/childRun.ts"
 import type { Reported, WaitingReport } from "../child/childReports.ts"
 import { handlesOf } from "../child/handles.ts"

@@ -14,8 +14,8 @@ import { ProcessRecord, Self, type Kind } from "../../../kernel/shared/processRe
 import { warn } from "../../../kernel/shared/reports.ts"
 import { TreeFailed, type TreeEnd } from "../../../kernel/shared/treeWatch.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
-import { RestartLimit } from "../../RestartLimit.ts"
-import * as Events from "../../SupervisorEvents.ts"
+import { RestartLimit } from "../core/restartLimit.ts"
+import * as Events from "../events.ts"
 import type { Ending } from "../core/ending.ts"
 import { launching, type Launcher } from "./launcher.ts"
 import { monotonicMillis } from "../../../kernel/shared/monotonic.ts"
@@ -165,8 +165,8 @@ export class Tree {
     const { id, record } = this
     const { child, attempts, policy } = why
     const { telemetry } = record.kernel
-    if (Telemetry.isActiveUnsafe(telemetry, Events.limit)) {
-      Telemetry.executeUnsafe(telemetry, Events.limit, { attempts }, { supervisor: id, child, policy })
+    if (Telemetry.isActiveUnsafe(telemetry, Events.restartLimit)) {
+      Telemetry.executeUnsafe(telemetry, Events.restartLimit, { attempts }, { supervisor: id, child, policy })
     }
     const limit = new RestartLimit({ supervisor: id, ...why })
     // If it is the root of a tree without a watch, the fatal line says everything.

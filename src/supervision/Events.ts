@@ -1,0 +1,104 @@
+/**
+ * The telemetry events of processes, topics and supervisors.
+ *
+ * Attach a handler to one with `Telemetry.attach`, collect it with `Telemetry.collect`. Names, keys and units of all events
+ * are in the page on telemetry.
+ *
+ * @stability experimental
+ * @since 0.1.0
+ */
+
+// ---- processes ----------------------------------------------------------------------------------------------------
+
+export {
+  /**
+   * A process is dead. Measurements: the messages that it was sent and that it handled.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  processExit,
+  /**
+   * A process crashed. The event has its report, with the decision of its supervisor, if it has one. It is sent for each
+   * crash, even if the log leaves the report out.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  processCrash,
+  /**
+   * No process took a message: its receiver is dead or full.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  deadLetter,
+  /**
+   * An answer came when its caller had stopped waiting.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  lateReply,
+  /**
+   * The event loop was blocked. The measurement says by how much a timer was late. Sent only if `EventLoop.layer` is
+   * provided.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  loopBlocked
+} from "../kernel/shared/events.ts"
+
+// ---- topics -------------------------------------------------------------------------------------------------------
+
+export {
+  /**
+   * A stream was too slow and has lost a message of a topic: the new one, or the oldest. Sent for each lost message.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  topicDropped
+} from "../naming/shared/events.ts"
+
+// ---- supervisors --------------------------------------------------------------------------------------------------
+
+export {
+  /**
+   * A child is up. Measurement: how long its start took, in milliseconds.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  childStart,
+  /**
+   * A child ended by itself, or did not start. Measurement: how long it was up, in milliseconds; 0 if it did not start.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  childExit,
+  /**
+   * A child will be started again because it ended or did not start. Siblings that restart with it have no event of
+   * their own. Measurement: the delay before the restart, in milliseconds.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  childRestart,
+  /**
+   * A child did not end within its limit, nor in the same time again after the kill. It is left behind. Measurement: 1.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  childZombie,
+  /**
+   * A supervisor gave up. Measurement: how many failures were counted, including the last one.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  restartLimit
+} from "./internal/events.ts"
