@@ -17,3 +17,19 @@ export const stopWithRunner = () => {
   else stop()
   process.channel?.unref()
 }
+
+/** What the runner and a server tell each other. */
+export const SERVE = "serve"
+export const SERVING = "serving"
+
+/** Runs once the runner says so. Without a runner it runs at once. */
+export const whenWanted = (run: () => void) => {
+  if (process.send === undefined) return run()
+  process.on("message", (message) => {
+    if (message === SERVE) run()
+  })
+}
+
+export const tellServing = () => {
+  if (process.connected) process.send?.(SERVING)
+}

@@ -7,12 +7,12 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as RestartPolicy from "effect-otp/supervision/RestartPolicy"
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { enableCompileCache, getCompileCacheDir } from "node:module"
 import process from "node:process"
 import { fileURLToPath } from "node:url"
 import { CANNOT_START } from "./Settings.ts"
-import { outliveTerminal } from "./Surroundings.ts"
+import { outliveTerminal, SERVE, SERVING } from "./Surroundings.ts"
 
 class ServerFailed extends Data.TaggedError("ServerFailed")<{
   readonly code: number | null
@@ -30,17 +30,43 @@ const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const
 
 let toldToStop = false
 
-// In a process group of its own: Ctrl-C is for this process, which tells the server once. When this process is gone,
-// however it ended, the channel between the two closes and the server stops.
-const runOnce = Effect.callback<void, ServerFailed>((resume) => {
-  const server = spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.resolve("./server.ts"))], {
+/**
+ * A server that waits until it is told to serve. It is in a process group of its own: Ctrl-C is for this process, which
+ * tells the server once. When this process is gone, however it ended, the channel between the two closes and the server
+ * stops.
+ */
+const launch = () =>
+  spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.resolve("./server.ts"))], {
     detached: true,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
-    // What one server has compiled the next need not compile again: it is back sooner.
+    // What one server has compiled the next need not compile again.
     env: { ...process.env, NODE_COMPILE_CACHE: getCompileCacheDir() }
+  })
+
+/** The next server. It has loaded its program already, which takes most of a start. */
+let spare: ChildProcess | undefined
+
+const prepareSpare = () => {
+  if (spare !== undefined || toldToStop) return
+  const next = (spare = launch())
+  const forget = () => {
+    if (spare === next) spare = undefined
+  }
+  next.once("error", forget).once("exit", forget)
+}
+
+const runOnce = Effect.callback<void, ServerFailed>((resume) => {
+  const server = spare ?? launch()
+  spare = undefined
+  server.on("message", (message) => {
+    if (message === SERVING) prepareSpare()
+  })
+  server.send(SERVE, () => {
+    // A server that is gone by now is told of by its "exit".
   })
   const stop = () => {
     toldToStop = true
+    spare?.kill("SIGTERM")
     server.kill("SIGTERM")
     setTimeout(() => server.kill("SIGKILL"), KILL_AFTER_MILLIS).unref()
   }

@@ -13,7 +13,7 @@ import * as Supervisor from "effect-otp/supervision/Supervisor"
 import { Chat } from "./Chat.ts"
 import { preflight } from "./Preflight.ts"
 import { CANNOT_START, Settings } from "./Settings.ts"
-import { outliveTerminal, stopWithRunner } from "./Surroundings.ts"
+import { outliveTerminal, stopWithRunner, tellServing, whenWanted } from "./Surroundings.ts"
 import { Above } from "./Tree.ts"
 import { Upstream } from "./Upstream.ts"
 import { Web } from "./Web.ts"
@@ -33,6 +33,7 @@ const isUp = Effect.fnUntraced(function* (tree: Context.Context<App | Web>) {
   ])
   const { host, port } = yield* Settings
   yield* Console.log(`The chat is at http://${host}:${port}`)
+  tellServing()
 })
 
 const settings = Settings.layer.pipe(
@@ -53,5 +54,7 @@ const app = App.layer.pipe(
 )
 
 outliveTerminal()
-NodeApplication.runMain(app, { stopWithin: "5 seconds" })
-stopWithRunner()
+whenWanted(() => {
+  NodeApplication.runMain(app, { stopWithin: "5 seconds" })
+  stopWithRunner()
+})
