@@ -1,10 +1,8 @@
 /**
  * Contract line 11: no message vanishes, and each call ends exactly once, whatever happens to callers and servers.
- * Every run draws a script (servers, callers, faults) from its seed and plays it in the order of that seed. The model
- * knows how each message may end. A failing run names its seed.
  *
  * Every run draws a script (servers, callers, faults) from its seed and plays it in the order of that seed. The model
- * knows what each message may come to; a failing run names its seed.
+ * knows how each message may end. A failing run names its seed.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Duration, Effect, Exit, Fiber, Layer, Random, Scope } from "effect"

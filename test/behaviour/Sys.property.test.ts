@@ -1,7 +1,6 @@
 /**
  * Contract line 32, under random faults: a suspended server begins nothing, messages that came meanwhile are handled in
- * order, a trace leaves nothing out, every request ends, and no message vanishes. Every run draws its script from its
- * seed and plays it in the order of that seed.
+ * order, a trace leaves nothing out, every request ends, and no message vanishes.
  *
  * Every run draws its script from its seed and plays it in the order of that seed.
  */

@@ -1,10 +1,8 @@
 /**
- * Compares the ratios of a run with those of a committed run, and says which got worse. Absolute figures differ from
- * machine to machine, so both runs are reduced to ratios: each figure of ours divided by the figure of plain Effect
- * from the same round.
+ * Compares the ratios of a run with those of a committed run, and says which got worse.
  *
- * Absolute figures differ from machine to machine, so both runs are reduced to ratios: each figure of ours against the
- * figure of plain Effect that was measured in the same round.
+ * Absolute figures differ from machine to machine, so both runs are reduced to ratios: each figure of ours divided by
+ * the figure of plain Effect from the same round.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { type Loss, lossTable } from "./report.ts"

@@ -1,11 +1,8 @@
 /**
  * Contract line 13.3: each cycle of waits is reported to one of the processes in it, and nothing else is reported.
- * Every run draws servers under a supervisor that call one another, leave answers for later, wait for servers that are
- * down, run into their timeouts and die. The test keeps its own record of who waits for whom. A failing run names its
- * seed.
  *
  * Every run draws servers under a supervisor that call one another, leave answers for later, wait for servers that are
- * down, run into their timeouts and die. The test keeps its own account of who waits for whom. A failing run names its
+ * down, run into their timeouts and die. The test keeps its own record of who waits for whom. A failing run names its
  * seed.
  */
 import { assert, describe, it } from "@effect/vitest"

@@ -1,6 +1,5 @@
 /**
- * The order of events of state machines: compared with OTP's and with a plain model. `gen_statem.jsonl` holds what
- * `gen_statem` of OTP 25.2 logged for random scripts.
+ * The order of events of state machines: compared with OTP's and with a plain model.
  *
  * `gen_statem.jsonl` holds what `gen_statem` of OTP 25.2 logged for random scripts.
  */

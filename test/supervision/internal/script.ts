@@ -1,10 +1,8 @@
 /**
  * Plays the shell of a supervisor by hand: every action of the core is read as words, every answer is given by name.
+ *
  * `"start b"`, `"stop b"`, `"ask b"` and `"sleep b"` (the restart that `b` began) stay open until they are answered; so
  * does `"release b"` after `b` has ended by itself.
- *
- * `"start b"`, `"stop b"`, `"ask b"` and `"sleep b"` (the restart that `b` began) stay open until they are answered;
- * so does `"release b"` after `b` has ended by itself.
  */
 import {
   type Action,
