@@ -537,6 +537,31 @@ describe("a run that does not let go", () => {
     })
   )
 
+  treeTest("the delay after each wait passes to its end, though the run has ended meanwhile", ({ events, journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const init: Script["init"] = (_, n) => (n === 1 ? Effect.addFinalizer(() => Deferred.await(gate)) : Effect.void)
+      const zombies = () => events.filter(({ name }) => name === "child.zombie").length
+      const options = { shutdown: "1 second", schedule: Schedule.spaced("10 seconds"), script: { init } } as const
+      yield* startOf(journal, options, "a")
+      yield* Process.kill(journal.pid("a"))
+      yield* pass("1 second")
+      assert.strictEqual(zombies(), 1)
+      // Ten seconds of delay, then one of waiting.
+      yield* pass("10999 millis")
+      assert.strictEqual(zombies(), 1)
+      yield* pass("1 millis")
+      assert.strictEqual(zombies(), 2)
+      yield* pass("3 seconds")
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("+a1", "-a1")
+      yield* pass("6999 millis")
+      yield* journal.expect()
+      yield* pass("1 millis")
+      yield* journal.expect("+a2")
+    })
+  )
+
   treeTest(
     "a child that is never released makes the supervisor give up: the intensity is not begun anew each time",
     ({ journal }) =>

@@ -245,6 +245,29 @@ describe("a stop", () => {
     })
   )
 
+  treeTest("its key is free after terminateChild: a new child runs beside what is left of it", ({ journal }) =>
+    Effect.gen(function* () {
+      const script: Script = {
+        init: (_, n) => (n === 1 ? Effect.addFinalizer(() => Effect.sleep("10 seconds")) : Effect.void)
+      }
+      const { kids, start } = yield* startOf(journal, { shutdown: "1 second", script }, "z")
+      yield* journal.expect("+z1")
+      assert.strictEqual((yield* Effect.flip(start("z")))._tag, "AlreadyStarted")
+      const asking = yield* beside(kids.terminateChild("z"))
+      yield* pass("2 seconds")
+      yield* asking.join
+      yield* start("z")
+      yield* journal.expect("+z2")
+      assert.deepStrictEqual(
+        (yield* kids.whichChildren).map(({ key, state }) => [key, state]),
+        [["z", "running"]]
+      )
+      yield* pass("8 seconds")
+      yield* journal.expect("-z1")
+      assert.deepStrictEqual(yield* kids.countChildren, { children: 1, active: 1, restarting: 0 })
+    })
+  )
+
   treeTest("with brutalKill a zombie gets five seconds", ({ journal, events }) =>
     Effect.gen(function* () {
       const { kids } = yield* startOf(journal, { shutdown: "brutalKill", script: stubbornly("z", 10_000) }, "z")

@@ -687,6 +687,81 @@ describe("what is dead and does not let go", () => {
     })
   )
 
+  treeTest("is waited for again and again, which never adds up to giving up", ({ events, journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+        strategy: "oneForOne",
+        children: [child(journal, "a"), child(journal, "b", { script: { init: held(gate) } })]
+      }) {}
+      const { context } = yield* run(Sup.layer)
+      yield* Process.kill(journal.pid("b"))
+      yield* journal.expect("+a1", "+b1")
+      for (let waits = 1; waits <= 60; waits++) {
+        yield* pass("5 seconds")
+        assert.strictEqual(zombies(events), waits)
+      }
+      yield* journal.expect()
+      assert.deepStrictEqual(
+        (yield* Context.get(context, Sup).whichChildren).map(({ id, state }) => [id, state]),
+        [
+          ["a", "running"],
+          ["b", "restarting"]
+        ]
+      )
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("-b1", "+b2")
+    })
+  )
+
+  treeTest("is waited for again and again under a dynamic supervisor, which does not give up", ({ events, journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const init: KidScript["init"] = (_, n) => held(gate)(n)
+      const { kids, start } = yield* runKids(journal, { script: { init } })
+      yield* start("a")
+      yield* Process.kill(journal.pid("a"))
+      yield* journal.expect("+a1")
+      for (let waits = 1; waits <= 60; waits++) {
+        yield* pass("5 seconds")
+        assert.strictEqual(zombies(events), waits)
+      }
+      yield* journal.expect()
+      assert.deepStrictEqual(yield* kids.countChildren, { children: 1, active: 0, restarting: 1 })
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("-a1", "+a2")
+    })
+  )
+
+  for (const [title, options, waits] of [
+    ["an intensity with a longer window", { intensity: { max: 3, within: "1 minute" } }, 3],
+    ["a schedule that ends", { schedule: Schedule.recurs(2) }, 2]
+  ] as const) {
+    treeTest(`makes its supervisor give up with ${title}: each wait is one failure`, ({ events, journal }) =>
+      Effect.gen(function* () {
+        const gate = yield* Deferred.make<void>()
+        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+          strategy: "oneForOne",
+          ...options,
+          children: [child(journal, "a"), child(journal, "b", { script: { init: held(gate) } })]
+        }) {}
+        const { context } = yield* run(Sup.layer)
+        const supervisor = yield* pidOf(Context.get(context, Sup))
+        yield* Process.kill(journal.pid("b"))
+        for (let n = 1; n < waits; n++) yield* pass("5 seconds")
+        yield* pass("4999 millis")
+        yield* journal.expect("+a1", "+b1")
+        assert.strictEqual(zombies(events), waits - 1)
+        yield* pass("1 millis")
+        yield* journal.expect("-a1")
+        const reason = yield* Process.awaitExit(supervisor)
+        assert.include(reason._tag === "Shutdown" ? reason.detail : undefined, { attempts: waits + 1 })
+        yield* Deferred.succeed(gate, undefined)
+        yield* journal.expect("-b1")
+      })
+    )
+  }
+
   treeTest("is left behind, also if it is what the Layer of a nested supervisor holds", ({ events, journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()

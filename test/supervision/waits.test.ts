@@ -3,8 +3,10 @@ import { assert, describe } from "@effect/vitest"
 import { Context, Deferred, Duration, Effect, Exit, Layer, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import { DynamicSupervisor, GenServer, Process, Supervisor, Task } from "effect-otp"
+import { ExitReason } from "effect-otp/kernel"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 import { beside, ended, later, running } from "../behaviour/puppet.ts"
+import { pidOf } from "../fixtures/supervision.ts"
 
 type Step = Effect.Effect<unknown>
 const step = Schema.declare((u: unknown): u is Step => Effect.isEffect(u))
@@ -281,6 +283,54 @@ describe("a turn that waits for a server that is down", () => {
       assert.strictEqual(yield* outcome(c.run(Effect.succeed("up"))), "up")
     })
   )
+
+  kernelTest(
+    "fails as soon as a supervisor over it decides that it has to end before that server is started again",
+    Effect.gen(function* () {
+      // A dynamic supervisor with two children, and beside it something that is not ready a second time.
+      class Kid extends GenServer.Service<Kid>()("test/Kid", protocol) {
+        static readonly definition = this.define({
+          init: () => Effect.void,
+          handlers: {
+            run: (step, state) => Effect.map(step, (value) => GenServer.reply(value, state)),
+            crash: () => Effect.die("crash")
+          }
+        })
+      }
+      class Kids extends DynamicSupervisor.Service<Kids>()("test/Kids", {
+        child: Kid.definition,
+        intensity: { max: 0, within: "1 minute" }
+      }) {}
+      let builds = 0
+      const once = Layer.effectDiscard(Effect.suspend(() => (++builds === 1 ? Effect.void : Effect.never)))
+      const { child, key } = server("a", {})
+      class Tree extends Supervisor.Service<Tree>()("test/Tree", {
+        strategy: "oneForAll",
+        schedule: Schedule.spaced(100),
+        children: [Supervisor.child(Layer.provideMerge(once, Kids.layer), { id: "kids" }), child]
+      }) {}
+      const context = yield* Layer.build(Tree.layer)
+      const [a, kids] = [Context.get(context, key), Context.get(context, Kids)]
+      // The supervisor is up again and takes children, but its own supervisor has not come to `a` yet.
+      yield* a.crash()
+      yield* settle
+      yield* later(100)
+      const [waiter, fragile] = [
+        yield* Effect.orDie(kids.startChild("waiter")),
+        yield* Effect.orDie(kids.startChild("fragile"))
+      ]
+      const waiting = yield* within(
+        waiter,
+        ask(() => a)
+      )
+      yield* running(waiting)
+      // Now that supervisor gives up, and has to end with all its children before `a` is started.
+      yield* fragile.crash()
+      yield* settle
+      const path = ["test/Kid(waiter)", "test/Kids(kids)", "test/Kid(waiter)", "no"]
+      assert.deepStrictEqual(yield* ended(waiting), Exit.succeed(Exit.succeed(path)))
+    })
+  )
 })
 
 describe("init", () => {
@@ -456,6 +506,19 @@ describe("a turn that waits for something other than an answer", () => {
       yield* Deferred.succeed(gate, undefined)
       assert.deepStrictEqual(yield* ended(stopping), Exit.succeed(Exit.succeed(undefined)))
       assert.deepStrictEqual(seen, [["b", "a", "b", "no"]])
+    })
+  )
+
+  kernelTest(
+    "for the end of a process that waited for its caller until it was told to end: the call is answered",
+    Effect.gen(function* () {
+      const { a, b, c } = yield* tree("oneForOne", () => ({ a: {}, b: {}, c: {} }))
+      const [first, last] = [yield* pidOf(a), yield* pidOf(c)]
+      const long = { timeout: Duration.infinity } as const
+      const stop = Effect.andThen(Process.exit(first, ExitReason.shutdown("told to")), Process.awaitExit(first))
+      yield* within(a, Process.awaitExit(last))
+      const calling = yield* within(c, outcome(b.run(Effect.as(stop, "answer"), long)))
+      assert.deepStrictEqual(yield* ended(calling), Exit.succeed(Exit.succeed("answer")))
     })
   )
 })
