@@ -30,8 +30,9 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Check from "../values/check.ts"
-import type { TreeEnd, TreeFailed } from "../kernel/shared/treeWatch.ts"
-import { CurrentApplication, failIfFailed, Launched } from "./internal/launched.ts"
+import type { TreeEnd, TreeFailed } from "../kernel/shared/treeEnd.ts"
+import { defaultStopWithin } from "./internal/defaults.ts"
+import { CurrentApplication, failIfFailed, RunningApplication } from "./internal/runningApplication.ts"
 import { inSlices } from "../kernel/shared/runQueue.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -90,7 +91,7 @@ export {
    * @since 0.1.0
    */
   TreeFailed
-} from "../kernel/shared/treeWatch.ts"
+} from "../kernel/shared/treeEnd.ts"
 
 /**
  * The application did not stop within its budget. `hung` names the processes that had not ended; they were killed.
@@ -202,8 +203,8 @@ export const launch = <ROut, E, RIn>(
   options: Options | undefined
 ): Effect.Effect<Launching<ROut, E>, never, RIn> =>
   Effect.withFiber((fiber) => {
-    const within = Check.duration("stopWithin", Check.or<Duration.Input>(options?.stopWithin, Duration.seconds(30)))
-    const launched = new Launched(layer as Layer.Layer<ROut, E>, scheduled(fiber.context, options))
+    const within = Check.duration("stopWithin", Check.or<Duration.Input>(options?.stopWithin, defaultStopWithin))
+    const launched = new RunningApplication(layer as Layer.Layer<ROut, E>, scheduled(fiber.context, options))
     const { ended, ready } = launched
     const over = Effect.raceFirst(Effect.andThen(ready, Effect.never), Effect.flatMap(ended, failIfFailed))
     const stop = Effect.mapError(launched.stop(within), ({ hung }) => new StopTimeout({ within, hung }))

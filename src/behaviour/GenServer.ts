@@ -30,8 +30,8 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { thisCopy } from "../values/copies.ts"
 import { read } from "../values/describe.ts"
-import { refuseGiven } from "../values/given.ts"
-import { printAs } from "../values/printed.ts"
+import { refuseArgument } from "../values/wrongArgument.ts"
+import { printAs } from "../values/printAs.ts"
 import * as Check from "../values/check.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
 import * as Handle from "../kernel/Handle.ts"
@@ -48,7 +48,7 @@ import { clientMaker } from "./internal/call/client.ts"
 import { define, type DefineOptions, type Launch } from "./internal/server/define.ts"
 import { Initial as InitialResult } from "./internal/server/next.ts"
 import { stopServer } from "./internal/server/stop.ts"
-import { makeTraveling } from "./internal/call/travel.ts"
+import { addTravelingReference } from "./internal/call/messageContext.ts"
 import { viaTarget } from "./internal/server/via.ts"
 import * as Protocol from "./Protocol.ts"
 
@@ -885,7 +885,7 @@ export const terminate = <M extends Protocol.Any>(
  * @since 0.1.0
  */
 export const traveling = <A>(reference: Context.Reference<A>): Context.Reference<A> => {
-  makeTraveling(reference)
+  addTravelingReference(reference)
   return reference
 }
 
@@ -897,7 +897,7 @@ export const launchOf = (to: string, definition: { readonly [DefinitionTypeId]: 
   const launch = read(definition, DefinitionTypeId)
   if (read(launch, "copy") === thisCopy) return launch as Launch
   const what = "a definition of a server, as define gives it"
-  return refuseGiven({ to, what, isForeign: launch !== undefined }, definition)
+  return refuseArgument({ to, what, isForeign: launch !== undefined }, definition)
 }
 
 // ---- services -----------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
-import { refusalOf } from "../values/refusal.ts"
+import { refusalOf } from "../values/schemaRefusal.ts"
 import { settingsOf } from "../kernel/Display.ts"
 
 declare const CastTypeId: unique symbol

@@ -34,9 +34,9 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { printFields } from "../values/printed.ts"
+import { printFields } from "../values/printAs.ts"
 import * as Check from "../values/check.ts"
-import { refusalOf } from "../values/refusal.ts"
+import { refusalOf } from "../values/schemaRefusal.ts"
 import { defaultSettings, type Settings } from "../values/render.ts"
 import type { Accounting } from "../kernel/Accounting.ts"
 import { settingsOf } from "../kernel/Display.ts"
@@ -637,8 +637,8 @@ const targetOf = (to: string, target: Target): Handle.HandleTarget => {
   if (!Pid.isPid(target) && Handle.isHandle(target)) return Handle.targetOf(to, target)
   const record = checkedRecord(to, target as Pid.Pid, "a client or a pid")
   const found = new Handle.HandleTarget(displayName(record), false)
-  if (record.isAlive) found.up(record)
-  else found.leave(record.reason!)
+  if (record.isAlive) found.markUp(record)
+  else found.markGone(record.reason!)
   return found
 }
 

@@ -46,8 +46,8 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Check from "../values/check.ts"
 import { isInstance } from "../values/describe.ts"
-import { refuseGiven } from "../values/given.ts"
-import { has } from "../values/kinds.ts"
+import { refuseArgument } from "../values/wrongArgument.ts"
+import { has } from "../values/valueKinds.ts"
 import { shutdown as plainShutdown } from "../kernel/ExitReason.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { selfUnsafe, spawnLink, unlink, type Self } from "../kernel/Process.ts"
@@ -55,9 +55,9 @@ import { Self as SelfKey, type ProcessRecord } from "../kernel/shared/processRec
 import { kill } from "../kernel/shared/death.ts"
 import { shutdown as askToEnd } from "../kernel/shared/signals.ts"
 import { checkedLimit, shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
-import { outcomeOf, spawnTask, TaskRun, toResult, TypeId } from "./internal/task/taskRun.ts"
+import { awaitOutcome, spawnTask, TaskRun, toResult, TypeId } from "./internal/task/taskRun.ts"
 import { streamOf } from "./internal/task/taskStream.ts"
-import type { Begin } from "./internal/task/taskStreamSpec.ts"
+import type { StartItem } from "./internal/task/taskStreamSpec.ts"
 import { TaskExit, type TaskTimeout } from "./internal/task/taskError.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ export const async = <A, E, R>(
     run.owner = selfUnsafe(fiber)
     const spawned = spawnLink(run.body(effect as Effect.Effect<A, E>), { label: options?.label })
     return Effect.map(spawned, (pid) => {
-      run.started(pid as unknown as ProcessRecord)
+      run.spawned(pid as unknown as ProcessRecord)
       return taskOf<A, E>(run)
     })
   })
@@ -279,7 +279,7 @@ export const asyncNoLink = <A, E, R>(
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 const await_ = <A, E>(task: Task<A, E>): Effect.Effect<A, E | TaskExit> =>
-  Effect.suspend(() => outcomeOf(runOf("Task.await", task))) as Effect.Effect<A, E | TaskExit>
+  Effect.suspend(() => awaitOutcome(runOf("Task.await", task))) as Effect.Effect<A, E | TaskExit>
 
 export {
   /**
@@ -597,10 +597,10 @@ export {
 }
 export type {
   /** @internal */
-  Begin
+  StartItem
 } from "./internal/task/taskStreamSpec.ts"
 
-const begin: Begin = (fiber, run, options) => {
+const begin: StartItem = (fiber, run, options) => {
   spawnTask(fiber, run, options)
 }
 
@@ -611,7 +611,7 @@ type AnyItem = (input: unknown) => Effect.Effect<unknown, unknown>
 export const taskOf = <A, E>(run: TaskRun): Task<A, E> => run as unknown as Task<A, E>
 const runOf = (to: string, task: Task<unknown, unknown>): TaskRun => {
   if (isInstance(task, TaskRun)) return task
-  return refuseGiven({ to, what: "a task", isForeign: has(task, TypeId) }, task)
+  return refuseArgument({ to, what: "a task", isForeign: has(task, TypeId) }, task)
 }
 
 const spawned = <A, E, R>(

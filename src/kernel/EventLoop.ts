@@ -28,6 +28,7 @@ import * as Check from "../values/check.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import * as Events from "./shared/events.ts"
 import * as Kernel from "./Kernel.ts"
+import { blockedAfter } from "./internal/defaults.ts"
 import { monotonicMillis } from "./shared/monotonic.ts"
 
 /**
@@ -55,7 +56,7 @@ import { monotonicMillis } from "./shared/monotonic.ts"
 export const layer = (options?: { readonly threshold?: Duration.Input | undefined }): Layer.Layer<never> => {
   const threshold = Check.millis(
     "The threshold of a blocked loop",
-    Check.or<Duration.Input>(options?.threshold, "100 millis")
+    Check.or<Duration.Input>(options?.threshold, blockedAfter)
   )
   if (!Number.isFinite(threshold) || threshold < 4) {
     throw new RangeError(`The threshold of a blocked loop must be finite and at least 4 ms, got ${threshold} ms`)

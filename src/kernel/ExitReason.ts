@@ -20,7 +20,7 @@
 import * as Cause from "effect/Cause"
 import type * as Exit from "effect/Exit"
 import { describe, describeCause, read } from "../values/describe.ts"
-import type { Mode } from "../values/kinds.ts"
+import type { Mode } from "../values/valueKinds.ts"
 import { render, renderCause, type Settings } from "../values/render.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------

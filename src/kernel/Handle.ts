@@ -15,9 +15,9 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { thisCopy } from "../values/copies.ts"
 import { read } from "../values/describe.ts"
-import { refuseGiven } from "../values/given.ts"
-import { printAs } from "../values/printed.ts"
-import { showBy } from "../values/kinds.ts"
+import { refuseArgument } from "../values/wrongArgument.ts"
+import { printAs } from "../values/printAs.ts"
+import { showBy } from "../values/valueKinds.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { childName } from "./shared/displayName.ts"
 import type { Pid } from "./Pid.ts"
@@ -56,7 +56,7 @@ export interface Target<in out M> {
 export type Waiter = () => void
 
 /** The supervisor's side of a handle. @internal */
-export interface Home {
+export interface RestartSource {
   /** What must happen before the server is started again. */
   readonly restart: Wait | undefined
 }
@@ -70,14 +70,14 @@ export class HandleTarget implements Target<unknown>, Wait {
   /** The latest run that was started, until it is up. */
   private next: ProcessRecord | undefined = undefined
   /** Why the server is gone for good. Undefined as long as it may be started again. */
-  gone: ExitReason.ExitReason | undefined = undefined
+  goneReason: ExitReason.ExitReason | undefined = undefined
   private waiters: Set<Waiter> | undefined = undefined
   /** Whether a supervisor may start the server again after its end. */
   private readonly isSupervised: boolean
   /** Its id or key in its supervisor, unless its key ends with it. */
   private readonly child: string | undefined
   /** Where its supervisor says what must happen before its next start. */
-  home: Home | undefined = undefined
+  restartedBy: RestartSource | undefined = undefined
 
   constructor(key: string, isSupervised: boolean, child?: string) {
     this.key = key
@@ -98,41 +98,41 @@ export class HandleTarget implements Target<unknown>, Wait {
   /** The processes that must act before the server is up. */
   get blockers(): Iterable<ProcessRecord> {
     for (const run of [this.current, this.next, this.last]) if (run?.ended === false) return [run]
-    return this.gone === undefined ? (this.home?.restart?.blockers ?? []) : []
+    return this.goneReason === undefined ? (this.restartedBy?.restart?.blockers ?? []) : []
   }
 
   /** A run is being started. */
-  starting(record: ProcessRecord): void {
+  markStarting(record: ProcessRecord): void {
     this.next = record
   }
 
-  up(record: ProcessRecord): void {
+  markUp(record: ProcessRecord): void {
     this.current = record
     this.last = this.next = undefined
-    this.gone = undefined
+    this.goneReason = undefined
     this.tell()
   }
 
   /** That run has ended. Another may follow. */
-  down(record: ProcessRecord): void {
+  markDown(record: ProcessRecord): void {
     if (this.current !== record) return
     this.current = undefined
     this.last = record
-    if (!this.isSupervised) this.leave(ExitReason.normal)
+    if (!this.isSupervised) this.markGone(ExitReason.normal)
   }
 
-  leave(reason: ExitReason.ExitReason): void {
+  markGone(reason: ExitReason.ExitReason): void {
     this.last = this.current ?? this.last
     this.current = undefined
-    this.gone = reason
+    this.goneReason = reason
     this.tell()
   }
 
-  wait(waiter: Waiter): void {
+  addWaiter(waiter: Waiter): void {
     ;(this.waiters ??= new Set()).add(waiter)
   }
 
-  forget(waiter: Waiter): void {
+  removeWaiter(waiter: Waiter): void {
     this.waiters?.delete(waiter)
   }
 
@@ -189,7 +189,10 @@ export const isHandle = (u: unknown): u is Handle<unknown> => read(u, TypeId) !=
 export const targetOf = <M>(to: string, handle: Handle<M>): HandleTarget => {
   const target = read(handle, TypeId)
   if (read(target, "copy") === thisCopy) return target as HandleTarget
-  return refuseGiven({ to, what: "a client, as the service of a server is", isForeign: target !== undefined }, handle)
+  return refuseArgument(
+    { to, what: "a client, as the service of a server is", isForeign: target !== undefined },
+    handle
+  )
 }
 
 showBy(TypeId, (target) => `[${(target as HandleTarget).displayName}]`)

@@ -17,10 +17,10 @@ import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
 import { ownKey } from "../values/copies.ts"
-import { printAs } from "../values/printed.ts"
+import { printAs } from "../values/printAs.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import type { Accounting } from "./Accounting.ts"
-import { summarise } from "./shared/reports.ts"
+import { reportLeftOut } from "./shared/warnings.ts"
 import { KernelState } from "./shared/kernelState.ts"
 import { runQueueOver } from "./shared/runQueue.ts"
 import type { Pid } from "./Pid.ts"
@@ -188,7 +188,7 @@ const layerOf = (freezes: boolean): Layer.Layer<never> =>
 
 /** Logs how many reports were left out in this second, for a program that may end before the second does. @internal */
 export const tellLeftOut: Effect.Effect<void> = Effect.withFiber((fiber) =>
-  Effect.sync(() => summarise(currentUnsafe(fiber).reports, fiber.context))
+  Effect.sync(() => reportLeftOut(currentUnsafe(fiber).reports, fiber.context))
 )
 
 /** @internal */

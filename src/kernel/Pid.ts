@@ -12,7 +12,7 @@
  * @since 0.1.0
  */
 import type * as Equal from "effect/Equal"
-import { has, showBy } from "../values/kinds.ts"
+import { has, showBy } from "../values/valueKinds.ts"
 
 /**
  * @category type IDs

@@ -32,8 +32,8 @@ import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import { ownKey } from "../values/copies.ts"
 import { describe } from "../values/describe.ts"
-import { refuseGiven } from "../values/given.ts"
-import { attempt } from "../values/kinds.ts"
+import { refuseArgument } from "../values/wrongArgument.ts"
+import { attempt } from "../values/valueKinds.ts"
 import type { Accounting } from "./Accounting.ts"
 import { CurrentAdoption } from "./shared/adoption.ts"
 import * as ExitReason from "./ExitReason.ts"
@@ -54,8 +54,8 @@ import { discard, kill as killUnsafe } from "./shared/death.ts"
 import { post, signal, withdraw, withdrawSignal } from "./shared/delivery.ts"
 import { exitSignal } from "./shared/signals.ts"
 import { resumeLater, waitUntil } from "./shared/waitUntil.ts"
-import { during, forEnd } from "./shared/waiting.ts"
-import { TreeWatch } from "./shared/treeWatch.ts"
+import { duringWait, waitForEnd } from "./shared/waitCycles.ts"
+import { CurrentTreeEndListener } from "./shared/treeEnd.ts"
 import { MessageEnvelope } from "./shared/plainEnvelopes.ts"
 import { displayName } from "./shared/displayName.ts"
 
@@ -790,7 +790,7 @@ export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
       record.observe(observer)
       return () => record.unobserve(observer)
     })
-    return during(forEnd(record), exit)
+    return duringWait(waitForEnd(record), exit)
   })
 
 /**
@@ -917,7 +917,10 @@ export const recordOf = (pid: Pid): ProcessRecord => pid as unknown as ProcessRe
 /** The monitor behind a reference that {@link monitor} gave. */
 const monitorOf = (ref: Signal.MonitorRef): Relations.Monitor<ProcessRecord> => {
   if (attempt(() => checkedRecord("", ref.pid)) !== undefined) return ref as Relations.Monitor<ProcessRecord>
-  return refuseGiven({ to: "Process.demonitor", what: "a monitor, as Process.monitor gives it", isForeign: false }, ref)
+  return refuseArgument(
+    { to: "Process.demonitor", what: "a monitor, as Process.monitor gives it", isForeign: false },
+    ref
+  )
 }
 
 /** The record of the process that this fiber runs in. For effects whose type says that there is one. @internal */
@@ -967,7 +970,7 @@ export const postUnsafe = (
 
 /**
  * The environment of a new process. It is that of the starter, without the span, which would never end, and without the
- * place that a supervisor keeps for the child it is starting. The watch of the starter's trees is removed, too: if a
+ * adoption that a supervisor offers the child it is starting. The listener of the starter's trees is removed, too: if a
  * tree that the process starts gives up, that concerns only the process.
  *
  * @internal
@@ -976,7 +979,8 @@ export const environment = (context: Context.Context<never>): Context.Context<ne
   let found = context
   if (Context.getOrUndefined(found, Tracer.ParentSpan) !== undefined) found = Context.omit(Tracer.ParentSpan)(found)
   if (Context.get(found, CurrentAdoption) !== undefined) found = Context.add(found, CurrentAdoption, undefined)
-  if (Context.get(found, TreeWatch) !== undefined) found = Context.add(found, TreeWatch, undefined)
+  if (Context.get(found, CurrentTreeEndListener) !== undefined)
+    found = Context.add(found, CurrentTreeEndListener, undefined)
   return found
 }
 
@@ -1020,7 +1024,7 @@ const makeIn = (
   return makePlain({ kernel, parent, context }, checked)
 }
 
-/** Starts a process in a place. `adopt` gets it before its body runs. @internal */
+/** Starts a process. `adopt` gets it before its body runs. @internal */
 export const spawnIn = (
   fiber: Fiber.Fiber<unknown, unknown>,
   body: Effect.Effect<unknown, unknown>,

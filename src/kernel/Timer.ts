@@ -22,9 +22,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import { printAs } from "../values/printed.ts"
+import { printAs } from "../values/printAs.ts"
 import * as Check from "../values/check.ts"
-import { refuseGiven } from "../values/given.ts"
+import { refuseArgument } from "../values/wrongArgument.ts"
 import { isInstance, read as read_ } from "../values/describe.ts"
 import { disarm, millisLeft, type Deadline } from "./shared/deadlines.ts"
 import type { KernelState } from "./shared/kernelState.ts"
@@ -285,7 +285,7 @@ const isAddress = <M>(to: Pid<M> | Address<M>): to is Address<M> => typeof read_
 
 const timerOf = (to: string, timer: Timer): MessageTimer => {
   if (isInstance(timer, MessageTimer)) return timer
-  return refuseGiven({ to, what: "a timer", isForeign: read_(timer, TypeId) === TypeId }, timer)
+  return refuseArgument({ to, what: "a timer", isForeign: read_(timer, TypeId) === TypeId }, timer)
 }
 
 const leftOf = (timer: MessageTimer): Option.Option<Duration.Duration> => {

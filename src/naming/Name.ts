@@ -21,11 +21,11 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { printAs } from "../values/printed.ts"
+import { printAs } from "../values/printAs.ts"
 import * as Check from "../values/check.ts"
 import { describe } from "../values/describe.ts"
-import { refuseGiven } from "../values/given.ts"
-import { has } from "../values/kinds.ts"
+import { refuseArgument } from "../values/wrongArgument.ts"
+import { has } from "../values/valueKinds.ts"
 import { isHandle, targetOf, type Handle } from "../kernel/Handle.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
@@ -471,7 +471,7 @@ const recordIn = (to: string, kernel: KernelState, reference: Reference): Proces
 
 /** The text of a name. A name means the same in each copy of the library. */
 const textOf = (to: string, name: Name<never>): string =>
-  isName(name) ? name.name : refuseGiven({ to, what: "a name", isForeign: false }, name)
+  isName(name) ? name.name : refuseArgument({ to, what: "a name", isForeign: false }, name)
 
 const whereisFor = <M>(to: string, name: Name<M>): Effect.Effect<Option.Option<Pid<M>>> =>
   withKernel((kernel) => {

@@ -25,9 +25,9 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
 import { isInstance, read } from "../values/describe.ts"
-import { refuseGiven } from "../values/given.ts"
-import { has } from "../values/kinds.ts"
-import { printAs } from "../values/printed.ts"
+import { refuseArgument } from "../values/wrongArgument.ts"
+import { has } from "../values/valueKinds.ts"
+import { printAs } from "../values/printAs.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
@@ -35,7 +35,7 @@ import { post } from "../kernel/shared/delivery.ts"
 import { currentUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 import { checkedCapacity } from "./internal/changeFeed.ts"
-import { entering, withProcess } from "./internal/entering.ts"
+import { enterProcess, withProcess } from "./internal/enterProcess.ts"
 import { streamIn } from "./internal/feed.ts"
 import { MembershipState } from "./internal/membershipState.ts"
 import { PerKernel } from "./internal/perKernel.ts"
@@ -180,7 +180,7 @@ export const join: {
   <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>): Effect.Effect<void, never, Process.Member<M>>
   <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>, pid: Pid<NoInfer<M>>): Effect.Effect<void, Process.NoProcess>
 } = <G, M>(scope: ProcessGroup<G, M>, group: G, pid?: Pid) =>
-  entering("ProcessGroup.join", pid, (record) => {
+  enterProcess("ProcessGroup.join", pid, (record) => {
     stateIn(scope, record.kernel).join(group, record)
     return Exit.void
   })
@@ -516,7 +516,7 @@ const stateIn = <G, M>(scope: ProcessGroup<G, M>, kernel: KernelState): Membersh
 const implOf = <G>(scope: unknown): ScopeImpl<G> => {
   if (isInstance(scope, ScopeImpl)) return scope as ScopeImpl<G>
   const isForeign = read(scope, TypeId) !== undefined
-  return refuseGiven({ to: "ProcessGroup", what: "a process group", isForeign }, scope)
+  return refuseArgument({ to: "ProcessGroup", what: "a process group", isForeign }, scope)
 }
 
 const withState = <G, M, A>(scope: ProcessGroup<G, M>, f: (state: MembershipState<G>) => A): Effect.Effect<A> =>

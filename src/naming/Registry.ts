@@ -32,18 +32,18 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Stream from "effect/Stream"
-import { printAs, printFields } from "../values/printed.ts"
+import { printAs, printFields } from "../values/printAs.ts"
 import * as Check from "../values/check.ts"
 import { brief, describe, isInstance, read } from "../values/describe.ts"
-import { refuseGiven } from "../values/given.ts"
-import { has } from "../values/kinds.ts"
+import { refuseArgument } from "../values/wrongArgument.ts"
+import { has } from "../values/valueKinds.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import type * as Process from "../kernel/Process.ts"
 import { checkedRecord, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import type { Address } from "../kernel/Timer.ts"
 import { checkedCapacity } from "./internal/changeFeed.ts"
-import { entering, withProcess } from "./internal/entering.ts"
+import { enterProcess, withProcess } from "./internal/enterProcess.ts"
 import { streamIn } from "./internal/feed.ts"
 import { PerKernel } from "./internal/perKernel.ts"
 import { registration, RegistryState } from "./internal/registryState.ts"
@@ -350,7 +350,7 @@ export const register = <K, V, M, U extends Keys>(
   key: NoInfer<K>,
   ...value: ValueArgs<NoInfer<V>>
 ): Effect.Effect<void, Refused<U>, Process.Member<M>> =>
-  entering("Registry.register", undefined, (record) => enter(registry, record, [key, value[0] as V]))
+  enterProcess("Registry.register", undefined, (record) => enter(registry, record, [key, value[0] as V]))
 
 /**
  * Registers another process under a key, with a value if the registry has values.
@@ -391,7 +391,7 @@ export const registerFor = <K, V, M, U extends Keys>(
   ...[key, value]: [key: NoInfer<K>, ...value: ValueArgs<NoInfer<V>>]
 ): Effect.Effect<void, Refused<U> | Process.NoProcess> =>
   Effect.suspend(() =>
-    entering("Registry.registerFor", checkedRecord("Registry.registerFor", pid), (record) =>
+    enterProcess("Registry.registerFor", checkedRecord("Registry.registerFor", pid), (record) =>
       enter(registry, record, [key, value as V])
     )
   )
@@ -962,12 +962,15 @@ export const isVia = (u: unknown): u is Via => has(u, ViaTypeId)
 export const viaOf = (via: Via): RegistryVia => {
   if (isInstance(via, RegistryVia)) return via
   const what = "a key of a registry, as Registry.via gives it"
-  return refuseGiven({ to: "A server behind a key", what, isForeign: isVia(via) }, via)
+  return refuseArgument({ to: "A server behind a key", what, isForeign: isVia(via) }, via)
 }
 
 const implOf = <K, V, M>(registry: Registry<K, V, M>): Untyped => {
   if (isInstance(registry, RegistryImpl)) return registry
-  return refuseGiven({ to: "Registry", what: "a registry", isForeign: read(registry, TypeId) !== undefined }, registry)
+  return refuseArgument(
+    { to: "Registry", what: "a registry", isForeign: read(registry, TypeId) !== undefined },
+    registry
+  )
 }
 
 const stateIn = <K, V, M>(registry: Registry<K, V, M>, kernel: KernelState): RegistryState<K, V> =>

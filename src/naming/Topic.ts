@@ -32,15 +32,15 @@ import * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { brief, isInstance, read } from "../values/describe.ts"
-import { refuseGiven } from "../values/given.ts"
-import { has } from "../values/kinds.ts"
-import { printAs } from "../values/printed.ts"
+import { refuseArgument } from "../values/wrongArgument.ts"
+import { has } from "../values/valueKinds.ts"
+import { printAs } from "../values/printAs.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import type * as Process from "../kernel/Process.ts"
 import { checkedRecord, currentUnsafe, ProcessRecord } from "../kernel/shared/processRecord.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
-import { entering, withProcess } from "./internal/entering.ts"
+import { enterProcess, withProcess } from "./internal/enterProcess.ts"
 import { openIn, streamIn, streamOf, type Opened } from "./internal/feed.ts"
 import { checkedBound, type MessageFeed } from "./internal/messageFeed.ts"
 import { PerKernel } from "./internal/perKernel.ts"
@@ -348,7 +348,7 @@ export const subscribe: {
   <M>(topic: Topic<M>): Effect.Effect<void, never, Process.Member<M>>
   <M>(topic: Topic<M>, pid: Pid<NoInfer<M>>): Effect.Effect<void, Process.NoProcess>
 } = <M>(topic: Topic<M>, pid?: Pid) =>
-  entering("Topic.subscribe", pid, (record) => {
+  enterProcess("Topic.subscribe", pid, (record) => {
     const { key, topics } = implOf(topic)
     topics.stateIn(record.kernel).add(key, record)
     return Exit.void
@@ -571,7 +571,7 @@ const topicOf = <M>(topics: Topics, key: unknown): Topic<M> => new TopicImpl(top
 
 const implOf = <M>(topic: Topic<M>): TopicImpl => {
   if (isInstance(topic, TopicImpl)) return topic
-  return refuseGiven({ to: "Topic", what: "a topic", isForeign: read(topic, TypeId) !== undefined }, topic)
+  return refuseArgument({ to: "Topic", what: "a topic", isForeign: read(topic, TypeId) !== undefined }, topic)
 }
 
 const withState = <M, A>(topic: Topic<M>, f: (state: TopicState, key: unknown) => A): Effect.Effect<A> =>
@@ -603,14 +603,14 @@ const publishIn = <M>(
     message,
     from: fiber === undefined ? undefined : currentUnsafe(fiber),
     except: except === undefined ? undefined : checkedRecord("Topic.publish: except", except),
-    onDrop: (drop) => announce(kernel, impl, drop)
+    onDrop: (drop) => reportDropped(kernel, impl, drop)
   })
 }
 
 /** If a listener publishes to a full stream, that is not announced. */
-const announce = (kernel: KernelState, topic: TopicImpl, { capacity, strategy }: Drop): void => {
-  if (kernel.announcing || !Telemetry.isActiveUnsafe(kernel.telemetry, topicDropped)) return
-  kernel.announcing = true
+const reportDropped = (kernel: KernelState, topic: TopicImpl, { capacity, strategy }: Drop): void => {
+  if (kernel.isReportingLostMessage || !Telemetry.isActiveUnsafe(kernel.telemetry, topicDropped)) return
+  kernel.isReportingLostMessage = true
   Telemetry.executeUnsafe(kernel.telemetry, topicDropped, { count: 1 }, { topic: topic.name, capacity, strategy })
-  kernel.announcing = false
+  kernel.isReportingLostMessage = false
 }

@@ -21,7 +21,7 @@ import type * as Scope from "effect/Scope"
 import type { Handle } from "../kernel/Handle.ts"
 import type { Self } from "../kernel/Process.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
-import { workerLayer } from "./internal/child/worker.ts"
+import { workerLayer } from "./internal/child/workerLayer.ts"
 import type { ChildExit, Restart } from "./RestartPolicy.ts"
 
 const TypeId = "~effect-otp/supervision/ChildSpec"

@@ -35,10 +35,16 @@ import type { RestartSchedule } from "./ChildSpec.ts"
 import { type Counts, countsOf } from "./internal/child/counts.ts"
 import { printHandle } from "./internal/child/handles.ts"
 import { ChildNotFound, MaxChildren, SupervisorDown } from "./internal/core/errors.ts"
-import { currentOf, firstStart, listed, terminate, withSupervisor } from "./internal/dynamic/childRequests.ts"
+import {
+  currentOf,
+  awaitFirstStart,
+  listed,
+  terminate,
+  withSupervisor
+} from "./internal/dynamic/askDynamicSupervisor.ts"
 import type { DynamicChild } from "./internal/dynamic/dynamicChild.ts"
-import type { RunningDynamic } from "./internal/dynamic/runningDynamic.ts"
-import { dynamicLayer } from "./internal/launch.ts"
+import type { RunningDynamicSupervisor } from "./internal/dynamic/runningDynamicSupervisor.ts"
+import { dynamicLayer } from "./internal/startSupervisor.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import type { Restart } from "./RestartPolicy.ts"
 
@@ -274,7 +280,7 @@ const infoOf = ({ key, state, record, restarts }: DynamicChild): ChildInfo => ({
 })
 
 const startChild = (
-  supervisor: RunningDynamic,
+  supervisor: RunningDynamicSupervisor,
   key: string,
   args: ReadonlyArray<unknown>
 ): Effect.Effect<Handle<unknown>, unknown> => {
@@ -282,12 +288,13 @@ const startChild = (
   if (supervisor.isStopping) return down()
   const before = supervisor.children.get(key)
   // It is dead for good, as the caller may know. Its key is free once its fiber and its scope have ended.
-  if (before?.isLeaving === true) {
+  if (before?.isDeadForGood === true) {
     const again = Effect.suspend(() => startChild(supervisor, key, args))
-    const { work } = before
+    const { startFiber } = before
     // The caller that started it has yet to learn that it was up.
-    const settled = before.state === "starting" && work !== undefined ? Fiber.await(work) : supervisor.stop(before)
-    return Effect.andThen(settled, again)
+    const freed =
+      before.state === "starting" && startFiber !== undefined ? Fiber.await(startFiber) : supervisor.stop(before)
+    return Effect.andThen(freed, again)
   }
   const child = supervisor.add(key, args)
   switch (child) {
@@ -298,7 +305,7 @@ const startChild = (
     case "Stopping":
       return down()
   }
-  return Effect.flatMap(firstStart(child), (first) => {
+  return Effect.flatMap(awaitFirstStart(child), (first) => {
     if (first === "stopped") return supervisor.isStopping ? down() : Exit.fail(new ChildNotFound({ id: key }))
     return first._tag === "Success" ? Exit.succeed(child.client) : Exit.failCause(first.cause)
   })

@@ -28,7 +28,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import * as Check from "../values/check.ts"
-import { has } from "../values/kinds.ts"
+import { has } from "../values/valueKinds.ts"
 import { launchOf, type Client, type Definition } from "../behaviour/GenServer.ts"
 import type * as Protocol from "../behaviour/Protocol.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
@@ -38,11 +38,11 @@ import { type Counts, countsOf } from "./internal/child/counts.ts"
 import { printHandle } from "./internal/child/handles.ts"
 import type { Untyped } from "./internal/child/untyped.ts"
 import { type StartFailed, SupervisorDown } from "./internal/core/errors.ts"
-import { treeLayer } from "./internal/launch.ts"
+import { treeLayer } from "./internal/startSupervisor.ts"
 import { partitionSpecOf } from "./internal/options.ts"
 import * as Hash from "./internal/partition/partitionHash.ts"
 import { partitionLayer, partitionsOf, type Partitions } from "./internal/partition/partitions.ts"
-import { askRun, startAnswer } from "./internal/static/childRequests.ts"
+import { askRun, startAnswer } from "./internal/static/askSupervisor.ts"
 import { RunningSupervisor } from "./internal/static/runningSupervisor.ts"
 import type { ChildInfo, Strategy } from "./Supervisor.ts"
 
@@ -296,7 +296,7 @@ export const Service = <Self>(): Declare<Self> => {
       id,
       // The Layer of a partition can be used by the next partition, and by everybody else.
       (where) => new RunningSupervisor({ ...spec(), sharesLayers: false }, where),
-      ({ exports, spec, tree: { target } }) => {
+      ({ exports, spec, process: { target } }) => {
         const clients = spec.children.map((_, partition) => exports.mapUnsafe.get(keyOf(id, partition)))
         return Context.makeUnsafe<never>(new Map([[id, makeHandle(target, clients)]]))
       }

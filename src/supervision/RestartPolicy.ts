@@ -30,7 +30,7 @@ import * as Check from "../values/check.ts"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import * as Intensity from "./internal/core/intensity.ts"
 import type { StartFailed } from "./internal/core/errors.ts"
-import { MonotonicNow } from "./internal/tree/monotonic.ts"
+import { MonotonicNow } from "./internal/child/monotonicNow.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -128,7 +128,7 @@ export const intensity = (options: {
       let window = empty
       return (now: number, _input: unknown) =>
         measured(now, (now) => {
-          const [next, exceeded] = Intensity.record(window, now)
+          const [next, exceeded] = Intensity.countFailure(window, now)
           window = next
           return answer(next.count, exceeded)
         })

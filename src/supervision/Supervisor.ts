@@ -43,10 +43,10 @@ import type {
   StartFailed,
   SupervisorDown
 } from "./internal/core/errors.ts"
-import { supervisorLayer } from "./internal/launch.ts"
+import { supervisorLayer } from "./internal/startSupervisor.ts"
 import { specOf } from "./internal/options.ts"
 import { untyped } from "./internal/child/untyped.ts"
-import { ask, startAnswer, viewOf } from "./internal/static/childRequests.ts"
+import { ask, startAnswer, viewOf } from "./internal/static/askSupervisor.ts"
 import type { ChildExit } from "./RestartPolicy.ts"
 
 export { child, resource, worker } from "./ChildSpec.ts"

@@ -32,7 +32,7 @@ import {
   streamOf,
   taskOf,
   TaskRun,
-  type Begin,
+  type StartItem,
   type Element,
   type LateItem,
   type LateStream,
@@ -54,11 +54,17 @@ import type { ChildInfo } from "./DynamicSupervisor.ts"
 import { type Counts, countsOf } from "./internal/child/counts.ts"
 import { printHandle } from "./internal/child/handles.ts"
 import { ChildNotFound, MaxChildren, SupervisorDown } from "./internal/core/errors.ts"
-import { currentOf, firstStart, listed, terminate, withSupervisor } from "./internal/dynamic/childRequests.ts"
+import {
+  currentOf,
+  awaitFirstStart,
+  listed,
+  terminate,
+  withSupervisor
+} from "./internal/dynamic/askDynamicSupervisor.ts"
 import type { ChildPolicy, DynamicChild } from "./internal/dynamic/dynamicChild.ts"
-import type { RunningDynamic } from "./internal/dynamic/runningDynamic.ts"
+import type { RunningDynamicSupervisor } from "./internal/dynamic/runningDynamicSupervisor.ts"
 import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
-import { dynamicLayer } from "./internal/launch.ts"
+import { dynamicLayer } from "./internal/startSupervisor.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import { keyOf, TaskJob, taskLaunch } from "./internal/dynamic/taskJob.ts"
 import { checkedRestart } from "./internal/core/restartType.ts"
@@ -294,18 +300,18 @@ const makeHandle = (target: HandleTarget, spec: DynamicSpec) =>
       return Effect.withFiber((fiber) => {
         const run = new TaskRun()
         run.owner = selfUnsafe(fiber)
-        return Effect.as(started(target, { effect, label: options?.label, policy, run }), taskOf(run))
+        return Effect.as(startTask(target, { effect, label: options?.label, policy, run }), taskOf(run))
       })
     },
     asyncNoLink: (effect: AnyEffect, options?: TaskOptions) => {
       const policy = policyOf(spec, options)
       return Effect.suspend(() => {
         const run = new TaskRun()
-        return Effect.as(started(target, { effect, label: options?.label, policy, run }), taskOf(run))
+        return Effect.as(startTask(target, { effect, label: options?.label, policy, run }), taskOf(run))
       })
     },
     start: (effect: AnyEffect, options?: StartOptions) =>
-      started(target, { effect, label: options?.label, policy: policyOf(spec, options), run: undefined }),
+      startTask(target, { effect, label: options?.label, policy: policyOf(spec, options), run: undefined }),
     asyncStream: (input: AnyStream, f: AnyItem, options: StreamOptions) =>
       streamOf(input, f, { ...options, begin: beginIn(target, policyOf(spec, options)), linked: true }),
     asyncStreamNoLink: (input: AnyStream, f: AnyItem, options: NoLinkStreamOptions) =>
@@ -330,29 +336,29 @@ const infoOf = ({ record, restarts, state }: DynamicChild): TaskInfo => ({
 })
 
 /** Starts a task and waits until its process exists. */
-const started = (target: HandleTarget, spec: JobSpec): Effect.Effect<Pid, Refusal> =>
+const startTask = (target: HandleTarget, spec: JobSpec): Effect.Effect<Pid, Refusal> =>
   withSupervisor(target, (supervisor) =>
     Effect.withFiber((fiber) => {
       const job = jobOf(fiber, supervisor, spec)
       const child = add(supervisor, job, spec.policy)
       if (isRefusal(child)) return Effect.fail(child)
-      return Effect.flatMap(firstStart(child), () =>
-        job.first === undefined ? Effect.fail(downOf(supervisor)) : Effect.succeed(job.first)
+      return Effect.flatMap(awaitFirstStart(child), () =>
+        job.firstProcess === undefined ? Effect.fail(downOf(supervisor)) : Effect.succeed(job.firstProcess)
       )
     })
   )
 
-const jobOf = (fiber: AnyFiber, supervisor: RunningDynamic, { effect, label, run }: JobSpec): TaskJob =>
+const jobOf = (fiber: AnyFiber, supervisor: RunningDynamicSupervisor, { effect, label, run }: JobSpec): TaskJob =>
   new TaskJob(fiber, { key: `task ${supervisor.added + 1}`, effect, label, run })
 
-const add = (supervisor: RunningDynamic, job: TaskJob, policy: ChildPolicy): DynamicChild | Refusal => {
+const add = (supervisor: RunningDynamicSupervisor, job: TaskJob, policy: ChildPolicy): DynamicChild | Refusal => {
   const child = supervisor.add(job.key, [job], policy)
   if (typeof child !== "string") return child
   const { maxChildren } = supervisor.spec
   return child === "MaxChildren" ? new MaxChildren({ maxChildren }) : downOf(supervisor)
 }
 
-const downOf = ({ spec }: RunningDynamic) => new SupervisorDown({ supervisor: spec.id })
+const downOf = ({ spec }: RunningDynamicSupervisor) => new SupervisorDown({ supervisor: spec.id })
 
 const isRefusal = (child: DynamicChild | Refusal): child is Refusal =>
   child instanceof MaxChildren || child instanceof SupervisorDown
@@ -368,7 +374,7 @@ const policyOf = (spec: DynamicSpec, { restart, shutdown }: StartOptions = {}): 
 
 /** Starts the items of a stream. */
 const beginIn =
-  (target: HandleTarget, policy: ChildPolicy): Begin =>
+  (target: HandleTarget, policy: ChildPolicy): StartItem =>
   (fiber, run, { effect, label }) => {
     const supervisor = currentOf(target)
     if (supervisor === undefined) return run.refuse(new SupervisorDown({ supervisor: target.key }))
@@ -378,6 +384,6 @@ const beginIn =
     const first = () => {
       if (run.record === undefined) run.refuse(downOf(supervisor))
     }
-    if (child.first === undefined) child.onFirst = first
+    if (child.firstStart === undefined) child.onFirstStart = first
     else first()
   }

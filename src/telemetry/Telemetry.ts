@@ -40,6 +40,7 @@ import * as Stream from "effect/Stream"
 import type * as Types from "effect/Types"
 import { ownKey } from "../values/copies.ts"
 import * as Check from "../values/check.ts"
+import { defaultCapacity } from "./internal/defaults.ts"
 import * as HandlerTable from "./internal/handlerTable.ts"
 
 const TypeId: typeof HandlerTable.TypeId = HandlerTable.TypeId
@@ -894,7 +895,6 @@ interface SpanException {
 const checkedCapacity = (options: { readonly capacity?: number | undefined } | undefined): number =>
   Check.wholeNumber("The capacity of a stream of events", Check.or(options?.capacity, defaultCapacity), 1)
 
-const defaultCapacity = 1024
 let spanContexts = 0
 let receivers = 0
 

@@ -38,6 +38,7 @@ import { waitUntil } from "../kernel/shared/waitUntil.ts"
 import { shutdown } from "../kernel/Shutdown.ts"
 import * as Signal from "../kernel/Signal.ts"
 import { callSite, pointTo } from "./internal/callSite.ts"
+import { defaultPatience } from "./internal/defaults.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
@@ -150,7 +151,7 @@ export class ExpectationFailed extends Data.TaggedError("ExpectationFailed")<{
 export const make = <M = unknown>(options?: Options): Effect.Effect<Probe<M>, never, Scope.Scope> =>
   Effect.suspend(() => {
     const arrivals = new Arrivals(
-      Check.duration("The patience of a probe", Check.or<Duration.Input>(options?.within, Duration.seconds(1)))
+      Check.duration("The patience of a probe", Check.or<Duration.Input>(options?.within, defaultPatience))
     )
     // The message is added in the step in which it is taken, so it is always either in the mailbox or here.
     const take = (message: unknown) => {

@@ -32,6 +32,7 @@ import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import * as TestClock from "effect/testing/TestClock"
 import * as Check from "../values/check.ts"
+import { defaultSeeds } from "./internal/defaults.ts"
 import { withFirstSleep } from "./internal/firstSleep.ts"
 import { isTestClock } from "./internal/liveClock.ts"
 
@@ -482,7 +483,7 @@ const counted = (clock: Clock.Clock, waiting: Waiting, kind: keyof Waiting): Clo
   })
 
 const seedsOf = (options: ExploreOptions | undefined): Iterable<number> => {
-  const seeds = options?.seeds ?? 100
+  const seeds = options?.seeds ?? defaultSeeds
   return typeof seeds === "number" ? Array.from({ length: seeds }, (_, seed) => seed) : seeds
 }
 

@@ -25,7 +25,7 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -44,6 +44,7 @@ import type { ChildOptions, Stable } from "../supervision/ChildSpec.ts"
 import * as Supervisor from "../supervision/Supervisor.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { pointTo } from "./internal/callSite.ts"
+import { leakLimit } from "./internal/defaults.ts"
 import { withFirstSleep } from "./internal/firstSleep.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
@@ -333,9 +334,6 @@ const layerOf = (layer: Layer.Layer<never>): Layer.Layer<Scope.Scope> =>
 
 type KernelState = ProcessRecord["kernel"]
 
-/** How long processes that are ending may take, in real time. */
-const limit = Duration.seconds(1)
-
 const leftIn = (kernel: KernelState): Leaked | undefined => {
   const processes = [...kernel.table.values(), ...kernel.zombies].map(leakedOf)
   const names = [...kernel.names.keys()]
@@ -412,11 +410,11 @@ const awaitEnding = (kernel: KernelState): Effect.Effect<void> =>
     const left = [...kernel.table.values(), ...kernel.zombies]
     if (left.length === 0 || left.some(({ isOpen }) => isOpen)) return Effect.void
     const ended = Effect.forEach(left, awaitEnd, { discard: true })
-    return Effect.andThen(withLive(Effect.timeoutOption(ended, limit)), untilQuiet(kernel))
+    return Effect.andThen(withLive(Effect.timeoutOption(ended, leakLimit)), untilQuiet(kernel))
   })
 
 /** Kills what is left, and does not wait for ever for a process that cannot be killed. */
 const closeWithin = (scope: Scope.Closeable, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> =>
   Effect.flatMap(Effect.forkDetach(Scope.close(scope, exit), { startImmediately: true }), (closing) =>
-    Effect.asVoid(withLive(Effect.timeoutOption(Fiber.await(closing), limit)))
+    Effect.asVoid(withLive(Effect.timeoutOption(Fiber.await(closing), leakLimit)))
   )

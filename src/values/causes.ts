@@ -1,6 +1,6 @@
 /** Renders causes. Each error becomes one that any logger can print. */
 import * as Cause from "effect/Cause"
-import { attempt, put, type Renderer } from "./kinds.ts"
+import { attempt, put, type Renderer } from "./valueKinds.ts"
 
 /** What is shown of a cause, if not the cause itself. */
 const told = new WeakMap<Cause.Cause<unknown>, () => Cause.Cause<unknown>>()

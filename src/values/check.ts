@@ -7,7 +7,7 @@
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { describe } from "./describe.ts"
-import { attempt } from "./kinds.ts"
+import { attempt } from "./valueKinds.ts"
 
 /** A duration of 0 or more, which may be infinite. */
 export const duration = (what: string, input: Duration.Input): Duration.Duration => {

@@ -5,13 +5,13 @@
  * not find that out by a call that waits for ever. So the second copy warns when it is loaded, each copy has its own
  * keys in the environment of fibers, and functions check what they are given.
  */
-import { attempt } from "./kinds.ts"
+import { attempt } from "./valueKinds.ts"
 import { version } from "./version.ts"
 
 export interface Copy {
   readonly version: string
   /** Where it was loaded from, if known. */
-  readonly place: string | undefined
+  readonly location: string | undefined
 }
 
 /** All versions share this. Its shape must stay as it is. */
@@ -22,12 +22,12 @@ interface Host {
 const Copies = Symbol.for("effect-otp/copies")
 
 /** Some bundles have no `import.meta.url`. */
-const place = attempt(() => new URL("..", import.meta.url).href)
+const location = attempt(() => new URL("..", import.meta.url).href)
 
 const copies = ((globalThis as Host)[Copies] ??= [])
 
 /** Identifies the objects of this copy. */
-export const thisCopy: Copy = { version, place }
+export const thisCopy: Copy = { version, location }
 
 /** The number of this copy, counted from 1. */
 const index = copies.push(thisCopy)
@@ -38,12 +38,12 @@ const index = copies.push(thisCopy)
  */
 export const ownKey = <const Key extends string>(key: Key): Key => (index === 1 ? key : (`${key}#${index}` as Key))
 
-const placeText = ({ place, version }: Copy): string => `${version} from ${place ?? "a place that is not known"}`
+const locationText = ({ location, version }: Copy): string => `${version} from ${location ?? "an unknown place"}`
 
 if (index === 2) {
   attempt(() =>
     console.warn(
-      `effect-otp is loaded twice: ${copies.map(placeText).join(", and ")}. Processes, clients and supervisors of one ` +
+      `effect-otp is loaded twice: ${copies.map(locationText).join(", and ")}. Processes, clients and supervisors of one ` +
         "copy are strangers to the other. Load one copy only: `npm ls effect-otp` says who brings it."
     )
   )

@@ -24,7 +24,7 @@ import {
   type Items,
   type Mode,
   type Renderer
-} from "./kinds.ts"
+} from "./valueKinds.ts"
 import { defaultNames, REDACTED, secretsOf, type Secrets } from "./secrets.ts"
 
 // ---- settings -----------------------------------------------------------------------------------------------------

@@ -338,7 +338,7 @@ describe("resolve", () => {
       const none = Option.none()
       assert.deepStrictEqual(yield* all(), [Option.some(pid), none, none])
       yield* Name.register(Shop, pid)
-      target.up(recordOf(pid))
+      target.markUp(recordOf(pid))
       assert.deepStrictEqual(yield* all(), [Option.some(pid), Option.some(pid), Option.some(pid)])
       yield* Process.kill(pid)
       assert.deepStrictEqual(yield* all(), [none, none, none])

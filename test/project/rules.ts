@@ -3,7 +3,7 @@
  */
 import * as path from "node:path"
 import { Visitor } from "vite"
-import { layerOf, place, ranks, type Source } from "./sources.ts"
+import { layerOf, position, ranks, type Source } from "./sources.ts"
 
 export type Rule = (source: Source) => ReadonlyArray<string>
 
@@ -25,7 +25,7 @@ export const direction: Rule = (source) => {
     if (target === layer) return []
     return target !== undefined && (ranks[target] ?? Infinity) < rank
       ? []
-      : [`${place(source, at)}: ${layer} may not import ${to}`]
+      : [`${position(source, at)}: ${layer} may not import ${to}`]
   })
 }
 
@@ -39,7 +39,7 @@ export const internals: Rule = (source) => {
   return local(source).flatMap(({ to, at }) => {
     const [, owner, door] = /^src\/([^/]+)\/(internal|shared)\//.exec(to) ?? []
     if (door === undefined || (layer !== undefined && (door === "shared" || owner === layer))) return []
-    return [`${place(source, at)}: ${to} is ${door === "shared" ? "for layers alone" : `internal to ${owner}`}`]
+    return [`${position(source, at)}: ${to} is ${door === "shared" ? "for layers alone" : `internal to ${owner}`}`]
   })
 }
 
@@ -56,7 +56,7 @@ export const rooms = (all: ReadonlyArray<Source>): ReadonlyArray<string> => {
     doors.set(room, own)
     for (const { to, at } of local(source)) {
       const target = roomOf(to)
-      if (target !== undefined && target !== room && !own.has(target)) own.set(target, place(source, at))
+      if (target !== undefined && target !== room && !own.has(target)) own.set(target, position(source, at))
     }
   }
   const found: Array<string> = []
@@ -81,7 +81,7 @@ export const paths: Rule = (source) =>
     ? []
     : source.imports.flatMap(({ from, at }) => {
         const fine = /^(\.\.?\/.*(?<!\/index)\.ts|effect\/.+|@effect\/platform-node\/.+|node:.+)$/.test(from)
-        return fine ? [] : [`${place(source, at)}: import the file, not ${from}`]
+        return fine ? [] : [`${position(source, at)}: import the file, not ${from}`]
       })
 
 const areas: ReadonlyArray<readonly [area: RegExp, layers: ReadonlyArray<string>]> = [
@@ -98,7 +98,7 @@ export const outside: Rule = (source) =>
   source.imports.flatMap(({ from, at }) =>
     areas.flatMap(([area, layers]) =>
       area.test(from) && !layers.includes(layerOf(source.file) ?? "")
-        ? [`${place(source, at)}: ${from} belongs to ${layers.join(" and ")}`]
+        ? [`${position(source, at)}: ${from} belongs to ${layers.join(" and ")}`]
         : []
     )
   )
@@ -112,7 +112,7 @@ export const host: Rule = (source) => {
     return []
   const found: Array<string> = []
   const report = (node: { readonly start: number }, what: string) => {
-    found.push(`${place(source, node.start)}: no ${what} here`)
+    found.push(`${position(source, node.start)}: no ${what} here`)
   }
   const asynchronous = (node: { readonly start: number; readonly async: boolean }) => {
     if (node.async) report(node, "async")
@@ -155,11 +155,11 @@ export const text: Rule = (source) => {
   new Visitor({
     CallExpression: (node) => {
       if (node.callee.type !== "Identifier" || node.callee.name !== "String") return
-      found.push(`${place(source, node.start)}: describe(…) in values/ makes text, not String(…)`)
+      found.push(`${position(source, node.start)}: describe(…) in values/ makes text, not String(…)`)
     },
     BinaryExpression: ({ operator, right, start }) => {
       if (operator !== "instanceof" || right.type !== "Identifier" || !shownElsewhere.includes(right.name)) return
-      found.push(`${place(source, start)}: isInstance(…) in values/ does not throw, instanceof does`)
+      found.push(`${position(source, start)}: isInstance(…) in values/ does not throw, instanceof does`)
     }
   }).visit(source.program)
   return found
@@ -176,7 +176,7 @@ export const inheritance: Rule = (source) => {
     const above = node.superClass as { readonly type: string } | null
     const name = (node.id as { readonly name: string } | null)?.name ?? "a class"
     if (above?.type !== "Identifier") return
-    found.push(`${place(source, node.start)}: ${name} extends a class of ours. Hold it, or pass functions`)
+    found.push(`${position(source, node.start)}: ${name} extends a class of ours. Hold it, or pass functions`)
   }
   new Visitor({ ClassDeclaration: check, ClassExpression: check }).visit(source.program)
   return found
@@ -191,8 +191,8 @@ export const keys = (all: ReadonlyArray<Source>): ReadonlyArray<string> => {
       Literal: (node) => {
         if (typeof node.value !== "string" || !/^~?effect-otp\//.test(node.value)) return
         const owner = owners.get(node.value)
-        if (owner !== undefined) found.push(`${place(source, node.start)}: ${node.value} is a key of ${owner}`)
-        owners.set(node.value, place(source, node.start))
+        if (owner !== undefined) found.push(`${position(source, node.start)}: ${node.value} is a key of ${owner}`)
+        owners.set(node.value, position(source, node.start))
       }
     }).visit(source.program)
   }

@@ -66,7 +66,7 @@ export const parse = (file: string, text: string): Source => {
 }
 
 /** `file:line`, for messages that an editor can follow. */
-export const place = (source: Source, at: number): string =>
+export const position = (source: Source, at: number): string =>
   `${source.file}:${source.text.slice(0, at).split("\n").length}`
 
 /** Every module of `src/`, parsed. */

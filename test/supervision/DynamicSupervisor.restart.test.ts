@@ -3,7 +3,7 @@ import { Cause, Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Option
 import { Rpc } from "effect/rpc"
 import { DynamicSupervisor, GenServer, type RestartPolicy, Supervisor } from "effect-otp"
 import { ExitReason, Kernel, Process } from "effect-otp/kernel"
-import { TreeWatch, type TreeEnd } from "../../src/kernel/shared/treeWatch.ts"
+import { CurrentTreeEndListener, type TreeEnd } from "../../src/kernel/shared/treeEnd.ts"
 import { kid, type KidsOptions, runKids, type Script, supervisorOf } from "../fixtures/dynamic.ts"
 import { boom, crash, end, type Journal, pass, quiet, run, StartError, treeTest } from "../fixtures/supervision.ts"
 
@@ -758,7 +758,7 @@ describe("giving up", () => {
     Effect.gen(function* () {
       const ends: Array<TreeEnd> = []
       const Kids = supervisorOf(journal, { intensity: { max: 0, within: "5 seconds" } })
-      const watched = Effect.provideService(run(Kids.layer), TreeWatch, (end) => {
+      const watched = Effect.provideService(run(Kids.layer), CurrentTreeEndListener, (end) => {
         ends.push(end)
       })
       const { context } = yield* watched

@@ -2,7 +2,7 @@ import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { Supervisor } from "effect-otp"
 import { ExitReason, Kernel, type Pid, Process } from "effect-otp/kernel"
-import { TreeWatch, type TreeEnd } from "../../src/kernel/shared/treeWatch.ts"
+import { CurrentTreeEndListener, type TreeEnd } from "../../src/kernel/shared/treeEnd.ts"
 import {
   boom,
   child,
@@ -290,11 +290,13 @@ describe("the root", () => {
       })
   )
 
-  treeTest("gives up under a watch: the watch is told once, and nothing is fatal", ({ journal, lines }) =>
+  treeTest("gives up with a listener: the listener is told once, and nothing is fatal", ({ journal, lines }) =>
     Effect.gen(function* () {
       const ends: Array<TreeEnd> = []
       const { Top } = tree(journal)
-      const { context } = yield* run(Top.layer).pipe(Effect.provideService(TreeWatch, (end) => void ends.push(end)))
+      const { context } = yield* run(Top.layer).pipe(
+        Effect.provideService(CurrentTreeEndListener, (end) => void ends.push(end))
+      )
       const top = yield* pidOf(Context.get(context, Top))
       yield* crash(journal, "b")
       yield* quiet
@@ -307,7 +309,7 @@ describe("the root", () => {
     })
   )
 
-  treeTest("the watch is told only of the root, not of the supervisors below it", ({ journal }) =>
+  treeTest("the listener is told only of the root, not of the supervisors below it", ({ journal }) =>
     Effect.gen(function* () {
       const ends: Array<TreeEnd> = []
       class Inner extends Supervisor.Service<Inner>()("test/Inner", {
@@ -319,28 +321,30 @@ describe("the root", () => {
         strategy: "oneForOne",
         children: [Supervisor.child(Inner.layer)]
       }) {}
-      yield* run(Outer.layer).pipe(Effect.provideService(TreeWatch, (end) => void ends.push(end)))
+      yield* run(Outer.layer).pipe(Effect.provideService(CurrentTreeEndListener, (end) => void ends.push(end)))
       yield* crash(journal, "b")
       yield* journal.expect("+b1", "-b1", "+b2")
       assert.deepStrictEqual(ends, [])
     })
   )
 
-  treeTest("is killed: the watch is told that it failed", ({ journal }) =>
+  treeTest("is killed: the listener is told that it failed", ({ journal }) =>
     Effect.gen(function* () {
       const ends: Array<TreeEnd> = []
       const { Top } = tree(journal)
-      const { context } = yield* run(Top.layer).pipe(Effect.provideService(TreeWatch, (end) => void ends.push(end)))
+      const { context } = yield* run(Top.layer).pipe(
+        Effect.provideService(CurrentTreeEndListener, (end) => void ends.push(end))
+      )
       yield* Process.kill(yield* pidOf(Context.get(context, Top)))
       yield* journal.expect("+a1", "+b1", "-b1", "-a1")
       assert.deepStrictEqual(ends, [{ supervisor: "test/Top", reason: ExitReason.killed, failed: true }])
     })
   )
 
-  treeTest("does not start, or is asked to end: the watch is not told", ({ journal }) =>
+  treeTest("does not start, or is asked to end: the listener is not told", ({ journal }) =>
     Effect.gen(function* () {
       const ends: Array<TreeEnd> = []
-      const watch = Effect.provideService(TreeWatch, (end: TreeEnd) => void ends.push(end))
+      const watch = Effect.provideService(CurrentTreeEndListener, (end: TreeEnd) => void ends.push(end))
       class Bad extends Supervisor.Service<Bad>()("test/Bad", {
         strategy: "oneForOne",
         children: [child(journal, "a", { script: { init: failing("a", 1) } })]

@@ -6,7 +6,7 @@ import { assert, describe } from "@effect/vitest"
 import { Deferred, Effect, type Exit, Fiber, Layer, Logger, Scope } from "effect"
 import { DynamicSupervisor, GenServer } from "effect-otp"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
-import { TreeFailed, TreeWatch } from "../../src/kernel/shared/treeWatch.ts"
+import { TreeFailed, CurrentTreeEndListener } from "../../src/kernel/shared/treeEnd.ts"
 import { fragile, gaveUp } from "../fixtures/fragile.ts"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
 
@@ -141,7 +141,8 @@ describe("a tree that gives up leaves alone", () => {
         yield* Layer.buildWithScope(tree, scope)
         return yield* Effect.never
       }).pipe(Effect.scoped),
-    "a launch where somebody else watches": (tree) => Effect.provideService(Layer.launch(tree), TreeWatch, () => {})
+    "a launch where somebody else watches": (tree) =>
+      Effect.provideService(Layer.launch(tree), CurrentTreeEndListener, () => {})
   }
   for (const [shape, program] of Object.entries(goesOn)) {
     kernelTest(

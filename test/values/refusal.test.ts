@@ -1,7 +1,7 @@
 /** The sentence about a value that a Schema refuses. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted, Schema } from "effect"
-import { refusalOf } from "../../src/values/refusal.ts"
+import { refusalOf } from "../../src/values/schemaRefusal.ts"
 import { hostile } from "../fixtures/hostile.ts"
 
 const refusal = (schema: Schema.Top, value: unknown, options?: Schema.MakeOptions): string => {

@@ -4,7 +4,7 @@
 export interface Entry {
   due: number
   /** Its index in the heap; -1 if it is not in the heap. */
-  place: number
+  index: number
 }
 
 /** @internal */
@@ -23,50 +23,50 @@ export class DueHeap<E extends Entry> {
 
   /** Call this when the due time of an entry has become later. */
   delayed(entry: E): void {
-    this.down(entry, entry.place)
+    this.down(entry, entry.index)
   }
 
   remove(entry: E): void {
-    const { place } = entry
-    if (place < 0) return
-    entry.place = -1
+    const { index } = entry
+    if (index < 0) return
+    entry.index = -1
     const last = this.entries.pop()!
     if (last === entry) return
-    this.up(last, place)
-    this.down(last, last.place)
+    this.up(last, index)
+    this.down(last, last.index)
   }
 
   private up(entry: E, from: number): void {
-    let place = from
-    while (place > 0) {
-      const above = (place - 1) >>> 1
+    let index = from
+    while (index > 0) {
+      const above = (index - 1) >>> 1
       const other = this.entries[above]!
       if (other.due <= entry.due) break
-      this.put(other, place)
-      place = above
+      this.put(other, index)
+      index = above
     }
-    this.put(entry, place)
+    this.put(entry, index)
   }
 
   private down(entry: E, from: number): void {
-    let place = from
+    let index = from
     for (;;) {
-      const left = 2 * place + 1
+      const left = 2 * index + 1
       const right = left + 1
       let other = this.entries[left]
       if (other === undefined) break
       const beside = this.entries[right]
       if (beside !== undefined && beside.due < other.due) other = beside
       if (entry.due <= other.due) break
-      const below = other.place
-      this.put(other, place)
-      place = below
+      const below = other.index
+      this.put(other, index)
+      index = below
     }
-    this.put(entry, place)
+    this.put(entry, index)
   }
 
-  private put(entry: E, place: number): void {
-    this.entries[place] = entry
-    entry.place = place
+  private put(entry: E, index: number): void {
+    this.entries[index] = entry
+    entry.index = index
   }
 }

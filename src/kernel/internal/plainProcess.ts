@@ -14,7 +14,7 @@ import { close, finish } from "../shared/death.ts"
 import { roomMade, settle } from "../shared/delivery.ts"
 import { isOpen } from "../shared/life.ts"
 import { ProcessRecord, scopeUnsafe, Self, type Kind, type RecordOptions } from "../shared/processRecord.ts"
-import { worse } from "../shared/exits.ts"
+import { addDefects } from "../shared/scopeExit.ts"
 import { interrupt } from "../shared/signals.ts"
 import { resumeLater } from "../shared/waitUntil.ts"
 
@@ -75,7 +75,7 @@ const begin = (record: ProcessRecord, body: Effect.Effect<unknown, unknown>): Ef
 const bodyEnded = (record: ProcessRecord, exit: Exit.Exit<unknown, unknown>): void => {
   const { exiting } = record
   if (exiting === undefined) finish(record, ExitReason.fromExit(exit))
-  else finish(record, exit._tag === "Failure" ? worse(exiting, exit.cause) : exiting)
+  else finish(record, exit._tag === "Failure" ? addDefects(exiting, exit.cause) : exiting)
 }
 
 // ---- its inbox ----------------------------------------------------------------------------------------------------

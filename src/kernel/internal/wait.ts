@@ -6,5 +6,5 @@ export interface WaitOf<P> {
    */
   readonly blockers: Iterable<P>
   /** Ends the wait of a process that waits for itself. False if the wait is over already. */
-  readonly fail?: ((round: ReadonlyArray<P>) => boolean) | undefined
+  readonly fail?: ((cycle: ReadonlyArray<P>) => boolean) | undefined
 }

@@ -1,18 +1,18 @@
 /**
  * How a process that a Layer starts finds its supervisor.
  *
- * While a supervisor starts a child, it puts a *place* into the environment of the child's Layer. The one process that
- * the Layer starts takes the place: the supervisor becomes its parent, and it gets the stable handle of the child. For
+ * While a supervisor starts a child, it puts an *adoption* into the environment of the child's Layer. The one process that
+ * the Layer starts takes the adoption: the supervisor becomes its parent, and it gets the stable handle of the child. For
  * authors of behaviours.
  *
  * **Guarantees**
  *
- * - One Layer at a time takes a place. If two take it, or none, that is a defect that names the Layer and says what to
- *   do. A Layer whose process did not come up leaves the place to another, as in `Layer.catchCause`.
- * - Only the Layers that the child's Layer is made of can take the place, and only while it is being built. A Layer
- *   that one of its effects or forked fibers provides finds no place.
+ * - One Layer at a time takes an adoption. If two take it, or none, that is a defect that names the Layer and says what to
+ *   do. A Layer whose process did not come up leaves the adoption to another, as in `Layer.catchCause`.
+ * - Only the Layers that the child's Layer is made of can take the adoption, and only while it is being built. A Layer
+ *   that one of its effects or forked fibers provides finds no adoption.
  * - If a Layer is supervised already, it gives the supervised handle and never starts a second process.
- * - A Layer that takes a place is built anew for each start, whatever is memoised outside, so a restart never gets the
+ * - A Layer that takes an adoption is built anew for each start, whatever is memoised outside, so a restart never gets the
  *   dead instance. If it is used twice inside one child, it is built once.
  * - The process ends before its dependencies are released, however the build of the Layer ends.
  *
@@ -34,15 +34,15 @@ import type { ProcessRecord, Wait } from "./processRecord.ts"
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * The place of a child's process: under which supervisor, with which handles.
+ * What a supervisor offers the process of a child: its parent, its handle targets, and whom to tell.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Place {
+export interface Adoption {
   readonly parent: ProcessRecord
-  readonly targets: Targets
-  /** Tells the supervisor which process takes the place, before that process runs. */
+  readonly targets: HandleTargets
+  /** Tells the supervisor which process takes the adoption, before that process runs. */
   readonly adopt: (record: ProcessRecord) => void
 }
 
@@ -52,7 +52,7 @@ export interface Place {
  * @category models
  * @since 0.1.0
  */
-export interface Adopter extends Place {
+export interface Adopter extends Adoption {
   /** The process is up. `gives` is what its Layer provides. */
   readonly up: (layer: object, gives: Context.Context<never>) => void
   /** Ends the process in good order, within its limit, and waits until it has ended. */
@@ -65,23 +65,23 @@ export interface Adopter extends Place {
  * @category models
  * @since 0.1.0
  */
-export interface Targets {
+export interface HandleTargets {
   /** The id that the child was given, if any. */
   readonly child: string | undefined
   readonly own: Map<string, HandleTarget>
-  readonly inner: Map<string, Targets>
+  readonly inner: Map<string, HandleTargets>
   /** What must happen before the supervisor starts the child again. Undefined if it will not be started again. */
   restart: Wait | undefined
 }
 
 /**
- * A Layer that a supervisor has started as a child: what it provides, and its place.
+ * A Layer that a supervisor has started as a child: what it provides, and the handle targets of the child.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Supervised {
-  readonly targets: Targets
+  readonly targets: HandleTargets
   readonly context: Context.Context<never>
 }
 
@@ -96,14 +96,14 @@ export interface SupervisedLayers {
 }
 
 /**
- * The place that a supervisor keeps while it builds the Layer of one child.
+ * The adoption that a supervisor offers while it builds the Layer of one child.
  *
  * @category models
  * @since 0.1.0
  */
-export class LayerPlace implements Place {
+export class LayerAdoption implements Adoption {
   readonly parent: ProcessRecord
-  readonly targets: Targets
+  readonly targets: HandleTargets
   readonly adopt: (record: ProcessRecord) => void
   /** Whether the Layer is being built. */
   isOpen = true
@@ -111,11 +111,11 @@ export class LayerPlace implements Place {
   isContested = false
   private readonly adopter: Adopter
   private readonly memoMap: Layer.MemoMap
-  /** What was built in this place, by the memo map it was built with. `Layer.fresh` uses a memo map of its own. */
+  /** What was built with this adoption, by the memo map it was built with. `Layer.fresh` uses a memo map of its own. */
   private readonly memos = new WeakMap<Layer.MemoMap, Layer.MemoMap>()
   private layer: object | undefined = undefined
 
-  /** The place in a build with this memo map. */
+  /** The adoption in a build with this memo map. */
   constructor(adopter: Adopter, memoMap: Layer.MemoMap) {
     this.parent = adopter.parent
     this.targets = adopter.targets
@@ -169,18 +169,17 @@ export class LayerPlace implements Place {
 // ---- services -----------------------------------------------------------------------------------------------------
 
 /**
- * The place for the process of the Layer that is being built. Default: none.
+ * The adoption for the process of the Layer that is being built. Default: none.
  *
- * Fibers that the Layer forks inherit it and may outlive the build. Use {@link openPlace} to find out whether it can
+ * Fibers that the Layer forks inherit it and may outlive the build. Use {@link openAdoption} to find out whether it can
  * still be taken.
  *
  * @category services
  * @since 0.1.0
  */
-export const CurrentAdoption: Context.Reference<LayerPlace | undefined> = Context.Reference<LayerPlace | undefined>(
-  ownKey("effect-otp/kernel/CurrentAdoption"),
-  { defaultValue: () => undefined }
-)
+export const CurrentAdoption: Context.Reference<LayerAdoption | undefined> = Context.Reference<
+  LayerAdoption | undefined
+>(ownKey("effect-otp/kernel/CurrentAdoption"), { defaultValue: () => undefined })
 
 /**
  * The Layers that the tree above supervises. Default: none.
@@ -203,7 +202,7 @@ export const SupervisedLayers: Context.Reference<SupervisedLayers | undefined> =
  * @category constructors
  * @since 0.1.0
  */
-export const makeTargets = (child?: string): Targets => ({
+export const makeTargets = (child?: string): HandleTargets => ({
   child,
   own: new Map(),
   inner: new Map(),
@@ -213,7 +212,7 @@ export const makeTargets = (child?: string): Targets => ({
 /**
  * A Layer that starts one process, or none if the Layer is supervised already.
  *
- * `build` gets the place to take, if there is one. Without a place, `build` has to tie the process to the scope of the
+ * `build` gets the adoption to take, if there is one. Without one, `build` has to tie the process to the scope of the
  * Layer. It also gets the fiber that asked for the Layer: `Layer.mergeAll` builds each Layer on a fiber of its own,
  * which ends when the Layer is built.
  *
@@ -221,23 +220,26 @@ export const makeTargets = (child?: string): Targets => ({
  * @since 0.1.0
  */
 export const processLayer = <I, E, R>(
-  build: (place: Place | undefined, asker: Fiber.Fiber<unknown, unknown>) => Effect.Effect<Context.Context<I>, E, R>
+  build: (
+    adoption: Adoption | undefined,
+    asker: Fiber.Fiber<unknown, unknown>
+  ) => Effect.Effect<Context.Context<I>, E, R>
 ): Layer.Layer<I, E, Exclude<R, Scope.Scope>> => {
   const layer: Layer.Layer<I, E, R> = Layer.fromBuild((memoMap, scope) => {
     const caller = Fiber.getCurrent()
     return Effect.withFiber((fiber) => {
       // A fiber that only made this effect, and lets another run it, did not ask for the Layer.
       const asker = caller?.context === fiber.context ? caller : fiber
-      const place = openPlace(fiber.context, memoMap)
+      const adoption = openAdoption(fiber.context, memoMap)
       const supervised = Context.get(fiber.context, SupervisedLayers)?.find(layer, Kernel.currentUnsafe(fiber))
-      if (supervised !== undefined && supervised.targets !== place?.targets) {
+      if (supervised !== undefined && supervised.targets !== adoption?.targets) {
         return Exit.succeed(supervised.context as unknown as Context.Context<I>)
       }
       const inScope = (scope: Scope.Scope) =>
-        Effect.provideService(build(place, asker), Scope.Scope, scope) as Effect.Effect<Context.Context<I>, E, R>
-      return place === undefined
+        Effect.provideService(build(adoption, asker), Scope.Scope, scope) as Effect.Effect<Context.Context<I>, E, R>
+      return adoption === undefined
         ? memoMap.getOrElseMemoize(layer, scope, (_, scope) => inScope(scope))
-        : place.build(layer, { memoMap, scope }, inScope)
+        : adoption.build(layer, { memoMap, scope }, inScope)
     })
   })
   return layer as Layer.Layer<I, E, Exclude<R, Scope.Scope>>
@@ -246,7 +248,7 @@ export const processLayer = <I, E, R>(
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * The place that a Layer may take if it is built in this environment with this memo map.
+ * The adoption that a Layer may take if it is built in this environment with this memo map.
  *
  * There is none once the child's Layer has been built. There is also none for a Layer that an effect or a forked fiber
  * of the child's Layer provides for itself.
@@ -254,47 +256,47 @@ export const processLayer = <I, E, R>(
  * @category operations
  * @since 0.1.0
  */
-export const openPlace = (context: Context.Context<never>, memoMap: Layer.MemoMap): LayerPlace | undefined => {
-  const place = Context.get(context, CurrentAdoption)
-  return place?.isOpen === true && place.isFor(memoMap, context) ? place : undefined
+export const openAdoption = (context: Context.Context<never>, memoMap: Layer.MemoMap): LayerAdoption | undefined => {
+  const adoption = Context.get(context, CurrentAdoption)
+  return adoption?.isOpen === true && adoption.isFor(memoMap, context) ? adoption : undefined
 }
 
 /**
- * The target of a service key in a place. It is made on first use.
+ * The target of a service key among the targets of a child. It is made on first use.
  *
  * @category operations
  * @since 0.1.0
  */
-export const targetIn = (targets: Targets | undefined, key: string): HandleTarget => {
+export const targetIn = (targets: HandleTargets | undefined, key: string): HandleTarget => {
   let target = targets?.own.get(key)
   if (target === undefined) {
     const child = targets?.child === undefined ? undefined : childId(key, targets.child)
     target = new HandleTarget(key, targets !== undefined, child)
-    target.home = targets
+    target.restartedBy = targets
     targets?.own.set(key, target)
   }
   return target
 }
 
 /**
- * The targets of a child below a place. They are made on first use.
+ * The targets of a child below another child. They are made on first use.
  *
  * @category operations
  * @since 0.1.0
  */
-export const innerTargets = (targets: Targets, childId: string, given?: string): Targets => {
+export const innerTargets = (targets: HandleTargets, childId: string, given?: string): HandleTargets => {
   let inner = targets.inner.get(childId)
   if (inner === undefined) targets.inner.set(childId, (inner = makeTargets(given)))
   return inner
 }
 
 /**
- * Calls a function for each handle target of a place and below.
+ * Calls a function for each handle target of a child, and of all children below it.
  *
  * @category operations
  * @since 0.1.0
  */
-export const eachTarget = (targets: Targets, f: (target: HandleTarget) => void): void => {
+export const eachTarget = (targets: HandleTargets, f: (target: HandleTarget) => void): void => {
   for (const target of targets.own.values()) f(target)
   for (const inner of targets.inner.values()) eachTarget(inner, f)
 }

@@ -83,7 +83,7 @@ export class DeadlineList implements Entry {
   readonly queue: DeadlineQueue
   readonly millis: number
   due = 0
-  place = -1
+  index = -1
   head: Deadline | undefined = undefined
   private tail: Deadline | undefined = undefined
   retiring = false
@@ -103,7 +103,7 @@ export class DeadlineList implements Entry {
       deadline.previous = tail
     }
     this.tail = deadline
-    if (this.place < 0) this.queue.add(this, context)
+    if (this.index < 0) this.queue.add(this, context)
   }
 
   remove(deadline: Deadline): void {
@@ -230,7 +230,7 @@ export class DeadlineQueue {
     list.retiring = true
     this.sleeper!.currentDispatcher.scheduleTask(() => {
       list.retiring = false
-      if (list.head !== undefined || list.place < 0) return
+      if (list.head !== undefined || list.index < 0) return
       this.drop(list)
       const { sleeper } = this
       if (this.heap.first !== undefined || sleeper === undefined) return

@@ -9,8 +9,10 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { forEachGuarded, guarded, type Guard } from "../../values/guard.ts"
 import * as ExitReason from "../ExitReason.ts"
-import { crashOf, death as announceDeath, logThrown, reportCrash, type CrashDetails } from "./reports.ts"
-import { exitOf, worse } from "./exits.ts"
+import { crashOf, reportCrash, type CrashDetails } from "./crashReports.ts"
+import { reportDeath } from "./exitEvent.ts"
+import { logThrown } from "./warnings.ts"
+import { scopeExit, addDefects } from "./scopeExit.ts"
 import * as Relations from "../internal/relations.ts"
 import { Down } from "../Signal.ts"
 import { refuseAll, signal } from "./delivery.ts"
@@ -44,8 +46,8 @@ export const finish = (record: ProcessRecord, reason: ExitReason.ExitReason, by?
   close(record, reason, by)
   const { context, scope } = record
   if (scope === undefined || scope.state._tag !== "Open") return ended(record, reason)
-  const closing = Effect.runForkWith(context)(Scope.close(scope, exitOf(reason)), { uninterruptible: true })
-  closing.addObserver((closed) => ended(record, closed._tag === "Failure" ? worse(reason, closed.cause) : reason))
+  const closing = Effect.runForkWith(context)(Scope.close(scope, scopeExit(reason)), { uninterruptible: true })
+  closing.addObserver((closed) => ended(record, closed._tag === "Failure" ? addDefects(reason, closed.cause) : reason))
 }
 
 /**
@@ -82,7 +84,7 @@ const die = (record: ProcessRecord, reason: ExitReason.ExitReason, wasKilled: bo
   const details = isReported ? detailsOf(record, reason) : undefined
   forEachGuarded(Relations.exited<ProcessRecord>(record), (delivery) => deliver(record, reason, delivery), record)
   tell(record, (observer) => observer.dead?.(reason))
-  guarded(() => announceDeath(record, reason), record)
+  guarded(() => reportDeath(record, reason), record)
   if (details !== undefined) guarded(() => report(record, details), record)
 }
 
@@ -98,7 +100,7 @@ const deliver = (
 /** The fiber and the scope have ended. */
 const ended = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   const { context, scope } = record
-  if (scope?.state._tag === "Empty") scope.state = { _tag: "Closed", exit: exitOf(reason) }
+  if (scope?.state._tag === "Empty") scope.state = { _tag: "Closed", exit: scopeExit(reason) }
   die(record, reason, false)
   const { life } = record
   if (life._tag !== "dead") return

@@ -7,10 +7,10 @@ import * as Exit from "effect/Exit"
 import { forEachGuarded, guarded } from "../../values/guard.ts"
 import { emptyTally, type Fate } from "../Accounting.ts"
 import * as ExitReason from "../ExitReason.ts"
-import { deadLetter } from "./reports.ts"
+import { reportDeadLetter } from "./deadLetters.ts"
 import { deepFreeze } from "./deepFreeze.ts"
 import { SignalEnvelope } from "./plainEnvelopes.ts"
-import { WaitingLine } from "../internal/waitingLine.ts"
+import { WaitingSenders } from "../internal/waitingSenders.ts"
 import type { Signal } from "../Signal.ts"
 import { isOpen, isOver } from "./life.ts"
 import { resumeLater } from "./waitUntil.ts"
@@ -57,7 +57,7 @@ const postClosed = (record: ProcessRecord, envelope: Envelope): true => {
 const overflow = (record: ProcessRecord, envelope: Envelope, admit: (() => void) | undefined): boolean => {
   const bound = record.bound!
   if (bound.strategy === "suspend" && admit !== undefined && envelope.from !== record) {
-    ;(record.waiting ??= new WaitingLine()).add(envelope, admit)
+    ;(record.waiting ??= new WaitingSenders()).add(envelope, admit)
     return false
   }
   if (envelope.isControl === true) return push(record, envelope)
@@ -150,7 +150,7 @@ const lose = (record: ProcessRecord, envelope: Envelope): true => {
 const refuse = (record: ProcessRecord, envelope: Envelope, why: Refusal): true => {
   const fate = envelope.refuse(why)
   settle(record, fate)
-  if (fate === "deadLettered") deadLetter(record, envelope, why)
+  if (fate === "deadLettered") reportDeadLetter(record, envelope, why)
   return true
 }
 

@@ -18,7 +18,7 @@
  */
 import * as Context from "effect/Context"
 import { ownKey } from "../../values/copies.ts"
-import { printAs } from "../../values/printed.ts"
+import { printAs } from "../../values/printAs.ts"
 import type { Pid } from "../Pid.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -43,7 +43,7 @@ export interface Member extends Pid {
  * @category models
  * @since 0.1.0
  */
-export interface Home {
+export interface LeaderKernel {
   readonly table: { readonly values: () => Iterable<Member> }
   readonly zombies: Iterable<Member>
 }
@@ -58,8 +58,8 @@ export class GroupLeader {
   /** The leader of the group in which this group was started. */
   readonly above: GroupLeader | undefined
   /** True once the group is over. After that nothing is started in it. */
-  isOver = false
-  private readonly kernels = new Set<Home>()
+  hasEnded = false
+  private readonly kernels = new Set<LeaderKernel>()
 
   constructor(above: GroupLeader | undefined) {
     this.above = above
@@ -71,10 +71,10 @@ export class GroupLeader {
   }
 
   /** Remembers that a process of this group lives in a kernel. */
-  livesIn(kernel: Home): void {
+  addKernel(kernel: LeaderKernel): void {
     if (this.kernels.has(kernel)) return
     this.kernels.add(kernel)
-    this.above?.livesIn(kernel)
+    this.above?.addKernel(kernel)
   }
 
   /** The processes of this group, and of groups inside it, that have not ended. Zombies are included. */
@@ -111,16 +111,16 @@ export const CurrentGroupLeader: Context.Reference<GroupLeader | undefined> = Co
  * @since 0.1.0
  */
 export const leaderOf = (
-  kernel: Home,
+  kernel: LeaderKernel,
   parent: Member | undefined,
   context: Context.Context<never>
 ): GroupLeader | undefined => {
   const above = parent?.leader
   const here = Context.get(context, CurrentGroupLeader)
-  if (here?.isOver === true && above === undefined) throw new RangeError(ENDED)
-  const isInner = here !== undefined && !here.isOver && (above === undefined || here.isWithin(above))
+  if (here?.hasEnded === true && above === undefined) throw new RangeError(ENDED)
+  const isInner = here !== undefined && !here.hasEnded && (above === undefined || here.isWithin(above))
   const leader = isInner ? here : above
-  leader?.livesIn(kernel)
+  leader?.addKernel(kernel)
   return leader
 }
 

@@ -1,5 +1,5 @@
 /** The state that the processes of one kernel share. */
-import { printAs } from "../../values/printed.ts"
+import { printAs } from "../../values/printAs.ts"
 import type * as Telemetry from "../../telemetry/Telemetry.ts"
 import { addTo, emptyTally, type Accounting, type Tally } from "../Accounting.ts"
 import { Deadlines } from "./deadlines.ts"
@@ -29,10 +29,10 @@ export class KernelState<P extends Registered> {
   /** Answers that came when their callers had stopped waiting. */
   lateReplies = 0
   /** True while a dead letter is announced, so that its listeners cannot cause another announcement. */
-  announcing = false
+  isReportingLostMessage = false
   readonly reports = new ReportLimiter()
   /** Processes that wait in their own fiber until a server is up. */
-  readonly patient = new Set<P>()
+  readonly waitingUntilUp = new Set<P>()
   /** How many resumed callers are nested inside each other right now. */
   depth = 0
   private lastId = 0

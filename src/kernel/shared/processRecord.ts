@@ -20,16 +20,17 @@ import * as Hash from "effect/Hash"
 import * as Scope from "effect/Scope"
 import { ownKey } from "../../values/copies.ts"
 import { isInstance } from "../../values/describe.ts"
-import { refuseGiven } from "../../values/given.ts"
+import { refuseArgument } from "../../values/wrongArgument.ts"
 import { guarded, type Guard } from "../../values/guard.ts"
-import { printAs } from "../../values/printed.ts"
+import { printAs } from "../../values/printAs.ts"
 import { emptyTally, type Accounting, type Fate, type Tally } from "../Accounting.ts"
 import type * as ExitReason from "../ExitReason.ts"
-import { logThrown, tellCrowded, type Crash, type CrashDetails } from "./reports.ts"
+import { logThrown, warnCrowded } from "./warnings.ts"
+import { type Crash, type CrashDetails } from "./crashReports.ts"
 import type { KernelState } from "./kernelState.ts"
 import type * as Relations from "../internal/relations.ts"
 import type { WaitOf } from "../internal/wait.ts"
-import type { WaitingLine } from "../internal/waitingLine.ts"
+import type { WaitingSenders } from "../internal/waitingSenders.ts"
 import { Mailbox, type Bound } from "../Mailbox.ts"
 import * as Pid from "../Pid.ts"
 import { leaderOf, type GroupLeader } from "./groupLeader.ts"
@@ -129,7 +130,7 @@ export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessReco
  */
 export const checkedRecord = (to: string, pid: Pid.Pid, what = "a pid"): ProcessRecord => {
   if (isInstance(pid, ProcessRecord)) return pid
-  return refuseGiven({ to, what, isForeign: Pid.isPid(pid) }, pid)
+  return refuseArgument({ to, what, isForeign: Pid.isPid(pid) }, pid)
 }
 
 // ---- the kind -----------------------------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
   readonly mailbox = new Mailbox<Envelope>()
   bound: Bound | undefined = undefined
   /** Senders waiting for room, under the strategy `suspend`. */
-  waiting: WaitingLine<Envelope> | undefined = undefined
+  waiting: WaitingSenders<Envelope> | undefined = undefined
   /** Resumes the fiber of the process, which waits for a message. */
   resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
   accepted = 0
@@ -376,7 +377,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 
   /** Called when its mailbox has become very long. */
   crowded(): void {
-    if (this.bound === undefined) tellCrowded(this)
+    if (this.bound === undefined) warnCrowded(this)
   }
 
   /** Logs an error that was thrown by something that was told of its end. */

@@ -25,6 +25,7 @@
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import * as Scheduler from "effect/Scheduler"
+import { slice } from "../internal/defaults.ts"
 
 type Task = () => void
 
@@ -177,8 +178,8 @@ class RunQueue implements Scheduler.SchedulerDispatcher {
   private readonly macrotask: (task: Task) => void
 
   constructor(options: RunQueueOptions | undefined) {
-    this.sliceMillis = options?.sliceMillis ?? 2
-    this.sliceTasks = options?.sliceTasks ?? 16_384
+    this.sliceMillis = options?.sliceMillis ?? slice.millis
+    this.sliceTasks = options?.sliceTasks ?? slice.tasks
     this.macrotask = options?.macrotask ?? hostMacrotask(globalThis)
   }
 

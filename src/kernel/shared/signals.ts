@@ -10,6 +10,7 @@ import { Exit } from "../Signal.ts"
 import { signal } from "./delivery.ts"
 import { isOpen, type EndedBy } from "./life.ts"
 import type { ProcessRecord } from "./processRecord.ts"
+import { interruptLater } from "./waitUntil.ts"
 
 /** An exit signal from another process, from the process itself, or (undefined) from outside. @internal */
 export const exitSignal = (record: ProcessRecord, from: ProcessRecord | undefined, reason: ExitReason): void => {
@@ -41,5 +42,5 @@ export const interrupt = (record: ProcessRecord): void => {
   if (fiber === undefined || fiber.pollUnsafe() !== undefined) return
   // A process that ends itself does no more steps.
   if (fiber === Fiber.getCurrent()) return fiber.interruptUnsafe()
-  fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+  interruptLater(fiber)
 }

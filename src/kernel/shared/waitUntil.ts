@@ -1,4 +1,7 @@
-/** How an effect waits for something that happens in a step of the kernel. */
+/**
+ * How an effect waits for something that happens in a step of the kernel, and how such a step resumes or interrupts a
+ * fiber. Each does so in a task of its own, so that no code of a user runs in the step.
+ */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 
@@ -27,3 +30,7 @@ export const resumeLater = <A, E>(
   resume: Resume<A, E>,
   effect: Effect.Effect<A, E>
 ): void => fiber.currentDispatcher.scheduleTask(() => resume(effect), 0)
+
+/** Interrupts a fiber in a task of its own. @internal */
+export const interruptLater = (fiber: Fiber.Fiber<unknown, unknown>): void =>
+  fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)

@@ -6,7 +6,7 @@ import { KeyMap } from "./keyMap.ts"
 import { Membership, type Member } from "./membership.ts"
 
 /** @internal */
-export interface Place<K, P> {
+export interface MembershipEntry<K, P> {
   readonly group: K
   readonly pid: P
 }
@@ -14,11 +14,11 @@ export interface Place<K, P> {
 /** @internal */
 export interface Snapshot<K, P> {
   readonly _tag: "Snapshot"
-  readonly members: ReadonlyArray<Place<K, P>>
+  readonly members: ReadonlyArray<MembershipEntry<K, P>>
 }
 
 /** @internal */
-export interface Delta<K, P> extends Place<K, P> {
+export interface Delta<K, P> extends MembershipEntry<K, P> {
   readonly _tag: "Joined" | "Left"
 }
 
@@ -52,12 +52,12 @@ export class MembershipState<K, P = ProcessRecord> {
   }
 
   private snapshot(): Snapshot<K, P> {
-    return { _tag: "Snapshot", members: Array.from(this.membership.groups()).flatMap(placesOf) }
+    return { _tag: "Snapshot", members: Array.from(this.membership.groups()).flatMap(entriesOf) }
   }
 
   private snapshotOf(key: K): Snapshot<K, P> {
     const group = this.membership.group(key)
-    return { _tag: "Snapshot", members: group === undefined ? [] : placesOf(group) }
+    return { _tag: "Snapshot", members: group === undefined ? [] : entriesOf(group) }
   }
 
   read(capacity: number): Opened<Reader<K, P>> {
@@ -87,5 +87,5 @@ export class MembershipState<K, P = ProcessRecord> {
   }
 }
 
-const placesOf = <K, P>(group: { readonly key: K; all(): Iterable<P> }): ReadonlyArray<Place<K, P>> =>
+const entriesOf = <K, P>(group: { readonly key: K; all(): Iterable<P> }): ReadonlyArray<MembershipEntry<K, P>> =>
   Array.from(group.all(), (pid) => ({ group: group.key, pid }))

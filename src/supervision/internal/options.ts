@@ -8,13 +8,20 @@ import type { Restart } from "../RestartPolicy.ts"
 import type { Member } from "./group/member.ts"
 import type { DynamicSpec } from "./dynamic/dynamicSpec.ts"
 import * as Intensity from "./core/intensity.ts"
+import {
+  defaultAutoShutdown,
+  defaultIntensity,
+  defaultMaxChildren,
+  defaultPartitions,
+  defaultPartitionStrategy,
+  defaultRestart,
+  defaultShutdown
+} from "./defaults.ts"
 import * as Check from "../../values/check.ts"
 import { policyOf, RestartSteps } from "./child/restartSchedule.ts"
 import * as Strategy from "./group/group.ts"
 import type { SupervisorSpec } from "./static/children.ts"
 import { checkedRestart } from "./core/restartType.ts"
-
-const defaultIntensity: NonNullable<Policies["intensity"]> = { max: 3, within: Duration.seconds(5) }
 
 interface Policies {
   readonly schedule?: RestartSchedule<unknown, never> | undefined
@@ -48,9 +55,9 @@ export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpe
   const window = Check.duration(`${id}: intensity: within`, within)
   const policies = children.map((child) => policyOf(child.options.schedule ?? schedule))
   const counted = (index: number) => options.intensity !== undefined || policies[index] === undefined
-  const checked = Strategy.validate({
+  const checked = Strategy.checkOptions({
     strategy: options.strategy,
-    autoShutdown: Check.or(options.autoShutdown, "never"),
+    autoShutdown: Check.or(options.autoShutdown, defaultAutoShutdown),
     intensity: { max, withinMillis: Duration.toMillis(window) },
     members: children.map((child, index) => memberOf(child, index, counted(index)))
   })
@@ -76,7 +83,7 @@ export const partitionSpecOf = (
   layer: (partition: number) => Untyped["layer"],
   options: PartitionOptions
 ): (() => SupervisorSpec) => {
-  const { partitions = 8, resetAfter, shutdown, strategy = "oneForOne" } = options
+  const { partitions = defaultPartitions, resetAfter, shutdown, strategy = defaultPartitionStrategy } = options
   Check.wholeNumber(`${id}: partitions`, partitions, 1)
   const children = Array.from({ length: partitions }, (_, partition): Untyped => {
     const child = { id: `${partition}`, resetAfter, shutdown }
@@ -93,18 +100,18 @@ export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOption
   const counted = options.intensity !== undefined || policy === undefined
   const intensity = { max, withinMillis: Duration.toMillis(window) }
   const resetAfter = options.resetAfter === undefined ? window : Check.duration(`${id}: resetAfter`, options.resetAfter)
-  const { maxChildren = Infinity } = options
+  const { maxChildren = defaultMaxChildren } = options
   if (maxChildren !== Infinity) Check.wholeNumber(`${id}: maxChildren`, maxChildren, 0)
   // Checks the numbers.
   Intensity.make(intensity)
-  checkedRestart(Check.or(options.restart, "permanent"))
+  const restart = checkedRestart(Check.or(options.restart, defaultRestart))
   return {
     id,
     launch,
-    restart: Check.or(options.restart, "permanent"),
+    restart,
     intensity: counted ? intensity : undefined,
     steps: () => (policy === undefined ? undefined : new RestartSteps(policy, resetAfter)),
-    limit: checkedLimit(`${id}: shutdown`, Check.or<Limit>(options.shutdown, Duration.seconds(5))),
+    limit: checkedLimit(`${id}: shutdown`, Check.or<Limit>(options.shutdown, defaultShutdown)),
     maxChildren
   }
 }
@@ -113,7 +120,7 @@ const intensityOf = (id: string, { intensity }: Policies) =>
   Check.record(`${id}: intensity`, Check.or(intensity, defaultIntensity))
 
 const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
-  const { id = `child ${index + 1}`, restart = "permanent", significant = false } = child.options
+  const { id = `child ${index + 1}`, restart = defaultRestart, significant = false } = child.options
   return child.kind === "resource"
     ? { kind: "resource", id, counted, rebuild: rebuildOf(child) }
     : { kind: "child", id, restart, significant, counted }

@@ -11,6 +11,7 @@ import { messageOf } from "../../values/describe.ts"
 import * as SeededScheduler from "../SeededScheduler.ts"
 import * as TestKernel from "../TestKernel.ts"
 import { isTestClock } from "./liveClock.ts"
+import { defaultLawSeeds } from "./defaults.ts"
 
 /** A law does not hold. */
 export class LawBroken extends Data.TaggedError("LawBroken")<{
@@ -49,7 +50,7 @@ export const holds = (condition: boolean, what: string): Effect.Effect<void, Unt
 
 /** Makes laws that all run in the same orders. @internal */
 export const lawMaker =
-  ({ seeds = 10 }: LawOptions) =>
+  ({ seeds = defaultLawSeeds }: LawOptions) =>
   (name: string, body: Effect.Effect<void, unknown, Scope.Scope>): Law => {
     const broken = (seed: number | undefined) => (cause: Cause.Cause<unknown>) =>
       new LawBroken({ law: name, seed, cause: Cause.squash(cause) })

@@ -13,11 +13,11 @@ import { settleTimes } from "./settle.ts"
 type KernelState = ProcessRecord["kernel"]
 
 /** How many turns without a change count as quiet. */
-const turns = 25
+const quietYields = 25
 /** The limit for processes that never become quiet. */
 const mostNanos = 500_000_000n
 
-const pause: Effect.Effect<void> = settleTimes(turns)
+const pause: Effect.Effect<void> = settleTimes(quietYields)
 
 const nanos = withLive(Clock.monotonicTimeNanos)
 

@@ -60,10 +60,10 @@ export const play = ({ enters, events, init, script }: Script): ReadonlyArray<st
     common: {},
     info: undefined
   }
-  const settle = (decision: Engine.Decision): Engine.Running => {
-    let running = Engine.settle(decision, [])
+  const settle = (decision: Engine.Decision): Engine.MachineState => {
+    let running = Engine.applyResults(decision, [])
     for (let next = Engine.next(running); next !== undefined; next = Engine.next(running)) {
-      running = Engine.settle(Engine.handle(machine, next.running, next.event), [])
+      running = Engine.applyResults(Engine.handle(machine, next.running, next.event), [])
     }
     return running
   }

@@ -9,7 +9,7 @@ it("first is the earliest, whatever is added, removed and delayed", () => {
     for (let step = 0; step < size; step++) {
       const kind = model.length === 0 ? 0 : int(4)
       if (kind <= 1) {
-        const entry = { due: int(20), place: -1 }
+        const entry = { due: int(20), index: -1 }
         model.push(entry)
         heap.add(entry)
       } else {
@@ -18,7 +18,7 @@ it("first is the earliest, whatever is added, removed and delayed", () => {
           model.splice(model.indexOf(entry), 1)
           heap.remove(entry)
           heap.remove(entry)
-          assert.strictEqual(entry.place, -1)
+          assert.strictEqual(entry.index, -1)
         } else {
           entry.due += int(10)
           heap.delayed(entry)

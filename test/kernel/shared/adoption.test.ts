@@ -10,7 +10,7 @@ class Other extends Context.Service<Other, number>()("test/Other") {}
 
 /** Each build makes another thing, and each release is recorded. */
 const things = () => {
-  const builds: Array<Adoption.Place | undefined> = []
+  const builds: Array<Adoption.Adoption | undefined> = []
   const released: Array<number> = []
   const layer = Adoption.processLayer((place) =>
     Effect.gen(function* () {
@@ -29,7 +29,7 @@ const things = () => {
 const placeOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMapUnsafe()) =>
   Effect.map(idle(), (pid) => {
     const told: Array<string> = []
-    const place = new Adoption.LayerPlace(
+    const place = new Adoption.LayerAdoption(
       {
         parent: Process.recordOf(pid),
         targets,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { restartsAfter } from "../../../src/supervision/internal/core/restartType.ts"
-import { boot, decide, type Options, validate } from "../../../src/supervision/internal/group/group.ts"
+import { boot, decide, type Options, checkOptions } from "../../../src/supervision/internal/group/group.ts"
 import { booted, permanent, resource, Script, temporary, transient } from "./script.ts"
 
 const abc = [permanent("a"), permanent("b"), permanent("c")]
@@ -302,7 +302,7 @@ describe("strategies", () => {
     assert.deepStrictEqual(script.children(), ["a stopped", "b running", "c running"])
   })
 
-  it("a group is stopped one at a time, and starts only when the crashed child is released and the verdict is there", () => {
+  it("a group is stopped one at a time, and starts only when the crashed child is released and the answer is there", () => {
     const script = booted({ strategy: "oneForAll", members: abc })
     assert.deepStrictEqual(script.crash("b"), ["ask b", "stop c"])
     assert.deepStrictEqual(script.ok("stop c"), [])
@@ -324,7 +324,7 @@ describe("strategies", () => {
     assert.deepStrictEqual(script.children(), ["a restarting", "c restarting"])
   })
 
-  it("a verdict that comes while the group still stops is kept", () => {
+  it("an answer that comes while the group still stops is kept", () => {
     const script = booted({ strategy: "oneForAll", members: abc })
     script.crash("a")
     assert.deepStrictEqual(script.ok("ask a", 250), [])
@@ -535,14 +535,14 @@ describe("restarts that meet", () => {
     assert.deepStrictEqual(script.ok("release a"), ["start a"])
   })
 
-  it("a verdict or the end of a delay that nobody waits for changes nothing", () => {
+  it("an answer or the end of a delay that nobody waits for changes nothing", () => {
     const script = booted({ members: abc })
     script.crash("a")
     assert.deepStrictEqual(script.send({ _tag: "DelayPassed", restart: 1 }), [])
     script.ok("ask a", 100)
     assert.deepStrictEqual(script.ok("release a"), ["sleep a 100"])
     const exhausted = { _tag: "Exhausted", attempts: 1 } as const
-    assert.deepStrictEqual(script.send({ _tag: "Verdict", restart: 1, verdict: exhausted }), [])
+    assert.deepStrictEqual(script.send({ _tag: "ScheduleAnswered", restart: 1, answer: exhausted }), [])
     assert.deepStrictEqual(script.ok("sleep a"), ["start a"])
   })
 
@@ -556,7 +556,7 @@ describe("restarts that meet", () => {
     assert.deepStrictEqual(script.settle(), ["start a", "start b", "start c"])
   })
 
-  it("the verdict of an absorbed restart changes nothing, not even an exhausted one", () => {
+  it("the schedule's answer for an absorbed restart changes nothing, not even an exhausted one", () => {
     const script = booted({ strategy: "restForOne", members: abc })
     script.crash("c")
     script.crash("b")
@@ -648,7 +648,7 @@ describe("restarts that meet", () => {
     assert.deepStrictEqual(script.settle(), ["stop a", "end RestartLimit b intensity 2"])
   })
 
-  it("no verdict is asked for a failure above the intensity", () => {
+  it("the schedule is not asked about a failure above the intensity", () => {
     const script = booted({ intensity: intensity(0), members: abc })
     assert.deepStrictEqual(script.crash("b"), ["stop c"])
   })
@@ -674,8 +674,8 @@ describe("restarts that meet", () => {
     }
     for (const restart of [0, 1, 2]) {
       assert.deepStrictEqual(script.send({ _tag: "DelayPassed", restart }), [])
-      const verdict = { _tag: "Exhausted", attempts: 1 } as const
-      assert.deepStrictEqual(script.send({ _tag: "Verdict", restart, verdict }), [])
+      const answer = { _tag: "Exhausted", attempts: 1 } as const
+      assert.deepStrictEqual(script.send({ _tag: "ScheduleAnswered", restart, answer }), [])
     }
     assert.deepStrictEqual(script.state, before)
   })
@@ -774,27 +774,27 @@ describe("validate", () => {
 
   it("gives sound options back", () => {
     const sound = options({ autoShutdown: "anySignificant", members: [transient("a", true), temporary("b", true)] })
-    assert.strictEqual(validate(sound), sound)
+    assert.strictEqual(checkOptions(sound), sound)
   })
 
   it("#128 refuses an id used twice", () => {
     assert.throws(
-      () => validate(options({ members: [permanent("a"), resource("a")] })),
+      () => checkOptions(options({ members: [permanent("a"), resource("a")] })),
       RangeError,
       `"a" has the id of another child`
     )
   })
 
   it("#129 refuses a significant child without autoShutdown, and a significant permanent one", () => {
-    assert.throws(() => validate(options({ members: [transient("a", true)] })), RangeError, "autoShutdown")
+    assert.throws(() => checkOptions(options({ members: [transient("a", true)] })), RangeError, "autoShutdown")
     const child = { kind: "child", id: "a", restart: "permanent", significant: true } as const
     const permanents = options({ autoShutdown: "allSignificant", members: [child] })
-    assert.throws(() => validate(permanents), RangeError, "permanent")
+    assert.throws(() => checkOptions(permanents), RangeError, "permanent")
   })
 
   it("refuses an intensity that makes no sense, where it is defined and where it is booted", () => {
     const wrong = options({ intensity: { max: -1, withinMillis: 1 } })
-    assert.throws(() => validate(wrong), RangeError, "max")
+    assert.throws(() => checkOptions(wrong), RangeError, "max")
     assert.throws(() => boot(wrong), RangeError, "max")
   })
 })
@@ -816,7 +816,7 @@ it("#128 refuses a strategy, an autoShutdown and a restart type there is none of
   const options = { strategy: "oneForOne", autoShutdown: "never", intensity: undefined, members: [] } as const
   const child = { kind: "child", id: "a", significant: false } as const
   // Options that JavaScript could pass: an object that is spread into the options keeps their type.
-  const given = (wrong: object) => () => validate({ ...options, ...wrong })
+  const given = (wrong: object) => () => checkOptions({ ...options, ...wrong })
   assert.throws(
     given({ strategy: "oneForNone" }),
     RangeError,

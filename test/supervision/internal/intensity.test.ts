@@ -1,12 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Limit, make, record } from "../../../src/supervision/internal/core/intensity.ts"
+import { type IntensityLimit, make, countFailure } from "../../../src/supervision/internal/core/intensity.ts"
 import { forAll } from "../../fixtures/property.ts"
 
 /** Which of these failures exceed the limit. */
-const verdicts = (limit: Limit, times: ReadonlyArray<number>): ReadonlyArray<boolean> => {
+const results = (limit: IntensityLimit, times: ReadonlyArray<number>): ReadonlyArray<boolean> => {
   let window = make(limit)
   return times.map((now) => {
-    const [next, exceeded] = record(window, now)
+    const [next, exceeded] = countFailure(window, now)
     window = next
     return exceeded
   })
@@ -14,7 +14,7 @@ const verdicts = (limit: Limit, times: ReadonlyArray<number>): ReadonlyArray<boo
 
 describe("intensity", () => {
   const cases: ReadonlyArray<
-    readonly [title: string, limit: Limit, times: ReadonlyArray<number>, exceeded: ReadonlyArray<boolean>]
+    readonly [title: string, limit: IntensityLimit, times: ReadonlyArray<number>, exceeded: ReadonlyArray<boolean>]
   > = [
     ["#153 intensity 2: the third failure exceeds", { max: 2, withinMillis: 5000 }, [0, 1, 2], [false, false, true]],
     [
@@ -39,7 +39,7 @@ describe("intensity", () => {
     ["the window slides", { max: 2, withinMillis: 10 }, [0, 6, 12, 18, 20], [false, false, false, false, true]]
   ]
   for (const [title, limit, times, exceeded] of cases) {
-    it(title, () => assert.deepStrictEqual(verdicts(limit, times), exceeded))
+    it(title, () => assert.deepStrictEqual(results(limit, times), exceeded))
   }
 
   it("agrees with counting every failure ever made", () =>
@@ -50,7 +50,7 @@ describe("intensity", () => {
       const expected = times.map(
         (at, index) => times.slice(0, index + 1).filter((t) => at - t <= limit.withinMillis).length > limit.max
       )
-      assert.deepStrictEqual(verdicts(limit, times), expected)
+      assert.deepStrictEqual(results(limit, times), expected)
     }))
 
   it("counts what is inside the window, and changes no window it was given", () =>
@@ -61,9 +61,9 @@ describe("intensity", () => {
       for (let step = 0; step < size; step++) {
         times.push((now += int(8)))
         const before = JSON.stringify(window)
-        const [next] = record(window, now)
+        const [next] = countFailure(window, now)
         assert.strictEqual(JSON.stringify(window), before)
-        assert.deepStrictEqual(record(window, now), [next, next.count > 3])
+        assert.deepStrictEqual(countFailure(window, now), [next, next.count > 3])
         assert.strictEqual(next.count, times.filter((at) => now - at <= 10).length)
         window = next
       }
@@ -71,7 +71,7 @@ describe("intensity", () => {
 
   it("forgets what has left the window, also where very many failures are allowed", () => {
     let window = make({ max: 1_000_000, withinMillis: 10 })
-    for (let now = 0; now < 100_000; now++) [window] = record(window, now)
+    for (let now = 0; now < 100_000; now++) [window] = countFailure(window, now)
     assert.strictEqual(window.count, 11)
     assert.isBelow(window.older.length, 1000)
   })

@@ -67,10 +67,10 @@ export class Script {
     return this.log.slice(from)
   }
 
-  /** Makes one open action succeed. A verdict may have a delay in milliseconds. */
+  /** Makes one open action succeed. A answer may have a delay in milliseconds. */
   ok(key: string, millis = 0): ReadonlyArray<string> {
     const event = this.take(key)
-    return this.send(event._tag === "Verdict" ? { ...event, verdict: { _tag: "Delay", millis } } : event)
+    return this.send(event._tag === "ScheduleAnswered" ? { ...event, answer: { _tag: "Delay", millis } } : event)
   }
 
   /** Makes one open action fail: a start fails, a stop or release takes too long, a schedule is exhausted. */
@@ -81,8 +81,8 @@ export class Script {
         return this.send({ ...event, _tag: "StartFailed", exit: `no ${key}` })
       case "ChildStopped":
         return this.send({ ...event, _tag: "ReleaseTimedOut", exit: `late ${key}` })
-      case "Verdict":
-        return this.send({ ...event, verdict: { _tag: "Exhausted", attempts: 7 } })
+      case "ScheduleAnswered":
+        return this.send({ ...event, answer: { _tag: "Exhausted", attempts: 7 } })
       default:
         throw new RangeError(`${key} cannot fail`)
     }
@@ -176,7 +176,7 @@ export class Script {
       case "AskSchedule": {
         const { restart, child } = action
         this.restartOf.set(restart, id(child))
-        return this.owe(`ask ${id(child)}`, { _tag: "Verdict", restart, verdict: { _tag: "Delay", millis: 0 } })
+        return this.owe(`ask ${id(child)}`, { _tag: "ScheduleAnswered", restart, answer: { _tag: "Delay", millis: 0 } })
       }
       case "Sleep": {
         const { restart, millis } = action

@@ -4,7 +4,7 @@ import {
   decide,
   type Action,
   type Event,
-  type Single
+  type SingleChild
 } from "../../../src/supervision/internal/core/singleChild.ts"
 import type { Restart } from "../../../src/supervision/RestartPolicy.ts"
 import { forAll, type Choices } from "../../fixtures/property.ts"
@@ -17,7 +17,7 @@ type Phase = "gone" | "starting" | "up" | "stopping" | "lingering" | "zombie" | 
  * that may stop it at any moment. Answers and decisions cross.
  */
 class World {
-  private child: Single<string> = begun
+  private child: SingleChild<string> = begun
   private readonly choices: Choices
   private readonly restart: Restart
   private phase: Phase = "starting"
@@ -59,16 +59,16 @@ class World {
   quiet(): void {
     this.calm = true
     for (let steps = 0; this.step(); steps++) assert.isBelow(steps, 1000, "it never becomes quiet")
-    const { life } = this.child
+    const { state } = this.child
     assert.include(["gone", "up"], this.phase)
-    assert.strictEqual(life._tag === "Up", this.phase === "up", "the core is wrong about the child")
+    assert.strictEqual(state._tag === "Up", this.phase === "up", "the core is wrong about the child")
     assert.strictEqual(this.child.incarnation, this.starts)
     // Each failure is reported to the owner once. A schedule that is still being asked when the release takes too long
     // is ignored.
     assert.strictEqual(this.failures, this.causes)
     const isDown = this.told || this.gaveUp || this.forgotten
-    if (!isDown) assert.strictEqual(life._tag, "Up", "nobody brings it back")
-    if (this.forgotten) assert.strictEqual(life._tag, "Dropped")
+    if (!isDown) assert.strictEqual(state._tag, "Up", "nobody brings it back")
+    if (this.forgotten) assert.strictEqual(state._tag, "Dropped")
     if (this.told) assert.isTrue(this.forgotten, "it was told to stop, and is still there")
     if (this.restart === "permanent" && this.starts > 1 && !this.told) assert.isFalse(this.forgotten)
     if (this.restart === "temporary") assert.strictEqual(this.starts, 1)
@@ -131,8 +131,8 @@ class World {
     this.asked = undefined
     const isExhausted = !this.calm && this.choices.chance(0.05)
     const millis = this.choices.chance(0.5) ? 0 : 1 + this.choices.int(50)
-    const verdict = isExhausted ? ({ _tag: "Exhausted", attempts: 1 } as const) : ({ _tag: "Delay", millis } as const)
-    this.sent.push({ _tag: "Verdict", ticket, verdict })
+    const answer = isExhausted ? ({ _tag: "Exhausted", attempts: 1 } as const) : ({ _tag: "Delay", millis } as const)
+    this.sent.push({ _tag: "ScheduleAnswered", ticket, answer })
   }
 
   private giveUp(): void {
@@ -144,8 +144,8 @@ class World {
   private sendStale(): void {
     const { child } = this
     for (const ticket of [0, this.tickets + 1]) {
-      const verdict = { _tag: "Exhausted", attempts: 1 } as const
-      assert.deepStrictEqual(decide(child, { _tag: "Verdict", ticket, verdict }, this.restart), [child, []])
+      const answer = { _tag: "Exhausted", attempts: 1 } as const
+      assert.deepStrictEqual(decide(child, { _tag: "ScheduleAnswered", ticket, answer }, this.restart), [child, []])
       assert.deepStrictEqual(decide(child, { _tag: "DelayPassed", ticket }, this.restart), [child, []])
     }
   }
@@ -164,13 +164,13 @@ class World {
 
   /** Counts what is a failure where the child stands. */
   private count(event: Event<string>): void {
-    const { incarnation, life, restart } = this.child
-    if (event._tag === "ChildExited" && life._tag === "Up") {
+    const { incarnation, state, restart } = this.child
+    if (event._tag === "ChildExited" && state._tag === "Up") {
       this.endedWell = event.expected
       if (this.restart === "permanent" || (this.restart === "transient" && !event.expected)) this.causes++
     }
-    if (event._tag === "StartFailed" && life._tag === "Starting" && incarnation > 1) this.causes++
-    if (event._tag === "ReleaseTimedOut" && life._tag === "Stopping" && restart !== undefined) this.causes++
+    if (event._tag === "StartFailed" && state._tag === "Starting" && incarnation > 1) this.causes++
+    if (event._tag === "ReleaseTimedOut" && state._tag === "Stopping" && restart !== undefined) this.causes++
   }
 
   private act(action: Action<string>): void {

@@ -4,7 +4,7 @@ import {
   decide,
   type Action,
   type Event,
-  type Single
+  type SingleChild
 } from "../../../src/supervision/internal/core/singleChild.ts"
 import type { Restart } from "../../../src/supervision/RestartPolicy.ts"
 
@@ -17,20 +17,20 @@ const late: Event<string> = { _tag: "ReleaseTimedOut", exit: "late" }
 const stop: Event<string> = { _tag: "StopRequested" }
 const allowed = (ticket = 1): Event<string> => ({ _tag: "RestartAllowed", ticket })
 const delay = (millis: number, ticket = 1): Event<string> => ({
-  _tag: "Verdict",
+  _tag: "ScheduleAnswered",
   ticket,
-  verdict: { _tag: "Delay", millis }
+  answer: { _tag: "Delay", millis }
 })
 const exhausted = (ticket = 1): Event<string> => ({
-  _tag: "Verdict",
+  _tag: "ScheduleAnswered",
   ticket,
-  verdict: { _tag: "Exhausted", attempts: 7 }
+  answer: { _tag: "Exhausted", attempts: 7 }
 })
 const passed = (ticket = 1): Event<string> => ({ _tag: "DelayPassed", ticket })
 
 /** The words for the actions that follow these events. */
 const run = (restart: Restart, ...events: ReadonlyArray<Event<string>>): ReadonlyArray<string> => {
-  let child: Single<string> = begun
+  let child: SingleChild<string> = begun
   return events.map((event) => {
     const [next, actions] = decide(child, event, restart)
     child = next
@@ -38,8 +38,8 @@ const run = (restart: Restart, ...events: ReadonlyArray<Event<string>>): Readonl
   })
 }
 
-const after = (restart: Restart, ...events: ReadonlyArray<Event<string>>): Single<string> =>
-  events.reduce((child: Single<string>, event) => decide(child, event, restart)[0], begun)
+const after = (restart: Restart, ...events: ReadonlyArray<Event<string>>): SingleChild<string> =>
+  events.reduce((child: SingleChild<string>, event) => decide(child, event, restart)[0], begun)
 
 const say = (action: Action<string>): string => {
   switch (action._tag) {
@@ -69,7 +69,7 @@ describe("a child by itself", () => {
     ])
     assert.deepStrictEqual(after("permanent", started, crash, allowed(), delay(0), stopped, started), {
       incarnation: 2,
-      life: { _tag: "Up" },
+      state: { _tag: "Up" },
       restart: undefined
     })
   })
@@ -163,7 +163,7 @@ describe("a child that is told to stop", () => {
     it(`#165 ${moment}: ends, and is never started again`, () => {
       const child = after("permanent", ...events, stop)
       assert.deepStrictEqual(
-        [child.life._tag, child.restart, run("permanent", ...events, stop).at(-1)],
+        [child.state._tag, child.restart, run("permanent", ...events, stop).at(-1)],
         ["Stopping", undefined, "Stop"]
       )
       for (const event of [allowed(), delay(0), passed(), started, crash, exhausted()]) {

@@ -12,7 +12,7 @@ import {
   type Member,
   type Options,
   type State,
-  validate
+  checkOptions
 } from "../../../src/supervision/internal/group/group.ts"
 import type { Choices } from "../../fixtures/property.ts"
 
@@ -47,7 +47,7 @@ const randomMember = ({ chance, pick }: Choices, index: number, autoShutdown: Op
 export const randomOptions = (choices: Choices): Options => {
   const autoShutdown = choices.pick(["never", "never", "anySignificant", "allSignificant"] as const)
   const members = Array.from({ length: choices.int(6) }, (_, index) => randomMember(choices, index, autoShutdown))
-  return validate({
+  return checkOptions({
     strategy: choices.pick(["oneForOne", "oneForAll", "restForOne"] as const),
     autoShutdown,
     intensity: choices.chance(0.5) ? { max: choices.int(6), withinMillis: 1 + choices.int(100) } : undefined,
@@ -188,8 +188,8 @@ export class World {
     this.asked.delete(restart)
     const exhausted = !this.calm && this.choices.chance(0.03)
     const millis = this.choices.chance(0.5) ? 0 : 1 + this.choices.int(50)
-    const verdict = exhausted ? ({ _tag: "Exhausted", attempts: 1 } as const) : ({ _tag: "Delay", millis } as const)
-    this.mailbox.push({ _tag: "Verdict", restart, verdict })
+    const answer = exhausted ? ({ _tag: "Exhausted", attempts: 1 } as const) : ({ _tag: "Delay", millis } as const)
+    this.mailbox.push({ _tag: "ScheduleAnswered", restart, answer })
   }
 
   private disturb(): void {
@@ -221,9 +221,10 @@ export class World {
       failed: true,
       exit: "stale"
     }
-    const verdict = { _tag: "Exhausted", attempts: 1 } as const
+    const answer = { _tag: "Exhausted", attempts: 1 } as const
     const events: Array<Event<string>> = [childEvent]
-    if (!current.includes(restart)) events.push({ _tag: "DelayPassed", restart }, { _tag: "Verdict", restart, verdict })
+    if (!current.includes(restart))
+      events.push({ _tag: "DelayPassed", restart }, { _tag: "ScheduleAnswered", restart, answer })
     for (const event of events) {
       const [state, actions] = decide(this.state, event, this.now)
       assert.deepStrictEqual([state, actions], [this.state, []], "a stale answer changed something")
@@ -237,7 +238,7 @@ export class World {
     this.state = deepFreeze(state)
     if (event._tag === "UpRequested") this.checkUp(event.id)
     this.checkRestart(event, before)
-    if (event._tag === "ChildStarted" && state.children[event.child]!.life._tag === "Up") {
+    if (event._tag === "ChildStarted" && state.children[event.child]!.state._tag === "Up") {
       this.lives[event.child]!.terminated = false
     }
     this.run(actions, before)
@@ -284,8 +285,8 @@ export class World {
     )
     assert.include(restart.members, child)
     assert.strictEqual(restart.group, first !== Infinity || restart.members.length > 1)
-    before.children.forEach(({ life }, index) => {
-      if (index >= first && life._tag === "Up") assert.include(restart.members, index, "left out of a group")
+    before.children.forEach(({ state }, index) => {
+      if (index >= first && state._tag === "Up") assert.include(restart.members, index, "left out of a group")
       const wasInRound =
         before.phase._tag === "Running" && before.phase.restarts.some(({ members }) => members.includes(index))
       if (index < first && index !== child && !wasInRound)
@@ -364,24 +365,24 @@ export class World {
     const { children, phase } = this.state
     // One decision may handle a start request that had to wait and then a park request: the child is started and told
     // to stop.
-    const { life: stands, parked, starter, waiting } = children[child]!
+    const { state: stands, parked, starter, upRequests } = children[child]!
     assert.isFalse(parked === true && stands._tag === "Starting", "a parked child was started")
     assert.include(["Booting", "Running"], phase._tag, "started while the supervisor ends")
     // If an event in the same decision has stopped a start of the boot, it no longer counts as one.
     if (phase._tag === "Booting" && stands._tag === "Starting" && incarnation === 1) this.checkBoot(child)
     if (phase._tag === "Booting" && stands._tag === "Starting" && incarnation > 1) {
-      assert.isTrue(starter !== undefined || waiting !== undefined, "the boot starts a child twice")
+      assert.isTrue(starter !== undefined || upRequests !== undefined, "the boot starts a child twice")
     }
     for (let earlier = 0; earlier < child; earlier++) {
       if (this.options.members[earlier]!.kind === "resource") {
-        assert.strictEqual(children[earlier]!.life._tag, "Up", "started without its resource")
+        assert.strictEqual(children[earlier]!.state._tag, "Up", "started without its resource")
       }
     }
     const group = this.groupOf(child)
     if (group !== undefined) {
       assert.strictEqual(group[0], child, "started out of order")
       for (let later = child + 1; later < children.length; later++) {
-        assert.notStrictEqual(children[later]!.life._tag, "Stopping", "started while a later member stops")
+        assert.notStrictEqual(children[later]!.state._tag, "Stopping", "started while a later member stops")
         if (group.includes(later)) assert.strictEqual(this.lives[later]!.phase, "gone", "a later member is still there")
       }
     }
@@ -395,7 +396,7 @@ export class World {
     const isThere = (life: Life) => life.incarnation > 0 || life.passedOver
     assert.isTrue(this.lives.slice(0, child).every(isThere), "the boot leaves a child out")
     if (!cameBack) assert.isTrue(this.lives.slice(child).every((life) => life.incarnation === 0 || life.cameBack))
-    const own = this.state.children.filter(({ incarnation, life }) => life._tag === "Starting" && incarnation === 1)
+    const own = this.state.children.filter(({ incarnation, state }) => state._tag === "Starting" && incarnation === 1)
     assert.strictEqual(own.length, 1, "the boot starts two children at once")
   }
 
@@ -403,12 +404,12 @@ export class World {
     const life = this.lives[child]!
     assert.strictEqual(incarnation, life.incarnation)
     const { children, phase } = this.state
-    const wasUp = before.children[child]!.life._tag === "Up"
+    const wasUp = before.children[child]!.state._tag === "Up"
     const together = phase._tag === "Ending" ? children.map((_, index) => index) : this.groupOf(child)
     if (wasUp && together !== undefined) {
       for (const later of together.filter((other) => other > child)) {
         const allowed = phase._tag === "Ending" ? ["Down", "Dropped", "Zombie"] : ["Down"]
-        assert.include(allowed, children[later]!.life._tag, "stopped before a later member")
+        assert.include(allowed, children[later]!.state._tag, "stopped before a later member")
       }
     }
     if (wasUp && this.options.members[child]!.kind === "resource") this.checkUnused(child)
@@ -444,9 +445,9 @@ export class World {
       )
     }
     for (const member of all) {
-      const { life, starter } = children[member]!
-      assert.notStrictEqual(life._tag, "Dropped")
-      if (life._tag === "Starting") assert.isUndefined(starter, "a start with two owners")
+      const { state, starter } = children[member]!
+      assert.notStrictEqual(state._tag, "Dropped")
+      if (state._tag === "Starting") assert.isUndefined(starter, "a start with two owners")
     }
   }
 
@@ -465,14 +466,14 @@ export class World {
     }
     assert.isTrue(this.booted)
     assert.deepStrictEqual(phase, { _tag: "Running", restarts: [] })
-    children.forEach(({ life, member }, index) => {
+    children.forEach(({ state, member }, index) => {
       const { endedWell, phase, terminated } = this.lives[index]!
-      assert.include(["Up", "Down", "Dropped"], life._tag)
-      assert.strictEqual(life._tag === "Up", phase === "up", "the core is wrong about a child")
+      assert.include(["Up", "Down", "Dropped"], state._tag)
+      assert.strictEqual(state._tag === "Up", phase === "up", "the core is wrong about a child")
       const restart = member.kind === "resource" ? "permanent" : member.restart
-      if (restart === "permanent" && !terminated) assert.strictEqual(life._tag, "Up", "a permanent child is down")
-      if (restart === "transient" && !terminated && !endedWell) assert.strictEqual(life._tag, "Up", "a crash is lost")
-      if (restart === "temporary") assert.notStrictEqual(life._tag, "Down", "a temporary child is kept")
+      if (restart === "permanent" && !terminated) assert.strictEqual(state._tag, "Up", "a permanent child is down")
+      if (restart === "transient" && !terminated && !endedWell) assert.strictEqual(state._tag, "Up", "a crash is lost")
+      if (restart === "temporary") assert.notStrictEqual(state._tag, "Down", "a temporary child is kept")
     })
   }
 }

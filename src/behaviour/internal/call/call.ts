@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { names } from "../../../kernel/shared/waiting.ts"
+import { cycleNames } from "../../../kernel/shared/waitCycles.ts"
 import { CallError, type CallReason } from "./callError.ts"
 
 /** @internal */
@@ -22,16 +22,16 @@ export type Ask = (call: Call, server: ProcessRecord) => Effect.Effect<unknown, 
 
 /** @internal */
 export const downReason = (target: HandleTarget): CallReason =>
-  target.gone === undefined || target.gone._tag === "Normal"
+  target.goneReason === undefined || target.goneReason._tag === "Normal"
     ? { _tag: "NoProcess" }
-    : { _tag: "ServerDown", reason: target.gone }
+    : { _tag: "ServerDown", reason: target.goneReason }
 
 /** Fails a call because its caller would wait for itself. @internal */
-export const closesCycle = (call: Call, round: ReadonlyArray<ProcessRecord>): Effect.Effect<never, CallError> => {
+export const failWithCycle = (call: Call, cycle: ReadonlyArray<ProcessRecord>): Effect.Effect<never, CallError> => {
   call.from!.waitingFor = undefined
-  return Exit.fail(refusal(call, { _tag: "CallCycle", path: names(round) }))
+  return Exit.fail(callErrorOf(call, { _tag: "CallCycle", path: cycleNames(cycle) }))
 }
 
 /** @internal */
-export const refusal = (call: Call, reason: CallReason): CallError =>
+export const callErrorOf = (call: Call, reason: CallReason): CallError =>
   new CallError({ server: call.target.displayName, request: call.tag, reason, started: "no" })

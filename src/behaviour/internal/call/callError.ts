@@ -1,6 +1,6 @@
 /** Why a call got no answer. */
 import * as Data from "effect/Data"
-import { printFields } from "../../../values/printed.ts"
+import { printFields } from "../../../values/printAs.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 
 export type CallReason =

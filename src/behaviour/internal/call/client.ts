@@ -4,22 +4,22 @@ import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { printAs } from "../../../values/printed.ts"
+import { printAs } from "../../../values/printAs.ts"
 import * as Check from "../../../values/check.ts"
 import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../../kernel/Handle.ts"
 import * as Kernel from "../../../kernel/Kernel.ts"
 import { nobodyUnsafe, postUnsafe } from "../../../kernel/Process.ts"
 import { post } from "../../../kernel/shared/delivery.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { cycleUnsafe } from "../../../kernel/shared/waiting.ts"
+import { findCycleUnsafe } from "../../../kernel/shared/waitCycles.ts"
 import type { Message } from "../../Protocol.ts"
 import { callTimeoutMillis } from "../defaults.ts"
-import { closesCycle, downReason, refusal, type Ask, type Call } from "./call.ts"
+import { failWithCycle, downReason, callErrorOf, type Ask, type Call } from "./call.ts"
 import type { CallOptions } from "./callOptions.ts"
 import { CallEnvelope, CastEnvelope, type SystemRequest } from "./envelopes.ts"
-import { askPatiently } from "./patience.ts"
+import { askWhenUp } from "./waitUntilUp.ts"
 import { senderOf } from "./sender.ts"
-import * as Travel from "./travel.ts"
+import { captureMessageContext, type MessageContext } from "./messageContext.ts"
 
 const MessagesKey = Symbol("effect-otp/behaviour/messages")
 
@@ -57,9 +57,9 @@ const methodOf = (message: Message): PropertyDescriptor => {
 export const castMethod =
   (message: Message, target: HandleTarget) =>
   (payload: unknown): Effect.Effect<void> =>
-    new CastRequest(message, target, payload)
+    new CastEffect(message, target, payload)
 
-class CastRequest extends Effectable.Class<void> {
+class CastEffect extends Effectable.Class<void> {
   private readonly message: Message
   private readonly target: HandleTarget
   private readonly payload: unknown
@@ -75,7 +75,7 @@ class CastRequest extends Effectable.Class<void> {
     const fiber = Fiber.getCurrent()!
     const { message, target } = this
     const payload = message.construct(this.payload, target, fiber.context)
-    const envelope = new CastEnvelope(message.tag, payload, senderOf(fiber).process, Travel.capture(fiber))
+    const envelope = new CastEnvelope(message.tag, payload, senderOf(fiber).process, captureMessageContext(fiber))
     const record = receiver(target, fiber)
     if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
     post(record, envelope)
@@ -94,26 +94,26 @@ const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): P
 export interface Cast {
   readonly tag: string
   readonly payload: unknown
-  readonly travel: Travel.Travel | undefined
+  readonly messageContext: MessageContext | undefined
 }
 
 /** Casts in the step of a handler. @internal */
-export const castUnsafe = (from: ProcessRecord, to: Handle<unknown>, { payload, tag, travel }: Cast): void => {
+export const castUnsafe = (from: ProcessRecord, to: Handle<unknown>, { payload, tag, messageContext }: Cast): void => {
   const target = targetOf("context.cast", to)
   const message = (to as Client)[MessagesKey]?.get(tag)
   if (message?.isCast !== true) throw new RangeError(`${target.displayName} has no cast "${tag}"`)
   const record = target.current ?? target.last ?? nobodyUnsafe(from.kernel, target.displayName)
   const made = message.construct(payload, target, from.context)
-  post(record, new CastEnvelope(tag, made, from.speaker, travel))
+  post(record, new CastEnvelope(tag, made, from.speaker, messageContext))
 }
 
 /** @internal */
 export const callMethod =
   (message: Message, target: HandleTarget) =>
   (payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> =>
-    new CallRequest(message, target, payload, options)
+    new CallEffect(message, target, payload, options)
 
-class CallRequest extends Effectable.Class<unknown, unknown> {
+class CallEffect extends Effectable.Class<unknown, unknown> {
   private readonly message: Message
   private readonly target: HandleTarget
   private readonly payload: unknown
@@ -139,13 +139,13 @@ class CallRequest extends Effectable.Class<unknown, unknown> {
       from: process,
       millis: timeoutMillis(Check.or(options?.timeout, calls.timeout), process)
     }
-    return isPatient(options, calls) ? askPatiently(call, ask) : askNow(call, ask)
+    return waitsWhenDown(options, calls) ? askWhenUp(call, ask) : askNow(call, ask)
   }
 }
 
 const askNow = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
   const { current } = call.target
-  return current === undefined ? Effect.fail(refusal(call, downReason(call.target))) : ask(call, current)
+  return current === undefined ? Effect.fail(callErrorOf(call, downReason(call.target))) : ask(call, current)
 }
 
 const ask: Ask = (call, server) => askWith(call, server, undefined)
@@ -162,11 +162,11 @@ export const askSystem = <Server>(
     const millis = timeoutMillis(Check.or(options?.timeout, calls.timeout), process)
     const call: Call = { fiber, target, tag, payload: undefined, from: process, millis }
     const ask: Ask = (call, server) => askWith(call, server, request)
-    return isPatient(options, calls) ? askPatiently(call, ask) : askNow(call, ask)
+    return waitsWhenDown(options, calls) ? askWhenUp(call, ask) : askNow(call, ask)
   })
 
 /** Whether a call waits while the server is down. */
-const isPatient = (options: CallOptions | undefined, defaults: CallOptions): boolean => {
+const waitsWhenDown = (options: CallOptions | undefined, defaults: CallOptions): boolean => {
   const whenDown = Check.or(options?.whenDown, defaults.whenDown)
   return whenDown !== undefined && Check.oneOf("whenDown of a call", whenDown, waysWhenDown) === "wait"
 }
@@ -176,25 +176,34 @@ const waysWhenDown = ["fail", "wait"] as const
 const askWith = (
   call: Call,
   server: ProcessRecord,
-  request: SystemRequest | undefined
+  systemRequest: SystemRequest | undefined
 ): Effect.Effect<unknown, unknown> => {
   const { fiber, from } = call
   return Effect.callback<unknown, unknown>((resume) => {
     const own = from !== undefined && from.isOwn(fiber)
     // This is one step with the note that the caller waits. So if calls cross, the last one here sees all the others.
     if (own && (server === from || server.waitingFor !== undefined)) {
-      const round = cycleUnsafe(from, [server])
-      if (round !== undefined) return resume(closesCycle(call, round))
+      const cycle = findCycleUnsafe(from, [server])
+      if (cycle !== undefined) return resume(failWithCycle(call, cycle))
     }
     const { tag, payload } = call
-    const travel = Travel.capture(fiber)
-    const envelope = new CallEnvelope({ tag, payload, from, travel, server, caller: fiber, resume, request })
+    const messageContext = captureMessageContext(fiber)
+    const envelope = new CallEnvelope({
+      tag,
+      payload,
+      from,
+      messageContext,
+      server,
+      caller: fiber,
+      resume,
+      systemRequest
+    })
     if (own) from.waitingFor = envelope
     if (call.millis !== Infinity) {
       server.kernel.deadlines.arm(envelope, senderOf(fiber).clock, call.millis, fiber.context)
     }
     // A system request does not wait for room: if a suspended server is full, nothing makes room.
-    post(server, envelope, request === undefined ? admitted : undefined)
+    post(server, envelope, systemRequest === undefined ? admitted : undefined)
     return envelope
   })
 }

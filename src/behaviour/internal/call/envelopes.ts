@@ -6,19 +6,17 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { describe } from "../../../values/describe.ts"
 import { callGuarded } from "../../../values/guard.ts"
-import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import type { Fate } from "../../../kernel/Accounting.ts"
-import * as Events from "../../../kernel/shared/events.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
 import { withdraw } from "../../../kernel/shared/delivery.ts"
 import type { EndedBy } from "../../../kernel/shared/life.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 import type { Envelope, ProcessRecord, Refusal } from "../../../kernel/shared/processRecord.ts"
-import { warn } from "../../../kernel/shared/reports.ts"
-import { names } from "../../../kernel/shared/waiting.ts"
+import { warn } from "../../../kernel/shared/warnings.ts"
+import { cycleNames } from "../../../kernel/shared/waitCycles.ts"
 import { resumeLater } from "../../../kernel/shared/waitUntil.ts"
 import { CallError, type CallReason, type CallStarted } from "./callError.ts"
-import type { Travel } from "./travel.ts"
+import type { MessageContext } from "./messageContext.ts"
 import { disarm, type Deadline } from "../../../kernel/shared/deadlines.ts"
 
 /** @internal */
@@ -26,13 +24,18 @@ export class CastEnvelope implements Envelope {
   readonly tag: string
   readonly payload: unknown
   readonly from: ProcessRecord | undefined
-  readonly travel: Travel | undefined
+  readonly messageContext: MessageContext | undefined
 
-  constructor(tag: string, payload: unknown, from: ProcessRecord | undefined, travel: Travel | undefined) {
+  constructor(
+    tag: string,
+    payload: unknown,
+    from: ProcessRecord | undefined,
+    messageContext: MessageContext | undefined
+  ) {
     this.tag = tag
     this.payload = payload
     this.from = from
-    this.travel = travel
+    this.messageContext = messageContext
   }
 
   get content(): unknown {
@@ -56,12 +59,12 @@ export interface CallParts {
   readonly tag: string
   readonly payload: unknown
   readonly from: ProcessRecord | undefined
-  readonly travel: Travel | undefined
+  readonly messageContext: MessageContext | undefined
   readonly server: ProcessRecord
   readonly caller: Fiber.Fiber<unknown, unknown>
   readonly resume: (exit: Effect.Effect<unknown, unknown>) => void
   /** A request to the process of the server itself. Undefined if its handlers answer the call. */
-  readonly request: SystemRequest | undefined
+  readonly systemRequest: SystemRequest | undefined
 }
 
 /** A request that bypasses the handlers of a server. It must not throw. @internal */
@@ -82,9 +85,9 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   readonly tag: string
   readonly payload: unknown
   readonly from: ProcessRecord | undefined
-  readonly travel: Travel | undefined
+  readonly messageContext: MessageContext | undefined
   readonly server: ProcessRecord
-  readonly request: SystemRequest | undefined
+  readonly systemRequest: SystemRequest | undefined
   private readonly caller: Fiber.Fiber<unknown, unknown>
   private resume: ((exit: Effect.Effect<unknown, unknown>) => void) | undefined
   /** Set if the caller left, by interruption or timeout, after the call had begun. */
@@ -98,15 +101,15 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     this.tag = options.tag
     this.payload = options.payload
     this.from = options.from
-    this.travel = options.travel
+    this.messageContext = options.messageContext
     this.server = options.server
     this.caller = options.caller
     this.resume = options.resume
-    this.request = options.request
+    this.systemRequest = options.systemRequest
   }
 
   get content(): unknown {
-    return this.request === undefined ? { _tag: this.tag, payload: this.payload } : { _tag: this.tag }
+    return this.systemRequest === undefined ? { _tag: this.tag, payload: this.payload } : { _tag: this.tag }
   }
 
   get shared(): unknown {
@@ -115,11 +118,11 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
 
   /** No bound refuses a request to the process itself. */
   get isControl(): boolean {
-    return this.request !== undefined
+    return this.systemRequest !== undefined
   }
 
   asEffect(): Effect.Effect<void> {
-    this.leave()
+    this.callerLeft()
     return Exit.void
   }
 
@@ -129,12 +132,12 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   }
 
   /** Fails the call because its caller would wait for itself. */
-  fail(round: ReadonlyArray<ProcessRecord>): boolean {
+  fail(cycle: ReadonlyArray<ProcessRecord>): boolean {
     if (this.isDone) return false
     const { begun } = this
-    const exit = Exit.fail(this.error({ _tag: "CallCycle", path: names(round) }, begun ? "unknown" : "no"))
+    const exit = Exit.fail(this.error({ _tag: "CallCycle", path: cycleNames(cycle) }, begun ? "unknown" : "no"))
     const resume = this.resume!
-    this.leave()
+    this.callerLeft()
     resumeLater(this.caller, resume, exit)
     return true
   }
@@ -152,7 +155,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   finish(exit: Exit.Exit<unknown, unknown>): boolean {
     const resume = this.resume
     if (resume === undefined) return false
-    this.end()
+    this.markDone()
     const kernel = this.server.kernel
     // A chain of answers that resume one another would run out of stack. At this depth it goes on in another task.
     if (kernel.depth >= MAX_DEPTH) {
@@ -176,7 +179,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   /** Ends the call without an answer from the server. */
   failWith(reason: CallReason): boolean {
     const started: CallStarted = this.begun ? "unknown" : "no"
-    return !this.isDone && this.later(Exit.fail(this.error(reason, started)))
+    return !this.isDone && this.finishLater(Exit.fail(this.error(reason, started)))
   }
 
   private error(reason: CallReason, started: CallStarted): CallError {
@@ -184,17 +187,17 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   }
 
   /** Called in a step of the kernel, in which no code of the caller may run. */
-  private later(exit: Exit.Exit<unknown, unknown>): true {
+  private finishLater(exit: Exit.Exit<unknown, unknown>): true {
     const resume = this.resume!
-    this.end()
+    this.markDone()
     resumeLater(this.caller, resume, exit)
     return true
   }
 
   /** The caller no longer waits. A call that has not begun is withdrawn; one that has begun is abandoned. */
-  leave(): void {
+  callerLeft(): void {
     if (this.isDone) return
-    this.end()
+    this.markDone()
     if (!this.begun) {
       withdraw(this.server, this)
       return
@@ -207,7 +210,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     if (this.isDone) return
     const resume = this.resume!
     const started: CallStarted = this.begun ? "unknown" : "no"
-    this.leave()
+    this.callerLeft()
     resume(Exit.fail(this.error({ _tag: "Timeout" }, started)))
   }
 
@@ -216,19 +219,10 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     return "returned"
   }
 
-  private end(): void {
+  private markDone(): void {
     this.resume = undefined
     disarm(this)
     this.handOver()
-  }
-
-  /** Counts and announces an answer that came too late. */
-  countLate(): void {
-    const { kernel } = this.server
-    kernel.lateReplies++
-    if (!Telemetry.isActiveUnsafe(kernel.telemetry, Events.lateReply)) return
-    const about = { pid: this.server, displayName: displayName(this.server), request: this.tag }
-    Telemetry.executeUnsafe(kernel.telemetry, Events.lateReply, { count: 1 }, about)
   }
 }
 

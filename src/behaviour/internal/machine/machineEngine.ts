@@ -2,7 +2,7 @@
  * The order of events of a state machine: pure, without clock or fiber.
  *
  * `begin` and `handle` ask the handlers and return a `Decision`: the answers and effects that go out at once. When the
- * effects have run, `settle` returns the next state of the machine. `next` takes the event that comes before any
+ * effects have run, `applyResults` returns the next state of the machine. `next` takes the event that comes before any
  * message.
  *
  * 1. The event timer ends. The handler runs, and the state is set.
@@ -70,7 +70,7 @@ const bare = <A>(record: Readonly<Record<string, A>>): Record<string, A> => Obje
 export type List<A> = { readonly head: A; readonly tail: List<A> } | undefined
 
 /** @internal */
-export interface Running extends Timers.Timed {
+export interface MachineState extends Timers.Timed {
   readonly state: State
   /** Inserted events, and postponed events that are to be handled again. */
   readonly queue: List<Event>
@@ -85,7 +85,7 @@ export type Output =
 
 /** @internal */
 export interface Decision {
-  readonly running: Running
+  readonly running: MachineState
   readonly outputs: ReadonlyArray<Output>
   /** Events to insert. An effect stands for the event that it will give. */
   readonly inserts: ReadonlyArray<Event | Perform>
@@ -99,7 +99,7 @@ export interface Decision {
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /** A machine in a state, before anything has happened. @internal */
-export const at = (state: State): Running => ({ state, queue: undefined, postponed: undefined, ...Timers.none })
+export const at = (state: State): MachineState => ({ state, queue: undefined, postponed: undefined, ...Timers.none })
 
 /** @internal */
 export const begin = (machine: Machine, state: State, actions: ReadonlyArray<Transitions.Action>): Decision => {
@@ -107,7 +107,7 @@ export const begin = (machine: Machine, state: State, actions: ReadonlyArray<Tra
 }
 
 /** @internal */
-export const handle = (machine: Machine, before: Running, event: Event): Decision => {
+export const handle = (machine: Machine, before: MachineState, event: Event): Decision => {
   const running = Timers.without(before, Transitions.eventTimer)
   const handler = handlerOf(machine, running.state, event)
   if (handler === undefined)
@@ -116,7 +116,7 @@ export const handle = (machine: Machine, before: Running, event: Event): Decisio
 }
 
 /** Ends a turn. `results` are what its effects have given, in order. @internal */
-export const settle = (decision: Decision, results: ReadonlyArray<Event | undefined>): Running => {
+export const applyResults = (decision: Decision, results: ReadonlyArray<Event | undefined>): MachineState => {
   const { inserts, running, timers } = decision
   let queue = running.queue
   let result = results.length
@@ -130,13 +130,13 @@ export const settle = (decision: Decision, results: ReadonlyArray<Event | undefi
 }
 
 /** The event that comes before any message, and the machine without it. @internal */
-export const next = (running: Running): { readonly event: Event; readonly running: Running } | undefined => {
+export const next = (running: MachineState): { readonly event: Event; readonly running: MachineState } | undefined => {
   const { queue } = running
   return queue === undefined ? Timers.due(running) : { event: queue.head, running: { ...running, queue: queue.tail } }
 }
 
 /** @internal */
-export const isIdle = (running: Running): boolean => running.queue === undefined && running.zeros.length === 0
+export const isIdle = (running: MachineState): boolean => running.queue === undefined && running.zeros.length === 0
 
 /** @internal */
 export const toArray = <A>(list: List<A>): Array<A> => {
@@ -147,9 +147,9 @@ export const toArray = <A>(list: List<A>): Array<A> => {
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-interface Turn {
+interface DecisionInput {
   readonly machine: Machine
-  readonly running: Running
+  readonly running: MachineState
   /** Undefined at the start. */
   readonly event: Event | undefined
 }
@@ -157,7 +157,7 @@ interface Turn {
 const handlerOf = (machine: Machine, state: State, event: Event): Handler | undefined =>
   event._tag === "Info" ? machine.info : (machine.states[state._tag]?.[event.tag] ?? machine.common[event.tag])
 
-const decide = (turn: Turn, transition: Transition): Decision => {
+const decide = (turn: DecisionInput, transition: Transition): Decision => {
   const { event, machine, running } = turn
   checkTransition(turn, transition)
   if (transition._tag === "Stop") return stopped(turn, transition, running.state)
@@ -175,7 +175,7 @@ const decide = (turn: Turn, transition: Transition): Decision => {
 
 const nothing = { outputs: [], inserts: [], timers: [] }
 
-const checkTransition = ({ event, machine, running }: Turn, transition: Transition): void => {
+const checkTransition = ({ event, machine, running }: DecisionInput, transition: Transition): void => {
   if (transitions.has(transition?._tag)) return
   throw new RangeError(
     `${machine.id}: the handler of ${running.state._tag} for ${event?.tag} did not answer with a transition`
@@ -195,7 +195,7 @@ const enter = (machine: Machine, state: State, previous: State): Transition | un
 const nobody: Context = { from: undefined }
 
 const stopped = (
-  { event, running }: Turn,
+  { event, running }: DecisionInput,
   { actions, reason, state }: Transition & { readonly _tag: "Stop" },
   otherwise: State,
   before: ReadonlyArray<Transitions.Action> = []
@@ -209,7 +209,7 @@ const stopped = (
   postponed: false
 })
 
-const move = (running: Running, state: State, changed: boolean, postpone: Event | undefined): Running => {
+const move = (running: MachineState, state: State, changed: boolean, postpone: Event | undefined): MachineState => {
   const postponed = postpone === undefined ? running.postponed : { head: postpone, tail: running.postponed }
   if (!changed) {
     return state === running.state && postpone === undefined ? running : { ...running, state, postponed }

@@ -13,12 +13,12 @@ import type { DefineOptions } from "../server/define.ts"
 import type { ReplyTo } from "../server/handlerContext.ts"
 import * as Engine from "./machineEngine.ts"
 import { eventOf, MachineEvent, type Event } from "./machineEvent.ts"
-import { answer, Elapsed, heldCount, Origin, Shell, type MachineState } from "./machineShell.ts"
+import { answer, Elapsed, postponedCount, Origin, MachineHost, type MachineServerState } from "./machineHost.ts"
 import * as Timers from "./machineTimers.ts"
 import { Initial, type Next, type Options } from "../server/next.ts"
 import type { Handler, HandlerContext, Lens, Shown, Status } from "../server/serverSpec.ts"
 import { warnOfInfo } from "../server/turn.ts"
-import * as Travel from "../call/travel.ts"
+import { withMessageContext } from "../call/messageContext.ts"
 
 /** @internal */
 export interface MachineOptions extends Pick<DefineOptions, "init" | "name" | "mailbox" | "turnTimeout"> {
@@ -29,25 +29,27 @@ export interface MachineOptions extends Pick<DefineOptions, "init" | "name" | "m
   readonly formatStatus: ((status: Status) => Shown) | undefined
 }
 
-type Turn = Next | Effect.Effect<Next, unknown>
+type TurnResult = Next | Effect.Effect<Next, unknown>
 
 /** @internal */
 export const serverOptions = (options: MachineOptions): DefineOptions => {
   const { drain, formatStatus, machine, mailbox, name, tags, terminate, turnTimeout } = options
   const handlers: Record<string, Handler> = Object.create(null)
   for (const tag of tags) {
-    handlers[tag] = (payload, state, context) => take(machine, state as MachineState, messageOf(tag, payload, context))
+    handlers[tag] = (payload, state, context) =>
+      take(machine, state as MachineServerState, messageOf(tag, payload, context))
   }
   return {
-    init: (...args) => Effect.flatMap(options.init(...args), (result) => started(machine, result as Tagged | Begin)),
+    init: (...args) =>
+      Effect.flatMap(options.init(...args), (result) => initialState(machine, result as Tagged | Begin)),
     handlers,
-    info: (content, state) => inform(machine, state as MachineState, content),
-    continue: (token, state) => proceed(machine, state as MachineState, token),
+    info: (content, state) => inform(machine, state as MachineServerState, content),
+    continue: (token, state) => handleQueued(machine, state as MachineServerState, token),
     terminate:
       terminate === undefined
         ? undefined
         : // The options have lost their types, with which `define` has checked them.
-          (reason, state) => terminate(reason as never, (state as MachineState).running.state),
+          (reason, state) => terminate(reason as never, (state as MachineServerState).running.state),
     formatStatus,
     lens,
     name,
@@ -59,20 +61,20 @@ export const serverOptions = (options: MachineOptions): DefineOptions => {
 
 /** Users see the state of the machine. Its queue and its timers are hidden from them. */
 const lens: Lens = {
-  get: (state) => (state as MachineState).running.state,
+  get: (state) => (state as MachineServerState).running.state,
   set: (state, value) => {
-    const { running, shell } = state as MachineState
-    return { running: { ...running, state: value as Tagged }, shell }
+    const { running, host } = state as MachineServerState
+    return { running: { ...running, state: value as Tagged }, host }
   },
-  held: (state) => heldCount((state as MachineState).running),
+  held: (state) => postponedCount((state as MachineServerState).running),
   subject: (state, content) => {
-    const { running } = state as MachineState
+    const { running } = state as MachineServerState
     if (content === undefined) return Engine.next(running)?.event.toJSON()
     return isInstance(content, Elapsed) ? eventOfTimer(running, content)?.event.toJSON() : content
   }
 }
 
-const eventOfTimer = (running: Engine.Running, { number, timer }: Elapsed) => Timers.expire(running, timer, number)
+const eventOfTimer = (running: Engine.MachineState, { number, timer }: Elapsed) => Timers.expire(running, timer, number)
 
 // ---- turns --------------------------------------------------------------------------------------------------------
 
@@ -82,11 +84,11 @@ type Begin = Start<Tagged, never>
 export const startOf = (result: Tagged | Start<Tagged, unknown>): Begin =>
   (StartTypeId in result ? result : { state: result, actions: [] }) as Begin
 
-const started = (machine: Engine.Machine, result: Tagged | Begin): Effect.Effect<MachineState | Initial> =>
+const initialState = (machine: Engine.Machine, result: Tagged | Begin): Effect.Effect<MachineServerState | Initial> =>
   Effect.withFiber((fiber) => {
     const begin = startOf(result)
     const running = Engine.at(begin.state)
-    const state: MachineState = { running, shell: new Shell(currentUnsafe(fiber)!) }
+    const state: MachineServerState = { running, host: new MachineHost(currentUnsafe(fiber)!) }
     const isPlain = begin.actions.length === 0 && machine.states[begin.state._tag]?.["onEnter"] === undefined
     return Effect.succeed(isPlain ? state : new Initial(state, { continue: begin }))
   })
@@ -98,19 +100,19 @@ const messageOf = (tag: string, content: unknown, context: HandlerContext): Even
     tag,
     content,
     from,
-    origin: new Origin(from?.call, context.travel)
+    origin: new Origin(from?.call, context.messageContext)
   })
 }
 
 /** Handles a message. It is taken only when the machine has nothing left to do by itself. */
-const take = (machine: Engine.Machine, state: MachineState, event: Event): Turn =>
-  turn(state, Engine.handle(machine, state.running, event), event)
+const take = (machine: Engine.Machine, state: MachineServerState, event: Event): TurnResult =>
+  carryOut(state, Engine.handle(machine, state.running, event), event)
 
-const inform = (machine: Engine.Machine, state: MachineState, content: unknown): Turn => {
+const inform = (machine: Engine.Machine, state: MachineServerState, content: unknown): TurnResult => {
   if (isInstance(content, Elapsed)) {
     const elapsed = eventOfTimer(state.running, content)
     if (elapsed === undefined) return noReply(state)
-    return turn(state, Engine.handle(machine, elapsed.running, elapsed.event), undefined)
+    return carryOut(state, Engine.handle(machine, elapsed.running, elapsed.event), undefined)
   }
   if (machine.info === undefined) {
     return Effect.withFiber((fiber) => {
@@ -123,80 +125,83 @@ const inform = (machine: Engine.Machine, state: MachineState, content: unknown):
 }
 
 /** Handles what the machine has to do before the next message. */
-const proceed = (machine: Engine.Machine, state: MachineState, token: unknown): Turn => {
+const handleQueued = (machine: Engine.Machine, state: MachineServerState, token: unknown): TurnResult => {
   if (token !== more) {
     const { actions, state: first } = token as Begin
-    return turn(state, Engine.begin(machine, first, actions), undefined)
+    return carryOut(state, Engine.begin(machine, first, actions), undefined)
   }
   const next = Engine.next(state.running)!
-  return turn(state, Engine.handle(machine, next.running, next.event), undefined, next.event.origin)
+  return carryOut(state, Engine.handle(machine, next.running, next.event), undefined, next.event.origin)
 }
 
 const more = Symbol("more")
 const goOn: Options = { continue: more }
 
-const noReply = (state: MachineState): Next => ({ _tag: "NoReply", state, options: undefined })
+const noReply = (state: MachineServerState): Next => ({ _tag: "NoReply", state, options: undefined })
 
 /** Sends out what was decided. `inHand` is the message whose caller the server itself can answer. */
-const turn = (
-  before: MachineState,
+const carryOut = (
+  before: MachineServerState,
   decision: Engine.Decision,
   inHand: Event | undefined,
   origin?: object | undefined
-): Turn => {
+): TurnResult => {
   const { outputs } = decision
   const last = outputs.findLastIndex((output) => output._tag === "Perform")
-  if (last < 0) return end(before, decision, [], inHand)
+  if (last < 0) return finishTurn(before, decision, [], inHand)
   const results: Array<Event | undefined> = []
   let at = 0
   const step: Effect.Effect<Next> = Effect.suspend(() => {
     while (at <= last) {
       const output = outputs[at++]!
       if (output._tag === "Perform") {
-        return Effect.flatMap(withTravel(output.effect as Effect.Effect<unknown>, origin), (result) => {
+        return Effect.flatMap(withOriginContext(output.effect as Effect.Effect<unknown>, origin), (result) => {
           results.push(result === undefined ? undefined : eventOf(result))
           return step
         })
       }
       answer(output.from, output.exit)
     }
-    return Exit.succeed(end(before, { ...decision, outputs: outputs.slice(at) }, results, inHand))
+    return Exit.succeed(finishTurn(before, { ...decision, outputs: outputs.slice(at) }, results, inHand))
   })
   return step
 }
 
 /** Runs an effect with the span, annotations and References that came with a postponed event. */
-const withTravel = <A>(effect: Effect.Effect<A>, origin: object | undefined): Effect.Effect<A> => {
-  const travel = origin instanceof Origin ? origin.travel : undefined
-  return travel === undefined ? effect : Effect.updateContext(effect, (context) => Travel.apply(context, travel))
+const withOriginContext = <A>(effect: Effect.Effect<A>, origin: object | undefined): Effect.Effect<A> => {
+  const messageContext = origin instanceof Origin ? origin.messageContext : undefined
+  return messageContext === undefined
+    ? effect
+    : Effect.updateContext(effect, (context) => withMessageContext(context, messageContext))
 }
 
-const end = (
-  { running: before, shell }: MachineState,
+const finishTurn = (
+  { running: before, host }: MachineServerState,
   decision: Engine.Decision,
   results: ReadonlyArray<Event | undefined>,
   inHand: Event | undefined
 ): Next => {
-  const running = Engine.settle(decision, results)
-  const state: MachineState = { running, shell }
+  const running = Engine.applyResults(decision, results)
+  const state: MachineServerState = { running, host }
   // Without a message in hand, the turn handled the first event in the queue, if there was one.
-  if (inHand === undefined && before.queue !== undefined && !decision.postponed) shell.finished(before.queue.head)
+  if (inHand === undefined && before.queue !== undefined && !decision.postponed)
+    host.postponedHandled(before.queue.head)
   if (decision.stop !== undefined) {
-    give(decision.outputs)
+    giveAnswers(decision.outputs)
     return { _tag: "Stop", reason: decision.stop, state }
   }
-  shell.arrange(before, running)
+  host.syncTimers(before, running)
   const options = Engine.isIdle(running) ? undefined : goOn
   const last = decision.outputs.at(-1)
   const isReply = inHand?.from !== undefined && last?._tag === "Answer" && last.from === inHand.from
   if (!isReply || Exit.isFailure(last.exit)) {
-    give(decision.outputs)
+    giveAnswers(decision.outputs)
     return { _tag: "NoReply", state, options }
   }
-  if (decision.outputs.length > 1) give(decision.outputs.slice(0, -1))
+  if (decision.outputs.length > 1) giveAnswers(decision.outputs.slice(0, -1))
   return { _tag: "Reply", value: last.exit.value, state, options }
 }
 
-const give = (outputs: ReadonlyArray<Engine.Output>): void => {
+const giveAnswers = (outputs: ReadonlyArray<Engine.Output>): void => {
   for (const output of outputs) if (output._tag === "Answer") answer(output.from, output.exit)
 }

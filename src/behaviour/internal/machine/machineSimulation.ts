@@ -27,7 +27,7 @@ export interface Reply {
 /** @internal */
 export interface Simulation {
   readonly machine: Engine.Machine
-  readonly running: Engine.Running
+  readonly running: Engine.MachineState
   readonly results: ReadonlyMap<string, unknown>
   readonly now: number
   /** When each timer is due, by its number. */
@@ -80,13 +80,13 @@ export const begin = (
     performed: [],
     stopped: undefined
   }
-  return drain(settle(fresh, Engine.begin(machine, state, actions)))
+  return drain(applyDecision(fresh, Engine.begin(machine, state, actions)))
 }
 
 /** @internal */
 export const step = (simulation: Simulation, input: unknown): Simulation => {
   if (simulation.stopped !== undefined) return simulation
-  if (isElapse(input)) return pass(simulation, simulation.now + input.millis)
+  if (isElapse(input)) return passTime(simulation, simulation.now + input.millis)
   const index = simulation.events
   const counted = { ...simulation, events: index + 1 }
   const event = eventOf(input)
@@ -112,7 +112,7 @@ const drain = (simulation: Simulation): Simulation => {
 }
 
 /** Lets timers fire up to a moment. */
-const pass = (simulation: Simulation, until: number): Simulation => {
+const passTime = (simulation: Simulation, until: number): Simulation => {
   let now = simulation
   for (let first = earliest(now, until); first !== undefined; first = earliest(now, until)) {
     const { event, running } = Timers.expire(now.running, first.name, first.number)!
@@ -138,19 +138,19 @@ const earliest = ({ dues, running, stopped }: Simulation, until: number) => {
 
 const turn = (
   simulation: Simulation,
-  running: Engine.Running,
+  running: Engine.MachineState,
   event: Event,
   afterMillis: number | undefined
 ): Simulation => {
   const decision = Engine.handle(simulation.machine, running, event)
-  const settled = settle(simulation, decision)
+  const after = applyDecision(simulation, decision)
   const { postponed, transition } = decision
-  const { state } = settled.running
+  const { state } = after.running
   const handled = { event: shown(event), afterMillis, in: running.state, transition, postponed, state }
-  return { ...settled, handled: [...settled.handled, handled] }
+  return { ...after, handled: [...after.handled, handled] }
 }
 
-const settle = (simulation: Simulation, decision: Engine.Decision): Simulation => {
+const applyDecision = (simulation: Simulation, decision: Engine.Decision): Simulation => {
   const results: Array<Event | undefined> = []
   const performed = [...simulation.performed]
   const replies = [...simulation.replies]
@@ -164,11 +164,11 @@ const settle = (simulation: Simulation, decision: Engine.Decision): Simulation =
       replies.push({ request: output.from.request, index: output.from.index, exit: output.exit })
     }
   }
-  const running = Engine.settle(decision, results)
+  const running = Engine.applyResults(decision, results)
   return { ...simulation, running, dues: duesOf(simulation, running), open, replies, performed, stopped: decision.stop }
 }
 
-const duesOf = ({ dues, now }: Simulation, { timers }: Engine.Running): ReadonlyMap<number, number> => {
+const duesOf = ({ dues, now }: Simulation, { timers }: Engine.MachineState): ReadonlyMap<number, number> => {
   const found = new Map<number, number>()
   for (const { millis, number } of timers.values()) if (number > 0) found.set(number, dues.get(number) ?? now + millis)
   return found

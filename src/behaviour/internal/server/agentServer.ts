@@ -105,13 +105,13 @@ export const follow = <S>(
       addReader(server, reader)
       return Exit.succeed(server.record)
     }
-    const untilItsEnd = Effect.flatMap(askSystem(target, "changes", begin, patient), (record) =>
+    const untilItsEnd = Effect.flatMap(askSystem(target, "changes", begin, whenUp), (record) =>
       awaitExit(record as ProcessRecord)
     )
     yield* Effect.catch(Effect.forever(untilItsEnd), (error) => (isCycle(error) ? Effect.die(error) : Queue.end(queue)))
   })
 
-const patient: CallOptions = { timeout: Duration.infinity, whenDown: "wait" }
+const whenUp: CallOptions = { timeout: Duration.infinity, whenDown: "wait" }
 
 /** True if an agent waits in its own turn for its next state. Any other failure here means that the agent is gone. */
 const isCycle = (error: unknown): boolean => isInstance(error, CallError) && error.reason._tag === "CallCycle"

@@ -7,7 +7,8 @@ import { millisLeft } from "../../../kernel/shared/deadlines.ts"
 import { settle } from "../../../kernel/shared/delivery.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
-import * as Travel from "../call/travel.ts"
+import { dropLateReply } from "../call/lateReply.ts"
+import { captureMessageContext, type MessageContext } from "../call/messageContext.ts"
 import { heldCount, subjectOf, type Server } from "./server.ts"
 
 /** Ends the turn of the message in hand and counts its fate. @internal */
@@ -22,7 +23,7 @@ export const done = (server: Server, fate: "handled" | "failed"): void => {
 /** Answers the call in hand. @internal */
 export const answer = (server: Server, call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void => {
   done(server, "handled")
-  if (!call.finish(exit)) call.countLate()
+  if (!call.finish(exit)) dropLateReply(call)
 }
 
 /** Ends the turn of a call whose answer is left for later. @internal */
@@ -38,7 +39,7 @@ export const replyLater = (server: Server, call: CallEnvelope, exit: Exit.Exit<u
   server.owed?.delete(call)
   server.watch?.answered(call.tag, exit)
   // Answers that fibers of a dead server still give are discarded.
-  if (!server.record.isAlive || !call.finish(exit)) call.countLate()
+  if (!server.record.isAlive || !call.finish(exit)) dropLateReply(call)
 }
 
 /** Gives the answer that had to wait for `terminate`. @internal */
@@ -80,16 +81,16 @@ export const requestOf = (server: Server, message: Envelope | undefined): string
 }
 
 /** What travelled with a message. @internal */
-export const travelOf = (message: Envelope | undefined): Travel.Travel | undefined =>
-  message instanceof CastEnvelope || message instanceof CallEnvelope ? message.travel : undefined
+export const messageContextOf = (message: Envelope | undefined): MessageContext | undefined =>
+  message instanceof CastEnvelope || message instanceof CallEnvelope ? message.messageContext : undefined
 
 /**
  * What travels with a message that is sent now. A plain handler has no fiber of its own, so it passes on what came with
  * the message in hand. @internal
  */
-export const travelNow = ({ inHand, record }: Server): Travel.Travel | undefined => {
+export const currentMessageContext = ({ inHand, record }: Server): MessageContext | undefined => {
   const fiber = Fiber.getCurrent()
-  return fiber !== undefined && fiber !== record.fiber ? Travel.capture(fiber) : travelOf(inHand)
+  return fiber !== undefined && fiber !== record.fiber ? captureMessageContext(fiber) : messageContextOf(inHand)
 }
 
 /** How many milliseconds the call in hand may still take. Undefined if nobody waits for an answer. @internal */

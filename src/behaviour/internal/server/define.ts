@@ -7,7 +7,7 @@ import type * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Check from "../../../values/check.ts"
 import { thisCopy } from "../../../values/copies.ts"
-import { processLayer, targetIn, type Place } from "../../../kernel/shared/adoption.ts"
+import { processLayer, targetIn, type Adoption } from "../../../kernel/shared/adoption.ts"
 import { type HandleTarget, type Handle } from "../../../kernel/Handle.ts"
 import { bound, type Bound } from "../../../kernel/Mailbox.ts"
 import { shutdown } from "../../../kernel/Shutdown.ts"
@@ -51,7 +51,7 @@ export interface Launch {
 
 interface Where {
   readonly target: HandleTarget
-  readonly place: Place | undefined
+  readonly adoption: Adoption | undefined
   /** Given by a starter that is in an uninterruptible region of its own. */
   readonly restore?: Restore | undefined
 }
@@ -60,8 +60,8 @@ interface Where {
 export const define = (parts: ServiceParts, options: DefineOptions) => {
   const launch = makeLaunch(parts, options)
   const layer = (...args: ReadonlyArray<unknown>): Layer.Layer<unknown, unknown> =>
-    processLayer((place) =>
-      Effect.map(inScope(launch, args, place), (target) => Context.make(parts.key, parts.makeClient(target)))
+    processLayer((adoption) =>
+      Effect.map(inScope(launch, args, adoption), (target) => Context.make(parts.key, parts.makeClient(target)))
     )
   // Each run of the effect starts a new server with a target of its own.
   const start = (...args: ReadonlyArray<unknown>): Effect.Effect<Handle<unknown>, unknown, Scope.Scope> =>
@@ -89,17 +89,17 @@ const launchedIn = (
   options: DefineOptions,
   where: Where & { readonly restore: Restore; readonly args: ReadonlyArray<unknown> }
 ): Effect.Effect<ProcessRecord, unknown> => {
-  const { args, place, restore, target } = where
+  const { args, adoption, restore, target } = where
   const name = nameOf(options, args)
   const start: StartOptions = {
     spec,
     target,
-    parent: place?.parent,
-    isAdopted: place !== undefined,
+    parent: adoption?.parent,
+    isAdopted: adoption !== undefined,
     init: Effect.suspend(() => options.init(...args)),
-    place: (record) => {
+    beforeInit: (record) => {
       const claimed = claim(record, name)
-      if (Exit.isSuccess(claimed)) place?.adopt(record)
+      if (Exit.isSuccess(claimed)) adoption?.adopt(record)
       return claimed
     }
   }
@@ -117,16 +117,16 @@ const claim = (record: ProcessRecord, name: ServerName | undefined): Exit.Exit<v
   return isVia(name) ? viaOf(name).claim(record) : claimUnsafe(record.kernel, name, record)
 }
 
-/** Starts a server that ends with the scope, unless a supervisor has a place for it. */
+/** Starts a server that ends with the scope, unless a supervisor adopts it. */
 const inScope = (
   launch: Launch,
   args: ReadonlyArray<unknown>,
-  place: Place | undefined
+  adoption: Adoption | undefined
 ): Effect.Effect<HandleTarget, unknown, Scope.Scope> => {
-  const target = targetIn(place?.targets, launch.id)
-  if (place !== undefined) return Effect.as(launch.start(args, { target, place }), target)
+  const target = targetIn(adoption?.targets, launch.id)
+  if (adoption !== undefined) return Effect.as(launch.start(args, { target, adoption }), target)
   return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(launch.start(args, { target, place, restore }), (record) => {
+    Effect.flatMap(launch.start(args, { target, adoption, restore }), (record) => {
       return Effect.as(endWithScope(record), target)
     })
   )

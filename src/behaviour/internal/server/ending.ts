@@ -10,7 +10,7 @@ import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { finish, worsen } from "../../../kernel/shared/death.ts"
 import type { EndedBy } from "../../../kernel/shared/life.ts"
 import { scopeUnsafe } from "../../../kernel/shared/processRecord.ts"
-import { worse } from "../../../kernel/shared/exits.ts"
+import { addDefects } from "../../../kernel/shared/scopeExit.ts"
 import { isTypedFailure } from "../call/envelopes.ts"
 import { replyLast } from "./answers.ts"
 import * as Limits from "./limits.ts"
@@ -34,7 +34,7 @@ export const terminate = (server: Server): Effect.Effect<void> => {
 /** A failed `terminate` makes the end a crash, whatever the reason was before. */
 const terminateFailed = ({ record }: Server, cause: Cause.Cause<unknown>): void => {
   const died = isTypedFailure(cause) ? Cause.die(Cause.squash(cause)) : cause
-  if (record.isAlive) worsen(record, worse(record.exiting!, died))
+  if (record.isAlive) worsen(record, addDefects(record.exiting!, died))
 }
 
 /** The fiber of the server has ended. @internal */
@@ -44,7 +44,7 @@ export const ranOut = (server: Server, exit: Exit.Exit<unknown, unknown>): void 
   Limits.stopIdling(server)
   const { exiting } = record
   if (exiting === undefined) finish(record, ExitReason.fromExit(exit), endedBy(server))
-  else finish(record, exit._tag === "Failure" ? worse(exiting, exit.cause) : exiting)
+  else finish(record, exit._tag === "Failure" ? addDefects(exiting, exit.cause) : exiting)
 }
 
 /** A typed failure of `init` is not a crash: the starter handles it. */

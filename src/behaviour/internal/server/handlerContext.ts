@@ -2,16 +2,16 @@
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { printAs } from "../../../values/printed.ts"
+import { printAs } from "../../../values/printAs.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
 import { MessageEnvelope } from "../../../kernel/shared/plainEnvelopes.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import { castUnsafe } from "../call/client.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
-import { replyLater, travelNow } from "./answers.ts"
+import { replyLater, currentMessageContext } from "./answers.ts"
 import { clientOf, type Server } from "./server.ts"
 import type { HandlerContext } from "./serverSpec.ts"
-import type { Travel } from "../call/travel.ts"
+import type { MessageContext } from "../call/messageContext.ts"
 
 /** @internal */
 export class Reach implements HandlerContext {
@@ -31,8 +31,8 @@ export class Reach implements HandlerContext {
     return this.call === undefined ? undefined : new ReplyTo(this.server, this.call)
   }
 
-  get travel(): Travel | undefined {
-    return travelNow(this.server)
+  get messageContext(): MessageContext | undefined {
+    return currentMessageContext(this.server)
   }
 
   // These getters return functions that need no `this`, so that a handler can destructure its context. They are made on
@@ -48,7 +48,7 @@ export class Reach implements HandlerContext {
 
   get cast(): (to: Handle<unknown>, tag: string, payload: unknown) => void {
     const { server } = this
-    return (to, tag, payload) => castUnsafe(server.record, to, { tag, payload, travel: this.travel })
+    return (to, tag, payload) => castUnsafe(server.record, to, { tag, payload, messageContext: this.messageContext })
   }
 
   private send(info: unknown, delay: Duration.Input, every: boolean): Effect.Effect<Timer.Timer> {

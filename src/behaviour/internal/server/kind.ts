@@ -48,7 +48,7 @@ const closed = (record: ProcessRecord<Server>, reason: ExitReason): void => {
   if (server.inHand !== undefined || record.turn !== undefined) noteWork(server)
   const isReported = reason._tag === "Crash" && life._tag === "exiting" && life.by === "itself"
   if (isReported && server.spec.formatStatus !== undefined) crashDetails(record, reason)
-  server.target.down(record)
+  server.target.markDown(record)
   failAll(server, reason)
 }
 

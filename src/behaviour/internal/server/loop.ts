@@ -82,7 +82,7 @@ const take = (server: Server, message: Envelope): Effect.Effect<void> | undefine
   }
   if (message instanceof CallEnvelope) {
     message.begun = true
-    if (message.request !== undefined) return answerSystem(server, message, message.request)
+    if (message.systemRequest !== undefined) return answerSystem(server, message, message.systemRequest)
     const context = new Reach(server, message)
     return turn(server, message, server.spec.handlers[message.tag]!(message.payload, server.state, context))
   }

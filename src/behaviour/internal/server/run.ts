@@ -50,7 +50,7 @@ const initialized = (server: Server, fiber: Fiber.Fiber<unknown, unknown>, resul
   server.watch?.began(server.state)
   life._tag = "running"
   server.init = initDone
-  server.target.up(record)
+  server.target.markUp(record)
   if (init._tag === "running") init.told?.()
   // Only `init` and `terminate` run in the scope of the server.
   fiber.setContext(life.context)

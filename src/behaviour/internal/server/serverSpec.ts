@@ -3,7 +3,7 @@ import type * as Effect from "effect/Effect"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import type { Handle, HandleTarget } from "../../../kernel/Handle.ts"
 import type { Bound } from "../../../kernel/Mailbox.ts"
-import type { Travel } from "../call/travel.ts"
+import type { MessageContext } from "../call/messageContext.ts"
 
 /** What a handler can use besides its message and its state. @internal */
 export interface HandlerContext {
@@ -11,7 +11,7 @@ export interface HandlerContext {
   /** Where to send the answer later. */
   readonly from: unknown
   /** What travels with a message that it sends now. */
-  readonly travel: Travel | undefined
+  readonly messageContext: MessageContext | undefined
 }
 
 /** @internal */

@@ -9,7 +9,7 @@ import { environment, parentOf } from "../../../kernel/Process.ts"
 import { discard } from "../../../kernel/shared/death.ts"
 import { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { killAndAwait } from "../../../kernel/Shutdown.ts"
-import { ownerUnsafe, until } from "../../../kernel/shared/waiting.ts"
+import { ownProcessUnsafe, waitForProcess } from "../../../kernel/shared/waitCycles.ts"
 import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
 import { serverKind } from "./kind.ts"
 import { run } from "./run.ts"
@@ -23,8 +23,8 @@ export interface StartOptions {
   readonly target: HandleTarget
   /** Undefined means the process of the starting fiber, if there is one. */
   readonly parent: ProcessRecord | undefined
-  /** Claims the name and the place before `init` runs. Fails if it cannot. */
-  readonly place: (record: ProcessRecord) => Exit.Exit<void, unknown>
+  /** Claims the name and the adoption before `init` runs. Fails if it cannot. */
+  readonly beforeInit: (record: ProcessRecord) => Exit.Exit<void, unknown>
   /** Whether a supervisor has it from its first step on, and will end it. */
   readonly isAdopted: boolean
 }
@@ -49,15 +49,15 @@ export const startServer = (options: StartOptions, restore: Restore): Effect.Eff
     const server = (record.data = new Server(record, options.spec, options.target))
     record.label = options.spec.id
     record.bound = options.spec.mailbox
-    const placed = options.place(record)
-    if (placed._tag === "Failure") {
+    const prepared = options.beforeInit(record)
+    if (prepared._tag === "Failure") {
       discard(record)
-      return Effect.failCause(placed.cause)
+      return Effect.failCause(prepared.cause)
     }
-    options.target.starting(record)
+    options.target.markStarting(record)
     // This comes before `run`, because the first step of the server is in this one. At this moment the server waits for
     // nobody.
-    const starter = ownerUnsafe(fiber)
+    const starter = ownProcessUnsafe(fiber)
     if (starter !== undefined) starter.waitingFor = untilStarted(server)
     run(server, options.init)
     if (isUp(server)) return Exit.succeed(record)
@@ -71,7 +71,7 @@ export const startServer = (options: StartOptions, restore: Restore): Effect.Eff
 const isUp = ({ init }: Server): boolean => init._tag === "done"
 
 const untilStarted = (server: Server) =>
-  until(
+  waitForProcess(
     () => isUp(server) || server.record.ended,
     () => server.record
   )

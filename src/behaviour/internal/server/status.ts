@@ -3,9 +3,9 @@ import * as Cause from "effect/Cause"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { tellAs } from "../../../values/causes.ts"
 import { synchronous } from "../../../values/guard.ts"
-import { attempt } from "../../../values/kinds.ts"
+import { attempt } from "../../../values/valueKinds.ts"
 import type { ServerSpec, Shown, Status } from "./serverSpec.ts"
-import type { CrashDetails } from "../../../kernel/shared/reports.ts"
+import type { CrashDetails } from "../../../kernel/shared/crashReports.ts"
 
 /**
  * State, message and reason as their user shows them. `status.state` is the whole state, and may be missing. @internal

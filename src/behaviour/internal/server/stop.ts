@@ -9,7 +9,7 @@ import type { HandleTarget } from "../../../kernel/Handle.ts"
 import { post } from "../../../kernel/shared/delivery.ts"
 import { currentUnsafe, type ProcessRecord, type Wait } from "../../../kernel/shared/processRecord.ts"
 import { awaitEnd } from "../../../kernel/Shutdown.ts"
-import { cycleUnsafe, during, forEnd, names } from "../../../kernel/shared/waiting.ts"
+import { findCycleUnsafe, duringWait, waitForEnd, cycleNames } from "../../../kernel/shared/waitCycles.ts"
 import { CallError, type CallReason } from "../call/callError.ts"
 import { StopEnvelope } from "../call/envelopes.ts"
 import { isServer } from "./kind.ts"
@@ -23,16 +23,16 @@ export const stopServer = (
     const server = target.current ?? stillEnding(target)
     if (server === undefined) return Effect.fail(failure(target, { _tag: "NoProcess" }, "no"))
     const from = currentUnsafe(fiber)
-    const wait = forEnd(server)
-    const round = from === undefined ? undefined : cycleOf(from, fiber, server, wait)
-    if (round !== undefined) return Effect.fail(failure(target, { _tag: "CallCycle", path: names(round) }, "no"))
+    const wait = waitForEnd(server)
+    const cycle = from === undefined ? undefined : cycleOf(from, fiber, server, wait)
+    if (cycle !== undefined) return Effect.fail(failure(target, { _tag: "CallCycle", path: cycleNames(cycle) }, "no"))
     post(server, new StopEnvelope(options.reason, from), isSuspended(server) ? undefined : () => {})
     // The request of a killed process is discarded, so there is nothing to wait for.
     if (from?.wasKilled === true) {
       return Effect.fail(failure(target, { _tag: "ServerDown", reason: ExitReason.killed }, "no"))
     }
     const ending = Effect.timeoutOption(awaitEnd(server), options.timeout)
-    return Effect.flatMap(during(wait, ending), (ended) =>
+    return Effect.flatMap(duringWait(wait, ending), (ended) =>
       Option.isNone(ended)
         ? Effect.fail(failure(target, { _tag: "Timeout" }, "unknown"))
         : check(target, server, options.reason)
@@ -41,7 +41,7 @@ export const stopServer = (
 
 /** A server that is ending also waits for its own fibers. */
 const cycleOf = (from: ProcessRecord, fiber: Fiber.Fiber<unknown, unknown>, server: ProcessRecord, wait: Wait) => {
-  if (from.isOwn(fiber)) return cycleUnsafe(from, wait.blockers)
+  if (from.isOwn(fiber)) return findCycleUnsafe(from, wait.blockers)
   return from === server && !server.isOpen ? [from, server] : undefined
 }
 

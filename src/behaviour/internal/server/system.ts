@@ -27,7 +27,8 @@ export const answerSystem = (
 }
 
 /** Whether a message is not for its handlers. @internal */
-export const isSystem = (message: Envelope): boolean => message instanceof CallEnvelope && message.request !== undefined
+export const isSystem = (message: Envelope): boolean =>
+  message instanceof CallEnvelope && message.systemRequest !== undefined
 
 /** @internal */
 export const stopRequested = (server: Server, { by, reason }: StopEnvelope): undefined => {
@@ -53,7 +54,7 @@ const serveSuspended = (server: Server, from: number): Effect.Effect<void> => {
     server.inHand = next
     if (record.bound !== undefined) roomMade(record)
     if (next instanceof StopEnvelope) stopRequested(server, next)
-    else answerSystem(server, next as CallEnvelope, (next as CallEnvelope).request!)
+    else answerSystem(server, next as CallEnvelope, (next as CallEnvelope).systemRequest!)
   }
   return Effect.void
 }

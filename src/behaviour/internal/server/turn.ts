@@ -12,11 +12,12 @@ import * as Scope from "effect/Scope"
 import { describe } from "../../../values/describe.ts"
 import { close } from "../../../kernel/shared/death.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
-import { warn } from "../../../kernel/shared/reports.ts"
+import { warn } from "../../../kernel/shared/warnings.ts"
 import type { Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, isTypedFailure } from "../call/envelopes.ts"
-import * as Travel from "../call/travel.ts"
-import { answer, defer, done, requestOf, travelOf } from "./answers.ts"
+import { dropLateReply } from "../call/lateReply.ts"
+import { withMessageContext } from "../call/messageContext.ts"
+import { answer, defer, done, requestOf, messageContextOf } from "./answers.ts"
 import * as Limits from "./limits.ts"
 import type { Next, Options } from "./next.ts"
 import { endingOf, type Server } from "./server.ts"
@@ -42,8 +43,8 @@ const runTurn = (
   const { record } = server
   const scope = Scope.makeUnsafe()
   let context: Context.Context<never> = Context.add(record.context, Scope.Scope, scope)
-  const travel = travelOf(message)
-  if (travel !== undefined) context = Travel.apply(context, travel)
+  const messageContext = messageContextOf(message)
+  if (messageContext !== undefined) context = withMessageContext(context, messageContext)
   const fiber = Effect.runForkWith(context)(
     Effect.withFiber<Next, unknown>((fiber) => {
       record.turn = fiber
@@ -97,7 +98,7 @@ const turnEnded = (
 const tooLate = (server: Server, message: Envelope | undefined, next: Next | undefined): undefined => {
   if (message !== undefined && server.inHand === message) done(server, "failed")
   const answered = next?._tag === "Reply" || next?._tag === "StopReply"
-  if (answered && message instanceof CallEnvelope) message.countLate()
+  if (answered && message instanceof CallEnvelope) dropLateReply(message)
 }
 
 // ---- what a turn leaves behind ------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     return found?.isOpen === false ? found : undefined
   }
 
-  get home(): undefined {
+  get restartedBy(): undefined {
     return undefined
   }
 
@@ -67,25 +67,25 @@ class ViaTarget implements Pick<HandleTarget, keyof HandleTarget> {
     throw new RangeError(`${this.key} belongs to ${describe(found)}, which is not a server of ${id}`)
   }
 
-  get gone(): undefined {
+  get goneReason(): undefined {
     return undefined
   }
 
-  wait(waiter: Waiter): void {
+  addWaiter(waiter: Waiter): void {
     this.waits ??= new Map()
     this.waits.set(waiter, this.via.wait(kernelInUse(), waiter))
   }
 
-  forget(waiter: Waiter): void {
+  removeWaiter(waiter: Waiter): void {
     this.waits?.get(waiter)?.()
     this.waits?.delete(waiter)
   }
 
   /** The registry knows the process, so these do nothing. */
-  starting(): void {}
-  up(): void {}
-  down(): void {}
-  leave(): void {}
+  markStarting(): void {}
+  markUp(): void {}
+  markDown(): void {}
+  markGone(): void {}
 }
 
 /** @internal */

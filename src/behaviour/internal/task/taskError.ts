@@ -1,7 +1,7 @@
 /** How a task ends without an answer. */
 import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
-import { printFields } from "../../../values/printed.ts"
+import { printFields } from "../../../values/printAs.ts"
 import { describe } from "../../../values/describe.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { Pid } from "../../../kernel/Pid.ts"

@@ -9,13 +9,13 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
-import { showBy } from "../../../values/kinds.ts"
-import { printAs } from "../../../values/printed.ts"
+import { showBy } from "../../../values/valueKinds.ts"
+import { printAs } from "../../../values/printAs.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import type { Pid } from "../../../kernel/Pid.ts"
 import { spawnIn } from "../../../kernel/Process.ts"
 import type { Observer, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { during, until } from "../../../kernel/shared/waiting.ts"
+import { duringWait, waitForProcess } from "../../../kernel/shared/waitCycles.ts"
 import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
 import { TaskExit } from "./taskError.ts"
 
@@ -25,18 +25,18 @@ export const TypeId = "~effect-otp/behaviour/Task"
 type Outcome = Exit.Exit<unknown, unknown>
 
 /** The owner of many tasks. Its functions run in the step of a death, so they must not run code of a user. @internal */
-export interface RunOwner {
+export interface TaskRunOwner {
   /** Whether the task is no longer needed, before it has started. */
   readonly isUnwanted: boolean
-  started(record: ProcessRecord): void
+  spawned(record: ProcessRecord): void
   refused(): void
-  settled(outcome: Outcome): void
+  completed(outcome: Outcome): void
   ended(): void
 }
 
 /** @internal */
 export class TaskRun implements Observer {
-  private readonly within: RunOwner | undefined
+  private readonly within: TaskRunOwner | undefined
   /** Undefined until it is spawned. */
   record: ProcessRecord | undefined = undefined
   /** The process that it is linked to. */
@@ -52,7 +52,7 @@ export class TaskRun implements Observer {
   private answer: Outcome | undefined = undefined
   private listeners: Array<() => void> | undefined = undefined
 
-  constructor(within?: RunOwner) {
+  constructor(within?: TaskRunOwner) {
     this.within = within
   }
 
@@ -84,22 +84,22 @@ export class TaskRun implements Observer {
   }
 
   /** Its process exists. */
-  started(record: ProcessRecord): void {
+  spawned(record: ProcessRecord): void {
     this.record = record
     record.observe(this)
-    this.within?.started(record)
+    this.within?.spawned(record)
   }
 
   dead(reason: ExitReason): void {
     const { answer, record } = this
     this.hasAnswer = answer !== undefined && reason._tag !== "Crash"
-    this.settle(this.hasAnswer ? answer! : Exit.fail(new TaskExit({ pid: record!, reason })))
+    this.complete(this.hasAnswer ? answer! : Exit.fail(new TaskExit({ pid: record!, reason })))
   }
 
   /** It cannot be started. */
   refuse(error: unknown): void {
     this.refused = true
-    this.settle(Exit.fail(error))
+    this.complete(Exit.fail(error))
     this.within?.refused()
   }
 
@@ -109,14 +109,14 @@ export class TaskRun implements Observer {
   }
 
   /** Sets its outcome. This runs in the step of a death, so it must not run a user's code. */
-  settle(outcome: Outcome): void {
+  complete(outcome: Outcome): void {
     if (this.outcome !== undefined) return
     this.outcome = outcome
     this.answer = undefined
     const { listeners } = this
     this.listeners = undefined
     for (const listener of listeners ?? []) listener()
-    this.within?.settled(outcome)
+    this.within?.completed(outcome)
   }
 
   listen(listener: () => void): void {
@@ -138,14 +138,14 @@ export const spawnTask = (
   spawnIn(fiber, run.body(options.effect), {
     label: options.label,
     parent: undefined,
-    adopt: (record) => run.started(record)
+    adopt: (record) => run.spawned(record)
   })
 
 /** Waits for the outcome of a task, and ends with it. @internal */
-export const outcomeOf = (run: TaskRun): Effect.Effect<unknown, unknown> =>
+export const awaitOutcome = (run: TaskRun): Effect.Effect<unknown, unknown> =>
   Effect.suspend(() => {
     if (run.outcome !== undefined) return run.outcome
-    const wait = until(
+    const wait = waitForProcess(
       () => run.outcome !== undefined,
       () => run.record
     )
@@ -156,7 +156,7 @@ export const outcomeOf = (run: TaskRun): Effect.Effect<unknown, unknown> =>
       run.listen(listener)
       return () => run.unlisten(listener)
     })
-    return during(wait, outcome)
+    return duringWait(wait, outcome)
   })
 
 /** Whether a cause holds only typed failures. */

@@ -20,9 +20,9 @@ import { kill } from "../../../kernel/shared/death.ts"
 import { shutdownAll } from "../../../kernel/Shutdown.ts"
 import { armUnsafe } from "../../../kernel/Timer.ts"
 import { TaskTimeout } from "./taskError.ts"
-import { TaskRun, toResult, type RunOwner } from "./taskRun.ts"
+import { TaskRun, toResult, type TaskRunOwner } from "./taskRun.ts"
 import { checked, type CheckedSpec, type StreamSpec } from "./taskStreamSpec.ts"
-import { TaskWindow, type Finishing } from "./taskWindow.ts"
+import { TaskWindow, type WindowItem } from "./taskWindow.ts"
 import { disarm, type Deadline } from "../../../kernel/shared/deadlines.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
@@ -67,7 +67,7 @@ interface FlowOptions extends CheckedSpec {
 }
 
 /** One item: its task and its time limit. */
-class Item implements Finishing, RunOwner, Deadline {
+class Item implements WindowItem, TaskRunOwner, Deadline {
   list: Deadline["list"] = undefined
   due = 0
   previous: Deadline["previous"] = undefined
@@ -83,7 +83,7 @@ class Item implements Finishing, RunOwner, Deadline {
     this.input = input
   }
 
-  started(record: ProcessRecord): void {
+  spawned(record: ProcessRecord): void {
     this.flow.live.add(record)
     this.flow.startKnown(this)
   }
@@ -97,7 +97,7 @@ class Item implements Finishing, RunOwner, Deadline {
     const { record } = this.run
     if (this.run.outcome !== undefined) return
     this.late = true
-    if (record === undefined) this.run.settle(Exit.fail(this.flow.timedOut))
+    if (record === undefined) this.run.complete(Exit.fail(this.flow.timedOut))
     else kill(record)
   }
 
@@ -105,9 +105,9 @@ class Item implements Finishing, RunOwner, Deadline {
     this.flow.startKnown(this)
   }
 
-  settled(outcome: Outcome): void {
+  completed(outcome: Outcome): void {
     disarm(this)
-    this.flow.settled(this, outcome)
+    this.flow.itemCompleted(this, outcome)
   }
 
   ended(): void {
@@ -261,7 +261,7 @@ class TaskFlow {
   // ---- ending -----------------------------------------------------------------------------------------------------
 
   /** An item has its outcome. This runs in the step of its death. */
-  settled(item: Item, outcome: Outcome): void {
+  itemCompleted(item: Item, outcome: Outcome): void {
     if (this.closed) return
     if (item.run.refused) this.fail(outcome)
     else if (item.isLate && this.options.onTimeout !== "kill") this.fail(Exit.fail(this.timedOut))

@@ -10,7 +10,7 @@ import type { TaskRun } from "./taskRun.ts"
 type AnyEffect = Effect.Effect<unknown, unknown>
 
 /** Starts the process of an item, or refuses it. @internal */
-export type Begin = (
+export type StartItem = (
   fiber: Fiber.Fiber<unknown, unknown>,
   run: TaskRun,
   options: { readonly effect: AnyEffect; readonly label?: string | undefined }
@@ -25,7 +25,7 @@ export interface StreamSpec {
   readonly zipInput?: boolean | undefined
   readonly shutdown?: Limit | undefined
   readonly label?: string | undefined
-  readonly begin: Begin
+  readonly begin: StartItem
   /** Whether the first failure ends the stream. */
   readonly linked: boolean
 }

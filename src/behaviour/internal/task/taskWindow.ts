@@ -6,12 +6,12 @@
  */
 
 /** @internal */
-export interface Finishing {
+export interface WindowItem {
   finished: boolean
 }
 
 /** @internal */
-export class TaskWindow<T extends Finishing> {
+export class TaskWindow<T extends WindowItem> {
   private readonly capacity: number
   private readonly ordered: boolean
   /** Items in the order in which they are read: as they began, or as they finished. */

@@ -6,24 +6,25 @@
  */
 import { settingsOf } from "../../../kernel/Display.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { type Crash, reportCrash, warn } from "../../../kernel/shared/reports.ts"
+import { type Crash, reportCrash } from "../../../kernel/shared/crashReports.ts"
+import { warn } from "../../../kernel/shared/warnings.ts"
 import { OVERRAN } from "../../../kernel/Shutdown.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import * as Events from "../events.ts"
-import type { Ending } from "../core/ending.ts"
-import { abnormal, shownEnding, type Abnormal } from "./abnormal.ts"
+import type { ChildEnd } from "../core/childEnd.ts"
+import { abnormalEnd, shownEnd, type AbnormalEnd } from "./abnormalEnd.ts"
 
 /** Writes a report once the decision is known. @internal */
 export type WaitingReport = (decision: string) => void
 
 /** What reports need to know of a child. @internal */
-export interface Reported {
+export interface ReportedChild {
   /** Its id or key. */
   readonly id: string
   /** Its name for people. */
   readonly displayName: string
   /** The key of the rate limit of its log lines. */
-  readonly limitedAs: string
+  readonly reportKind: string
   readonly incarnation: number
   readonly record: ProcessRecord | undefined
   /** The reports of its last run that wait for a decision. */
@@ -45,27 +46,27 @@ export class ChildReports {
 
   // ---- telemetry --------------------------------------------------------------------------------------------------
 
-  started(child: Reported, durationMillis: number): void {
+  started(child: ReportedChild, durationMillis: number): void {
     this.execute(Events.childStart, { durationMillis }, () => this.about(child))
   }
 
-  exited(child: Reported, reason: Ending["reason"], uptimeMillis: number): void {
+  exited(child: ReportedChild, reason: ChildEnd["reason"], uptimeMillis: number): void {
     this.execute(Events.childExit, { uptimeMillis }, () => ({
       ...this.about(child),
-      reason: shownEnding(reason, settingsOf(this.where.context))
+      reason: shownEnd(reason, settingsOf(this.where.context))
     }))
   }
 
-  restarting(child: Reported, delayMillis: number): void {
+  restarting(child: ReportedChild, delayMillis: number): void {
     this.execute(Events.childRestart, { delayMillis }, () => this.about(child))
   }
 
-  overdue(child: Reported): void {
+  overdue(child: ReportedChild): void {
     this.execute(Events.childZombie, { count: 1 }, () => this.about(child))
     this.warnOf(child, { what: "did not end within its shutdown limit" }, undefined)
   }
 
-  private about({ id, incarnation, record }: Reported) {
+  private about({ id, incarnation, record }: ReportedChild) {
     return { supervisor: this.name, child: id, incarnation, pid: record }
   }
 
@@ -81,7 +82,7 @@ export class ChildReports {
   // ---- what waits for a decision ----------------------------------------------------------------------------------
 
   /** Its process has crashed. */
-  crashed(child: Reported, crash: Crash): void {
+  crashed(child: ReportedChild, crash: Crash): void {
     this.add(child, (decision) => reportCrash(this.where, crash, decision))
   }
 
@@ -89,17 +90,17 @@ export class ChildReports {
    * It has ended, or has not started. Only the supervisor can report an abnormal end that is not a crash of a process.
    */
   ended(
-    child: Reported,
-    reason: Ending["reason"],
+    child: ReportedChild,
+    reason: ChildEnd["reason"],
     of: { readonly isStart: boolean; readonly isResource: boolean }
   ): void {
     if (child.reports !== undefined) return
-    const found = abnormal(reason, { record: child.record, ...of })
+    const found = abnormalEnd(reason, { record: child.record, ...of })
     if (found !== undefined) this.add(child, (decision) => this.warnOf(child, found, decision))
   }
 
   /** It was killed because it did not end in time. */
-  overran(child: Reported, record: ProcessRecord, decision?: string): void {
+  overran(child: ReportedChild, record: ProcessRecord, decision?: string): void {
     // The crash report is enough.
     if (record.exiting?._tag === "Crash") return
     const what = { what: OVERRAN }
@@ -108,21 +109,21 @@ export class ChildReports {
   }
 
   /** After the decision only the last finalizer of a killed process can follow. It is reported at once. */
-  private add(child: Reported, write: WaitingReport): void {
+  private add(child: ReportedChild, write: WaitingReport): void {
     if (child.decision !== undefined) write(child.decision)
     else (child.reports ??= []).push(write)
   }
 
   /** It is known what follows its end. */
-  decided(child: Reported, decision: string): void {
+  decided(child: ReportedChild, decision: string): void {
     const { reports } = child
     child.reports = undefined
     child.decision = decision
     for (const write of reports ?? []) write(decision)
   }
 
-  private warnOf(child: Reported, { cause, what }: Abnormal, decision: string | undefined): void {
-    warn(this.where, child.limitedAs, () => {
+  private warnOf(child: ReportedChild, { cause, what }: AbnormalEnd, decision: string | undefined): void {
+    warn(this.where, child.reportKind, () => {
       const text = `${this.name}: child ${child.displayName} ${what}`
       return { text: decision === undefined ? text : `${text} (${decision})`, cause }
     })

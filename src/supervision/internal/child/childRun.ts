@@ -16,22 +16,23 @@ import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import { type Adopter, CurrentAdoption, LayerPlace } from "../../../kernel/shared/adoption.ts"
+import { type Adopter, CurrentAdoption, LayerAdoption } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { awaitDeath, awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
 import { kill as killRecord } from "../../../kernel/shared/death.ts"
 import { exitSignal } from "../../../kernel/shared/signals.ts"
-import { TreeFailed, TreeWatch, type TreeEnd } from "../../../kernel/shared/treeWatch.ts"
+import { TreeFailed, CurrentTreeEndListener, type TreeEnd } from "../../../kernel/shared/treeEnd.ts"
 import type { Untyped } from "./untyped.ts"
-import { earlyEnding, overdue as overdueEnding, startEnding, type Ending } from "../core/ending.ts"
-import { precedingEnded } from "./leftovers.ts"
+import { endedDuringStart, releaseTimedOut as overdueEnding, failedStart, type ChildEnd } from "../core/childEnd.ts"
+import { awaitLeftovers } from "./leftovers.ts"
 import type { ChildRunOptions } from "./childRunOptions.ts"
-import { withBelow } from "../tree/tree.ts"
-import { warnUnclean } from "./unclean.ts"
+import { withBelow } from "../tree/supervisorProcess.ts"
+import { warnReleaseFailed } from "./releaseFailure.ts"
 import { noProcess, severalProcesses } from "./wrongLayer.ts"
-import { exitOf } from "../../../kernel/shared/exits.ts"
+import { scopeExit } from "../../../kernel/shared/scopeExit.ts"
 import { childId } from "../../../kernel/shared/displayName.ts"
+import { interruptLater } from "../../../kernel/shared/waitUntil.ts"
 
 /** @internal */
 export class ChildRun {
@@ -47,7 +48,7 @@ export class ChildRun {
   private isOverdue = false
   private isBuilt = false
   /** The resource has ended, and the supervisor knows. */
-  private isSpoiled = false
+  private isResourceBroken = false
   /** The reason for which a tree that its Layer has started for itself has ended. */
   private brokenTree: ExitReason.ExitReason | undefined = undefined
   /** The process is up, whether or not the Layer is built. */
@@ -58,8 +59,8 @@ export class ChildRun {
   private isEnding = false
   private readonly done = Latch.makeUnsafe()
   /** Waits until its fiber and scope have ended, however long that takes. */
-  readonly over: Effect.Effect<void> = this.done.await
-  private place: LayerPlace | undefined = undefined
+  readonly untilEnded: Effect.Effect<void> = this.done.await
+  private adoption: LayerAdoption | undefined = undefined
   /** The Layer that started the process. */
   private layer: object | undefined = undefined
   record: ProcessRecord | undefined = undefined
@@ -72,19 +73,21 @@ export class ChildRun {
 
   start(): void {
     const { spec } = this.options
-    const context = Context.add(this.options.context, TreeWatch, (end) => this.privateTreeEnded(end))
+    const context = Context.add(this.options.context, CurrentTreeEndListener, (end) => this.privateTreeEnded(end))
     const memoMap = Layer.CurrentMemoMap.forkOrCreate(context)
-    const place = spec.kind === "child" ? new LayerPlace(this.adopter(spec), memoMap) : undefined
-    this.place = place
+    const adoption = spec.kind === "child" ? new LayerAdoption(this.adopter(spec), memoMap) : undefined
+    this.adoption = adoption
     const build = Effect.andThen(
-      precedingEnded(this.options.targets, { child: this.options.id, limit: () => this.limit }),
+      awaitLeftovers(this.options.targets, { child: this.options.id, limit: () => this.limit }),
       Effect.suspend(() => Layer.buildWithMemoMap(spec.layer, memoMap, this.scope))
     )
     // A task of its own, because the supervisor is in the middle of a decision.
-    const fiber = Effect.runForkWith(place === undefined ? context : Context.add(context, CurrentAdoption, place))(
+    const fiber = Effect.runForkWith(
+      adoption === undefined ? context : Context.add(context, CurrentAdoption, adoption)
+    )(
       Effect.andThen(
         Effect.yieldNow,
-        Effect.tap(build, (built) => this.verify(built))
+        Effect.tap(build, (built) => this.checkBuilt(built))
       )
     )
     this.fiber = fiber
@@ -92,7 +95,7 @@ export class ChildRun {
   }
 
   private adopter(spec: Untyped): Adopter {
-    const { parent, reporter, reports, targets } = this.options
+    const { parent, reporter, listener, targets } = this.options
     return {
       parent,
       targets,
@@ -110,7 +113,7 @@ export class ChildRun {
       up: (layer, gives) => {
         this.isUp = true
         this.layer = layer
-        reports.up(layer, gives)
+        listener.up(layer, gives)
         const record = this.record
         if (record !== undefined && record.status !== "running") this.exiting(record, spec)
       },
@@ -119,7 +122,7 @@ export class ChildRun {
   }
 
   /** Checks that a child has started its one process. */
-  private verify(built: Context.Context<never>): Effect.Effect<void> {
+  private checkBuilt(built: Context.Context<never>): Effect.Effect<void> {
     const { spec, check, id } = this.options
     if (spec.kind === "resource") return Effect.void
     const { record } = this
@@ -128,28 +131,28 @@ export class ChildRun {
   }
 
   private built(exit: Exit.Exit<Context.Context<never>, unknown>): void {
-    const { place, record } = this
+    const { adoption, record } = this
     this.fiber = undefined
     this.isBuilt = true
-    place?.close()
+    adoption?.close()
     // It was told to stop meanwhile. Whatever was built is released.
     if (this.stopping) return this.release(exit)
     const { id } = this.options
-    if (place?.isContested === true) {
-      return this.startFailed(exit, () => startEnding(id, Cause.die(new Error(severalProcesses(id, record)))))
+    if (adoption?.isContested === true) {
+      return this.startFailed(exit, () => failedStart(id, Cause.die(new Error(severalProcesses(id, record)))))
     }
-    if (this.endedEarly) return this.startFailed(exit, () => earlyEnding(id, record!))
+    if (this.endedEarly) return this.startFailed(exit, () => endedDuringStart(id, record!))
     return exit._tag === "Success"
       ? this.started(exit.value)
-      : this.startFailed(exit, () => startEnding(id, exit.cause))
+      : this.startFailed(exit, () => failedStart(id, exit.cause))
   }
 
-  private startFailed(exit: Exit.Exit<unknown, unknown>, ending: () => Ending): void {
-    this.release(exit, () => this.options.reports.startFailed(ending()))
+  private startFailed(exit: Exit.Exit<unknown, unknown>, ending: () => ChildEnd): void {
+    this.release(exit, () => this.options.listener.startFailed(ending()))
   }
 
   private started(context: Context.Context<never>): void {
-    this.options.reports.started(context)
+    this.options.listener.started(context)
     const { spec } = this.options
     const { record } = this
     // It may have ended in the step in which the Layer was built.
@@ -162,7 +165,7 @@ export class ChildRun {
     this.watcher = watcher
     watcher.addObserver((exit) => {
       this.watcher = undefined
-      this.spoiled(ExitReason.fromExit(exit))
+      this.resourceBroken(ExitReason.fromExit(exit))
     })
   }
 
@@ -172,10 +175,9 @@ export class ChildRun {
     // A Layer that is only the process is built in this moment, so the child was up.
     if (this.isBuilt || this.stopping || this.isEnding || this.endedEarly || this.layer === spec.layer) return
     this.endedEarly = true
-    const { fiber } = this
-    fiber?.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+    if (this.fiber !== undefined) interruptLater(this.fiber)
     // Two limits: for an orderly end, and after a kill.
-    this.expect(2)
+    this.reportIfOverdue(2)
   }
 
   private dead(reason: ExitReason.ExitReason): void {
@@ -189,7 +191,7 @@ export class ChildRun {
       Effect.flatMap(endWithin(record, parse(this.limit).own), () =>
         Effect.sync(() => {
           if (this.stopping && !this.endedEarly) return
-          if (record.isAlive) this.options.reports.overran(record)
+          if (record.isAlive) this.options.listener.overran(record)
           killRecord(record, record.exiting)
         })
       )
@@ -197,10 +199,10 @@ export class ChildRun {
   }
 
   /** The resource has ended. Its holders must let go of it first, so it is released only when it is told to stop. */
-  private spoiled(reason: ExitReason.ExitReason): void {
-    if (this.stopping || this.isSpoiled) return
-    this.isSpoiled = true
-    this.options.reports.exited(reason)
+  private resourceBroken(reason: ExitReason.ExitReason): void {
+    if (this.stopping || this.isResourceBroken) return
+    this.isResourceBroken = true
+    this.options.listener.exited(reason)
   }
 
   /**
@@ -214,7 +216,7 @@ export class ChildRun {
   }
 
   private breakDown(reason: ExitReason.ExitReason): void {
-    if (this.options.spec.kind === "resource") this.spoiled(reason)
+    if (this.options.spec.kind === "resource") this.resourceBroken(reason)
     else if (this.record !== undefined) exitSignal(this.record, undefined, reason)
   }
 
@@ -222,37 +224,37 @@ export class ChildRun {
   private exited(reason: ExitReason.ExitReason): void {
     if (this.stopping) return
     this.stopping = true
-    this.options.reports.exited(reason)
-    this.release(exitOf(reason))
-    this.expect(1)
+    this.options.listener.exited(reason)
+    this.release(scopeExit(reason))
+    this.reportIfOverdue(1)
   }
 
   // ---- stop -------------------------------------------------------------------------------------------------------
 
   /** Stops it, or waits again for a zombie to end. */
   stop(): void {
-    if (this.stopping) return this.expect(1)
+    if (this.stopping) return this.reportIfOverdue(1)
     this.stopping = true
     const fiber = this.fiber
     if (fiber === undefined) this.release(Exit.interrupt())
     else this.interruptStart(fiber)
     // Two limits: for an orderly end, and after a kill.
-    this.expect(2)
+    this.reportIfOverdue(2)
   }
 
   /** Interrupts a start. A supervisor that is starting must stop its children, and gets the limit for that. */
   private interruptStart(fiber: Fiber.Fiber<unknown, unknown>): void {
-    fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+    interruptLater(fiber)
     const { orderly } = parse(this.limit)
-    const patience = orderly === undefined ? Effect.void : Effect.timeoutOption(Fiber.await(fiber), orderly)
+    const orderlyEnd = orderly === undefined ? Effect.void : Effect.timeoutOption(Fiber.await(fiber), orderly)
     // If the start is interrupted in time, the process ends in good order: see `endProcess`.
     const kill = Effect.sync(() => {
       const { record } = this
       if (this.fiber === undefined || record === undefined) return
-      if (record.isAlive && orderly !== undefined) this.options.reports.overran(record)
+      if (record.isAlive && orderly !== undefined) this.options.listener.overran(record)
       killRecord(record)
     })
-    this.run(Effect.andThen(Effect.andThen(Effect.yieldNow, patience), kill))
+    this.run(Effect.andThen(Effect.andThen(Effect.yieldNow, orderlyEnd), kill))
   }
 
   /** Ends everything at once, because the supervisor was killed, and waits for it within its limit. */
@@ -264,11 +266,11 @@ export class ChildRun {
     if (this.fiber === undefined) this.release(Exit.interrupt())
     // It has had its time already.
     if (this.released || this.isOverdue) return Effect.void
-    return this.releasedWithin(1, this.options.reports.leftBehind)
+    return this.releasedWithin(1, this.options.listener.leftBehind)
   }
 
   /** Whether its fiber and scope have ended. */
-  readonly isOver = (): boolean => this.released
+  readonly hasEnded = (): boolean => this.released
 
   /**
    * The processes that its orderly end waits for. A process that is killed does not finish its work, so nothing waits
@@ -285,7 +287,7 @@ export class ChildRun {
   /**
    * Ends the process, then closes the scope of its Layer: the dependencies that only this child has are released last.
    */
-  private release(exit: Exit.Exit<unknown, unknown>, then: () => void = this.options.reports.released): void {
+  private release(exit: Exit.Exit<unknown, unknown>, then: () => void = this.options.listener.released): void {
     if (this.releasing) return
     this.releasing = true
     const { record, watcher } = this
@@ -294,7 +296,7 @@ export class ChildRun {
     this.run(all).addObserver((exit) => {
       this.released = true
       if (record !== undefined) record.reporter = undefined
-      if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) warnUnclean(this.options, exit.cause)
+      if (exit._tag === "Failure" && Cause.hasDies(exit.cause)) warnReleaseFailed(this.options, exit.cause)
       this.done.openUnsafe()
       then()
     })
@@ -306,20 +308,20 @@ export class ChildRun {
    */
   private endProcess(): Effect.Effect<void> {
     const { record } = this
-    const { reports } = this.options
+    const { listener } = this.options
     if (record === undefined || record.ended) return Effect.void
     // It ends by itself within its limit.
     if (this.endedEarly) return awaitEnd(record)
     this.isEnding = true
-    return Effect.andThen(shutdownTelling(record, { limit: this.limit, overran: reports.overran }), awaitEnd(record))
+    return Effect.andThen(shutdownTelling(record, { limit: this.limit, overran: listener.overran }), awaitEnd(record))
   }
 
   /** Reports it overdue if it is not released after this many limits. */
-  private expect(limits: number): void {
-    const { id, reports } = this.options
+  private reportIfOverdue(limits: number): void {
+    const { id, listener } = this.options
     const report = () => {
       this.isOverdue = true
-      reports.overdue(overdueEnding(id))
+      listener.overdue(overdueEnding(id))
     }
     this.run(this.releasedWithin(limits, report))
   }

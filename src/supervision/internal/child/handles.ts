@@ -1,6 +1,6 @@
 /** The handles that leave a child. There is one object for each server, so clients can be compared. */
 import * as Context from "effect/Context"
-import { printAs } from "../../../values/printed.ts"
+import { printAs } from "../../../values/printAs.ts"
 import { TypeId as HandleTypeId, type Handle, type HandleTarget } from "../../../kernel/Handle.ts"
 
 /** The first handle of each target. A target stays the same across restarts, and so does its handle. */

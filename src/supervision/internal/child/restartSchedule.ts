@@ -9,8 +9,8 @@ import { renderCause } from "../../../values/render.ts"
 import type { RestartSchedule } from "../../ChildSpec.ts"
 import type { ChildExit } from "../../RestartPolicy.ts"
 import { monotonicMillis } from "../../../kernel/shared/monotonic.ts"
-import { MonotonicNow } from "../tree/monotonic.ts"
-import type { Verdict } from "../group/group.ts"
+import { MonotonicNow } from "./monotonicNow.ts"
+import type { ScheduleAnswer } from "../group/group.ts"
 
 type Policy = Schedule.Schedule<unknown, ChildExit<unknown>>
 type Step = Effect.Success<ReturnType<typeof Schedule.toStep<unknown, ChildExit<unknown>, never, never>>>
@@ -27,18 +27,18 @@ export class RestartSteps {
     this.resetAfter = resetAfter
   }
 
-  /** The verdict of the schedule on this ending. A schedule that dies counts as exhausted. */
-  ask(exit: ChildExit<unknown>): Effect.Effect<Verdict> {
+  /** The answer of the schedule on this ending. A schedule that dies counts as exhausted. */
+  ask(exit: ChildExit<unknown>): Effect.Effect<ScheduleAnswer> {
     return Effect.clockWith((clock) => {
-      if (Duration.isGreaterThanOrEqualTo(exit.uptime, this.resetAfter)) this.begin()
+      if (Duration.isGreaterThanOrEqualTo(exit.uptime, this.resetAfter)) this.reset()
       this.attempts++
       const stepped = Effect.flatMap(this.current, (step) => step(clock.currentTimeMillisUnsafe(), exit))
       const measured = Effect.provideService(stepped, MonotonicNow, monotonicMillis(clock))
-      return Effect.flatMap(Effect.exit(measured), (answer) => this.verdict(answer))
+      return Effect.flatMap(Effect.exit(measured), (stepped) => this.answerOf(stepped))
     })
   }
 
-  private begin(): void {
+  private reset(): void {
     this.step = undefined
     this.attempts = 0
   }
@@ -49,13 +49,16 @@ export class RestartSteps {
       : Effect.map(Schedule.toStep(this.policy), (step) => (this.step = step))
   }
 
-  private verdict(answer: Exit.Exit<readonly [unknown, Duration.Duration], unknown>): Effect.Effect<Verdict> {
-    if (answer._tag === "Success") {
-      return Effect.succeed({ _tag: "Delay", millis: Duration.toMillis(answer.value[1]) })
+  private answerOf(stepped: Exit.Exit<readonly [unknown, Duration.Duration], unknown>): Effect.Effect<ScheduleAnswer> {
+    if (stepped._tag === "Success") {
+      return Effect.succeed({ _tag: "Delay", millis: Duration.toMillis(stepped.value[1]) })
     }
-    const exhausted = Effect.succeed<Verdict>({ _tag: "Exhausted", attempts: this.attempts })
-    return Cause.hasDies(answer.cause)
-      ? Effect.andThen(Effect.logError("A restart schedule failed with a defect", renderCause(answer.cause)), exhausted)
+    const exhausted = Effect.succeed<ScheduleAnswer>({ _tag: "Exhausted", attempts: this.attempts })
+    return Cause.hasDies(stepped.cause)
+      ? Effect.andThen(
+          Effect.logError("A restart schedule failed with a defect", renderCause(stepped.cause)),
+          exhausted
+        )
       : exhausted
   }
 }

@@ -1,7 +1,7 @@
 /** How the requests of supervisors fail. */
 import * as Data from "effect/Data"
 import { describe } from "../../../values/describe.ts"
-import { printFields } from "../../../values/printed.ts"
+import { printFields } from "../../../values/printAs.ts"
 
 export class ChildNotFound extends Data.TaggedError("ChildNotFound")<{ readonly id: string }> {
   override get message() {

@@ -16,7 +16,7 @@
 import * as Check from "../../../values/check.ts"
 
 /** How many failures a window of this length may hold. */
-export interface Limit {
+export interface IntensityLimit {
   /** A whole number, 0 or more. With 0 the first failure exceeds the limit. */
   readonly max: number
   /** Above 0. With infinity, failures count for ever. */
@@ -24,8 +24,8 @@ export interface Limit {
 }
 
 /** A limit, with the failures that are inside the window. */
-export interface Window {
-  readonly limit: Limit
+export interface FailureWindow {
+  readonly limit: IntensityLimit
   /** How many failures are inside. */
   readonly count: number
   /** The times of the older ones, oldest first. Those before `first` have left the window. */
@@ -45,7 +45,7 @@ interface Entry {
  *
  * Throws a `RangeError` that names the value if the limit makes no sense.
  */
-export const make = (limit: Limit): Window => {
+export const make = (limit: IntensityLimit): FailureWindow => {
   Check.wholeNumber("intensity: max", limit.max, 0)
   if (!(limit.withinMillis > 0)) {
     throw new RangeError(`intensity: within must be longer than 0 milliseconds, not ${limit.withinMillis}`)
@@ -54,7 +54,10 @@ export const make = (limit: Limit): Window => {
 }
 
 /** Counts one failure. The flag says whether the window now holds more than its limit allows. */
-export const record = (window: Window, nowMillis: number): readonly [window: Window, exceeded: boolean] => {
+export const countFailure = (
+  window: FailureWindow,
+  nowMillis: number
+): readonly [window: FailureWindow, exceeded: boolean] => {
   const { limit } = window
   let { count, first, older } = window
   let latest: Entry | undefined = { atMillis: nowMillis, before: window.latest }

@@ -14,7 +14,7 @@
  *   `ReleaseTimedOut`.
  * - `AwaitRelease`: like `Stop`, for a run that has had its time already.
  * - `Failed(exit)`: the owner counts the failure, then sends `RestartAllowed`, or gives up and stops all.
- * - `Ask(ticket, exit)`: step the restart schedule; one `Verdict` with that ticket. An earlier question for this child,
+ * - `Ask(ticket, exit)`: step the restart schedule; one `ScheduleAnswered` with that ticket. An earlier question for this child,
  *   with another ticket, is no longer needed.
  * - `Sleep(ticket, millis)`: one `DelayPassed` with that ticket.
  * - `GiveUp(exit, attempts)`: the schedule is exhausted. The owner stops all.
@@ -29,20 +29,20 @@
  * - Once it is told to stop, or has ended without a restart by its restart type, it is never started again.
  */
 import type { Restart as RestartType } from "../../RestartPolicy.ts"
-import * as Life from "./life.ts"
-import * as Restart from "./restart.ts"
+import * as ChildState from "./childState.ts"
+import * as Restart from "./restartStage.ts"
 import { restartsAfter } from "./restartType.ts"
 
-export interface Single<X> {
+export interface SingleChild<X> {
   /** The number of its latest start. */
   readonly incarnation: number
-  readonly life: Life.Life<X>
+  readonly state: ChildState.ChildState<X>
   /** Undefined if it runs or will not be started again. */
-  readonly restart: Pending<X> | undefined
+  readonly restart: PendingRestart<X> | undefined
 }
 
 /** A pending restart. */
-interface Pending<X> {
+interface PendingRestart<X> {
   readonly stage: Restart.Stage
   /** The number of the question or delay that it waits for. */
   readonly ticket: number
@@ -50,10 +50,10 @@ interface Pending<X> {
 }
 
 export type Event<X> =
-  | Life.Report<X>
+  | ChildState.Report<X>
   /** The failure was counted, and there were not too many. Each ticket is new. */
   | { readonly _tag: "RestartAllowed"; readonly ticket: number }
-  | { readonly _tag: "Verdict"; readonly ticket: number; readonly verdict: Restart.Verdict }
+  | { readonly _tag: "ScheduleAnswered"; readonly ticket: number; readonly answer: Restart.ScheduleAnswer }
   | { readonly _tag: "DelayPassed"; readonly ticket: number }
   /** It must end for good, wherever it stands. */
   | { readonly _tag: "StopRequested" }
@@ -69,22 +69,22 @@ export type Action<X> =
   | { readonly _tag: "NotStarted"; readonly exit: X }
   | { readonly _tag: "Forget" }
 
-type Decision<X> = readonly [Single<X>, ReadonlyArray<Action<X>>]
+type Decision<X> = readonly [SingleChild<X>, ReadonlyArray<Action<X>>]
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /** A child whose first start is under way. */
-export const begun: Single<never> = { incarnation: 1, life: Life.starting, restart: undefined }
+export const begun: SingleChild<never> = { incarnation: 1, state: ChildState.starting, restart: undefined }
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /** Takes one event. */
-export const decide = <X>(child: Single<X>, event: Event<X>, type: RestartType): Decision<X> => {
+export const decide = <X>(child: SingleChild<X>, event: Event<X>, type: RestartType): Decision<X> => {
   switch (event._tag) {
     case "RestartAllowed":
-      return allowed(child, event.ticket)
-    case "Verdict":
-      return judged(child, event.ticket, event.verdict)
+      return restartAllowed(child, event.ticket)
+    case "ScheduleAnswered":
+      return scheduleAnswered(child, event.ticket, event.answer)
     case "DelayPassed":
       return isAt(child, "Delaying", event.ticket)
         ? advance(child, { ...child.restart, stage: Restart.due })
@@ -92,20 +92,20 @@ export const decide = <X>(child: Single<X>, event: Event<X>, type: RestartType):
     case "StopRequested":
       return stop(child)
     default:
-      return reported(child, event, type)
+      return afterReport(child, event, type)
   }
 }
 
 /** Whether its first start is under way. */
-export const isFirstStart = ({ incarnation, life }: Single<unknown>): boolean =>
-  life._tag === "Starting" && incarnation === 1
+export const isFirstStart = ({ incarnation, state }: SingleChild<unknown>): boolean =>
+  state._tag === "Starting" && incarnation === 1
 
 /** Whether it will be started again, or is being started again. */
-export const isRestarting = ({ restart }: Single<unknown>): boolean => restart !== undefined
+export const isRestarting = ({ restart }: SingleChild<unknown>): boolean => restart !== undefined
 
 /** Whether it ends or has ended, and is never started again. */
-export const isStopping = ({ life, restart }: Single<unknown>): boolean =>
-  life._tag === "Dropped" || (life._tag === "Stopping" && restart === undefined)
+export const isStopping = ({ state, restart }: SingleChild<unknown>): boolean =>
+  state._tag === "Dropped" || (state._tag === "Stopping" && restart === undefined)
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
@@ -115,54 +115,59 @@ const stopIt: ReadonlyArray<Action<never>> = [{ _tag: "Stop" }]
 const awaitRelease: ReadonlyArray<Action<never>> = [{ _tag: "AwaitRelease" }]
 const forget: ReadonlyArray<Action<never>> = [{ _tag: "Forget" }]
 
-const reported = <X>(child: Single<X>, report: Life.Report<X>, type: RestartType): Decision<X> => {
-  const heard = Life.hear(child.life, report)
-  if (heard === undefined) return [child, none]
+const afterReport = <X>(child: SingleChild<X>, report: ChildState.Report<X>, type: RestartType): Decision<X> => {
+  const change = ChildState.afterReport(child.state, report)
+  if (change === undefined) return [child, none]
   const { incarnation, restart } = child
-  const { life } = heard
-  switch (heard.what) {
+  const { state } = change
+  switch (change.what) {
     case "started":
-      return [{ incarnation, life, restart: undefined }, none]
+      return [{ incarnation, state, restart: undefined }, none]
     case "startFailed":
-      if (incarnation > 1) return failed(child, life, exitOf(report))
-      return [rests(child, Life.dropped), [{ _tag: "NotStarted", exit: exitOf(report) }]]
+      if (incarnation > 1) return failed(child, state, exitOf(report))
+      return [withoutRestart(child, ChildState.dropped), [{ _tag: "NotStarted", exit: exitOf(report) }]]
     case "exited":
       if (report._tag === "ChildExited" && restartsAfter(type, report.expected)) {
-        return failed(child, life, report.exit)
+        return failed(child, state, report.exit)
       }
-      return [rests(child, life), none]
+      return [withoutRestart(child, state), none]
     case "stopped":
-      return restart === undefined ? [rests(child, Life.dropped), forget] : advance({ ...child, life }, restart)
+      return restart === undefined
+        ? [withoutRestart(child, ChildState.dropped), forget]
+        : advance({ ...child, state }, restart)
     case "overdue":
-      return restart === undefined ? [rests(child, Life.dropped), forget] : failed(child, life, exitOf(report))
+      return restart === undefined
+        ? [withoutRestart(child, ChildState.dropped), forget]
+        : failed(child, state, exitOf(report))
   }
 }
 
-const exitOf = <X>(report: Life.Report<X>): X => (report as Extract<Life.Report<X>, { readonly exit: X }>).exit
+const exitOf = <X>(report: ChildState.Report<X>): X =>
+  (report as Extract<ChildState.Report<X>, { readonly exit: X }>).exit
 
-const rests = <X>({ incarnation }: Single<X>, life: Life.Life<X>): Single<X> => ({
+const withoutRestart = <X>({ incarnation }: SingleChild<X>, state: ChildState.ChildState<X>): SingleChild<X> => ({
   incarnation,
-  life,
+  state,
   restart: undefined
 })
 
 /** Earlier failures no longer matter. */
-const failed = <X>({ incarnation }: Single<X>, life: Life.Life<X>, exit: X): Decision<X> => [
-  { incarnation, life, restart: { stage: Restart.undecided, ticket: 0, exit } },
+const failed = <X>({ incarnation }: SingleChild<X>, state: ChildState.ChildState<X>, exit: X): Decision<X> => [
+  { incarnation, state, restart: { stage: Restart.undecided, ticket: 0, exit } },
   [{ _tag: "Failed", exit }]
 ]
 
-const allowed = <X>(child: Single<X>, ticket: number): Decision<X> => {
+const restartAllowed = <X>(child: SingleChild<X>, ticket: number): Decision<X> => {
   if (child.restart?.stage._tag !== "Undecided") return [child, none]
   const { exit } = child.restart
   return [{ ...child, restart: { stage: Restart.asking, ticket, exit } }, [{ _tag: "Ask", ticket, exit }]]
 }
 
-const judged = <X>(child: Single<X>, ticket: number, verdict: Restart.Verdict): Decision<X> => {
+const scheduleAnswered = <X>(child: SingleChild<X>, ticket: number, answer: Restart.ScheduleAnswer): Decision<X> => {
   if (!isAt(child, "Asking", ticket)) return [child, none]
   const { restart } = child
-  if (verdict._tag === "Delay") return advance(child, { ...restart, stage: Restart.granted(verdict.millis) })
-  const { attempts } = verdict
+  if (answer._tag === "Delay") return advance(child, { ...restart, stage: Restart.granted(answer.millis) })
+  const { attempts } = answer
   return [
     { ...child, restart: { ...restart, stage: Restart.undecided } },
     [{ _tag: "GiveUp", exit: restart.exit, attempts }]
@@ -170,31 +175,31 @@ const judged = <X>(child: Single<X>, ticket: number, verdict: Restart.Verdict): 
 }
 
 const isAt = <X>(
-  child: Single<X>,
+  child: SingleChild<X>,
   stage: Restart.Stage["_tag"],
   ticket: number
-): child is Single<X> & { readonly restart: Pending<X> } =>
+): child is SingleChild<X> & { readonly restart: PendingRestart<X> } =>
   child.restart?.stage._tag === stage && child.restart.ticket === ticket
 
 /** Takes the next step of its restart. */
-const advance = <X>({ incarnation, life }: Single<X>, restart: Pending<X>): Decision<X> => {
+const advance = <X>({ incarnation, state }: SingleChild<X>, restart: PendingRestart<X>): Decision<X> => {
   const { stage, ticket } = restart
-  switch (Restart.nextStep(stage, life)) {
+  switch (Restart.nextStep(stage, state)) {
     case "stop":
-      return [{ incarnation, life: Life.stopping, restart }, awaitRelease]
+      return [{ incarnation, state: ChildState.stopping, restart }, awaitRelease]
     case "wait":
-      return [{ incarnation, life, restart }, none]
+      return [{ incarnation, state, restart }, none]
     case "delay": {
       const millis = (stage as Extract<Restart.Stage, { readonly _tag: "Granted" }>).millis
       return [
-        { incarnation, life, restart: { ...restart, stage: Restart.delaying } },
+        { incarnation, state, restart: { ...restart, stage: Restart.delaying } },
         [{ _tag: "Sleep", ticket, millis }]
       ]
     }
     case "start":
-      return [{ incarnation: incarnation + 1, life: Life.starting, restart }, start]
+      return [{ incarnation: incarnation + 1, state: ChildState.starting, restart }, start]
   }
 }
 
-const stop = <X>(child: Single<X>): Decision<X> =>
-  child.life._tag === "Dropped" ? [child, none] : [rests(child, Life.stopping), stopIt]
+const stop = <X>(child: SingleChild<X>): Decision<X> =>
+  child.state._tag === "Dropped" ? [child, none] : [withoutRestart(child, ChildState.stopping), stopIt]

@@ -10,11 +10,11 @@ export class ChildrenByKey {
   /** How many children were ever added. */
   added = 0
   /** Children that are dead for good, and not removed yet. */
-  private leaving = 0
+  private deadForGood = 0
 
   /** How many children count against the limit. */
   get occupied(): number {
-    return this.byKey.size - this.leaving
+    return this.byKey.size - this.deadForGood
   }
 
   has(child: DynamicChild): boolean {
@@ -27,15 +27,15 @@ export class ChildrenByKey {
   }
 
   /** It is dead for good. */
-  leave(child: DynamicChild): void {
-    if (child.isLeaving || !this.has(child)) return
-    child.isLeaving = true
-    this.leaving++
+  markDeadForGood(child: DynamicChild): void {
+    if (child.isDeadForGood || !this.has(child)) return
+    child.isDeadForGood = true
+    this.deadForGood++
   }
 
   /** Its key is free. */
   remove(child: DynamicChild): void {
     this.byKey.delete(child.key)
-    if (child.isLeaving) this.leaving--
+    if (child.isDeadForGood) this.deadForGood--
   }
 }

@@ -5,21 +5,21 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Launch } from "../../../behaviour/GenServer.ts"
-import type { Place, Targets } from "../../../kernel/shared/adoption.ts"
+import type { Adoption, HandleTargets } from "../../../kernel/shared/adoption.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import { HandleTarget, type Handle } from "../../../kernel/Handle.ts"
 import type { Observer, ProcessRecord, Wait } from "../../../kernel/shared/processRecord.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import { awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
-import * as Waiting from "../../../kernel/shared/waiting.ts"
+import * as Waiting from "../../../kernel/shared/waitCycles.ts"
 import type { Restart } from "../../RestartPolicy.ts"
-import type { Reported, WaitingReport } from "../child/childReports.ts"
+import type { ReportedChild, WaitingReport } from "../child/childReports.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"
-import type { RunEnding } from "../core/ending.ts"
-import { begun, isFirstStart, isRestarting, isStopping, type Single } from "../core/singleChild.ts"
-import { withBelow } from "../tree/tree.ts"
+import type { RunEnd } from "../core/childEnd.ts"
+import { begun, isFirstStart, isRestarting, isStopping, type SingleChild } from "../core/singleChild.ts"
+import { withBelow } from "../tree/supervisorProcess.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
-import type { Crash } from "../../../kernel/shared/reports.ts"
+import type { Crash } from "../../../kernel/shared/crashReports.ts"
 
 /** Gets the events of a child's process. @internal */
 export interface ChildListener {
@@ -32,7 +32,11 @@ export interface ChildListener {
 /** How a child is started. @internal */
 export interface DynamicLaunch extends Launch {
   /** Spawns in one step, so that nothing can happen to the process before the supervisor knows it. */
-  readonly spawn?: (fiber: Fiber.Fiber<unknown, unknown>, args: ReadonlyArray<unknown>, place: Place) => ProcessRecord
+  readonly spawn?: (
+    fiber: Fiber.Fiber<unknown, unknown>,
+    args: ReadonlyArray<unknown>,
+    adoption: Adoption
+  ) => ProcessRecord
 }
 
 /** How the first start of a child has ended. `"stopped"` means that the child was told to stop before. @internal */
@@ -52,15 +56,15 @@ export interface DynamicChildOptions {
   readonly launch: DynamicLaunch
   readonly parent: ProcessRecord
   readonly listener: ChildListener
-  readonly targets: Targets
+  readonly targets: HandleTargets
 }
 
 /** @internal */
-export class DynamicChild implements Observer, Reported {
+export class DynamicChild implements Observer, ReportedChild {
   readonly key: string
   readonly target: HandleTarget
   readonly client: Handle<unknown>
-  readonly place: Place
+  readonly adoption: Adoption
   readonly policy: ChildPolicy
   /** Whether it is a task. */
   readonly isTask: boolean
@@ -68,25 +72,25 @@ export class DynamicChild implements Observer, Reported {
   /** Dropped once no other start can follow. */
   args: ReadonlyArray<unknown> | undefined
   /** Where it stands, as the core decides. */
-  life: Single<RunEnding> = begun
+  core: SingleChild<RunEnd> = begun
   /** The process of its last start. Set before its `init`. */
   record: ProcessRecord | undefined = undefined
   startedAt = 0
   /** It is dead for good. Its room is free, though its fiber may not have ended. */
-  isLeaving = false
+  isDeadForGood = false
   steps: RestartSteps | undefined = undefined
   /** The reports of its last run that wait for a decision. */
   reports: Array<WaitingReport> | undefined = undefined
   /** What followed its last run. Undefined until it is known. */
   decision: string | undefined = undefined
   /** How its first start ended. */
-  first: FirstStart | undefined = undefined
+  firstStart: FirstStart | undefined = undefined
   /** Tells the caller that waits for the first start. It must not run a user's code. */
-  onFirst: (() => void) | undefined = undefined
+  onFirstStart: (() => void) | undefined = undefined
   /** The fiber that works towards its start: the start itself, a question to its schedule, or a delay. */
-  work: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  startFiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** The fiber that stops it, once somebody has asked for that. */
-  stop: Fiber.Fiber<void> | undefined = undefined
+  stopFiber: Fiber.Fiber<void> | undefined = undefined
 
   constructor({ key, args, launch, listener, parent, policy, targets }: DynamicChildOptions) {
     this.key = key
@@ -95,9 +99,9 @@ export class DynamicChild implements Observer, Reported {
     this.listener = listener
     this.isTask = launch.spawn !== undefined
     this.target = new HandleTarget(launch.id, true, key)
-    this.target.home = targets
+    this.target.restartedBy = targets
     this.client = launch.client(this.target)
-    this.place = { parent, targets, adopt: (record) => this.adopt(record) }
+    this.adoption = { parent, targets, adopt: (record) => this.adopt(record) }
   }
 
   private adopt(record: ProcessRecord): void {
@@ -123,28 +127,28 @@ export class DynamicChild implements Observer, Reported {
     return this.key
   }
 
-  get limitedAs(): string {
+  get reportKind(): string {
     return this.target.key
   }
 
   /** The number of its latest start. */
   get incarnation(): number {
-    return this.life.incarnation
+    return this.core.incarnation
   }
 
   /** How many times it was started again. */
   get restarts(): number {
-    return this.life.incarnation - 1
+    return this.core.incarnation - 1
   }
 
   /** Whether its process is up now, as anybody who had an answer from it knows. */
   get isUp(): boolean {
-    return this.record?.status === "running" && !isStopping(this.life)
+    return this.record?.status === "running" && !isStopping(this.core)
   }
 
   /** Whether its first start has succeeded. */
   get wasUp(): boolean {
-    return this.first !== "stopped" && this.first?._tag === "Success"
+    return this.firstStart !== "stopped" && this.firstStart?._tag === "Success"
   }
 
   /** Whether the process of its last start has been up. */
@@ -155,14 +159,14 @@ export class DynamicChild implements Observer, Reported {
 
   /** Whether it is dead for good, or did not come up. Then it is on no list. */
   get isGone(): boolean {
-    return this.isLeaving || (isFirstStart(this.life) && this.record?.isAlive === false && !this.cameUp)
+    return this.isDeadForGood || (isFirstStart(this.core) && this.record?.isAlive === false && !this.cameUp)
   }
 
   /** Where it stands. Never older than what anybody has seen of it. */
   get state(): "starting" | "running" | "restarting" | "stopping" {
-    if (this.isUp || this.life.life._tag === "Up") return "running"
-    if (isRestarting(this.life)) return "restarting"
-    return isFirstStart(this.life) ? "starting" : "stopping"
+    if (this.isUp || this.core.state._tag === "Up") return "running"
+    if (isRestarting(this.core)) return "restarting"
+    return isFirstStart(this.core) ? "starting" : "stopping"
   }
 
   /** Its name for people, whether a run of it is up or not. */
@@ -173,41 +177,41 @@ export class DynamicChild implements Observer, Reported {
   // ---- its start --------------------------------------------------------------------------------------------------
 
   /** Runs one step towards its start. `then` gets the result, unless the step is interrupted. */
-  begin<A>(context: Context.Context<never>, effect: Effect.Effect<A>, then: (result: A) => void): void {
-    this.work?.interruptUnsafe()
+  runStartStep<A>(context: Context.Context<never>, effect: Effect.Effect<A>, then: (result: A) => void): void {
+    this.startFiber?.interruptUnsafe()
     const through = Effect.map(effect, (result) => {
-      this.work = undefined
+      this.startFiber = undefined
       then(result)
     })
     const work = Effect.runForkWith(context)(through)
-    if (work.pollUnsafe() === undefined) this.work = work
+    if (work.pollUnsafe() === undefined) this.startFiber = work
   }
 
   /** Sets how its first start ended, unless that is known already. */
-  settle(first: FirstStart): void {
-    if (this.first !== undefined) return
-    this.first = first
-    this.onFirst?.()
-    this.onFirst = undefined
+  answerStart(first: FirstStart): void {
+    if (this.firstStart !== undefined) return
+    this.firstStart = first
+    this.onFirstStart?.()
+    this.onFirstStart = undefined
   }
 
   // ---- its end ----------------------------------------------------------------------------------------------------
 
   /** A wait for its end. A process that is killed does not finish its work, so nothing waits for it. */
   get endWait(): Wait {
-    return Waiting.make(() => (this.policy.limit === "brutalKill" ? [] : withBelow(this.record)))
+    return Waiting.makeWait(() => (this.policy.limit === "brutalKill" ? [] : withBelow(this.record)))
   }
 
   /** Whether its last run has ended. */
-  readonly isOver = (): boolean => this.record?.ended !== false
+  readonly hasEnded = (): boolean => this.record?.ended !== false
 
   /** Waits for the end of its last run, however long that takes. */
-  get over(): Effect.Effect<void> {
+  get untilEnded(): Effect.Effect<void> {
     return this.record === undefined ? Effect.void : awaitEnd(this.record)
   }
 
   /** How long a dead run may take to end. */
-  get patience(): Duration.Duration {
+  get releaseLimit(): Duration.Duration {
     return parse(this.policy.limit).release
   }
 
@@ -215,46 +219,46 @@ export class DynamicChild implements Observer, Reported {
    * Ends the step towards its start, then its run in good order, all within the limit. Something may still run
    * afterwards.
    */
-  end(): Effect.Effect<void> {
-    const { patience } = this
+  stop(): Effect.Effect<void> {
+    const { releaseLimit } = this
     const { limit } = this.policy
     const endRun = Effect.suspend(() => {
-      const { record, work } = this
+      const { record, startFiber } = this
       if (record === undefined) return Effect.void
       if (record.isAlive) {
         const overran = () => this.listener.childOverran(this, record)
         return Effect.asVoid(shutdownTelling(record, { limit, overran }))
       }
       // A start that is still running has had its time.
-      return work === undefined ? endWithin(record, patience) : Effect.void
+      return startFiber === undefined ? endWithin(record, releaseLimit) : Effect.void
     })
-    return Effect.andThen(this.endWork(patience), endRun)
+    return Effect.andThen(this.interruptStart(releaseLimit), endRun)
   }
 
   /** Kills it, wherever it stands, and waits within the limit until everything has ended. */
   kill(): Effect.Effect<void> {
-    const { patience } = this
+    const { releaseLimit } = this
     if (this.record !== undefined) kill(this.record)
     const killRun = Effect.suspend(() => {
-      const { record, work } = this
+      const { record, startFiber } = this
       if (record === undefined) return Effect.void
       // The start may have gone on past its interruption.
       kill(record)
-      return work === undefined ? endWithin(record, patience) : Effect.void
+      return startFiber === undefined ? endWithin(record, releaseLimit) : Effect.void
     })
-    return Effect.andThen(this.endWork(patience), killRun)
+    return Effect.andThen(this.interruptStart(releaseLimit), killRun)
   }
 
   /** Ends the step towards its start. If that is a start, this kills a process in its `init`, which may take time. */
-  private endWork(patience: Duration.Duration): Effect.Effect<void> {
+  private interruptStart(limit: Duration.Duration): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { work } = this
-      if (work === undefined) return Effect.void
-      work.interruptUnsafe()
-      const ended = Effect.map(Fiber.await(work), () => {
-        if (this.work === work) this.work = undefined
+      const { startFiber } = this
+      if (startFiber === undefined) return Effect.void
+      startFiber.interruptUnsafe()
+      const ended = Effect.map(Fiber.await(startFiber), () => {
+        if (this.startFiber === startFiber) this.startFiber = undefined
       })
-      return Effect.asVoid(Effect.timeoutOption(ended, patience))
+      return Effect.asVoid(Effect.timeoutOption(ended, limit))
     })
   }
 }

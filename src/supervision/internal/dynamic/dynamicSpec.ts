@@ -11,7 +11,7 @@ export interface DynamicSpec {
   readonly launch: DynamicLaunch
   readonly restart: Restart
   /** Undefined if failures are not counted. */
-  readonly intensity: Intensity.Limit | undefined
+  readonly intensity: Intensity.IntensityLimit | undefined
   readonly steps: () => RestartSteps | undefined
   readonly limit: Limit
   readonly maxChildren: number

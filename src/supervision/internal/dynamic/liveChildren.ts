@@ -11,56 +11,56 @@ import * as Fiber from "effect/Fiber"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import type { Crash } from "../../../kernel/shared/reports.ts"
+import type { Crash } from "../../../kernel/shared/crashReports.ts"
 import { endWithin, parse } from "../../../kernel/Shutdown.ts"
 import { ChildReports } from "../child/childReports.ts"
 import { addLeftover } from "../child/leftovers.ts"
-import { overdue, startEnding, type RunEnding } from "../core/ending.ts"
+import { releaseTimedOut, failedStart, type RunEnd } from "../core/childEnd.ts"
 import { restartsAfter } from "../core/restartType.ts"
 import { decide, isStopping, type Action, type Event } from "../core/singleChild.ts"
 import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
-import type { Owner } from "./owner.ts"
-import type { GivingUp } from "../tree/tree.ts"
+import type { ChildrenOwner } from "./childrenOwner.ts"
+import type { GivingUp } from "../tree/supervisorProcess.ts"
 import { ChildrenByKey } from "./childrenByKey.ts"
 import { stopTogether } from "./stopTogether.ts"
 
 /** @internal */
 export class LiveChildren implements ChildListener {
-  private readonly owner: Owner
-  private readonly roster = new ChildrenByKey()
+  private readonly owner: ChildrenOwner
+  private readonly children = new ChildrenByKey()
   readonly reports: ChildReports
   /** How many restarts were allowed. */
   private tickets = 0
 
-  constructor(owner: Owner) {
+  constructor(owner: ChildrenOwner) {
     this.owner = owner
     this.reports = new ChildReports(owner.record, owner.spec.id)
   }
 
   get byKey(): ReadonlyMap<string, DynamicChild> {
-    return this.roster.byKey
+    return this.children.byKey
   }
 
   /** How many were ever started. */
   get added(): number {
-    return this.roster.added
+    return this.children.added
   }
 
   /** How many count against the limit. */
   get occupied(): number {
-    return this.roster.occupied
+    return this.children.occupied
   }
 
   // ---- the core ---------------------------------------------------------------------------------------------------
 
   /** Feeds the core of one child, and carries out its decisions. */
-  private hear(child: DynamicChild, event: Event<RunEnding>): void {
-    const [life, actions] = decide(child.life, event, child.policy.restart)
-    child.life = life
-    for (const action of actions) this.act(child, action)
+  private handleEvent(child: DynamicChild, event: Event<RunEnd>): void {
+    const [core, actions] = decide(child.core, event, child.policy.restart)
+    child.core = core
+    for (const action of actions) this.runAction(child, action)
   }
 
-  private act(child: DynamicChild, action: Action<RunEnding>): void {
+  private runAction(child: DynamicChild, action: Action<RunEnd>): void {
     switch (action._tag) {
       case "Start":
         return this.restart(child)
@@ -90,7 +90,7 @@ export class LiveChildren implements ChildListener {
   add(key: string, args: ReadonlyArray<unknown>, policy: ChildPolicy): DynamicChild {
     const { record, spec, targets } = this.owner
     const child = new DynamicChild({ key, args, policy, launch: spec.launch, parent: record, listener: this, targets })
-    this.roster.add(child)
+    this.children.add(child)
     this.start(child)
     return child
   }
@@ -101,37 +101,37 @@ export class LiveChildren implements ChildListener {
   }
 
   private start(child: DynamicChild): void {
-    child.begin(this.owner.context(), Effect.exit(this.launched(child)), (exit) => {
-      if (exit._tag === "Success") return child.settle(exit)
+    child.runStartStep(this.owner.context(), Effect.exit(this.startEffect(child)), (exit) => {
+      if (exit._tag === "Success") return child.answerStart(exit)
       // It was told to stop meanwhile, and that stop does the rest.
-      if (isStopping(child.life)) return
-      const ending = startEnding(child.key, exit.cause)
+      if (isStopping(child.core)) return
+      const ending = failedStart(child.key, exit.cause)
       this.reports.exited(child, ending.reason, 0)
-      this.hear(child, { _tag: "StartFailed", exit: { ...ending, isStart: true, uptimeMillis: 0 } })
+      this.handleEvent(child, { _tag: "StartFailed", exit: { ...ending, isStart: true, uptimeMillis: 0 } })
     })
   }
 
-  private launched(child: DynamicChild): Effect.Effect<void, unknown> {
+  private startEffect(child: DynamicChild): Effect.Effect<void, unknown> {
     const { launch } = this.owner.spec
     const { spawn } = launch
     if (spawn !== undefined) {
       return Effect.withFiber((fiber) => {
-        this.started(child, spawn(fiber, child.args!, child.place), this.owner.nowMillis())
+        this.startSucceeded(child, spawn(fiber, child.args!, child.adoption), this.owner.nowMillis())
         return Exit.void
       })
     }
     // It must not be interrupted between the start and the note that it has started.
     return Effect.uninterruptibleMask((restore) => {
       const begun = this.owner.nowMillis()
-      const { place, target } = child
-      const launched = launch.start(child.args!, { target, place, restore })
-      return Effect.map(launched, (record) => this.started(child, record, begun))
+      const { adoption, target } = child
+      const launched = launch.start(child.args!, { target, adoption, restore })
+      return Effect.map(launched, (record) => this.startSucceeded(child, record, begun))
     })
   }
 
-  private started(child: DynamicChild, record: ProcessRecord, begun: number): void {
+  private startSucceeded(child: DynamicChild, record: ProcessRecord, begun: number): void {
     child.startedAt = this.owner.nowMillis()
-    this.hear(child, { _tag: "ChildStarted" })
+    this.handleEvent(child, { _tag: "ChildStarted" })
     if (child.policy.restart === "temporary") child.args = undefined
     this.reports.started(child, child.startedAt - begun)
     // It may be dying or dead already.
@@ -139,9 +139,9 @@ export class LiveChildren implements ChildListener {
     else if (record.status === "dead") this.childDead(child, record.reason!)
   }
 
-  private notStarted(child: DynamicChild, ending: RunEnding): void {
+  private notStarted(child: DynamicChild, ending: RunEnd): void {
     this.reports.decided(child, "no restart")
-    child.settle(Exit.failCause(ending.cause!))
+    child.answerStart(Exit.failCause(ending.cause!))
     this.forget(child)
   }
 
@@ -157,10 +157,10 @@ export class LiveChildren implements ChildListener {
 
   /** It ends by itself. Its clean-up gets the shutdown limit. */
   childExiting(child: DynamicChild): void {
-    if (child.life.life._tag !== "Up") return
+    if (child.core.state._tag !== "Up") return
     const record = child.record!
     const killIt = Effect.sync(() => {
-      if (child.life.life._tag !== "Up" || child.record !== record) return
+      if (child.core.state._tag !== "Up" || child.record !== record) return
       const follows = restartsAfter(child.policy.restart, ExitReason.isExpected(record.exiting!))
       if (record.isAlive) this.reports.overran(child, record, follows ? "restart" : "no restart")
       kill(record, record.exiting)
@@ -172,26 +172,26 @@ export class LiveChildren implements ChildListener {
   }
 
   childDead(child: DynamicChild, reason: ExitReason.ExitReason): void {
-    if (child.life.life._tag !== "Up") return this.deadUntold(child)
+    if (child.core.state._tag !== "Up") return this.diedUnheard(child)
     const isStopping = this.owner.isStopping()
     const uptimeMillis = this.owner.nowMillis() - child.startedAt
     this.reports.exited(child, reason, uptimeMillis)
     const expected = isStopping || ExitReason.isExpected(reason)
-    if (isStopping) this.hear(child, { _tag: "StopRequested" })
-    else this.hear(child, { _tag: "ChildExited", expected, exit: { reason, isStart: false, uptimeMillis } })
-    if (child.life.restart === undefined) {
+    if (isStopping) this.handleEvent(child, { _tag: "StopRequested" })
+    else this.handleEvent(child, { _tag: "ChildExited", expected, exit: { reason, isStart: false, uptimeMillis } })
+    if (child.core.restart === undefined) {
       // The caller of a task learns how it ended.
       if (!child.isTask) this.reports.ended(child, reason, { isStart: false, isResource: false })
       this.reports.decided(child, isStopping ? "stop" : "no restart")
-      this.roster.leave(child)
+      this.children.markDeadForGood(child)
     }
     this.owner.later(() => this.awaitRelease(child))
   }
 
   /** It died while its start or its stop was under way. If it will not be started again, it leaves the lists. */
-  private deadUntold(child: DynamicChild): void {
+  private diedUnheard(child: DynamicChild): void {
     const isTemporary = child.policy.restart === "temporary" && child.cameUp
-    if (isStopping(child.life) || isTemporary) this.roster.leave(child)
+    if (isStopping(child.core) || isTemporary) this.children.markDeadForGood(child)
   }
 
   /** Reports that the dead run has ended, or that it has not ended within the limit. */
@@ -199,128 +199,127 @@ export class LiveChildren implements ChildListener {
     const { record } = child
     const report = () => {
       // A stop reports it, too.
-      if (child.stop !== undefined || child.record !== record) return
-      if (child.isOver()) return this.hear(child, { _tag: "ChildStopped" })
-      if (child.life.restart !== undefined) this.reports.overdue(child)
-      this.hear(child, { _tag: "ReleaseTimedOut", exit: overdue(child.key) })
+      if (child.stopFiber !== undefined || child.record !== record) return
+      if (child.hasEnded()) return this.handleEvent(child, { _tag: "ChildStopped" })
+      if (child.core.restart !== undefined) this.reports.overdue(child)
+      this.handleEvent(child, { _tag: "ReleaseTimedOut", exit: releaseTimedOut(child.key) })
     }
     if (record === undefined || record.ended) report()
-    else this.run(Effect.andThen(endWithin(record, child.patience), Effect.sync(report)))
+    else this.run(Effect.andThen(endWithin(record, child.releaseLimit), Effect.sync(report)))
   }
 
   // ---- restarts ---------------------------------------------------------------------------------------------------
 
-  private failed(child: DynamicChild, ending: RunEnding): void {
+  private failed(child: DynamicChild, ending: RunEnd): void {
     // It was told to stop meanwhile.
-    if (isStopping(child.life) || this.owner.isStopping()) return
+    if (isStopping(child.core) || this.owner.isStopping()) return
     const attempts = this.owner.failed()
-    if (attempts === undefined) this.hear(child, { _tag: "RestartAllowed", ticket: ++this.tickets })
+    if (attempts === undefined) this.handleEvent(child, { _tag: "RestartAllowed", ticket: ++this.tickets })
     else this.giveUp(child, ending, { attempts, policy: "intensity" })
   }
 
-  private giveUp(child: DynamicChild, ending: RunEnding, why: Pick<GivingUp, "attempts" | "policy">): void {
+  private giveUp(child: DynamicChild, ending: RunEnd, why: Pick<GivingUp, "attempts" | "policy">): void {
     this.decided(child, ending, "give up")
     this.owner.giveUp({ child: child.key, reason: ending.reason, ...why })
   }
 
-  private ask(child: DynamicChild, ticket: number, ending: RunEnding): void {
-    const answer = (verdict: Extract<Event<RunEnding>, { readonly _tag: "Verdict" }>["verdict"]) => {
-      if (verdict._tag === "Delay") this.restarting(child, ending, verdict.millis)
-      this.hear(child, { _tag: "Verdict", ticket, verdict })
+  private ask(child: DynamicChild, ticket: number, ending: RunEnd): void {
+    const report = (answer: Extract<Event<RunEnd>, { readonly _tag: "ScheduleAnswered" }>["answer"]) => {
+      if (answer._tag === "Delay") this.restarting(child, ending, answer.millis)
+      this.handleEvent(child, { _tag: "ScheduleAnswered", ticket, answer })
     }
     const steps = (child.steps ??= this.owner.spec.steps())
-    if (steps === undefined) return answer({ _tag: "Delay", millis: 0 })
+    if (steps === undefined) return report({ _tag: "Delay", millis: 0 })
     const { reason, uptimeMillis } = ending
     const input = { id: child.key, reason, incarnation: child.restarts, uptime: Duration.millis(uptimeMillis) }
-    child.begin(this.owner.context(), steps.ask(input), answer)
+    child.runStartStep(this.owner.context(), steps.ask(input), report)
   }
 
-  private restarting(child: DynamicChild, ending: RunEnding, delayMillis: number): void {
+  private restarting(child: DynamicChild, ending: RunEnd, delayMillis: number): void {
     this.decided(child, ending, delayMillis === 0 ? "restart" : `restart in ${delayMillis} ms`)
     this.reports.restarting(child, delayMillis)
   }
 
-  private decided(child: DynamicChild, { isStart, reason }: RunEnding, decision: string): void {
+  private decided(child: DynamicChild, { isStart, reason }: RunEnd, decision: string): void {
     this.reports.ended(child, reason, { isStart, isResource: false })
     this.reports.decided(child, decision)
   }
 
   private sleep(child: DynamicChild, ticket: number, millis: number): void {
-    child.begin(this.owner.context(), Effect.sleep(Duration.millis(millis)), () =>
-      this.hear(child, { _tag: "DelayPassed", ticket })
+    child.runStartStep(this.owner.context(), Effect.sleep(Duration.millis(millis)), () =>
+      this.handleEvent(child, { _tag: "DelayPassed", ticket })
     )
   }
 
   // ---- stops ------------------------------------------------------------------------------------------------------
 
-  /** Begins to stop a child for good. The returned fiber ends when the child is forgotten. */
-  stop(child: DynamicChild): Fiber.Fiber<void> | undefined {
-    this.hear(child, { _tag: "StopRequested" })
-    return child.stop
+  /** Stops a child for good, and waits until it is forgotten. Once begun, the stop goes on if the waiting fiber does not. */
+  stop(child: DynamicChild): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.handleEvent(child, { _tag: "StopRequested" })
+      const { stopFiber } = child
+      return stopFiber === undefined ? Effect.void : Effect.asVoid(Fiber.await(stopFiber))
+    })
   }
 
   private beginStop(child: DynamicChild): void {
-    const stopped = Effect.andThen(child.end(), this.stopped(child))
-    child.stop ??= this.run(Effect.andThen(Effect.yieldNow, stopped))
+    const stopped = Effect.andThen(child.stop(), this.stopped(child))
+    child.stopFiber ??= this.run(Effect.andThen(Effect.yieldNow, stopped))
   }
 
   private stopped(child: DynamicChild): Effect.Effect<void> {
-    return Effect.sync(() => this.hearStopped(child))
+    return Effect.sync(() => this.reportStopped(child))
   }
 
-  private hearStopped(child: DynamicChild): void {
-    this.hear(child, child.isOver() ? { _tag: "ChildStopped" } : { _tag: "ReleaseTimedOut", exit: overdue(child.key) })
+  private reportStopped(child: DynamicChild): void {
+    this.handleEvent(
+      child,
+      child.hasEnded() ? { _tag: "ChildStopped" } : { _tag: "ReleaseTimedOut", exit: releaseTimedOut(child.key) }
+    )
   }
 
   /** Marks all as ending for good. The caller ends them. */
-  private tellAll(children: Iterable<DynamicChild>): void {
-    for (const child of children) child.life = decide(child.life, { _tag: "StopRequested" }, child.policy.restart)[0]
+  private markAllStopping(children: Iterable<DynamicChild>): void {
+    for (const child of children) child.core = decide(child.core, { _tag: "StopRequested" }, child.policy.restart)[0]
   }
 
   /** Nobody waits for any of them any more. */
   abandon(): void {
-    this.tellAll(this.byKey.values())
-    for (const child of this.byKey.values()) child.settle("stopped")
+    this.markAllStopping(this.byKey.values())
+    for (const child of this.byKey.values()) child.answerStart("stopped")
   }
 
   /** Stops all of them side by side, in good order. */
   readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.byKey.values()]
-    const up = all.filter(({ life }) => life.life._tag === "Up")
-    const others = all.filter(({ life }) => life.life._tag !== "Up")
-    this.tellAll(up)
+    const up = all.filter(({ core }) => core.state._tag === "Up")
+    const others = all.filter(({ core }) => core.state._tag !== "Up")
+    this.markAllStopping(up)
     const stopUp = stopTogether(
       up,
-      (child) => this.hearStopped(child),
+      (child) => this.reportStopped(child),
       (child, record) => this.childOverran(child, record)
     )
-    const stops = Effect.forEach(others, (child) => this.stopNow(child), { concurrency: "unbounded", discard: true })
+    const stops = Effect.forEach(others, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
     return Effect.all([stopUp, stops], { concurrency: 2, discard: true })
   })
-
-  private stopNow(child: DynamicChild): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const stop = this.stop(child)
-      return stop === undefined ? Effect.void : Effect.asVoid(Fiber.await(stop))
-    })
-  }
 
   /** Kills all of them, and waits for each within its limit. */
   readonly killAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.byKey.values()]
-    this.tellAll(all)
+    this.markAllStopping(all)
     const killOne = (child: DynamicChild) => Effect.suspend(() => Effect.andThen(child.kill(), this.stopped(child)))
     return Effect.forEach(all, killOne, { concurrency: "unbounded", discard: true })
   })
 
   private forget(child: DynamicChild): void {
-    this.roster.remove(child)
-    if (!child.isOver()) {
+    this.children.remove(child)
+    if (!child.hasEnded()) {
       this.reports.overdue(child)
       addLeftover(this.owner.targets, child)
     }
     if (child.decision === undefined) this.reports.decided(child, "stop")
-    child.settle("stopped")
+    child.answerStart("stopped")
     this.owner.forgotten(child)
   }
 

@@ -5,7 +5,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { thisCopy } from "../../../values/copies.ts"
 import type { TaskRun } from "../../../behaviour/Task.ts"
-import type { Place } from "../../../kernel/shared/adoption.ts"
+import type { Adoption } from "../../../kernel/shared/adoption.ts"
 import { TypeId as HandleTypeId } from "../../../kernel/Handle.ts"
 import { Kernel } from "../../../kernel/Kernel.ts"
 import type { Pid } from "../../../kernel/Pid.ts"
@@ -30,7 +30,7 @@ export interface JobOptions {
 export class TaskJob {
   private readonly options: JobOptions
   /** The process of its first run. */
-  first: ProcessRecord | undefined = undefined
+  firstProcess: ProcessRecord | undefined = undefined
   /** The environment of the caller. It is captured once, for all runs. */
   private readonly context: Context.Context<never>
 
@@ -43,20 +43,20 @@ export class TaskJob {
     return this.options.key
   }
 
-  /** Starts its process in the place that its supervisor has for it. */
-  spawn(fiber: AnyFiber, place: Place): ProcessRecord {
+  /** Starts its process, which its supervisor adopts. */
+  spawn(fiber: AnyFiber, adoption: Adoption): ProcessRecord {
     const { effect, key, label, run } = this.options
     const inContext = this.inEnvironment(effect)
     const record = spawnIn(fiber, run === undefined ? inContext : run.body(inContext), {
       label,
-      parent: place.parent,
+      parent: adoption.parent,
       adopt: (record) => {
-        homes.set(record, { supervisor: place.parent, key })
-        place.adopt(record)
-        run?.started(record)
+        taskKeys.set(record, { supervisor: adoption.parent, key })
+        adoption.adopt(record)
+        run?.spawned(record)
       }
     })
-    this.first ??= record
+    this.firstProcess ??= record
     // This is the same step, so its body has not begun.
     if (run?.owner !== undefined) linkStartedUnsafe(run.owner, record)
     if (run?.isUnwanted === true) kill(record)
@@ -74,11 +74,11 @@ export class TaskJob {
 }
 
 /** The supervisor and the key of a task, by its processes: the pid of each run identifies the task. */
-const homes = new WeakMap<ProcessRecord, { readonly supervisor: ProcessRecord; readonly key: string }>()
+const taskKeys = new WeakMap<ProcessRecord, { readonly supervisor: ProcessRecord; readonly key: string }>()
 
 /** The key of a task under its supervisor, by the pid of any of its runs. @internal */
 export const keyOf = (pid: Pid, supervisor: ProcessRecord): string | undefined => {
-  const home = homes.get(checkedRecord("TaskSupervisor.terminateChild", pid))
+  const home = taskKeys.get(checkedRecord("TaskSupervisor.terminateChild", pid))
   return home?.supervisor === supervisor ? home.key : undefined
 }
 
@@ -95,5 +95,5 @@ export const taskLaunch = (id: string): DynamicLaunch => ({
   id,
   client: (target) => ({ [HandleTypeId]: target }),
   start: () => Effect.die(new Error(`${id} starts its tasks in one step`)),
-  spawn: (fiber, [job], place) => (job as TaskJob).spawn(fiber, place)
+  spawn: (fiber, [job], adoption) => (job as TaskJob).spawn(fiber, adoption)
 })

@@ -3,10 +3,10 @@
  *
  * A draft is a private copy. Changes to it never show in the state it was made from.
  */
-import type { Limit, Window } from "../core/intensity.ts"
-import * as Life from "../core/life.ts"
-import type { Stage, Verdict } from "../core/restart.ts"
-import type { Child, Member, Request } from "./member.ts"
+import type { IntensityLimit, FailureWindow } from "../core/intensity.ts"
+import * as ChildState from "../core/childState.ts"
+import type { Stage, ScheduleAnswer } from "../core/restartStage.ts"
+import type { Child, Member, ChildRequest } from "./member.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -14,7 +14,7 @@ export interface Options {
   readonly strategy: "oneForOne" | "oneForAll" | "restForOne"
   readonly autoShutdown: "never" | "anySignificant" | "allSignificant"
   /** Undefined if failures are not counted. */
-  readonly intensity: Limit | undefined
+  readonly intensity: IntensityLimit | undefined
   /** In start order. Ids are unique. Events and actions name a child by its index in this list, which never changes. */
   readonly members: ReadonlyArray<Member>
 }
@@ -23,18 +23,18 @@ export interface Options {
 export type ChildReport<X> = ReportOf<X> & { readonly child: number; readonly incarnation: number }
 
 type ReportOf<X> =
-  | Exclude<Life.Report<X>, { readonly _tag: "ChildExited" }>
-  | (Extract<Life.Report<X>, { readonly _tag: "ChildExited" }> & {
+  | Exclude<ChildState.Report<X>, { readonly _tag: "ChildExited" }>
+  | (Extract<ChildState.Report<X>, { readonly _tag: "ChildExited" }> & {
       /** Whether it failed: it crashed, was killed, or is a supervisor that has given up. */
       readonly failed: boolean
     })
 
 export type Event<X> =
   | ChildReport<X>
-  | { readonly _tag: "Verdict"; readonly restart: number; readonly verdict: Verdict }
+  | { readonly _tag: "ScheduleAnswered"; readonly restart: number; readonly answer: ScheduleAnswer }
   | { readonly _tag: "DelayPassed"; readonly restart: number }
   | { readonly _tag: "StopRequested"; readonly reason: X }
-  | Request
+  | ChildRequest
 
 export type Action<X> =
   | { readonly _tag: "StartChild"; readonly child: number; readonly incarnation: number }
@@ -117,7 +117,7 @@ export interface State<X> {
   readonly options: Options
   readonly children: ReadonlyArray<Child<X>>
   readonly phase: Phase<X>
-  readonly window: Window | undefined
+  readonly window: FailureWindow | undefined
   /** The number of the latest restart. */
   readonly lastRestart: number
 }
@@ -129,7 +129,7 @@ export interface Draft<X> {
   readonly children: Array<Child<X>>
   readonly actions: Array<Action<X>>
   phase: Phase<X>
-  window: Window | undefined
+  window: FailureWindow | undefined
   lastRestart: number
 }
 
@@ -157,9 +157,9 @@ export const reply = <X>(draft: Draft<X>, request: number, result: Result<X>): v
 export const childAt = <X>(draft: Draft<X>, index: number): Child<X> => draft.children[index]!
 
 /** Sets where a child stands now. Requests for the start or end that is over are dropped. */
-export const setLife = <X>(draft: Draft<X>, index: number, life: Life.Life<X>): void => {
-  const { incarnation, member, parked, waiting } = childAt(draft, index)
-  draft.children[index] = { member, incarnation, life, ...(parked && { parked }), ...(waiting && { waiting }) }
+export const setChildState = <X>(draft: Draft<X>, index: number, state: ChildState.ChildState<X>): void => {
+  const { incarnation, member, parked, upRequests } = childAt(draft, index)
+  draft.children[index] = { member, incarnation, state, ...(parked && { parked }), ...(upRequests && { upRequests }) }
 }
 
 export const setParked = <X>(draft: Draft<X>, index: number, parked: boolean): void => {
@@ -169,21 +169,21 @@ export const setParked = <X>(draft: Draft<X>, index: number, parked: boolean): v
 /** Lets a request wait until a child is up. */
 export const awaitUp = <X>(draft: Draft<X>, index: number, request: number): void => {
   const child = childAt(draft, index)
-  draft.children[index] = { ...child, waiting: [...(child.waiting ?? []), request] }
+  draft.children[index] = { ...child, upRequests: [...(child.upRequests ?? []), request] }
 }
 
 /** Lets a request wait until a child that is stopping has ended. */
-export const awaitStop = <X>(draft: Draft<X>, index: number, request: Request): void => {
+export const awaitStop = <X>(draft: Draft<X>, index: number, request: ChildRequest): void => {
   const child = childAt(draft, index)
   draft.children[index] = { ...child, afterStop: [...(child.afterStop ?? []), request] }
 }
 
 /** Answers the requests that wait until a child is up. False if there are none. */
-export const answerWaiting = <X>(draft: Draft<X>, index: number, result: Result<X>): boolean => {
-  const { waiting, ...child } = childAt(draft, index)
-  if (waiting === undefined) return false
+export const answerUpRequests = <X>(draft: Draft<X>, index: number, result: Result<X>): boolean => {
+  const { upRequests, ...child } = childAt(draft, index)
+  if (upRequests === undefined) return false
   draft.children[index] = child
-  for (const request of waiting) reply(draft, request, result)
+  for (const request of upRequests) reply(draft, request, result)
   return true
 }
 
@@ -193,7 +193,7 @@ export const lastIndex = <X>(draft: Draft<X>, test: (child: Child<X>, index: num
 
 /** Starts a child. `starter` is the request that asks for the start, if any. */
 export const start = <X>(draft: Draft<X>, index: number, starter?: number): void => {
-  setLife(draft, index, Life.starting)
+  setChildState(draft, index, ChildState.starting)
   const child = childAt(draft, index)
   const incarnation = child.incarnation + 1
   draft.children[index] = { ...child, incarnation, ...(starter !== undefined && { starter }) }
@@ -201,7 +201,7 @@ export const start = <X>(draft: Draft<X>, index: number, starter?: number): void
 }
 
 export const stop = <X>(draft: Draft<X>, index: number): void => {
-  setLife(draft, index, Life.stopping)
+  setChildState(draft, index, ChildState.stopping)
   emit(draft, { _tag: "StopChild", child: index, incarnation: childAt(draft, index).incarnation })
 }
 

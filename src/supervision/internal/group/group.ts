@@ -18,7 +18,7 @@
  * - `StopChild(child, incarnation)`: interrupt the start if it is still starting, else stop it by its own shutdown. One
  *   `ChildStopped` when its fiber and scope have ended, or one `ReleaseTimedOut(exit)` when that took longer than its
  *   limit, and a late `ChildStopped` if it ends after all. For a child that timed out before: wait again.
- * - `AskSchedule(restart, child, incarnation, exit)`: step that child's restart schedule; one `Verdict`. Without a
+ * - `AskSchedule(restart, child, incarnation, exit)`: step that child's restart schedule; one `ScheduleAnswered`. Without a
  *   schedule: `Delay` of 0.
  * - `Sleep(restart, millis)`: one `DelayPassed`; `CancelSleep(restart)`: none.
  * - `Reply(request, result)`: the answer to a request; each gets exactly one.
@@ -53,9 +53,9 @@
  *   interrupted stop out of order, because nothing depends on them yet.
  * - A stop may come at any time. It interrupts starts, cancels delays, and stops all children in reverse, one at a
  *   time.
- * - A zombie (a child that outlived its limit and the kill) keeps its place. In a restart that is a failure, and the
- *   next attempt stops it again. At the end of the supervisor, or if it is temporary, it is left behind and the shell
- *   reports it.
+ * - While a child is a zombie (it outlived its limit and the kill), no new run of it starts. In a restart that is a
+ *   failure, and the next attempt stops it again. At the end of the supervisor, or if it is temporary, it is left behind
+ *   and the shell reports it.
  *
  * **In Erlang/OTP**
  *
@@ -64,11 +64,11 @@
  * where OTP would leave the whole group down.
  */
 import { make } from "../core/intensity.ts"
-import * as Life from "../core/life.ts"
+import * as ChildState from "../core/childState.ts"
 import { restartsAfter } from "../core/restartType.ts"
 import {
   type Action,
-  answerWaiting,
+  answerUpRequests,
   childAt,
   type ChildReport,
   close,
@@ -80,18 +80,18 @@ import {
   type Options,
   type Phase,
   reply,
-  setLife,
+  setChildState,
   start,
   type State
 } from "./draft.ts"
-import { advanceEnding, end } from "./end.ts"
-import { advanceRestarts, delayPassed, failed, judge } from "./groupRestart.ts"
+import { advanceEnd, beginEnd } from "./supervisorEnd.ts"
+import { advanceRestarts, delayPassed, failed, scheduleAnswered } from "./groupRestart.ts"
 import { isSignificant, isTemporary, type Member, restartOf } from "./member.ts"
 import { isMember, isRestarting, joinRestart, leaveRestart, resourceRestart } from "./openRestarts.ts"
-import { handleRequest, isWaitersAffair, rest } from "./requests.ts"
+import { handleRequest, parkIfAwaited, childStopped } from "./childRequests.ts"
 
-export { validate } from "./validate.ts"
-export type { Verdict } from "../core/restart.ts"
+export { checkOptions } from "./checkOptions.ts"
+export type { ScheduleAnswer } from "../core/restartStage.ts"
 export type { Member } from "./member.ts"
 export type { Action, EndReason, Event, Options, Result, State } from "./draft.ts"
 
@@ -99,7 +99,7 @@ export type { Action, EndReason, Event, Options, Result, State } from "./draft.t
 
 /** The first state of a supervisor, and its first actions. */
 export const boot = <X>(options: Options): readonly [State<X>, ReadonlyArray<Action<X>>] => {
-  const children = options.members.map((member) => ({ member, incarnation: 0, life: Life.down }))
+  const children = options.members.map((member) => ({ member, incarnation: 0, state: ChildState.down }))
   const window = options.intensity === undefined ? undefined : make(options.intensity)
   const phase = { _tag: "Booting", exits: [], skipped: [] } as const
   const draft = open<X>({ options, children, phase, window, lastRestart: 0 }, 0)
@@ -122,7 +122,7 @@ export const decide = <X>(
 }
 
 /** What the shell knows of the process of a start. The core learns it a little later. */
-export type Sight = "up" | "dead" | undefined
+export type KnownState = "up" | "dead" | undefined
 
 /** What `whichChildren` shows of a child. */
 export interface ChildView {
@@ -132,21 +132,21 @@ export interface ChildView {
 }
 
 /**
- * All children in start order, without temporary ones that have ended. `look` says what the shell knows of a start by
- * now: a process that is up may have answered already, although its Layer is not built yet; a dead one may not be
+ * All children in start order, without temporary ones that have ended. `knownState` says what the shell knows of a start
+ * by now: a process that is up may have answered already, although its Layer is not built yet; a dead one may not be
  * released yet.
  */
 export const whichChildren = <X>(
-  state: State<X>,
-  look: (child: number, incarnation: number) => Sight = () => undefined
+  supervisor: State<X>,
+  knownState: (child: number, incarnation: number) => KnownState = () => undefined
 ): ReadonlyArray<ChildView> =>
-  state.children.flatMap((child, index) => {
-    const { incarnation, life, member } = child
-    const sight = look(index, incarnation)
-    if (life._tag === "Dropped" || (sight === "dead" && isTemporary(child))) return []
+  supervisor.children.flatMap((child, index) => {
+    const { incarnation, member, state } = child
+    const known = knownState(index, incarnation)
+    if (state._tag === "Dropped" || (known === "dead" && isTemporary(child))) return []
     const { id, kind } = member
-    if (life._tag === "Starting" && sight === "up") return [{ id, kind, state: "running" }]
-    return [{ id, kind, state: isRestarting(state, index) ? "restarting" : shown[life._tag] }]
+    if (state._tag === "Starting" && known === "up") return [{ id, kind, state: "running" }]
+    return [{ id, kind, state: isRestarting(supervisor, index) ? "restarting" : shown[state._tag] }]
   })
 
 // ---- internals ----------------------------------------------------------------------------------------------------
@@ -162,12 +162,12 @@ const handle = <X>(draft: Draft<X>, event: Event<X>): void => {
     case "ReleaseTimedOut":
       if (draft.children[event.child]?.incarnation === event.incarnation) handleReport(draft, event)
       return
-    case "Verdict":
-      return judge(draft, event.restart, event.verdict)
+    case "ScheduleAnswered":
+      return scheduleAnswered(draft, event.restart, event.answer)
     case "DelayPassed":
       return delayPassed(draft, event.restart)
     case "StopRequested":
-      return end(draft, { _tag: "Requested", reason: event.reason })
+      return beginEnd(draft, { _tag: "Requested", reason: event.reason })
     case "TerminateRequested":
     case "RestartRequested":
     case "ParkRequested":
@@ -176,25 +176,29 @@ const handle = <X>(draft: Draft<X>, event: Event<X>): void => {
   }
 }
 
-/** `Life.hear` decides where the child stands now. This decides what follows for the others. */
+/** Decides what a report means for the other children. What it means for the child itself is in `childState.ts`. */
 const handleReport = <X>(draft: Draft<X>, report: ChildReport<X>): void => {
   const { child } = report
   const before = childAt(draft, child)
-  const heard = Life.hear(before.life, report)
-  if (heard === undefined) return
-  const { life } = heard
-  switch (heard.what) {
+  const change = ChildState.afterReport(before.state, report)
+  if (change === undefined) return
+  const { state } = change
+  switch (change.what) {
     case "started":
       return started(draft, child)
     case "startFailed":
-      return startFailed(draft, report as FailedStart<X>, life)
+      return startFailed(draft, report as FailedStart<X>, state)
     case "exited":
-      return exited(draft, report as EarlyExit<X>, life)
+      return exited(draft, report as EarlyExit<X>, state)
     case "stopped":
       // A zombie was reported when it was left behind.
-      return rest(draft, child, isTemporary(before) && before.life._tag !== "Zombie" ? Life.dropped : life)
+      return childStopped(
+        draft,
+        child,
+        isTemporary(before) && before.state._tag !== "Zombie" ? ChildState.dropped : state
+      )
     case "overdue":
-      return overdue(draft, report as FailedStart<X>, life)
+      return overdue(draft, report as FailedStart<X>, state)
   }
 }
 
@@ -202,39 +206,43 @@ type FailedStart<X> = Extract<ChildReport<X>, { readonly _tag: "StartFailed" | "
 
 const started = <X>(draft: Draft<X>, child: number): void => {
   const { starter } = childAt(draft, child)
-  setLife(draft, child, Life.up)
+  setChildState(draft, child, ChildState.up)
   leaveRestart(draft, child)
   if (starter !== undefined) reply(draft, starter, { _tag: "Done" })
-  answerWaiting(draft, child, { _tag: "Done" })
+  answerUpRequests(draft, child, { _tag: "Done" })
 }
 
 /**
  * A start has failed. With `StartFailed` it is released, with `ReleaseTimedOut` it is not; in the second case no
  * resource is suspected.
  */
-const startFailed = <X>(draft: Draft<X>, { _tag, child, exit }: FailedStart<X>, life: Life.Life<X>): void => {
+const startFailed = <X>(
+  draft: Draft<X>,
+  { _tag, child, exit }: FailedStart<X>,
+  state: ChildState.ChildState<X>
+): void => {
   const { starter } = childAt(draft, child)
-  setLife(draft, child, life)
-  const isTold = isWaitersAffair(draft, child, exit)
+  setChildState(draft, child, state)
+  const isTold = parkIfAwaited(draft, child, exit)
   if (starter !== undefined) return reply(draft, starter, { _tag: "StartFailed", exit })
   if (isTold) return
-  if (draft.phase._tag === "Booting") return end(draft, { _tag: "BootFailed", child, exit })
-  return failed(draft, { child, exit, isSuspicious: _tag === "StartFailed" })
+  if (draft.phase._tag === "Booting") return beginEnd(draft, { _tag: "BootFailed", child, exit })
+  return failed(draft, { child, exit, mayBlameResource: _tag === "StartFailed" })
 }
 
-const exited = <X>(draft: Draft<X>, early: EarlyExit<X>, life: Life.Life<X>): void => {
+const exited = <X>(draft: Draft<X>, early: EarlyExit<X>, state: ChildState.ChildState<X>): void => {
   const { child, expected, exit, failed } = early
   // A resource is released when its holders have ended. Until then it counts as up.
-  if (childAt(draft, child).member.kind === "child") setLife(draft, child, life)
+  if (childAt(draft, child).member.kind === "child") setChildState(draft, child, state)
   if (draft.phase._tag === "Booting") {
     draft.phase = { ...draft.phase, exits: [...draft.phase.exits, { child, expected, exit, failed }] }
   } else {
-    conclude(draft, early)
+    decideAfterExit(draft, early)
   }
 }
 
 /** Decides what follows the end of a child: a restart, the end of the supervisor, or nothing. */
-const conclude = <X>(draft: Draft<X>, early: EarlyExit<X>): void => {
+const decideAfterExit = <X>(draft: Draft<X>, early: EarlyExit<X>): void => {
   const { child, expected, exit } = early
   if (draft.phase._tag !== "Running" || isMember(draft, child)) return
   if (restartsAfter(restartOf(childAt(draft, child).member), expected)) {
@@ -242,9 +250,13 @@ const conclude = <X>(draft: Draft<X>, early: EarlyExit<X>): void => {
     // had to stop.
     const around = resourceRestart(draft, child)
     if (around !== undefined) return joinRestart(draft, child, around)
-    return failed(draft, { child, exit, isSuspicious: early.failed && childAt(draft, child).member.kind === "child" })
+    return failed(draft, {
+      child,
+      exit,
+      mayBlameResource: early.failed && childAt(draft, child).member.kind === "child"
+    })
   }
-  if (shutsDown(draft, child)) end(draft, { _tag: "AutoShutdown", child })
+  if (shutsDown(draft, child)) beginEnd(draft, { _tag: "AutoShutdown", child })
 }
 
 const shutsDown = <X>(draft: Draft<X>, ended: number): boolean => {
@@ -256,30 +268,30 @@ const shutsDown = <X>(draft: Draft<X>, ended: number): boolean => {
 
 /** Whether it is up or will be. A temporary child that its group will stop is not. */
 const isActive = <X>(draft: Draft<X>, index: number): boolean => {
-  const { _tag } = childAt(draft, index).life
+  const { _tag } = childAt(draft, index).state
   return isRestarting(draft, index) || (!isMember(draft, index) && (_tag === "Up" || _tag === "Starting"))
 }
 
 /** A child was not released in time. If it is to be started again, that counts like a failed start. */
-const overdue = <X>(draft: Draft<X>, { child, exit }: FailedStart<X>, life: Life.Life<X>): void => {
-  if (isTemporary(childAt(draft, child))) return rest(draft, child, Life.dropped)
-  rest(draft, child, life)
-  if (isWaitersAffair(draft, child, exit)) return
-  if (isMember(draft, child)) failed(draft, { child, exit, isSuspicious: false })
+const overdue = <X>(draft: Draft<X>, { child, exit }: FailedStart<X>, state: ChildState.ChildState<X>): void => {
+  if (isTemporary(childAt(draft, child))) return childStopped(draft, child, ChildState.dropped)
+  childStopped(draft, child, state)
+  if (parkIfAwaited(draft, child, exit)) return
+  if (isMember(draft, child)) failed(draft, { child, exit, mayBlameResource: false })
 }
 
 const advance = <X>(draft: Draft<X>): void => {
   if (draft.phase._tag === "Booting") advanceBoot(draft, draft.phase)
   if (draft.phase._tag === "Running") advanceRestarts(draft)
-  if (draft.phase._tag === "Ending") advanceEnding(draft, draft.phase.reason)
+  if (draft.phase._tag === "Ending") advanceEnd(draft, draft.phase.reason)
 }
 
 const advanceBoot = <X>(draft: Draft<X>, { exits, skipped }: Extract<Phase<X>, { readonly _tag: "Booting" }>): void => {
   // Only the boot's own start of a child has incarnation 1.
-  if (draft.children.some(({ incarnation, life }) => life._tag === "Starting" && incarnation === 1)) return
+  if (draft.children.some(({ incarnation, state }) => state._tag === "Starting" && incarnation === 1)) return
   const next = draft.children.findIndex(({ incarnation }, index) => incarnation === 0 && !skipped.includes(index))
   if (next !== -1) return start(draft, next)
   draft.phase = { _tag: "Running", restarts: [] }
   emit(draft, { _tag: "BootSucceeded" })
-  for (const exit of exits) conclude(draft, exit)
+  for (const exit of exits) decideAfterExit(draft, exit)
 }

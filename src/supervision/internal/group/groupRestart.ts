@@ -7,11 +7,11 @@
  * The restart of a *group* (under a group strategy, or of a resource) waits for all children from its first member on:
  * while one of them is stopping, it starts nothing. The restart of a single child waits only for that child.
  */
-import { record } from "../core/intensity.ts"
-import * as Life from "../core/life.ts"
-import * as Restart from "../core/restart.ts"
+import { countFailure } from "../core/intensity.ts"
+import * as ChildState from "../core/childState.ts"
+import * as Restart from "../core/restartStage.ts"
 import { childAt, type Draft, emit, type GroupRestart, lastIndex, refuseStart, start, stop } from "./draft.ts"
-import { end } from "./end.ts"
+import { beginEnd } from "./supervisorEnd.ts"
 import { findRestart, leaveRestart, restartsOf, setRestarts, setStage } from "./openRestarts.ts"
 import { type Failure, whoRestarts } from "./whoRestarts.ts"
 
@@ -20,14 +20,15 @@ export const failed = <X>(draft: Draft<X>, failure: Failure<X>): void => {
   const { child, exit } = failure
   if (draft.phase._tag !== "Running") return
   if (draft.window !== undefined && childAt(draft, child).member.counted !== false) {
-    const [window, exceeded] = record(draft.window, draft.nowMillis)
+    const [window, exceeded] = countFailure(draft.window, draft.nowMillis)
     draft.window = window
-    if (exceeded) return end(draft, { _tag: "RestartLimit", child, exit, attempts: window.count, policy: "intensity" })
+    if (exceeded)
+      return beginEnd(draft, { _tag: "RestartLimit", child, exit, attempts: window.count, policy: "intensity" })
   }
   const affected = whoRestarts(draft, failure)
   for (const member of affected.members) leaveRestart(draft, member)
   for (const member of affected.members.toReversed()) {
-    if (childAt(draft, member).life._tag !== "Starting") continue
+    if (childAt(draft, member).state._tag !== "Starting") continue
     refuseStart(draft, member, { _tag: "ChildRestarting" })
     stop(draft, member)
   }
@@ -37,15 +38,15 @@ export const failed = <X>(draft: Draft<X>, failure: Failure<X>): void => {
 }
 
 /** Takes the answer of a schedule. */
-export const judge = <X>(draft: Draft<X>, number: number, verdict: Restart.Verdict): void => {
+export const scheduleAnswered = <X>(draft: Draft<X>, number: number, answer: Restart.ScheduleAnswer): void => {
   const found = findRestart(draft, number)
   if (found?.stage._tag !== "Asking") return
   const { child, exit, members } = found
-  if (verdict._tag === "Delay") return setStage(draft, number, Restart.granted(verdict.millis))
+  if (answer._tag === "Delay") return setStage(draft, number, Restart.granted(answer.millis))
   // `terminateChild` took the child out meanwhile. Its siblings still come back, and its schedule does not decide about
   // them.
   if (!members.includes(child)) return setStage(draft, number, Restart.due)
-  end(draft, { _tag: "RestartLimit", child, exit, attempts: verdict.attempts, policy: "schedule" })
+  beginEnd(draft, { _tag: "RestartLimit", child, exit, attempts: answer.attempts, policy: "schedule" })
 }
 
 /** Its delay is over. */
@@ -60,7 +61,7 @@ export const advanceRestarts = <X>(draft: Draft<X>): void => {
 
 const advance = <X>(draft: Draft<X>, restart: GroupRestart<X>): void => {
   const last = lastInTheWay(draft, restart)
-  const inTheWay = last === -1 ? Life.down : childAt(draft, last).life
+  const inTheWay = last === -1 ? ChildState.down : childAt(draft, last).state
   switch (Restart.nextStep(restart.stage, inTheWay)) {
     case "stop":
       return stop(draft, last)
@@ -81,6 +82,6 @@ const delay = <X>(draft: Draft<X>, { restart, stage }: GroupRestart<X>): void =>
 
 /** The last child that keeps this restart from starting its next member. */
 const lastInTheWay = <X>(draft: Draft<X>, { group, members }: GroupRestart<X>): number =>
-  lastIndex(draft, ({ life }, index) =>
-    members.includes(index) ? life._tag !== "Down" : group && index > members[0]! && life._tag === "Stopping"
+  lastIndex(draft, ({ state }, index) =>
+    members.includes(index) ? state._tag !== "Down" : group && index > members[0]! && state._tag === "Stopping"
   )

@@ -1,6 +1,6 @@
 /** One child in a group, as the decision core sees it: its options, where it stands, and the requests for it. */
 import type { Restart } from "../../RestartPolicy.ts"
-import type { Life } from "../core/life.ts"
+import type { ChildState } from "../core/childState.ts"
 
 /**
  * What the core must know of a child. A resource has no restart type and no significance: later siblings hold it, so it
@@ -18,7 +18,7 @@ interface MemberBase {
 }
 
 /** A request to the running supervisor. It gets exactly one reply. */
-export type Request =
+export type ChildRequest =
   | { readonly _tag: "TerminateRequested"; readonly request: number; readonly id: string }
   | { readonly _tag: "RestartRequested"; readonly request: number; readonly id: string }
   /**
@@ -36,18 +36,18 @@ export interface Child<X> {
   /** The number of its latest start; 0 before the first. */
   readonly incarnation: number
   /** Where the latest run stands. Only the restarts say whether it will run again. */
-  readonly life: Life<X>
+  readonly state: ChildState<X>
   /**
    * The `restartChild` request that asked for the start that is under way. Undefined if the boot or a restart started
    * it.
    */
   readonly starter?: number | undefined
   /** The requests that wait until a run has stopped. */
-  readonly afterStop?: ReadonlyArray<Request> | undefined
+  readonly afterStop?: ReadonlyArray<ChildRequest> | undefined
   /** Whether a restart of its group leaves it down. */
   readonly parked?: boolean | undefined
   /** The requests that wait until it is up. */
-  readonly waiting?: ReadonlyArray<number> | undefined
+  readonly upRequests?: ReadonlyArray<number> | undefined
 }
 
 /** The restart type. A resource behaves like a permanent child. */

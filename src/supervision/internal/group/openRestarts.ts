@@ -7,7 +7,7 @@
  * - a member that is `Starting` was started by its restart;
  * - no child is a member of two restarts.
  */
-import type { Stage } from "../core/restart.ts"
+import type { Stage } from "../core/restartStage.ts"
 import { restartsAfter } from "../core/restartType.ts"
 import { childAt, type Draft, emit, type GroupRestart, type State } from "./draft.ts"
 import { isTemporary, restartOf } from "./member.ts"

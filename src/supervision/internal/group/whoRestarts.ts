@@ -17,7 +17,7 @@ export interface Failure<X> {
   readonly child: number
   readonly exit: X
   /** Whether a resource that it holds may be the cause. */
-  readonly isSuspicious: boolean
+  readonly mayBlameResource: boolean
 }
 
 /** The children that restart, and whether they restart as a group. */
@@ -28,8 +28,8 @@ export interface Affected {
   readonly from: number
 }
 
-export const whoRestarts = <X>(draft: Draft<X>, { child, isSuspicious }: Failure<X>): Affected => {
-  const from = Math.min(firstByStrategy(draft, child), isSuspicious ? firstResourceHeld(draft, child) : Infinity)
+export const whoRestarts = <X>(draft: Draft<X>, { child, mayBlameResource }: Failure<X>): Affected => {
+  const from = Math.min(firstByStrategy(draft, child), mayBlameResource ? firstResourceHeld(draft, child) : Infinity)
   const members = gather(draft, child, from)
   return { members, group: from !== Infinity || members.length > 1, from: Math.min(from, members[0]!) }
 }
@@ -66,9 +66,9 @@ const gather = <X>(draft: Draft<X>, child: number, from: number): ReadonlyArray<
     (restart) => restart === awaited || restart.members.some((member) => member >= from)
   )
   const joins = new Set([child, ...met.flatMap(({ members }) => members)])
-  return draft.children.flatMap(({ life, parked }, other) => {
-    if (life._tag === "Dropped") return []
-    const active = life._tag === "Up" || life._tag === "Starting"
+  return draft.children.flatMap(({ state, parked }, other) => {
+    if (state._tag === "Dropped") return []
+    const active = state._tag === "Up" || state._tag === "Starting"
     const named = other >= from && (active || (draft.options.strategy !== "oneForOne" && parked !== true))
     return named || joins.has(other) ? [other] : []
   })

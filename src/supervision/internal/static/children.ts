@@ -1,18 +1,18 @@
 /** The children of one supervisor: the run of each, and what each provides to later siblings and to the outside. */
 import * as Context from "effect/Context"
-import { eachTarget, innerTargets, SupervisedLayers, type Targets } from "../../../kernel/shared/adoption.ts"
+import { eachTarget, innerTargets, SupervisedLayers, type HandleTargets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { make } from "../../../kernel/shared/waiting.ts"
+import { makeWait } from "../../../kernel/shared/waitCycles.ts"
 import type { Untyped } from "../child/untyped.ts"
 import type { ChildRun } from "../child/childRun.ts"
-import type { Reported, WaitingReport } from "../child/childReports.ts"
+import type { ReportedChild, WaitingReport } from "../child/childReports.ts"
 import { handlesOf } from "../child/handles.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"
 import type { Options } from "../group/group.ts"
 import { addLeftover } from "../child/leftovers.ts"
-import type { SupervisedHere } from "../tree/supervised.ts"
-import { isSupervisor } from "../tree/tree.ts"
+import type { OwnSupervisedLayers } from "../tree/supervisedLayers.ts"
+import { isSupervisor } from "../tree/supervisorProcess.ts"
 
 /** What a supervisor knows of its children. @internal */
 export interface SupervisorSpec {
@@ -26,9 +26,9 @@ export interface SupervisorSpec {
 }
 
 /** @internal */
-export class ChildEntry implements Reported {
+export class ChildEntry implements ReportedChild {
   readonly id: string
-  readonly targets: Targets
+  readonly targets: HandleTargets
   /** Dropped once a temporary child has ended. */
   spec: Untyped | undefined
   run: ChildRun | undefined = undefined
@@ -38,20 +38,20 @@ export class ChildEntry implements Reported {
   uptime = 0
   readonly steps: RestartSteps | undefined
   /** What it provides now. Handles outlive the child. */
-  given: Context.Context<never>
+  services: Context.Context<never>
   reports: Array<WaitingReport> | undefined = undefined
   decision: string | undefined = undefined
   /** Whether the core has heard of the end of its last run. */
   isHeard = false
-  readonly limitedAs: string
+  readonly reportKind: string
 
-  constructor(spec: Untyped, of: Pick<ChildEntry, "id" | "targets" | "steps" | "given" | "limitedAs">) {
+  constructor(spec: Untyped, of: Pick<ChildEntry, "id" | "targets" | "steps" | "services" | "reportKind">) {
     this.id = of.id
     this.spec = spec
     this.targets = of.targets
     this.steps = of.steps
-    this.given = of.given
-    this.limitedAs = of.limitedAs
+    this.services = of.services
+    this.reportKind = of.reportKind
   }
 
   get displayName(): string {
@@ -63,7 +63,7 @@ export class ChildEntry implements Reported {
   }
 
   /** Another run of it begins. */
-  begin(incarnation: number, run: ChildRun): void {
+  beginRun(incarnation: number, run: ChildRun): void {
     this.run = run
     this.incarnation = incarnation
     this.uptime = 0
@@ -72,32 +72,32 @@ export class ChildEntry implements Reported {
   }
 }
 
-/** The handles that a child provides, by its place. They are valid for every run of the child and of its supervisor. */
-const known = new WeakMap<Targets, Context.Context<never>>()
+/** The handles that a child provides, by its targets. They are valid for every run of the child and of its supervisor. */
+const known = new WeakMap<HandleTargets, Context.Context<never>>()
 
 /** @internal */
 export class Children {
   private readonly all: ReadonlyArray<ChildEntry>
   private readonly byId: ReadonlyMap<string, ChildEntry>
   /** The Layers by which its children were started, and those of supervisors below. */
-  private readonly supervised: SupervisedHere
+  private readonly supervised: OwnSupervisedLayers
 
   constructor(
     { children, id: supervisor, options, schedule }: SupervisorSpec,
-    targets: Targets,
-    supervised: SupervisedHere
+    targets: HandleTargets,
+    supervised: OwnSupervisedLayers
   ) {
     this.supervised = supervised
     this.all = children.map((spec, index) => {
       const { id } = options.members[index]!
-      const place = innerTargets(targets, id, spec.options.id)
+      const own = innerTargets(targets, id, spec.options.id)
       return new ChildEntry(spec, {
         id,
-        targets: place,
+        targets: own,
         steps: schedule(index),
-        limitedAs: `${supervisor}: child ${id}`,
+        reportKind: `${supervisor}: child ${id}`,
         // A sibling may need the handle of a child that is terminated before it has come up in this run.
-        given: known.get(place) ?? Context.empty()
+        services: known.get(own) ?? Context.empty()
       })
     })
     this.byId = new Map(this.all.map((entry) => [entry.id, entry]))
@@ -117,7 +117,7 @@ export class Children {
 
   /** Sets what the restart of each child waits for. */
   restartsWaitFor(blockers: (child: number) => Iterable<ProcessRecord>): void {
-    for (const [child, { targets }] of this.all.entries()) targets.restart = make(() => blockers(child))
+    for (const [child, { targets }] of this.all.entries()) targets.restart = makeWait(() => blockers(child))
   }
 
   /** The latest run first. */
@@ -140,35 +140,35 @@ export class Children {
   }
 
   /** Takes what a child has built. */
-  started(child: number, built: Context.Context<never>): void {
+  setServices(child: number, built: Context.Context<never>): void {
     const entry = this.at(child)
     const { spec } = entry
     const key = spec!.key as Context.Key<never, unknown> | undefined
     if (key !== undefined) {
-      entry.given = Context.make(key, Context.getUnsafe(built, key))
+      entry.services = Context.make(key, Context.getUnsafe(built, key))
       return
     }
-    entry.given = handlesOf(built)
-    known.set(entry.targets, entry.given)
+    entry.services = handlesOf(built)
+    known.set(entry.targets, entry.services)
   }
 
   /** The process of a child is up. */
-  supervises(child: number, layer: object, gives: Context.Context<never>): void {
+  addSupervised(child: number, layer: object, gives: Context.Context<never>): void {
     const { record, targets } = this.at(child)
-    const below = isSupervisor(record) ? record.data.tree.supervised : undefined
+    const below = isSupervisor(record) ? record.data.process.supervised : undefined
     this.supervised.add(child, { layer, supervised: { targets, context: handlesOf(gives) }, below })
   }
 
   /** Leaves behind the runs that have not ended. The next run of the supervisor has to wait for them. */
-  leaveBehind(): void {
-    for (const { run, targets } of this.all) if (run?.isOver() === false) addLeftover(targets, run)
+  addLeftovers(): void {
+    for (const { run, targets } of this.all) if (run?.hasEnded() === false) addLeftover(targets, run)
   }
 
   /** Drops what must not be kept alive by a pid that somebody keeps. */
   clear(): void {
     for (const entry of this.all) {
       entry.spec = entry.run = undefined
-      entry.given = Context.empty()
+      entry.services = Context.empty()
     }
   }
 
@@ -176,15 +176,15 @@ export class Children {
   forget(child: number): void {
     const entry = this.at(child)
     const reason = entry.run?.record?.reason ?? ExitReason.normal
-    eachTarget(entry.targets, (target) => target.leave(reason))
-    if (entry.run?.isOver() === false) addLeftover(entry.targets, entry.run)
+    eachTarget(entry.targets, (target) => target.markGone(reason))
+    if (entry.run?.hasEnded() === false) addLeftover(entry.targets, entry.run)
     entry.spec = undefined
     entry.run = undefined
   }
 }
 
 const merged = (context: Context.Context<never>, children: ReadonlyArray<ChildEntry>): Context.Context<never> => {
-  const services = new Map(context.mapUnsafe)
-  for (const { given } of children) for (const [key, service] of given.mapUnsafe) services.set(key, service)
-  return Context.makeUnsafe(services)
+  const all = new Map(context.mapUnsafe)
+  for (const { services } of children) for (const [key, service] of services.mapUnsafe) all.set(key, service)
+  return Context.makeUnsafe(all)
 }

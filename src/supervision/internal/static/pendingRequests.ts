@@ -1,9 +1,9 @@
 /** The requests to a supervisor that are not answered yet. */
-import type { Ending } from "../core/ending.ts"
+import type { ChildEnd } from "../core/childEnd.ts"
 import type { Result } from "../group/group.ts"
 
 /** It must not run a user's code. @internal */
-export type Answer = (result: Result<Ending>) => void
+export type Answer = (result: Result<ChildEnd>) => void
 
 /** @internal */
 export class PendingRequests {
@@ -17,7 +17,7 @@ export class PendingRequests {
   }
 
   /** Answers a request. A second answer has no effect. */
-  answer(request: number, result: Result<Ending>): void {
+  answer(request: number, result: Result<ChildEnd>): void {
     const answer = this.open.get(request)
     this.open.delete(request)
     answer?.(result)

@@ -2,6 +2,7 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { interruptLater } from "../../../kernel/shared/waitUntil.ts"
 
 interface Waited<A> {
   /** The number of the restart. */
@@ -30,7 +31,7 @@ export class RestartWaits {
   cancel(restart: number): void {
     const fiber = this.fibers.get(restart)
     this.fibers.delete(restart)
-    if (fiber !== undefined) fiber.currentDispatcher.scheduleTask(() => fiber.interruptUnsafe(), 0)
+    if (fiber !== undefined) interruptLater(fiber)
   }
 
   cancelAll(): void {

@@ -12,15 +12,21 @@ import * as Exit from "effect/Exit"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { post, settle } from "../../../kernel/shared/delivery.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { recheckUnsafe } from "../../../kernel/shared/waiting.ts"
-import { checkChild, limitOf } from "../child/checkChild.ts"
+import { recheckCyclesUnsafe } from "../../../kernel/shared/waitCycles.ts"
+import { checkChild, defaultLimitOf } from "../child/checkChild.ts"
 import { ChildReports } from "../child/childReports.ts"
 import { ChildRun } from "../child/childRun.ts"
-import type { Reports } from "../child/childRunOptions.ts"
-import { outcomeOf, type Ending } from "../core/ending.ts"
+import type { RunListener } from "../child/childRunOptions.ts"
+import { outcomeOf, type ChildEnd } from "../core/childEnd.ts"
 import * as Group from "../group/group.ts"
-import type { Request } from "../group/member.ts"
-import { Tree, withBelow, type EndedFor, type Running, type TreeOptions } from "../tree/tree.ts"
+import type { ChildRequest } from "../group/member.ts"
+import {
+  SupervisorProcess,
+  withBelow,
+  type EndedBecause,
+  type SupervisorRun,
+  type SupervisorProcessOptions
+} from "../tree/supervisorProcess.ts"
 import { Children, type SupervisorSpec } from "./children.ts"
 import { DecisionReports } from "./decisionReports.ts"
 import { finalReason } from "./finalReason.ts"
@@ -30,22 +36,22 @@ import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
 import { SupervisorView, type ChildView } from "./supervisorView.ts"
 import { SupervisorWaits } from "./supervisorWaits.ts"
 
-type Event = Group.Event<Ending>
-type Action = Group.Action<Ending>
-type EndReason = Group.EndReason<Ending>
-type State = Group.State<Ending>
+type Event = Group.Event<ChildEnd>
+type Action = Group.Action<ChildEnd>
+type EndReason = Group.EndReason<ChildEnd>
+type State = Group.State<ChildEnd>
 
 /** @internal */
-export class RunningSupervisor implements Running {
-  readonly tree: Tree
+export class RunningSupervisor implements SupervisorRun {
+  readonly process: SupervisorProcess
   readonly spec: SupervisorSpec
   readonly children: Children
   private readonly reports: ChildReports
   private readonly decisions: DecisionReports
   private readonly restartWaits = new RestartWaits()
-  readonly waitsFor: SupervisorWaits
+  readonly waits: SupervisorWaits
   private readonly requests = new PendingRequests()
-  private readonly sights: SupervisorView
+  private readonly childViews: SupervisorView
   private state: State | undefined = undefined
   private finalReason: ExitReason.ExitReason | undefined = undefined
   booted = false
@@ -54,38 +60,38 @@ export class RunningSupervisor implements Running {
   bootFailure: Cause.Cause<unknown> | undefined = undefined
   onBooted: (() => void) | undefined = undefined
   /** Why it ends. Undefined if it was killed. */
-  private endedFor: EndedFor | undefined = undefined
+  private endedFor: EndedBecause | undefined = undefined
 
-  constructor(spec: SupervisorSpec, options: Omit<TreeOptions, "id">) {
-    this.tree = new Tree(this, { ...options, id: spec.id })
+  constructor(spec: SupervisorSpec, options: Omit<SupervisorProcessOptions, "id">) {
+    this.process = new SupervisorProcess(this, { ...options, id: spec.id })
     this.spec = spec
-    this.children = new Children(spec, options.targets, this.tree.supervised)
+    this.children = new Children(spec, options.targets, this.process.supervised)
     this.reports = new ChildReports(this.record, spec.id)
     this.decisions = new DecisionReports(this.children, this.reports)
-    this.waitsFor = new SupervisorWaits({ supervisor: this, state: () => this.state })
-    this.sights = new SupervisorView({
+    this.waits = new SupervisorWaits({ supervisor: this, state: () => this.state })
+    this.childViews = new SupervisorView({
       children: this.children,
       state: () => this.state,
       told: () => this.record.mailbox.held,
-      now: () => this.tree.nowMillis
+      now: () => this.process.nowMillis
     })
-    this.children.restartsWaitFor((child) => this.waitsFor.beforeRestart(child))
+    this.children.restartsWaitFor((child) => this.waits.beforeRestart(child))
   }
 
   get record(): ProcessRecord {
-    return this.tree.record
+    return this.process.record
   }
 
   // ---- the loop ---------------------------------------------------------------------------------------------------
 
   run(): void {
     const main = Effect.suspend(() => {
-      this.tree.started()
-      this.take(Group.boot(this.spec.options))
+      this.process.markRunning()
+      this.apply(Group.boot(this.spec.options))
       return this.serve
     })
     const guarded = Effect.onExit(main, () => (this.finalReason === undefined ? this.killChildren : Effect.void))
-    this.tree.run(Effect.andThen(Effect.yieldNow, guarded), (exit) => this.ranOut(exit))
+    this.process.run(Effect.andThen(Effect.yieldNow, guarded), (exit) => this.fiberEnded(exit))
   }
 
   private readonly serve: Effect.Effect<void> = Effect.suspend(() => {
@@ -93,7 +99,7 @@ export class RunningSupervisor implements Running {
     const { mailbox } = record
     for (let next = mailbox.shift(); next !== undefined; next = mailbox.shift()) {
       settle(record, "handled")
-      if (next instanceof SupervisorEnvelope) this.handle(next.event)
+      if (next instanceof SupervisorEnvelope) this.handleEvent(next.event)
     }
     return this.finalReason !== undefined ? Effect.void : Effect.flatMap(this.park, () => this.serve)
   })
@@ -105,20 +111,20 @@ export class RunningSupervisor implements Running {
     else record.resume = resume
   })
 
-  private handle(event: Event): void {
+  private handleEvent(event: Event): void {
     const state = this.state!
-    const delayMillis = this.decisions.hear(state, event)
-    const decided = Group.decide(state, event, this.tree.nowMillis)
+    const delayMillis = this.decisions.eventArrived(state, event)
+    const decided = Group.decide(state, event, this.process.nowMillis)
     // Reports are written before another run begins, or they would be taken for reports of that run.
-    this.decisions.write(decided[0], delayMillis)
-    this.take(decided)
+    this.decisions.writeDecided(decided[0], delayMillis)
+    this.apply(decided)
   }
 
-  private take([state, actions]: readonly [State, ReadonlyArray<Action>]): void {
+  private apply([state, actions]: readonly [State, ReadonlyArray<Action>]): void {
     this.state = state
-    for (const action of actions) this.act(action)
+    for (const action of actions) this.runAction(action)
     const { kernel } = this.record
-    if (actions.length > 0 && kernel.patient.size > 0) recheckUnsafe(kernel)
+    if (actions.length > 0 && kernel.waitingUntilUp.size > 0) recheckCyclesUnsafe(kernel)
   }
 
   private tell(event: Event): void {
@@ -127,7 +133,7 @@ export class RunningSupervisor implements Running {
 
   // ---- actions ----------------------------------------------------------------------------------------------------
 
-  private act(action: Action): void {
+  private runAction(action: Action): void {
     switch (action._tag) {
       case "StartChild":
         return this.startChild(action.child, action.incarnation)
@@ -146,7 +152,7 @@ export class RunningSupervisor implements Running {
       case "BootSucceeded":
         return this.bootSucceeded()
       case "End":
-        return this.conclude(action.reason)
+        return this.endDecided(action.reason)
     }
   }
 
@@ -161,25 +167,25 @@ export class RunningSupervisor implements Running {
       context: this.children.environment(index, this.record.context),
       reporter: (crash) => this.reports.crashed(child, crash),
       check: (record) => checkChild(record, spec),
-      defaultLimit: limitOf,
-      reports: this.listenTo(index, incarnation)
+      defaultLimit: defaultLimitOf,
+      listener: this.listenerFor(index, incarnation)
     })
-    child.begin(incarnation, run)
+    child.beginRun(incarnation, run)
     run.start()
   }
 
-  private listenTo(index: number, incarnation: number): Reports {
+  private listenerFor(index: number, incarnation: number): RunListener {
     const { reports } = this
     const child = this.children.at(index)
     const at = { child: index, incarnation }
-    const begun = this.tree.nowMillis
+    const begun = this.process.nowMillis
     return {
       up: (layer, gives) => {
-        if (this.spec.sharesLayers !== false) this.children.supervises(index, layer, gives)
+        if (this.spec.sharesLayers !== false) this.children.addSupervised(index, layer, gives)
       },
       started: (built) => {
-        child.startedAt = this.tree.nowMillis
-        this.children.started(index, built)
+        child.startedAt = this.process.nowMillis
+        this.children.setServices(index, built)
         reports.started(child, child.startedAt - begun)
         this.tell({ _tag: "ChildStarted", ...at })
       },
@@ -188,7 +194,7 @@ export class RunningSupervisor implements Running {
         this.tell({ _tag: "StartFailed", ...at, exit })
       },
       exited: (reason) => {
-        child.uptime = this.tree.nowMillis - child.startedAt
+        child.uptime = this.process.nowMillis - child.startedAt
         reports.exited(child, reason, child.uptime)
         this.tell({ _tag: "ChildExited", ...at, ...outcomeOf(reason), exit: { reason } })
       },
@@ -206,11 +212,11 @@ export class RunningSupervisor implements Running {
 
   private askSchedule({ child, exit, incarnation, restart }: Extract<Action, { readonly _tag: "AskSchedule" }>): void {
     const { id, steps, uptime } = this.children.at(child)
-    const answer = (verdict: Group.Verdict) => this.tell({ _tag: "Verdict", restart, verdict })
-    if (steps === undefined) return answer({ _tag: "Delay", millis: 0 })
+    const report = (answer: Group.ScheduleAnswer) => this.tell({ _tag: "ScheduleAnswered", restart, answer })
+    if (steps === undefined) return report({ _tag: "Delay", millis: 0 })
     const input = { id, reason: exit.reason, incarnation: incarnation - 1, uptime: Duration.millis(uptime) }
     const context = this.children.environment(child, this.record.context)
-    this.restartWaits.start({ restart, context, effect: steps.ask(input) }, answer)
+    this.restartWaits.start({ restart, context, effect: steps.ask(input) }, report)
   }
 
   private sleep(restart: number, millis: number): void {
@@ -229,14 +235,14 @@ export class RunningSupervisor implements Running {
   // ---- questions --------------------------------------------------------------------------------------------------
 
   /** Sends a request to the core. `answer` is called once. */
-  request(tag: Request["_tag"], id: string, answer: Answer): void {
+  request(tag: ChildRequest["_tag"], id: string, answer: Answer): void {
     const request = this.requests.add((result) => answer(this.upToDate(id, result)))
     const refused = () => this.requests.answer(request, { _tag: "SupervisorStopping" })
     post(this.record, new SupervisorEnvelope({ _tag: tag, request, id }, refused))
   }
 
   /** A child whose process is up counts as running, though its start is not over. */
-  private upToDate(id: string, result: Group.Result<Ending>): Group.Result<Ending> {
+  private upToDate(id: string, result: Group.Result<ChildEnd>): Group.Result<ChildEnd> {
     if (result._tag !== "ChildRestarting") return result
     const isUp = this.view.some((child) => child.id === id && child.state === "running")
     return isUp ? { _tag: "ChildRunning" } : result
@@ -244,7 +250,7 @@ export class RunningSupervisor implements Running {
 
   /** The children as lists show them. Never older than what anybody has seen of a child. */
   get view(): ReadonlyArray<ChildView> {
-    return this.sights.children
+    return this.childViews.children
   }
 
   get onlyGivesUp(): boolean {
@@ -252,7 +258,7 @@ export class RunningSupervisor implements Running {
   }
 
   get isUp(): boolean {
-    return this.booted || this.sights.isUp
+    return this.booted || this.childViews.isUp
   }
 
   /** The processes of its children, including those that are being started. */
@@ -261,7 +267,7 @@ export class RunningSupervisor implements Running {
   }
 
   blockers(): ReadonlyArray<ProcessRecord> {
-    return this.waitsFor.now
+    return this.waits.current
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------------
@@ -270,21 +276,21 @@ export class RunningSupervisor implements Running {
     if (this.record.isOpen) this.tell({ _tag: "StopRequested", reason: { reason } })
   }
 
-  private conclude(end: EndReason): void {
+  private endDecided(end: EndReason): void {
     // If a tree never came up, its Layer fails; that is not reported as the end of the tree.
     this.endedFor = end._tag === "BootFailed" ? "Requested" : end._tag
     this.decisions.close(end)
     if (end._tag === "BootFailed") this.bootFailure = end.exit.cause
     const idOf = (child: number) => this.spec.options.members[child]!.id
-    this.finalReason = finalReason(end, { idOf, gaveUp: (why) => this.tree.gaveUp(why) })
-    this.tree.close(this.finalReason)
+    this.finalReason = finalReason(end, { idOf, gaveUp: (why) => this.process.gaveUp(why) })
+    this.process.close(this.finalReason)
   }
 
-  private ranOut(exit: Exit.Exit<void>): void {
+  private fiberEnded(exit: Exit.Exit<void>): void {
     this.restartWaits.cancelAll()
     this.decisions.close(undefined)
-    this.children.leaveBehind()
-    this.tree.finish(this.finalReason ?? this.record.exiting ?? ExitReason.fromExit(exit), this.endedFor)
+    this.children.addLeftovers()
+    this.process.finish(this.finalReason ?? this.record.exiting ?? ExitReason.fromExit(exit), this.endedFor)
   }
 
   /**

@@ -5,13 +5,13 @@
  * state that the core will have after all messages in the mailbox, and from the processes themselves.
  */
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import type { Ending } from "../core/ending.ts"
+import type { ChildEnd } from "../core/childEnd.ts"
 import type { Children } from "./children.ts"
 import * as Group from "../group/group.ts"
 import { SupervisorEnvelope } from "./supervisorEnvelope.ts"
-import { isSupervisor } from "../tree/tree.ts"
+import { isSupervisor } from "../tree/supervisorProcess.ts"
 
-type State = Group.State<Ending>
+type State = Group.State<ChildEnd>
 
 /** @internal */
 export interface ChildView extends Group.ChildView {
@@ -39,7 +39,7 @@ export class SupervisorView {
   get children(): ReadonlyArray<ChildView> {
     const state = this.foreseen
     if (state === undefined) return []
-    return Group.whichChildren(state, (child, incarnation) => this.look(child, incarnation)).map((child) => {
+    return Group.whichChildren(state, (child, incarnation) => this.knownState(child, incarnation)).map((child) => {
       const { incarnation, run } = this.source.children.withId(child.id)!
       const pid = run?.record?.isAlive === true ? run.record : undefined
       return { ...child, pid, restarts: Math.max(0, incarnation - 1) }
@@ -51,9 +51,9 @@ export class SupervisorView {
     const state = this.foreseen
     if (state === undefined || state.phase._tag !== "Booting") return state?.phase._tag === "Running"
     const { skipped } = state.phase
-    return state.children.every(({ incarnation, life }, child) => {
+    return state.children.every(({ incarnation, state }, child) => {
       if (incarnation === 0) return skipped.includes(child)
-      return life._tag !== "Starting" || this.look(child, incarnation) === "up"
+      return state._tag !== "Starting" || this.knownState(child, incarnation) === "up"
     })
   }
 
@@ -70,7 +70,7 @@ export class SupervisorView {
     )
   }
 
-  private look(child: number, incarnation: number): Group.Sight {
+  private knownState(child: number, incarnation: number): Group.KnownState {
     const entry = this.source.children.at(child)
     const record = entry.incarnation === incarnation ? entry.record : undefined
     if (record?.isAlive === false) return "dead"

@@ -1,41 +1,41 @@
 /** The processes that a supervisor waits for, and those that its callers wait for. */
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { awaited, type Awaited } from "../group/awaited.ts"
-import type { Request } from "../group/member.ts"
+import { blockingChildren, type BlockingChildren } from "../group/blockingChildren.ts"
+import type { ChildRequest } from "../group/member.ts"
 import type { Children } from "./children.ts"
 import type { State } from "../group/draft.ts"
-import type { Running } from "../tree/tree.ts"
+import type { SupervisorRun } from "../tree/supervisorProcess.ts"
 
 /** @internal */
-export interface Waiter extends Running {
+export interface WaitingSupervisor extends SupervisorRun {
   readonly children: Children
 }
 
 /** @internal */
 export class SupervisorWaits {
-  private readonly supervisor: Waiter
+  private readonly supervisor: WaitingSupervisor
   private readonly state: () => State<unknown> | undefined
 
-  constructor(options: { readonly supervisor: Waiter; readonly state: () => State<unknown> | undefined }) {
+  constructor(options: { readonly supervisor: WaitingSupervisor; readonly state: () => State<unknown> | undefined }) {
     this.supervisor = options.supervisor
     this.state = options.state
   }
 
   /** The processes that its boot or its end waits for. At other times it waits for nothing. */
-  get now(): ReadonlyArray<ProcessRecord> {
+  get current(): ReadonlyArray<ProcessRecord> {
     return this.isKilled ? this.supervisor.below() : this.before(undefined)
   }
 
   /** The processes that must act before the next start of a child. */
   beforeRestart(child: number): Iterable<ProcessRecord> {
     // Then the supervisor above has to start this one again.
-    if (this.supervisor.tree.record.ended) return this.supervisor.tree.targets.restart?.blockers ?? []
+    if (this.supervisor.process.record.ended) return this.supervisor.process.targets.restart?.blockers ?? []
     return this.isKilled ? this.supervisor.below() : this.before(child)
   }
 
   /** The processes that must act before a request about a child is answered. */
-  beforeAnswer(tag: Request["_tag"], id: string): ReadonlyArray<ProcessRecord> {
-    const run = this.supervisor.tree.record.ended ? undefined : this.supervisor.children.withId(id)?.run
+  beforeAnswer(tag: ChildRequest["_tag"], id: string): ReadonlyArray<ProcessRecord> {
+    const run = this.supervisor.process.record.ended ? undefined : this.supervisor.children.withId(id)?.run
     if (run === undefined) return []
     if (tag !== "RestartRequested") return run.endWaitsFor
     const { record } = run
@@ -43,16 +43,16 @@ export class SupervisorWaits {
   }
 
   private get isKilled(): boolean {
-    const { record } = this.supervisor.tree
+    const { record } = this.supervisor.process
     return record.status === "dead" && !record.ended
   }
 
   private before(child: number | undefined): ReadonlyArray<ProcessRecord> {
     const state = this.state()
-    return state === undefined ? [] : this.processesOf(awaited(state, child))
+    return state === undefined ? [] : this.processesOf(blockingChildren(state, child))
   }
 
-  private processesOf({ starting, ending }: Awaited): ReadonlyArray<ProcessRecord> {
+  private processesOf({ starting, ending }: BlockingChildren): ReadonlyArray<ProcessRecord> {
     const { children } = this.supervisor
     const started = starting.flatMap((child) => children.at(child).run?.record ?? [])
     return [...started, ...ending.flatMap((child) => children.at(child).run?.endWaitsFor ?? [])]

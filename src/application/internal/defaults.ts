@@ -1,0 +1,5 @@
+/** What holds in this layer where nobody says otherwise. */
+import * as Duration from "effect/Duration"
+
+/** How long an application may take to stop. @internal */
+export const defaultStopWithin = Duration.seconds(30)

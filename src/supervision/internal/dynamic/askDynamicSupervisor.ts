@@ -1,0 +1,54 @@
+/** What dynamic and task supervisors are asked about their children. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { HandleTarget } from "../../../kernel/Handle.ts"
+import { duringWait, waitForProcess } from "../../../kernel/shared/waitCycles.ts"
+import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
+import { SupervisorDown } from "../core/errors.ts"
+import type { DynamicChild, FirstStart } from "./dynamicChild.ts"
+import type { RunningDynamicSupervisor } from "./runningDynamicSupervisor.ts"
+
+export const currentOf = (target: HandleTarget): RunningDynamicSupervisor | undefined =>
+  target.current?.data as RunningDynamicSupervisor | undefined
+
+/** Its children in the order of their first start, without those that are dead for good. */
+export function* listed(target: HandleTarget): IterableIterator<DynamicChild> {
+  for (const child of currentOf(target)?.children.values() ?? []) if (!child.isGone) yield child
+}
+
+export const withSupervisor = <A, E>(
+  target: HandleTarget,
+  f: (supervisor: RunningDynamicSupervisor) => Effect.Effect<A, E>
+): Effect.Effect<A, E | SupervisorDown> =>
+  Effect.suspend((): Effect.Effect<A, E | SupervisorDown> => {
+    const supervisor = currentOf(target)
+    return supervisor === undefined ? Effect.fail(new SupervisorDown({ supervisor: target.key })) : f(supervisor)
+  })
+
+/** Stops a child. If the supervisor is killed meanwhile, that is the answer. */
+export const terminate = (
+  supervisor: RunningDynamicSupervisor,
+  child: DynamicChild
+): Effect.Effect<void, SupervisorDown> =>
+  Effect.flatMap(supervisor.stop(child), () =>
+    supervisor.hasAbandoned ? Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id })) : Effect.void
+  )
+
+/** Waits until it is known how the first start of a child has ended. */
+export const awaitFirstStart = (child: DynamicChild): Effect.Effect<FirstStart> =>
+  Effect.suspend(() => {
+    if (child.firstStart !== undefined) return Effect.succeed(child.firstStart)
+    const wait = waitForProcess(
+      () => child.firstStart !== undefined,
+      () => child.record
+    )
+    const started = waitUntil<FirstStart>((resume, resumeNow) => {
+      // Another fiber may have run since the look.
+      if (child.firstStart !== undefined) return resumeNow(Exit.succeed(child.firstStart))
+      child.onFirstStart = () => resume(Exit.succeed(child.firstStart!))
+      return () => {
+        child.onFirstStart = undefined
+      }
+    })
+    return duringWait(wait, started)
+  })
