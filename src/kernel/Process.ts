@@ -953,7 +953,7 @@ export const nobodyUnsafe = (kernel: ProcessRecord["kernel"], name: string): Pro
   return record
 }
 
-/** Adds a message to a mailbox that may be full, and waits for room if that is its strategy. @internal */
+/** Adds a message to a mailbox that may be full. Under `suspend` it waits for room. @internal */
 export const postUnsafe = (
   fiber: Fiber.Fiber<unknown, unknown>,
   record: ProcessRecord,

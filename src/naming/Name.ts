@@ -58,9 +58,9 @@ export interface Name<in M = never> extends Address<M> {
  *
  * **Details**
  *
- * `processName` says it as listings do: `shop/till`, `shop/tills("front")`, or `shop/Basket(ann)` for a child. `pid` is the
- * process that has it. It is undefined for a dynamic child that has no process at the moment: it is about to start, or waits
- * for its restart.
+ * `processName` is the name as listings show it: `shop/till`, `shop/tills("front")`, or `shop/Basket(ann)` for a child.
+ * `pid` is the process that has the name. It is undefined for a dynamic child that has no process at the moment, because
+ * it is about to start or waits for its restart.
  *
  * @see `Registry.AlreadyRegistered` for a process that registers itself
  * @see `{error, {already_started, Pid}}`

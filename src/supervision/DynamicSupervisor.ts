@@ -130,14 +130,15 @@ export interface DynamicSupervisorHandle<
    * same. If a child with this key is dead for good and has not ended yet, this waits for its end first. If it is
    * interrupted then, no child is started.
    *
-   * Fails as `init` does; with `AlreadyStarted` or `MaxChildren`, and then nothing is started; with `ChildNotFound` if
-   * the child is terminated meanwhile; with `SupervisorDown`. An `init` that dies is a defect here.
+   * Fails with the failure of `init`; with `AlreadyStarted` or `MaxChildren` if nothing was started; with
+   * `ChildNotFound` if the child is terminated meanwhile; and with `SupervisorDown`. If `init` dies, that is a defect
+   * here.
    */
   readonly startChild: (
     key: string,
     ...args: A
   ) => Effect.Effect<Client<M>, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
-  /** The client of a child that was up once and is not dead for good; it stays valid while the child is restarted. */
+  /** The client of a child that was up once and is not dead for good. It stays valid while the child is restarted. */
   readonly get: (key: string) => Effect.Effect<Option.Option<Client<M>>>
   /**
    * Stops a child, or cancels its start or restart, and waits until it has ended. If the caller is interrupted, the

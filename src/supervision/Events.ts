@@ -1,8 +1,8 @@
 /**
  * The telemetry events of processes, topics and supervisors.
  *
- * Attach a handler to one with `Telemetry.attach`, collect it with `Telemetry.collect`. Names, keys and units of all events
- * are in the page on telemetry.
+ * Attach a handler to an event with `Telemetry.attach`, or collect its occurrences with `Telemetry.collect`. The page on
+ * telemetry has the names, keys and units of all events.
  *
  * @stability experimental
  * @since 0.1.0

@@ -119,7 +119,10 @@ export interface SupervisorHandle extends Handle<never> {
    * a child that has answered is `"running"`, and a temporary child whose `Down` has arrived is not on the list.
    */
   readonly whichChildren: Effect.Effect<ReadonlyArray<ChildInfo>>
-  /** How many children there are, resources and stopped ones included; how many run; how many are started or restarted. */
+  /**
+   * How many children there are, including resources and stopped ones, how many run, and how many are being started or
+   * restarted.
+   */
   readonly countChildren: Effect.Effect<Counts>
   /** Starts a child that is stopped, and waits until it is up. */
   readonly restartChild: (

@@ -216,11 +216,14 @@ export interface TaskSupervisorHandle extends Handle<never> {
     R | Needs<R2>
   >
   /**
-   * The tasks, oldest first. Empty while the supervisor is down. Never older than what the caller has seen: a task whose
-   * `Down` has arrived is not there, unless it is being restarted.
+   * The tasks, oldest first. The list is empty while the supervisor is down. It is never older than what the caller has
+   * seen: a task whose `Down` has arrived is on it only if it is being restarted.
    */
   readonly whichChildren: Effect.Effect<ReadonlyArray<TaskInfo>>
-  /** How many tasks there are, how many run, and how many are started or restarted. As new as `whichChildren`. */
+  /**
+   * How many tasks there are, how many run, and how many are being started or restarted. The counts are as new as
+   * `whichChildren`.
+   */
   readonly countChildren: Effect.Effect<Counts>
   /**
    * Ends a task for good, and waits until it has ended. The pid of any of its runs names the task. If the caller is

@@ -51,7 +51,7 @@ const continues = Busy.define({
   }
 })
 
-/** Its handler takes so many milliseconds of processor time. */
+/** Its handler takes this many milliseconds of processor time. */
 const takes = (millis: number) =>
   Busy.define({
     init,
@@ -171,8 +171,8 @@ describe.each([
       Effect.gen(function* () {
         // They end with their kernel, all at once.
         yield* Scope.provide(start(1000), Scope.makeUnsafe())
-        // A slice of 2 ms has room for some ten thousand turns, a round of 16 ms on Effect's own scheduler for some
-        // hundred thousand.
+        // A slice of 2 ms has room for about 10,000 turns, and a round of 16 ms on Effect's own scheduler for about
+        // 100,000.
         assert.isBelow(yield* mostTurns, 150_000)
       }).pipe(Effect.provide([Kernel.layer, quiet]), Effect.provide(scheduler))
     )
@@ -183,12 +183,12 @@ describe("on Effect's own scheduler", () => {
   it.live("50,000 busy servers let the host have its turn as often as 1,000", () =>
     Effect.gen(function* () {
       yield* Scope.provide(servers(castsToItself)(50_000), Scope.makeUnsafe())
-      // 128 for each of them were 6.4 million.
+      // 128 messages for each of them would be 6.4 million.
       assert.isBelow(yield* mostTurns, 1_000_000)
     }).pipe(Effect.provide([Kernel.layer, quiet]))
   )
 
-  it.live("servers whose handlers take long let the host have its turn after a few", () =>
+  it.live("servers with slow handlers let the host have its turn after a few messages", () =>
     Effect.gen(function* () {
       const slow = takes(1)
       yield* Scope.provide(
@@ -198,7 +198,7 @@ describe("on Effect's own scheduler", () => {
         }),
         Scope.makeUnsafe()
       )
-      // All 2,000 that wait take two seconds.
+      // All 2,000 waiting messages take two seconds.
       assert.isBelow(yield* mostTurns, 100)
     }).pipe(Effect.provide([Kernel.layer, quiet]))
   )
@@ -222,7 +222,7 @@ describe("on Effect's own scheduler", () => {
       const begun = turns
       const handled = () => turns - begun
       while (handled() < 150_000) yield* Effect.yieldNow
-      // A server that waits in line each time has 60,000 by then.
+      // If the server waited in line each time, 60,000 messages would wait by then.
       assert.isBelow(longest, 25_000)
     }).pipe(Effect.provide([Kernel.layer, quiet]), Effect.scoped)
   )

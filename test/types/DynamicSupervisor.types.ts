@@ -84,7 +84,7 @@ export const program = Effect.gen(function* () {
   return lines
 })
 
-/** The failures of a start are all there is to catch. */
+/** These are all the failures of a start. */
 export const caught: Effect.Effect<number, GenServer.CallError | Refusals, Rooms> = Effect.gen(function* () {
   const rooms = yield* Rooms
   const lobby = yield* rooms.startChild("lobby", { name: "lobby" }).pipe(

@@ -129,7 +129,7 @@ same<Effect.Error<ReturnType<typeof handle.terminateChild>>["_tag"], "ChildNotFo
 // @ts-expect-error children are not added at run time: the type of the tree would no longer be true
 void handle.startChild
 
-// What a tree provides can be used, and an application asks for no more than it needs.
+// A program can use what a tree provides, and needs no more than it uses.
 export const program: Effect.Effect<number, DatabaseError | Overdrawn | GenServer.CallError, Config> = Effect.gen(
   function* () {
     const account = yield* Account

@@ -36,7 +36,7 @@ Sys.replaceState(shop, (count: number) => count + 1)
 Sys.replaceState(shop, (count) => String(count), { schema: Schema.Finite })
 // @ts-expect-error a name is not a target
 Sys.suspend("shop")
-// @ts-expect-error no such strategy
+// @ts-expect-error there is no such strategy
 Sys.trace(shop, { strategy: "suspend" })
 
 const statistics = Sys.statistics(shop)

@@ -142,7 +142,7 @@ describe("a second copy of the library", () => {
       assert.strictEqual((error as One.GenServer.CallError).reason._tag, "ServerDown")
       const after = yield* Effect.flip(second.run({ effect: first.next() }))
       assert.strictEqual((after as One.GenServer.CallError).reason._tag, "NoProcess")
-      // Calls in a circle over both are found by their timeouts.
+      // Calls in a circle over both copies end by their timeouts.
       const third = yield* First.definition.start()
       const back = second.run({ effect: third.next() }, { timeout: "1 second" })
       const round = yield* Effect.forkChild(Effect.flip(third.run({ effect: back }, { timeout: "2 seconds" })))

@@ -1,4 +1,4 @@
-/** What the kernel announces by telemetry. `Events` says what each event means. */
+/** The telemetry events of the kernel. `Events` says what each one means. */
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import type { CrashReport } from "../CrashReport.ts"
 import type { ExitReason } from "../ExitReason.ts"

@@ -1,26 +1,26 @@
 /**
  * How long servers may run on Effect's own scheduler before timers and I/O get their turn.
  *
- * Effect's own scheduler makes a macrotask of each step of each fiber, and Node runs all macrotasks that wait before it
- * looks at timers and I/O: a round. Servers look at the clock as they go. Once a round has taken `ROUND_MILLIS`, a server
- * that wants to go on waits here for the next one, in line with the others. On another scheduler none of this happens: a
- * test decides the order, and the run queue has slices of its own.
+ * Effect's own scheduler makes each step of each fiber a macrotask. Node runs all waiting macrotasks, a round, before it
+ * looks at timers and I/O. Servers look at the clock as they go on. Once a round has taken `ROUND_MILLIS`, a server that
+ * wants to go on waits here, in line with the others, for the next round. Other schedulers do not need this: a test
+ * decides the order, and the run queue has slices of its own.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { hostMacrotask, isDefault, isInSlice } from "./runQueue.ts"
 
 const ROUND_MILLIS = 16
-/** Servers look at the clock in one of so many steps. */
+/** A server that begins a step looks at the clock in one of this many steps. */
 const stepsPerClockRead = 256
 
 type Resume = (effect: Effect.Effect<void>) => void
 
 let steps = 0
-/** When the first server looked at the clock in this round. */
+/** When a server first looked at the clock in this round. */
 let begun: number | undefined = undefined
 let isOver = false
-/** Those that wait for the next round, and those that have waited for this one, from `head` on. */
+/** `waiting`: for the next round. `released`: from `head` on, those that waited for this round and go on in it. */
 let waiting: Array<Resume> = []
 let released: Array<Resume> = []
 let head = 0
@@ -29,7 +29,7 @@ const macrotask = hostMacrotask(globalThis)
 
 const isOutside = (): boolean => !isInSlice() && isDefault(Fiber.getCurrent()!.cache.scheduler)
 
-/** Whether a server that begins a step has to wait for the next round. */
+/** Tells whether a server that wants to begin a step has to wait for the next round. */
 export const isHeldUp = (): boolean => {
   if (isInSlice()) return false
   if (++steps >= stepsPerClockRead) {
@@ -39,7 +39,7 @@ export const isHeldUp = (): boolean => {
   return isOver && isOutside()
 }
 
-/** Whether the round that runs now is over, for a server that could go on. Never on another scheduler. */
+/** Tells whether the present round has had its time. False on any other scheduler. */
 export const isRoundOver = (): boolean => {
   if (!isOutside()) return false
   if (begun === undefined) {
@@ -49,7 +49,7 @@ export const isRoundOver = (): boolean => {
   return isOver
 }
 
-/** Lets others have their turn: timers and I/O too, once the round is over. */
+/** Lets others have their turn, and once the round has had its time also timers and I/O. */
 export const nextTurn: Effect.Effect<void> = Effect.suspend(() => (isOutside() ? inNextRound : Effect.yieldNow))
 
 const inNextRound: Effect.Effect<void> = Effect.callback((resume) => {

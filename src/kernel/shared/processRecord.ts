@@ -210,7 +210,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 
   readonly mailbox = new Mailbox<Envelope>()
   bound: Bound | undefined = undefined
-  /** Senders waiting for room, under the strategy `suspend`. */
+  /** Senders that wait for room, under the strategy `suspend`. */
   waiting: WaitingSenders<Envelope> | undefined = undefined
   /** Resumes the fiber of the process, which waits for a message. */
   resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined

@@ -1,4 +1,4 @@
-/** What topics announce by telemetry. `Events` says what the event means. */
+/** The telemetry event of topics. `Events` says what it means. */
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 
 export const topicDropped = Telemetry.event<

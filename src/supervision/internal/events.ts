@@ -1,4 +1,4 @@
-/** What supervisors announce by telemetry. `Events` says what each event means. */
+/** The telemetry events of supervisors. `Events` says what each one means. */
 import type { ExitReason } from "../../kernel/ExitReason.ts"
 import type { Pid } from "../../kernel/Pid.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"

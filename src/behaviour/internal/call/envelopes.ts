@@ -226,7 +226,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   }
 }
 
-/** A server that was dead already is no process to call; one that is ending says why. */
+/** `NoProcess` if the server was dead already; `ServerDown` with the reason if it is ending. */
 const refusalReason = (server: ProcessRecord, why: Refusal): CallReason => {
   if (why._tag === "Full") return { _tag: "MailboxFull" }
   return server.status === "dead" ? { _tag: "NoProcess" } : { _tag: "ServerDown", reason: why.reason }

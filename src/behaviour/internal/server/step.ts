@@ -47,10 +47,10 @@ const goOnOutside = (taken: number, share: number): number => {
 }
 
 /**
- * Whether so many messages wait that a server takes its whole share in each round: one that waits in line for the next
- * round would not keep up with a sender that never waits. @internal
+ * Tells whether so many messages wait that the server takes its whole share in each round. A server that waits in line
+ * would not keep up with a sender that never waits. @internal
  */
 export const isFarBehind = (waiting: number): boolean => waiting >= MANY
 
-/** Whether a step may not begin yet, with so many messages waiting. @internal */
+/** Tells whether the server has to wait for the next round before it begins its step. @internal */
 export const hasToWait = (waiting: number): boolean => isHeldUp() && !isFarBehind(waiting)

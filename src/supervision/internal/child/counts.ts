@@ -1,11 +1,11 @@
 /** How many children a supervisor has. */
 
 export interface Counts {
-  /** All on its list. */
+  /** All children on the list. */
   readonly children: number
-  /** Those that run. */
+  /** The children that run. */
   readonly active: number
-  /** Those that are started or restarted. */
+  /** The children that are being started or restarted. */
   readonly restarting: number
 }
 

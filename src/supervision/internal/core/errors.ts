@@ -1,4 +1,4 @@
-/** How the requests of supervisors fail. */
+/** The errors of requests to a supervisor. */
 import * as Data from "effect/Data"
 import { describe } from "../../../values/describe.ts"
 import { printFields } from "../../../values/printAs.ts"

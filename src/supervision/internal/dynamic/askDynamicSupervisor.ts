@@ -11,7 +11,7 @@ import type { RunningDynamicSupervisor } from "./runningDynamicSupervisor.ts"
 export const currentOf = (target: HandleTarget): RunningDynamicSupervisor | undefined =>
   target.current?.data as RunningDynamicSupervisor | undefined
 
-/** Its children in the order of their first start, without those that are dead for good. */
+/** The children in the order of their first start, without those that are dead for good. */
 export function* listed(target: HandleTarget): IterableIterator<DynamicChild> {
   for (const child of currentOf(target)?.children.values() ?? []) if (!child.isGone) yield child
 }
@@ -25,7 +25,7 @@ export const withSupervisor = <A, E>(
     return supervisor === undefined ? Effect.fail(new SupervisorDown({ supervisor: target.key })) : f(supervisor)
   })
 
-/** Stops a child. If the supervisor is killed meanwhile, that is the answer. */
+/** Stops a child. Fails with `SupervisorDown` if the supervisor is killed meanwhile. */
 export const terminate = (
   supervisor: RunningDynamicSupervisor,
   child: DynamicChild
@@ -34,7 +34,7 @@ export const terminate = (
     supervisor.hasAbandoned ? Effect.fail(new SupervisorDown({ supervisor: supervisor.spec.id })) : Effect.void
   )
 
-/** Waits until it is known how the first start of a child has ended. */
+/** Waits until the result of a child's first start is known. */
 export const awaitFirstStart = (child: DynamicChild): Effect.Effect<FirstStart> =>
   Effect.suspend(() => {
     if (child.firstStart !== undefined) return Effect.succeed(child.firstStart)
@@ -43,7 +43,7 @@ export const awaitFirstStart = (child: DynamicChild): Effect.Effect<FirstStart> 
       () => child.record
     )
     const started = waitUntil<FirstStart>((resume, resumeNow) => {
-      // Another fiber may have run since the look.
+      // The result may have come after the look and before this step.
       if (child.firstStart !== undefined) return resumeNow(Exit.succeed(child.firstStart))
       child.onFirstStart = () => resume(Exit.succeed(child.firstStart!))
       return () => {

@@ -1,4 +1,4 @@
-/** What static supervisors are asked about their children. */
+/** The requests of static supervisors about their children. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -17,10 +17,10 @@ type Answer = Exclude<Result<ChildEnd>, { readonly _tag: "ChildNotFound" | "Supe
 const currentOf = (target: HandleTarget): RunningSupervisor | undefined =>
   target.current?.data as RunningSupervisor | undefined
 
-/** Its children in start order; none while it is down. */
+/** The children in start order. None while the supervisor is down. */
 export const viewOf = (target: HandleTarget): ReadonlyArray<ChildView> => currentOf(target)?.view ?? []
 
-/** What the answer to a start means. */
+/** The exit for an answer to a start. */
 export const startAnswer = (
   id: string,
   result: Answer
@@ -44,7 +44,7 @@ const errorOf = (reason: ChildEnd["reason"]): unknown => {
   return reason._tag === "Crash" ? Cause.squash(reason.cause) : reason
 }
 
-/** Asks whatever run of a supervisor is up. */
+/** Sends a request to the run of a supervisor that is up. */
 export const ask = (
   target: HandleTarget,
   tag: ChildRequest["_tag"],
@@ -57,7 +57,7 @@ export const ask = (
       : askRun(supervisor, tag, id)
   })
 
-/** Asks one run of a supervisor. */
+/** Sends a request to one run of a supervisor. */
 export const askRun = (
   supervisor: RunningSupervisor,
   tag: ChildRequest["_tag"],
