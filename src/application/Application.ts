@@ -27,6 +27,7 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Check from "../values/check.ts"
@@ -296,24 +297,37 @@ export const run = <ROut, E, RIn>(
  * @category operations
  * @since 0.1.0
  */
-export const provide =
-  <ROut, E2, RIn>(layer: Layer.Layer<ROut, E2, RIn>, options?: Options) =>
-  <A, E, R>(
-    effect: Effect.Effect<A, E, R>
+export const provide: {
+  <ROut, E2, RIn>(
+    layer: Layer.Layer<ROut, E2, RIn>,
+    options?: Options
+  ): <A, E, R>(
+    self: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | E2 | TreeFailed | StopTimeout, RIn | Exclude<R, ROut>>
+  <A, E, R, ROut, E2, RIn>(
+    self: Effect.Effect<A, E, R>,
+    layer: Layer.Layer<ROut, E2, RIn>,
+    options?: Options
+  ): Effect.Effect<A, E | E2 | TreeFailed | StopTimeout, RIn | Exclude<R, ROut>>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R, ROut, E2, RIn>(
+    self: Effect.Effect<A, E, R>,
+    layer: Layer.Layer<ROut, E2, RIn>,
+    options?: Options
   ): Effect.Effect<A, E | E2 | TreeFailed | StopTimeout, RIn | Exclude<R, ROut>> =>
     use(
       layer,
       ({ ended, ready }) => {
         const failed = Effect.flatMap(ended, (end) => Effect.andThen(failIfFailed(end), Effect.never))
-        const scheduledEffect = Effect.updateContext(effect, (context: Context.Context<R>) =>
-          scheduled(context, options)
-        )
+        const scheduledEffect = Effect.updateContext(self, (context: Context.Context<R>) => scheduled(context, options))
         return Effect.flatMap(ready, (context) =>
           Effect.raceFirst(Effect.provideContext(scheduledEffect, context), failed)
         )
       },
       options
     )
+)
 
 /**
  * Gives the phase of the application in which this effect runs. Outside of an application it is `"ready"`.

@@ -31,27 +31,19 @@ import { dual } from "effect/Function"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Check from "../values/check.ts"
-import { printAs } from "../values/printAs.ts"
 import type { ExitReason } from "../kernel/ExitReason.ts"
 import * as Handle from "../kernel/Handle.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
 import type * as Process from "../kernel/Process.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
 import type * as Registry from "../naming/Registry.ts"
-import {
-  DefinitionTypeId,
-  type CallError,
-  type CallOptions,
-  type Client,
-  type Definition,
-  type Shown,
-  type Status
-} from "./GenServer.ts"
+import type { CallError, CallOptions, Client, Definition, Shown, Status } from "./GenServer.ts"
 import * as Server from "./internal/server/agentServer.ts"
 import { clientMaker } from "./internal/call/client.ts"
 import { define, type DefineOptions } from "./internal/server/define.ts"
 import { viaTarget } from "./internal/server/via.ts"
 import type * as Protocol from "./Protocol.ts"
+import { makeDefinition } from "./shared/definition.ts"
 import type { Stateful } from "./Sys.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -176,10 +168,8 @@ export const Service =
   <Self, S>() =>
   <const Id extends string>(id: Id): ServiceClass<Self, Id, S> => {
     const key = Context.Service<Self, Agent<S>>()(id)
-    const untyped = (options: Omit<DefineOptions, "handlers">) => {
-      const { launch, layer, start } = define({ id, key, makeClient }, { ...options, handlers: Server.handlers })
-      return printAs({ [DefinitionTypeId]: launch, layer, start }, () => `Definition(${launch.id})`)
-    }
+    const untyped = (options: Omit<DefineOptions, "handlers">) =>
+      makeDefinition(define({ id, key, makeClient }, { ...options, handlers: Server.handlers }), {})
     const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
     return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, S>
   }
@@ -268,17 +258,21 @@ const isValueLast = ({ 0: first, 1: second, length }: IArguments): boolean =>
  * @since 0.1.0
  */
 export const get: {
+  <S, A>(f: (state: S) => A, options?: CallOptions): (self: Agent<S>) => Effect.Effect<A, CallError>
   <S, A>(self: Agent<S>, f: (state: S) => A, options?: CallOptions): Effect.Effect<A, CallError>
   <S>(self: Agent<S>, options?: CallOptions): Effect.Effect<S, CallError>
-} = <S>(
-  self: Agent<S>,
-  first?: ((state: S) => unknown) | CallOptions,
-  options?: CallOptions
-): Effect.Effect<never, CallError> => {
-  const [f, how] = typeof first === "function" ? [first, options] : [(state: S) => state, first]
-  // The overloads say which of the two types it returns. Here it may be either.
-  return request<S, never>("get", self, { f: (state) => [f(state) as never, state], options: how })
-}
+} = dual(
+  isDataFirst,
+  <S>(
+    self: Agent<S>,
+    first?: ((state: S) => unknown) | CallOptions,
+    options?: CallOptions
+  ): Effect.Effect<never, CallError> => {
+    const [f, how] = typeof first === "function" ? [first, options] : [(state: S) => state, first]
+    // The overloads say which of the two types it returns. Here it may be either.
+    return request<S, never>("get", self, { f: (state) => [f(state) as never, state], options: how })
+  }
+)
 
 /**
  * Replaces the state.

@@ -27,11 +27,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type { Pipeable } from "effect/Pipeable"
 import type * as Scope from "effect/Scope"
-import { thisCopy } from "../values/copies.ts"
-import { read } from "../values/describe.ts"
-import { refuseArgument } from "../values/wrongArgument.ts"
-import { printAs } from "../values/printAs.ts"
 import * as Check from "../values/check.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
 import * as Handle from "../kernel/Handle.ts"
@@ -45,23 +42,22 @@ import type * as Registry from "../naming/Registry.ts"
 import type { CallError } from "./internal/call/callError.ts"
 import { CallDefaults as CallDefaultsReference } from "./internal/call/callOptions.ts"
 import { clientMaker } from "./internal/call/client.ts"
-import { define, type DefineOptions, type Launch } from "./internal/server/define.ts"
+import { define, type DefineOptions } from "./internal/server/define.ts"
 import { Initial as InitialResult } from "./internal/server/next.ts"
 import { stopServer } from "./internal/server/stop.ts"
 import { addTravelingReference } from "./internal/call/messageContext.ts"
 import { viaTarget } from "./internal/server/via.ts"
+import { messagesOf } from "./internal/call/messages.ts"
 import * as Protocol from "./Protocol.ts"
+import { type DefinitionTypeId, makeDefinition } from "./shared/definition.ts"
 
-/**
- * @category type IDs
- * @since 0.1.0
- */
-export const DefinitionTypeId = "~effect-otp/behaviour/GenServer/Definition"
-
-export type {
-  /** @internal */
-  Launch
-} from "./internal/server/define.ts"
+export {
+  /**
+   * @category type IDs
+   * @since 0.1.0
+   */
+  DefinitionTypeId
+} from "./shared/definition.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -349,8 +345,14 @@ export interface Options<
  * @category models
  * @since 0.1.0
  */
-export interface Definition<in out Self, M extends Protocol.Any, in A extends ReadonlyArray<unknown>, out E, out R> {
-  readonly [DefinitionTypeId]: Launch
+export interface Definition<
+  in out Self,
+  M extends Protocol.Any,
+  in A extends ReadonlyArray<unknown>,
+  out E,
+  out R
+> extends Pipeable {
+  readonly [DefinitionTypeId]: { readonly id: string }
   /** The Layer of the one server of that name. */
   readonly layer: (...args: A) => Layer.Layer<Self, E, R>
   /** Starts one of many. It ends in good order when the scope closes. */
@@ -515,11 +517,8 @@ export const Service =
     protocol: Ms & Protocol.NoStreams<Ms>
   ): ServiceClass<Self, Id, Ms[number]> => {
     const key = Context.Service<Self, Client<Ms[number]>>()(id)
-    const makeClient = clientMaker(Protocol.messagesOf(id, protocol))
-    const untyped = (options: DefineOptions) => {
-      const { launch, layer, start } = define({ id, key, makeClient }, options)
-      return printAs({ [DefinitionTypeId]: launch, layer, start }, () => `Definition(${launch.id})`)
-    }
+    const makeClient = clientMaker(messagesOf(id, protocol))
+    const untyped = (options: DefineOptions) => makeDefinition(define({ id, key, makeClient }, options), {})
     const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
     return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, Ms[number]>
   }
@@ -887,17 +886,6 @@ export const terminate = <M extends Protocol.Any>(
 export const traveling = <A>(reference: Context.Reference<A>): Context.Reference<A> => {
   addTravelingReference(reference)
   return reference
-}
-
-/**
- * The part of a definition that starts servers. Anything that is not a definition of this copy of the library is
- * refused. @internal
- */
-export const launchOf = (to: string, definition: { readonly [DefinitionTypeId]: Launch }): Launch => {
-  const launch = read(definition, DefinitionTypeId)
-  if (read(launch, "copy") === thisCopy) return launch as Launch
-  const what = "a definition of a server, as define gives it"
-  return refuseArgument({ to, what, isForeign: launch !== undefined }, definition)
 }
 
 // ---- services -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /**
  * The protocol of a server: a list of `Rpc`s of Effect, and casts.
  *
- * This is the only module that uses `effect/rpc`. Effect's own `RpcServer` can serve the same `Rpc`s over a network.
+ * Effect's own `RpcServer` can serve the same `Rpc`s over a network.
  *
  * **Not here**
  *
@@ -10,13 +10,10 @@
  * @stability experimental
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
 import * as Rpc from "effect/rpc/Rpc"
-import * as RpcSchema from "effect/rpc/RpcSchema"
-import { refusalOf } from "../values/schemaRefusal.ts"
-import { settingsOf } from "../kernel/Display.ts"
+import { IsCast } from "./internal/call/messages.ts"
 
 declare const CastTypeId: unique symbol
 
@@ -113,11 +110,6 @@ export type Arguments<R, Options extends ReadonlyArray<unknown>> =
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
-/** Marks an `Rpc` as a cast. */
-const IsCast: Context.Reference<boolean> = Context.Reference<boolean>("effect-otp/behaviour/Protocol/IsCast", {
-  defaultValue: () => false
-})
-
 type CastRpc<Tag extends string, P> = Rpc.Rpc<
   Tag,
   P extends Schema.Struct.Fields ? Schema.Struct<P> : P extends Schema.Top ? P : never,
@@ -181,53 +173,4 @@ export const cast = <const Tag extends string, const P extends Schema.Top | Sche
   const rpc: Rpc.Any =
     payload === undefined ? Rpc.make(tag) : Rpc.make<Tag, Schema.Top | Schema.Struct.Fields>(tag, { payload })
   return (rpc as Rpc.Rpc<Tag>).annotate(IsCast, true) as unknown as CastRpc<Tag, P>
-}
-
-// ---- internals ----------------------------------------------------------------------------------------------------
-
-/** @internal */
-export interface Message {
-  readonly tag: string
-  readonly isCast: boolean
-  /**
-   * Makes the payload through its Schema, in the environment of the sender. For a bad one it throws a `RangeError` that
-   * names server, message and field.
-   */
-  readonly construct: (payload: unknown, server: Named, context: Context.Context<never>) => unknown
-}
-
-interface Named {
-  readonly displayName: string
-}
-
-/** The messages of a protocol. Throws a `RangeError` for a protocol that no server can have. @internal */
-export const messagesOf = (id: string, rpcs: ReadonlyArray<Any>): ReadonlyArray<Message> => {
-  const seen = new Set<string>()
-  return (rpcs as ReadonlyArray<Rpc.AnyWithProps>).map((rpc) => {
-    if (seen.has(rpc._tag)) throw new RangeError(`${id}: the protocol has two messages with the tag "${rpc._tag}"`)
-    // A client with such a method would look like a promise, or would have another prototype.
-    if (rpc._tag === "then" || rpc._tag === "__proto__") {
-      throw new RangeError(`${id}: a message cannot have the tag "${rpc._tag}"`)
-    }
-    if (RpcSchema.isStreamSchema(rpc.successSchema))
-      throw new RangeError(`${id}: the message "${rpc._tag}" answers with a stream, which a server cannot do`)
-    seen.add(rpc._tag)
-    return {
-      tag: rpc._tag,
-      isCast: Context.get(rpc.annotations, IsCast),
-      construct: constructor(rpc._tag, rpc.payloadSchema)
-    }
-  })
-}
-
-const constructor = (tag: string, schema: Schema.Top): Message["construct"] => {
-  if (schema === Schema.Void) return () => undefined
-  return (payload, server, context) => {
-    try {
-      return schema.make(payload)
-    } catch (error) {
-      const refusal = refusalOf(error, { name: "payload", value: payload, settings: settingsOf(context) })
-      throw new RangeError(`${server.displayName}: ${tag}: ${refusal}`)
-    }
-  }
 }

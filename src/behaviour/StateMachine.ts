@@ -30,21 +30,15 @@ import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Check from "../values/check.ts"
-import { printAs } from "../values/printAs.ts"
 import type * as ExitReason from "../kernel/ExitReason.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
 import type { Receives, Self } from "../kernel/Process.ts"
 import type { Signal } from "../kernel/Signal.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
 import type * as Registry from "../naming/Registry.ts"
-import {
-  DefinitionTypeId,
-  type Client,
-  type Definition as ServerDefinition,
-  type Shown,
-  type Status
-} from "./GenServer.ts"
+import type { Client, Definition as ServerDefinition, Shown, Status } from "./GenServer.ts"
 import { clientMaker } from "./internal/call/client.ts"
+import { messagesOf } from "./internal/call/messages.ts"
 import { define, type ServerName } from "./internal/server/define.ts"
 import { draw } from "./internal/machine/machineDiagram.ts"
 import { machineOf, toArray, type Machine as Untyped } from "./internal/machine/machineEngine.ts"
@@ -53,6 +47,7 @@ import * as Simulated from "./internal/machine/machineSimulation.ts"
 import { shown } from "./internal/machine/machineEvent.ts"
 import { viaTarget } from "./internal/server/via.ts"
 import * as Protocol from "./Protocol.ts"
+import { makeDefinition } from "./shared/definition.ts"
 import type * as T from "./Transition.ts"
 
 export * from "./Transition.ts"
@@ -355,18 +350,15 @@ export const Service =
     protocol: Ms & Protocol.NoStreams<Ms> & Distinct<Ms[number], Ev>
   ): ServiceClass<Self, Id, Ms[number], Ev> => {
     const key = Context.Service<Self, Client<Ms[number]>>()(id)
-    const messages = Protocol.messagesOf(id, protocol)
+    const messages = messagesOf(id, protocol)
     const tags = messages.map(({ tag }) => tag)
     if (tags.includes("onEnter"))
       throw new RangeError(`${id}: a message of a state machine cannot have the tag "onEnter"`)
     const makeClient = clientMaker(messages)
     const untyped = (options: Omit<MachineOptions, "machine" | "tags"> & Parameters<typeof machineOf>[1]) => {
       const machine = machineOf(id, options)
-      const { launch, layer, start } = define({ id, key, makeClient }, serverOptions({ ...options, machine, tags }))
-      return printAs(
-        { [DefinitionTypeId]: launch, [MachineTypeId]: { machine }, layer, start },
-        () => `Definition(${launch.id})`
-      )
+      const defined = define({ id, key, makeClient }, serverOptions({ ...options, machine, tags }))
+      return makeDefinition(defined, { [MachineTypeId]: { machine } })
     }
     const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
     return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, Ms[number], Ev>
@@ -389,8 +381,7 @@ export const cast = Protocol.cast
  * @since 0.1.0
  */
 export interface Simulation<out S extends T.Tagged, out Ev> {
-  /** @internal */
-  readonly [MachineTypeId]: Simulated.Simulation
+  readonly [MachineTypeId]: { readonly simulation: unknown }
   readonly state: S
   /** The events that were handled, in order: those that were given, and those that the machine made. */
   readonly handled: ReadonlyArray<{
@@ -525,7 +516,8 @@ export const simulate = <X extends AnyMachine>(
 export const step = <S extends T.Tagged, Ev>(
   simulation: Simulation<S, Ev>,
   event: Simulation<S, Ev>["handled"][number]["event"] | T.Elapse
-): Simulation<S, Ev> => simulationOf(Simulated.step(simulation[MachineTypeId], event))
+): Simulation<S, Ev> =>
+  simulationOf(Simulated.step(simulation[MachineTypeId].simulation as Simulated.Simulation, event))
 
 /**
  * Draws a machine as a Mermaid state diagram, by running it.
@@ -595,7 +587,7 @@ const begin = (machine: AnyMachine, from: T.Tagged | T.Start<T.Tagged, unknown>,
 const simulationOf = <S extends T.Tagged, Ev>(simulated: Simulated.Simulation): Simulation<S, Ev> => {
   const { dues, handled, now, performed, replies, running, stopped } = simulated
   return {
-    [MachineTypeId]: simulated,
+    [MachineTypeId]: { simulation: simulated },
     state: running.state,
     handled,
     replies,

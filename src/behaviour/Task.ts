@@ -41,6 +41,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Option from "effect/Option"
+import type { Pipeable } from "effect/Pipeable"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -55,9 +56,9 @@ import { Self as SelfKey, type ProcessRecord } from "../kernel/shared/processRec
 import { kill } from "../kernel/shared/death.ts"
 import { shutdown as askToEnd } from "../kernel/shared/signals.ts"
 import { checkedLimit, shutdown as shutdownProcess, type Limit } from "../kernel/Shutdown.ts"
-import { awaitOutcome, spawnTask, TaskRun, toResult, TypeId } from "./internal/task/taskRun.ts"
-import { streamOf } from "./internal/task/taskStream.ts"
-import type { StartItem } from "./internal/task/taskStreamSpec.ts"
+import { awaitOutcome, spawnTask, TaskRun, toResult, TypeId } from "./shared/taskRun.ts"
+import { streamOf } from "./shared/taskStream.ts"
+import type { StartItem } from "./shared/taskStreamSpec.ts"
 import { TaskExit, type TaskTimeout } from "./internal/task/taskError.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -68,7 +69,7 @@ import { TaskExit, type TaskTimeout } from "./internal/task/taskError.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Task<out A, out E = never> {
+export interface Task<out A, out E = never> extends Pipeable {
   readonly [TypeId]: { readonly _A: A; readonly _E: E }
   readonly pid: Pid
 }
@@ -588,18 +589,6 @@ export type LateStream<T> = "exit" extends T ? TaskTimeout : never
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-// For `TaskSupervisor`, which starts tasks elsewhere.
-export {
-  /** @internal */
-  streamOf,
-  /** @internal */
-  TaskRun
-}
-export type {
-  /** @internal */
-  StartItem
-} from "./internal/task/taskStreamSpec.ts"
-
 const begin: StartItem = (fiber, run, options) => {
   spawnTask(fiber, run, options)
 }
@@ -607,8 +596,7 @@ const begin: StartItem = (fiber, run, options) => {
 type AnyStream = Stream.Stream<unknown, unknown>
 type AnyItem = (input: unknown) => Effect.Effect<unknown, unknown>
 
-/** @internal */
-export const taskOf = <A, E>(run: TaskRun): Task<A, E> => run as unknown as Task<A, E>
+const taskOf = <A, E>(run: TaskRun): Task<A, E> => run as unknown as Task<A, E>
 const runOf = (to: string, task: Task<unknown, unknown>): TaskRun => {
   if (isInstance(task, TaskRun)) return task
   return refuseArgument({ to, what: "a task", isForeign: has(task, TypeId) }, task)

@@ -12,6 +12,7 @@
  * @since 0.1.0
  */
 import type * as Equal from "effect/Equal"
+import type { Pipeable } from "effect/Pipeable"
 import { has, showBy } from "../values/valueKinds.ts"
 
 /**
@@ -26,7 +27,7 @@ export const TypeId = "~effect-otp/kernel/Pid"
  * @category models
  * @since 0.1.0
  */
-export interface Pid<in M = never> extends Equal.Equal {
+export interface Pid<in M = never> extends Equal.Equal, Pipeable {
   readonly [TypeId]: (message: M) => void
   /** Unique in the kernel, counted up from 1. */
   readonly id: number

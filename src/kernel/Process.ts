@@ -25,6 +25,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { Refinement } from "effect/Predicate"
@@ -430,14 +431,13 @@ export const selfFor = <M>(): Effect.Effect<Pid<M>, never, Self | Receives<M>> =
  * @category operations
  * @since 0.1.0
  */
-export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => {
-    const record = checkedRecord("Process.send", pid)
-    const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
-    if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
-    post(record, envelope)
-    return Effect.void
-  })
+export const send: {
+  <M>(message: M): (self: Pid<M>) => Effect.Effect<void>
+  <M>(self: Pid<M>, message: NoInfer<M>): Effect.Effect<void>
+} = function (first: unknown, second?: unknown) {
+  // Not by `dual`: all that it makes share their code, and the engine inlines none of it.
+  return arguments.length < 2 ? (self: Pid<unknown>) => sendTo(self, first) : sendTo(first as Pid<unknown>, second)
+} as never
 
 /**
  * Sends an exit signal to a process.
@@ -474,11 +474,15 @@ export const send = <M>(pid: Pid<M>, message: NoInfer<M>): Effect.Effect<void> =
  * @category operations
  * @since 0.1.0
  */
-export const exit = (pid: Pid, reason: ExitReason.ExitReason): Effect.Effect<void> =>
+export const exit: {
+  (reason: ExitReason.ExitReason): (self: Pid) => Effect.Effect<void>
+  (self: Pid, reason: ExitReason.ExitReason): Effect.Effect<void>
+} = dual(2, (self: Pid, reason: ExitReason.ExitReason) =>
   Effect.withFiber((fiber) => {
-    exitSignal(checkedRecord("Process.exit", pid), currentUnsafe(fiber), reason)
+    exitSignal(checkedRecord("Process.exit", self), currentUnsafe(fiber), reason)
     return Effect.void
   })
+)
 
 /**
  * Kills a process. A kill cannot be trapped.
@@ -910,6 +914,15 @@ export const info = (pid: Pid): Effect.Effect<Option.Option<Info>> =>
   Effect.sync(() => infoUnsafe(checkedRecord("Process.info", pid)))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+const sendTo = (pid: Pid<unknown>, message: unknown): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const record = checkedRecord("Process.send", pid)
+    const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
+    if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
+    post(record, envelope)
+    return Effect.void
+  })
 
 /** The record behind a pid that was checked already. @internal */
 export const recordOf = (pid: Pid): ProcessRecord => pid as unknown as ProcessRecord

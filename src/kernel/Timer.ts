@@ -21,7 +21,9 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
 import * as Option from "effect/Option"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { printAs } from "../values/printAs.ts"
 import * as Check from "../values/check.ts"
 import { refuseArgument } from "../values/wrongArgument.ts"
@@ -50,7 +52,7 @@ const TypeId = "~effect-otp/kernel/Timer"
  * @category models
  * @since 0.1.0
  */
-export interface Timer {
+export interface Timer extends Pipeable {
   readonly [TypeId]: typeof TypeId
 }
 
@@ -103,14 +105,14 @@ export interface Address<in M> {
  * @category constructors
  * @since 0.1.0
  */
-export const sendAfter = <M>(
-  to: Pid<M> | Address<M>,
-  message: NoInfer<M>,
-  delay: Duration.Input
-): Effect.Effect<Timer> =>
+export const sendAfter: {
+  <M>(message: M, delay: Duration.Input): (self: Pid<M> | Address<M>) => Effect.Effect<Timer>
+  <M>(self: Pid<M> | Address<M>, message: NoInfer<M>, delay: Duration.Input): Effect.Effect<Timer>
+} = dual(3, <M>(self: Pid<M> | Address<M>, message: M, delay: Duration.Input) =>
   Effect.withFiber((fiber) =>
-    Effect.succeed(startUnsafe(fiber, { name: "Timer.sendAfter", to, message, delay, every: false }))
+    Effect.succeed(startUnsafe(fiber, { name: "Timer.sendAfter", to: self, message, delay, every: false }))
   )
+)
 
 /**
  * Sends a message to a process again and again, for the first time after one interval.
@@ -150,14 +152,14 @@ export const sendAfter = <M>(
  * @category constructors
  * @since 0.1.0
  */
-export const sendEvery = <M>(
-  to: Pid<M> | Address<M>,
-  message: NoInfer<M>,
-  interval: Duration.Input
-): Effect.Effect<Timer> =>
+export const sendEvery: {
+  <M>(message: M, interval: Duration.Input): (self: Pid<M> | Address<M>) => Effect.Effect<Timer>
+  <M>(self: Pid<M> | Address<M>, message: NoInfer<M>, interval: Duration.Input): Effect.Effect<Timer>
+} = dual(3, <M>(self: Pid<M> | Address<M>, message: M, interval: Duration.Input) =>
   Effect.withFiber((fiber) =>
-    Effect.succeed(startUnsafe(fiber, { name: "Timer.sendEvery", to, message, delay: interval, every: true }))
+    Effect.succeed(startUnsafe(fiber, { name: "Timer.sendEvery", to: self, message, delay: interval, every: true }))
   )
+)
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -326,6 +328,10 @@ class MessageTimer implements Deadline, Timer, Belonging {
 
   private arm(context: Context.Context<never>): void {
     this.kernel.deadlines.arm(this, this.clock, this.millis, context)
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
   }
 
   expire(): void {

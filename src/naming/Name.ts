@@ -20,7 +20,9 @@
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import * as Option from "effect/Option"
+import { type Pipeable, Prototype } from "effect/Pipeable"
 import { printAs } from "../values/printAs.ts"
 import * as Check from "../values/check.ts"
 import { describe } from "../values/describe.ts"
@@ -46,7 +48,7 @@ const TypeId = "~effect-otp/naming/Name"
  * @category models
  * @since 0.1.0
  */
-export interface Name<in M = never> extends Address<M> {
+export interface Name<in M = never> extends Address<M>, Pipeable {
   readonly [TypeId]: (message: M) => void
   readonly name: string
 }
@@ -130,7 +132,8 @@ export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{
 export const make = <M = never>(name: string): Name<M> => {
   const checked = checkedName(name)
   const resolve = (kernel: Kernel.Kernel) => Kernel.stateOf(kernel).names.get(checked) as Pid<M> | undefined
-  return printAs({ [TypeId]: accepts, name: checked, resolve }, ({ name }) => `Name(${name})`)
+  const made = Object.assign(Object.create(Prototype) as Pipeable, { [TypeId]: accepts, name: checked, resolve })
+  return printAs(made, ({ name }) => `Name(${name})`)
 }
 
 // ---- guards -------------------------------------------------------------------------------------------------------
@@ -195,12 +198,12 @@ export const isName = (u: unknown): u is Name => has(u, TypeId)
  * @category operations
  * @since 0.1.0
  */
-export const register = <M>(
-  name: Name<M>,
-  pid: Pid<NoInfer<M>>
-): Effect.Effect<void, AlreadyStarted | AlreadyNamed | Process.NoProcess> =>
+export const register: {
+  <M>(pid: Pid<M>): (self: Name<M>) => Effect.Effect<void, AlreadyStarted | AlreadyNamed | Process.NoProcess>
+  <M>(self: Name<M>, pid: Pid<NoInfer<M>>): Effect.Effect<void, AlreadyStarted | AlreadyNamed | Process.NoProcess>
+} = dual(2, <M>(self: Name<M>, pid: Pid<M>) =>
   withKernel((kernel): Exit.Exit<void, AlreadyStarted | AlreadyNamed | Process.NoProcess> => {
-    const text = textOf("Name.register", name)
+    const text = textOf("Name.register", self)
     const record = checkedRecord("Name.register", pid)
     if (!record.isAlive || record.kernel !== kernel) return Exit.fail(new Process.NoProcess({ process: record }))
     const holder = kernel.names.get(text)
@@ -209,6 +212,7 @@ export const register = <M>(
     give(kernel, text, record)
     return Exit.void
   })
+)
 
 /**
  * Takes a name from the process that has it.
@@ -332,12 +336,16 @@ export const registered: Effect.Effect<ReadonlyArray<string>> = Effect.suspend((
  * @category operations
  * @since 0.1.0
  */
-export const send = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void, Process.NoProcess> =>
-  Effect.flatMap(whereisFor("Name.send", name), (found) =>
+export const send: {
+  <M>(message: M): (self: Name<M>) => Effect.Effect<void, Process.NoProcess>
+  <M>(self: Name<M>, message: NoInfer<M>): Effect.Effect<void, Process.NoProcess>
+} = dual(2, <M>(self: Name<M>, message: NoInfer<M>) =>
+  Effect.flatMap(whereisFor("Name.send", self), (found) =>
     Option.isSome(found)
       ? Process.send(found.value, message)
-      : Effect.fail(new Process.NoProcess({ process: name.name }))
+      : Effect.fail(new Process.NoProcess({ process: self.name }))
   )
+)
 
 /**
  * Sends a message to the process that has a name. If there is none, the message is a dead letter.
@@ -365,15 +373,19 @@ export const send = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void,
  * @category operations
  * @since 0.1.0
  */
-export const cast = <M>(name: Name<M>, message: NoInfer<M>): Effect.Effect<void> =>
-  Effect.flatMap(whereisFor("Name.cast", name), (found) => {
+export const cast: {
+  <M>(message: M): (self: Name<M>) => Effect.Effect<void>
+  <M>(self: Name<M>, message: NoInfer<M>): Effect.Effect<void>
+} = dual(2, <M>(self: Name<M>, message: NoInfer<M>) =>
+  Effect.flatMap(whereisFor("Name.cast", self), (found) => {
     if (Option.isSome(found)) return Process.send(found.value, message)
     return Effect.withFiber((fiber) => {
-      const nobody = Process.nobodyUnsafe(Kernel.currentUnsafe(fiber), name.name)
+      const nobody = Process.nobodyUnsafe(Kernel.currentUnsafe(fiber), self.name)
       post(nobody, new MessageEnvelope(message, currentUnsafe(fiber)))
       return Effect.void
     })
   })
+)
 
 /**
  * Watches the process that has a name now. Exactly one `Down` arrives when it ends.

@@ -22,14 +22,16 @@
 import type * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import * as Option from "effect/Option"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import type * as Stream from "effect/Stream"
 import { isInstance, read } from "../values/describe.ts"
 import { refuseArgument } from "../values/wrongArgument.ts"
 import { has } from "../values/valueKinds.ts"
 import { printAs } from "../values/printAs.ts"
 import * as Kernel from "../kernel/Kernel.ts"
-import type { Pid } from "../kernel/Pid.ts"
+import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
 import { post } from "../kernel/shared/delivery.ts"
 import { currentUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
@@ -51,7 +53,7 @@ const TypeId = "~effect-otp/naming/ProcessGroup"
  * @category models
  * @since 0.1.0
  */
-export interface ProcessGroup<in out G, in out M = never> {
+export interface ProcessGroup<in out G, in out M = never> extends Pipeable {
   readonly [TypeId]: { readonly group: (group: G) => G; readonly message: (message: M) => M }
   readonly name: string
 }
@@ -76,6 +78,21 @@ export interface Membership<out G, in M = never> {
 export type Change<G, M = never> =
   | { readonly _tag: "Snapshot"; readonly members: ReadonlyArray<Membership<G, M>> }
   | ({ readonly _tag: "Joined" | "Left" } & Membership<G, M>)
+
+/** Groups with such a key. */
+interface Has<in G> {
+  readonly [TypeId]: { readonly group: (group: G) => unknown }
+}
+
+/** Groups whose members are sent no other messages than these. */
+interface Sends<out M> {
+  readonly [TypeId]: { readonly message: (message: never) => M }
+}
+
+/** Groups whose members accept such messages. */
+interface Takes<in M> {
+  readonly [TypeId]: { readonly message: (message: M) => unknown }
+}
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
@@ -177,13 +194,19 @@ export const isProcessGroup = (u: unknown): u is ProcessGroup<never> => has(u, T
  * @since 0.1.0
  */
 export const join: {
-  <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>): Effect.Effect<void, never, Process.Member<M>>
-  <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>, pid: Pid<NoInfer<M>>): Effect.Effect<void, Process.NoProcess>
-} = <G, M>(scope: ProcessGroup<G, M>, group: G, pid?: Pid) =>
+  <A>(group: A): <G, M>(self: ProcessGroup<G, M> & Has<A>) => Effect.Effect<void, never, Process.Member<M>>
+  <A, M>(
+    group: A,
+    pid: Pid<M>
+  ): <G, All>(self: ProcessGroup<G, All> & Has<A> & Sends<M>) => Effect.Effect<void, Process.NoProcess>
+  <G, M>(self: ProcessGroup<G, M>, group: NoInfer<G>): Effect.Effect<void, never, Process.Member<M>>
+  <G, M>(self: ProcessGroup<G, M>, group: NoInfer<G>, pid: Pid<NoInfer<M>>): Effect.Effect<void, Process.NoProcess>
+} = dual(scopeFirst, <G, M>(self: ProcessGroup<G, M>, group: G, pid?: Pid) =>
   enterProcess("ProcessGroup.join", pid, (record) => {
-    stateIn(scope, record.kernel).join(group, record)
+    stateIn(self, record.kernel).join(group, record)
     return Exit.void
   })
+)
 
 /**
  * Ends one membership of this process, or of another one. It gives false if there was none.
@@ -215,10 +238,13 @@ export const join: {
  * @since 0.1.0
  */
 export const leave: {
-  <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>): Effect.Effect<boolean, never, Process.Self>
-  <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>, pid: Pid): Effect.Effect<boolean>
-} = <G, M>(scope: ProcessGroup<G, M>, group: G, pid?: Pid) =>
-  withProcess("ProcessGroup.leave", pid, (record) => Exit.succeed(stateIn(scope, record.kernel).leave(group, record)))
+  <A>(group: A): <G, M>(self: ProcessGroup<G, M> & Has<A>) => Effect.Effect<boolean, never, Process.Self>
+  <A>(group: A, pid: Pid): <G, M>(self: ProcessGroup<G, M> & Has<A>) => Effect.Effect<boolean>
+  <G, M>(self: ProcessGroup<G, M>, group: NoInfer<G>): Effect.Effect<boolean, never, Process.Self>
+  <G, M>(self: ProcessGroup<G, M>, group: NoInfer<G>, pid: Pid): Effect.Effect<boolean>
+} = dual(scopeFirst, <G, M>(self: ProcessGroup<G, M>, group: G, pid?: Pid) =>
+  withProcess("ProcessGroup.leave", pid, (record) => Exit.succeed(stateIn(self, record.kernel).leave(group, record)))
+)
 
 /**
  * Lists the members of a group, each as often as it has joined.
@@ -247,8 +273,12 @@ export const leave: {
  * @category operations
  * @since 0.1.0
  */
-export const members = <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>): Effect.Effect<ReadonlyArray<Pid<M>>> =>
-  withState(scope, (state) => Array.from(state.membership.group(group)?.all() ?? []))
+export const members: {
+  <A>(group: A): <G, M>(self: ProcessGroup<G, M> & Has<A>) => Effect.Effect<ReadonlyArray<Pid<M>>>
+  <G, M>(self: ProcessGroup<G, M>, group: NoInfer<G>): Effect.Effect<ReadonlyArray<Pid<M>>>
+} = dual(2, <G, M>(self: ProcessGroup<G, M>, group: G): Effect.Effect<ReadonlyArray<Pid<M>>> =>
+  withState(self, (state) => Array.from(state.membership.group(group)?.all() ?? []))
+)
 
 /**
  * Lists the groups that have members.
@@ -277,8 +307,8 @@ export const members = <G, M>(scope: ProcessGroup<G, M>, group: NoInfer<G>): Eff
  * @category operations
  * @since 0.1.0
  */
-export const groups = <G, M>(scope: ProcessGroup<G, M>): Effect.Effect<ReadonlyArray<G>> =>
-  withState(scope, (state) => Array.from(state.membership.groups(), ({ key }) => key))
+export const groups = <G, M>(self: ProcessGroup<G, M>): Effect.Effect<ReadonlyArray<G>> =>
+  withState(self, (state) => Array.from(state.membership.groups(), ({ key }) => key))
 
 /**
  * Sends a message to every member of a group, once for each membership.
@@ -312,18 +342,18 @@ export const groups = <G, M>(scope: ProcessGroup<G, M>): Effect.Effect<ReadonlyA
  * @category operations
  * @since 0.1.0
  */
-export const broadcast = <G, M>(
-  scope: ProcessGroup<G, M>,
-  group: NoInfer<G>,
-  message: NoInfer<M>
-): Effect.Effect<void> =>
+export const broadcast: {
+  <A, M>(group: A, message: M): <G, All>(self: ProcessGroup<G, All> & Has<A> & Takes<M>) => Effect.Effect<void>
+  <G, M>(self: ProcessGroup<G, M>, group: NoInfer<G>, message: NoInfer<M>): Effect.Effect<void>
+} = dual(3, <G, M>(self: ProcessGroup<G, M>, group: G, message: M) =>
   Effect.withFiber((fiber) => {
-    const found = stateIn(scope, Kernel.currentUnsafe(fiber)).membership.group(group)
+    const found = stateIn(self, Kernel.currentUnsafe(fiber)).membership.group(group)
     if (found === undefined) return Exit.void
     const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
     for (const record of found.all()) post(record, envelope)
     return Exit.void
   })
+)
 
 /**
  * Sends a message to one member of a group and gives the pid of that member. The members take turns.
@@ -363,15 +393,18 @@ export const broadcast = <G, M>(
  * @category operations
  * @since 0.1.0
  */
-export const send = <G, M>(
-  scope: ProcessGroup<G, M>,
-  group: NoInfer<G>,
-  message: NoInfer<M>
-): Effect.Effect<Option.Option<Pid<M>>> =>
+export const send: {
+  <A, M>(
+    group: A,
+    message: M
+  ): <G, All>(self: ProcessGroup<G, All> & Has<A> & Takes<M>) => Effect.Effect<Option.Option<Pid<All>>>
+  <G, M>(self: ProcessGroup<G, M>, group: NoInfer<G>, message: NoInfer<M>): Effect.Effect<Option.Option<Pid<M>>>
+} = dual(3, <G, M>(self: ProcessGroup<G, M>, group: G, message: NoInfer<M>) =>
   Effect.withFiber((fiber) => {
-    const pid: Pid<M> | undefined = stateIn(scope, Kernel.currentUnsafe(fiber)).membership.group(group)?.next()
+    const pid: Pid<M> | undefined = stateIn(self, Kernel.currentUnsafe(fiber)).membership.group(group)?.next()
     return pid === undefined ? Exit.succeed(Option.none()) : Effect.as(Process.send(pid, message), Option.some(pid))
   })
+)
 
 /**
  * Runs an effect with the members of a group, if there are any.
@@ -403,14 +436,27 @@ export const send = <G, M>(
  * @category operations
  * @since 0.1.0
  */
-export const dispatch = <G, M, X, E, R>(
-  scope: ProcessGroup<G, M>,
-  group: NoInfer<G>,
-  f: (members: Arr.NonEmptyReadonlyArray<Pid<M>>) => Effect.Effect<X, E, R>
-): Effect.Effect<void, E, R> =>
-  Effect.flatMap(members(scope, group), ([first, ...rest]) =>
-    first === undefined ? Effect.void : Effect.asVoid(f([first, ...rest]))
-  )
+export const dispatch: {
+  <G, M, X, E, R>(
+    group: NoInfer<G>,
+    f: (members: Arr.NonEmptyReadonlyArray<Pid<M>>) => Effect.Effect<X, E, R>
+  ): (self: ProcessGroup<G, M>) => Effect.Effect<void, E, R>
+  <G, M, X, E, R>(
+    self: ProcessGroup<G, M>,
+    group: NoInfer<G>,
+    f: (members: Arr.NonEmptyReadonlyArray<Pid<M>>) => Effect.Effect<X, E, R>
+  ): Effect.Effect<void, E, R>
+} = dual(
+  3,
+  <G, M, X, E, R>(
+    self: ProcessGroup<G, M>,
+    group: NoInfer<G>,
+    f: (members: Arr.NonEmptyReadonlyArray<Pid<M>>) => Effect.Effect<X, E, R>
+  ): Effect.Effect<void, E, R> =>
+    Effect.flatMap(members(self, group), ([first, ...rest]) =>
+      first === undefined ? Effect.void : Effect.asVoid(f([first, ...rest]))
+    )
+)
 
 /**
  * Streams all members, then each membership that begins or ends. Deaths are changes, too.
@@ -454,11 +500,11 @@ export const dispatch = <G, M, X, E, R>(
  * @since 0.1.0
  */
 export const changes = <G, M>(
-  scope: ProcessGroup<G, M>,
+  self: ProcessGroup<G, M>,
   options?: { readonly capacity?: number | undefined }
 ): Stream.Stream<Change<G, M>> => {
   const capacity = checkedCapacity(options?.capacity)
-  return streamIn((kernel) => stateIn(scope, kernel).read(capacity))
+  return streamIn((kernel) => stateIn(self, kernel).read(capacity))
 }
 
 /**
@@ -487,15 +533,20 @@ export const changes = <G, M>(
  * @since 0.1.0
  */
 export const changesOf = <G, M>(
-  scope: ProcessGroup<G, M>,
+  self: ProcessGroup<G, M>,
   group: NoInfer<G>,
   options?: { readonly capacity?: number | undefined }
 ): Stream.Stream<Change<G, M>> => {
   const capacity = checkedCapacity(options?.capacity)
-  return streamIn((kernel) => stateIn(scope, kernel).readOf(group, capacity))
+  return streamIn((kernel) => stateIn(self, kernel).readOf(group, capacity))
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+/** Of two arguments the first is the group if it is no scope and the second is a pid: the scope comes later. */
+function scopeFirst({ 0: first, 1: second, length }: IArguments): boolean {
+  return length > 2 || (length === 2 && (isProcessGroup(first) || !isPid(second)))
+}
 
 type KernelState = ProcessRecord["kernel"]
 
@@ -507,6 +558,10 @@ class ScopeImpl<G> {
   constructor(name: string) {
     this.name = name
     this.stateIn = new PerKernel(() => new MembershipState<G>()).in
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
   }
 }
 

@@ -30,7 +30,9 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
 import * as Option from "effect/Option"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import type * as Stream from "effect/Stream"
 import { printAs, printFields } from "../values/printAs.ts"
 import * as Check from "../values/check.ts"
@@ -38,7 +40,7 @@ import { brief, describe, isInstance, read } from "../values/describe.ts"
 import { refuseArgument } from "../values/wrongArgument.ts"
 import { has } from "../values/valueKinds.ts"
 import * as Kernel from "../kernel/Kernel.ts"
-import type { Pid } from "../kernel/Pid.ts"
+import { isPid, type Pid } from "../kernel/Pid.ts"
 import type * as Process from "../kernel/Process.ts"
 import { checkedRecord, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import type { Address } from "../kernel/Timer.ts"
@@ -75,7 +77,7 @@ export interface Registry<
   in out M = never,
   out U extends Keys = Keys,
   out Meta extends object = object
-> {
+> extends Pipeable {
   readonly [TypeId]: {
     readonly key: (key: K) => K
     readonly value: (value: V) => V
@@ -155,6 +157,23 @@ export type ClaimNeeds<N> = N extends (...args: never) => infer C
     : never
 
 type ValueArgs<V> = void extends V ? [value?: V] : [value: V]
+/** A registry with such keys. */
+interface Has<in K> {
+  readonly [TypeId]: { readonly key: (key: K) => unknown }
+}
+
+/** A registry whose processes are sent no other messages than these. */
+interface Sends<out M> {
+  readonly [TypeId]: { readonly message: (message: never) => M }
+}
+
+/** A registry with such values. */
+interface Holds<in V> {
+  readonly [TypeId]: { readonly value: (value: V) => unknown }
+}
+
+/** In the data-last form a key is no registry: a registry that comes first makes it the data-first form. */
+type NoRegistry<A> = A extends { readonly [TypeId]: unknown } ? never : unknown
 type Refused<U extends Keys> = U extends "unique" ? AlreadyRegistered : never
 
 // ---- errors -------------------------------------------------------------------------------------------------------
@@ -280,10 +299,15 @@ export const make: {
  * @since 0.1.0
  */
 export const via: {
-  <K, M>(registry: Registry<K, void, M, "unique">, key: NoInfer<K>): Claim<M>
-  <K, V, M>(registry: Registry<K, V, M, "unique">, key: NoInfer<K>, value: NoInfer<V>): Claim<M>
-  <K, V, M>(registry: Registry<K, V, M, "unique">, key: NoInfer<K>): Via<M>
-} = <K, V, M>(registry: Registry<K, V, M, "unique">, key: K, value?: V) => new RegistryVia(implOf(registry), key, value)
+  <A>(key: A): <K, V, M>(self: Registry<K, V, M, "unique"> & Has<A>) => void extends V ? Claim<M> : Via<M>
+  <A, B>(key: A & NoRegistry<A>, value: B): <K, V, M>(self: Registry<K, V, M, "unique"> & Has<A> & Holds<B>) => Claim<M>
+  <K, M>(self: Registry<K, void, M, "unique">, key: NoInfer<K>): Claim<M>
+  <K, V, M>(self: Registry<K, V, M, "unique">, key: NoInfer<K>, value: NoInfer<V>): Claim<M>
+  <K, V, M>(self: Registry<K, V, M, "unique">, key: NoInfer<K>): Via<M>
+} = dual(
+  registryFirst,
+  <K, V, M>(self: Registry<K, V, M, "unique">, key: K, value?: V) => new RegistryVia(implOf(self), key, value)
+)
 
 // ---- guards -------------------------------------------------------------------------------------------------------
 
@@ -345,12 +369,26 @@ export const isRegistry = (u: unknown): u is Registry<never, never> => has(u, Ty
  * @category operations
  * @since 0.1.0
  */
-export const register = <K, V, M, U extends Keys>(
-  registry: Registry<K, V, M, U>,
-  key: NoInfer<K>,
-  ...value: ValueArgs<NoInfer<V>>
-): Effect.Effect<void, Refused<U>, Process.Member<M>> =>
-  enterProcess("Registry.register", undefined, (record) => enter(registry, record, [key, value[0] as V]))
+export const register: {
+  <A>(
+    key: A
+  ): <K, M, U extends Keys>(
+    self: Registry<K, void, M, U> & Has<A>
+  ) => Effect.Effect<void, Refused<U>, Process.Member<M>>
+  <A, B>(
+    key: A & NoRegistry<A>,
+    value: B
+  ): <K, V, M, U extends Keys>(
+    self: Registry<K, V, M, U> & Has<A> & Holds<B>
+  ) => Effect.Effect<void, Refused<U>, Process.Member<M>>
+  <K, V, M, U extends Keys>(
+    self: Registry<K, V, M, U>,
+    key: NoInfer<K>,
+    ...value: ValueArgs<NoInfer<V>>
+  ): Effect.Effect<void, Refused<U>, Process.Member<M>>
+} = dual(registryFirst, <K, V, M, U extends Keys>(self: Registry<K, V, M, U>, key: K, value: V) =>
+  enterProcess("Registry.register", undefined, (record) => enter(self, record, [key, value]))
+)
 
 /**
  * Registers another process under a key, with a value if the registry has values.
@@ -385,16 +423,33 @@ export const register = <K, V, M, U extends Keys>(
  * @category operations
  * @since 0.1.0
  */
-export const registerFor = <K, V, M, U extends Keys>(
-  registry: Registry<K, V, M, U>,
-  pid: Pid<NoInfer<M>>,
-  ...[key, value]: [key: NoInfer<K>, ...value: ValueArgs<NoInfer<V>>]
-): Effect.Effect<void, Refused<U> | Process.NoProcess> =>
-  Effect.suspend(() =>
-    enterProcess("Registry.registerFor", checkedRecord("Registry.registerFor", pid), (record) =>
-      enter(registry, record, [key, value as V])
+export const registerFor: {
+  <A, M>(
+    pid: Pid<M>,
+    key: A
+  ): <K, All, U extends Keys>(
+    self: Registry<K, void, All, U> & Has<A> & Sends<M>
+  ) => Effect.Effect<void, Refused<U> | Process.NoProcess>
+  <A, B, M>(
+    pid: Pid<M>,
+    ...[key, value]: [key: A, value: B]
+  ): <K, V, All, U extends Keys>(
+    self: Registry<K, V, All, U> & Has<A> & Holds<B> & Sends<M>
+  ) => Effect.Effect<void, Refused<U> | Process.NoProcess>
+  <K, V, M, U extends Keys>(
+    self: Registry<K, V, M, U>,
+    pid: Pid<NoInfer<M>>,
+    ...[key, value]: [key: NoInfer<K>, ...value: ValueArgs<NoInfer<V>>]
+  ): Effect.Effect<void, Refused<U> | Process.NoProcess>
+} = dual(
+  ({ 0: first, length }) => length > 3 || (length === 3 && !isPid(first)),
+  <K, V, M, U extends Keys>(self: Registry<K, V, M, U>, pid: Pid, ...[key, value]: [key: K, value: V]) =>
+    Effect.suspend(() =>
+      enterProcess("Registry.registerFor", checkedRecord("Registry.registerFor", pid), (record) =>
+        enter(self, record, [key, value])
+      )
     )
-  )
+)
 
 /**
  * Removes the entries of this process under a key: all of them, or those that match.
@@ -432,18 +487,29 @@ export const registerFor = <K, V, M, U extends Keys>(
  * @category operations
  * @since 0.1.0
  */
-export const unregister = <K, V, M>(
-  registry: Registry<K, V, M>,
-  key: NoInfer<K>,
-  matches?: (value: V) => boolean
-): Effect.Effect<void, never, Process.Self> =>
-  withProcess("Registry.unregister", undefined, (self) => {
-    const state = stateIn(registry, self.kernel)
-    for (const entry of state.table.own(self, key)) {
-      if (matches === undefined || matches(entry.value)) state.remove(entry)
-    }
-    return Exit.void
-  })
+export const unregister: {
+  <A>(key: A): <K, V, M>(self: Registry<K, V, M> & Has<A>) => Effect.Effect<void, never, Process.Self>
+  <K, V, M>(
+    key: NoInfer<K>,
+    matches: (value: V) => boolean
+  ): (self: Registry<K, V, M>) => Effect.Effect<void, never, Process.Self>
+  <K, V, M>(
+    self: Registry<K, V, M>,
+    key: NoInfer<K>,
+    matches?: (value: V) => boolean
+  ): Effect.Effect<void, never, Process.Self>
+} = dual(
+  ({ 0: first, 1: second, length }) =>
+    length > 2 || (length === 2 && (isRegistry(first) || typeof second !== "function")),
+  <K, V, M>(self: Registry<K, V, M>, key: K, matches?: (value: V) => boolean) =>
+    withProcess("Registry.unregister", undefined, (owner) => {
+      const state = stateIn(self, owner.kernel)
+      for (const entry of state.table.own(owner, key)) {
+        if (matches === undefined || matches(entry.value)) state.remove(entry)
+      }
+      return Exit.void
+    })
+)
 
 /**
  * Removes all entries of another process under a key.
@@ -473,10 +539,14 @@ export const unregister = <K, V, M>(
  * @category operations
  * @since 0.1.0
  */
-export const unregisterFor = <K, V, M>(registry: Registry<K, V, M>, pid: Pid, key: NoInfer<K>): Effect.Effect<void> =>
-  withState(registry, (state) => {
+export const unregisterFor: {
+  <A>(pid: Pid, key: A): <K, V, M>(self: Registry<K, V, M> & Has<A>) => Effect.Effect<void>
+  <K, V, M>(self: Registry<K, V, M>, pid: Pid, key: NoInfer<K>): Effect.Effect<void>
+} = dual(3, <K, V, M>(self: Registry<K, V, M>, pid: Pid, key: K) =>
+  withState(self, (state) => {
     for (const entry of state.table.own(checkedRecord("Registry.unregisterFor", pid), key)) state.remove(entry)
   })
+)
 
 /**
  * Changes the value that this process has under a unique key. It gives the new value and the previous one.
@@ -512,20 +582,29 @@ export const unregisterFor = <K, V, M>(registry: Registry<K, V, M>, pid: Pid, ke
  * @category operations
  * @since 0.1.0
  */
-export const update = <K, V, M>(
-  registry: Registry<K, V, M, "unique">,
-  key: NoInfer<K>,
-  f: (value: V) => V
-): Effect.Effect<{ readonly value: V; readonly previous: V }, NotOwner, Process.Self> =>
-  withProcess("Registry.update", undefined, (self) => {
-    const state = stateIn(registry, self.kernel)
+export const update: {
+  <K, V, M>(
+    key: NoInfer<K>,
+    f: (value: V) => V
+  ): (
+    self: Registry<K, V, M, "unique">
+  ) => Effect.Effect<{ readonly value: V; readonly previous: V }, NotOwner, Process.Self>
+  <K, V, M>(
+    self: Registry<K, V, M, "unique">,
+    key: NoInfer<K>,
+    f: (value: V) => V
+  ): Effect.Effect<{ readonly value: V; readonly previous: V }, NotOwner, Process.Self>
+} = dual(3, <K, V, M>(self: Registry<K, V, M, "unique">, key: K, f: (value: V) => V) =>
+  withProcess("Registry.update", undefined, (owner) => {
+    const state = stateIn(self, owner.kernel)
     const entry = state.table.holder(key)
-    if (entry?.pid !== self) return Exit.fail(new NotOwner({ registry: registry.name, key }))
+    if (entry?.pid !== owner) return Exit.fail(new NotOwner({ registry: self.name, key }))
     const previous = entry.value
     const value = f(previous)
     state.update(entry, value)
     return Exit.succeed({ value, previous })
   })
+)
 
 /**
  * Finds all entries of a key, in the order they were made.
@@ -560,10 +639,12 @@ export const update = <K, V, M>(
  * @category operations
  * @since 0.1.0
  */
-export const lookup = <K, V, M>(
-  registry: Registry<K, V, M>,
-  key: NoInfer<K>
-): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> => withState(registry, (state) => state.lookup(key))
+export const lookup: {
+  <A>(key: A): <K, V, M>(self: Registry<K, V, M> & Has<A>) => Effect.Effect<ReadonlyArray<Registration<K, V, M>>>
+  <K, V, M>(self: Registry<K, V, M>, key: NoInfer<K>): Effect.Effect<ReadonlyArray<Registration<K, V, M>>>
+} = dual(2, <K, V, M>(self: Registry<K, V, M>, key: K): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> =>
+  withState(self, (state) => state.lookup(key))
+)
 
 /**
  * Finds the process that has a unique key. It gives `None` if the key is free.
@@ -592,14 +673,15 @@ export const lookup = <K, V, M>(
  * @category operations
  * @since 0.1.0
  */
-export const whereis = <K, V, M>(
-  registry: Registry<K, V, M, "unique">,
-  key: NoInfer<K>
-): Effect.Effect<Option.Option<Pid<M>>> =>
-  withState(registry, (state): Option.Option<Pid<M>> => {
+export const whereis: {
+  <A>(key: A): <K, V, M>(self: Registry<K, V, M, "unique"> & Has<A>) => Effect.Effect<Option.Option<Pid<M>>>
+  <K, V, M>(self: Registry<K, V, M, "unique">, key: NoInfer<K>): Effect.Effect<Option.Option<Pid<M>>>
+} = dual(2, <K, V, M>(self: Registry<K, V, M, "unique">, key: K) =>
+  withState(self, (state): Option.Option<Pid<M>> => {
     const entry = state.table.holder(key)
     return entry === undefined ? Option.none() : Option.some(entry.pid)
   })
+)
 
 /**
  * Lists the keys that a process is registered under, in the order it registered.
@@ -633,11 +715,15 @@ export const whereis = <K, V, M>(
  * @category operations
  * @since 0.1.0
  */
-export const keys = <K, V, M>(registry: Registry<K, V, M>, pid: Pid): Effect.Effect<ReadonlyArray<K>> =>
-  withState(registry, (state) => {
+export const keys: {
+  (pid: Pid): <K, V, M>(self: Registry<K, V, M>) => Effect.Effect<ReadonlyArray<K>>
+  <K, V, M>(self: Registry<K, V, M>, pid: Pid): Effect.Effect<ReadonlyArray<K>>
+} = dual(2, <K, V, M>(self: Registry<K, V, M>, pid: Pid) =>
+  withState(self, (state) => {
     const owner = state.table.of(checkedRecord("Registry.keys", pid))
     return Array.from(owner?.entries() ?? [], ({ key }) => key)
   })
+)
 
 /**
  * Lists the values that a process has under a key.
@@ -667,12 +753,12 @@ export const keys = <K, V, M>(registry: Registry<K, V, M>, pid: Pid): Effect.Eff
  * @category operations
  * @since 0.1.0
  */
-export const values = <K, V, M>(
-  registry: Registry<K, V, M>,
-  key: NoInfer<K>,
-  pid: Pid
-): Effect.Effect<ReadonlyArray<V>> =>
-  withState(registry, (state) => state.table.own(checkedRecord("Registry.values", pid), key).map(({ value }) => value))
+export const values: {
+  <A>(key: A, pid: Pid): <K, V, M>(self: Registry<K, V, M> & Has<A>) => Effect.Effect<ReadonlyArray<V>>
+  <K, V, M>(self: Registry<K, V, M>, key: NoInfer<K>, pid: Pid): Effect.Effect<ReadonlyArray<V>>
+} = dual(3, <K, V, M>(self: Registry<K, V, M>, key: K, pid: Pid) =>
+  withState(self, (state) => state.table.own(checkedRecord("Registry.values", pid), key).map(({ value }) => value))
+)
 
 /**
  * Finds the entries of a key whose values match.
@@ -703,12 +789,19 @@ export const values = <K, V, M>(
  * @category operations
  * @since 0.1.0
  */
-export const match = <K, V, M>(
-  registry: Registry<K, V, M>,
-  key: NoInfer<K>,
-  matches: (value: V) => boolean
-): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> =>
-  Effect.map(lookup(registry, key), (found) => found.filter(({ value }) => matches(value)))
+export const match: {
+  <K, V, M>(
+    key: NoInfer<K>,
+    matches: (value: V) => boolean
+  ): (self: Registry<K, V, M>) => Effect.Effect<ReadonlyArray<Registration<K, V, M>>>
+  <K, V, M>(
+    self: Registry<K, V, M>,
+    key: NoInfer<K>,
+    matches: (value: V) => boolean
+  ): Effect.Effect<ReadonlyArray<Registration<K, V, M>>>
+} = dual(3, <K, V, M>(self: Registry<K, V, M>, key: NoInfer<K>, matches: (value: V) => boolean) =>
+  Effect.map(lookup(self, key), (found) => found.filter(({ value }) => matches(value)))
+)
 
 /**
  * Lists all entries, or those that match.
@@ -744,10 +837,10 @@ export const match = <K, V, M>(
  * @since 0.1.0
  */
 export const select = <K, V, M>(
-  registry: Registry<K, V, M>,
+  self: Registry<K, V, M>,
   matches?: (registration: Registration<K, V, M>) => boolean
 ): Effect.Effect<ReadonlyArray<Registration<K, V, M>>> =>
-  withState(registry, (state) => {
+  withState(self, (state) => {
     const all = Array.from(state.table.all(), registration)
     return matches === undefined ? all : all.filter(matches)
   })
@@ -779,8 +872,8 @@ export const select = <K, V, M>(
  * @category operations
  * @since 0.1.0
  */
-export const count = <K, V, M>(registry: Registry<K, V, M>): Effect.Effect<number> =>
-  withState(registry, (state) => state.table.size)
+export const count = <K, V, M>(self: Registry<K, V, M>): Effect.Effect<number> =>
+  withState(self, (state) => state.table.size)
 
 /**
  * Runs an effect with the entries of a key, if there are any.
@@ -814,14 +907,27 @@ export const count = <K, V, M>(registry: Registry<K, V, M>): Effect.Effect<numbe
  * @category operations
  * @since 0.1.0
  */
-export const dispatch = <K, V, M, X, E, R>(
-  registry: Registry<K, V, M>,
-  key: NoInfer<K>,
-  f: (entries: Arr.NonEmptyReadonlyArray<Registration<K, V, M>>) => Effect.Effect<X, E, R>
-): Effect.Effect<void, E, R> =>
-  Effect.flatMap(lookup(registry, key), ([first, ...rest]) =>
-    first === undefined ? Effect.void : Effect.asVoid(f([first, ...rest]))
-  )
+export const dispatch: {
+  <K, V, M, X, E, R>(
+    key: NoInfer<K>,
+    f: (entries: Arr.NonEmptyReadonlyArray<Registration<K, V, M>>) => Effect.Effect<X, E, R>
+  ): (self: Registry<K, V, M>) => Effect.Effect<void, E, R>
+  <K, V, M, X, E, R>(
+    self: Registry<K, V, M>,
+    key: NoInfer<K>,
+    f: (entries: Arr.NonEmptyReadonlyArray<Registration<K, V, M>>) => Effect.Effect<X, E, R>
+  ): Effect.Effect<void, E, R>
+} = dual(
+  3,
+  <K, V, M, X, E, R>(
+    self: Registry<K, V, M>,
+    key: NoInfer<K>,
+    f: (entries: Arr.NonEmptyReadonlyArray<Registration<K, V, M>>) => Effect.Effect<X, E, R>
+  ): Effect.Effect<void, E, R> =>
+    Effect.flatMap(lookup(self, key), ([first, ...rest]) =>
+      first === undefined ? Effect.void : Effect.asVoid(f([first, ...rest]))
+    )
+)
 
 /**
  * Reads one field of the registry's `meta`.
@@ -846,10 +952,21 @@ export const dispatch = <K, V, M, X, E, R>(
  * @category operations
  * @since 0.1.0
  */
-export const meta = <K, V, M, Meta extends object, N extends keyof Meta & string>(
-  registry: Registry<K, V, M, Keys, Meta>,
-  name: N
-): Effect.Effect<Meta[N]> => withState(registry, (state) => state.meta.get(name) as Meta[N])
+export const meta: {
+  <N extends string>(
+    name: N
+  ): <K, V, M, Meta extends { readonly [P in N]: unknown }>(
+    self: Registry<K, V, M, Keys, Meta>
+  ) => Effect.Effect<Meta[N]>
+  <K, V, M, Meta extends object, N extends keyof Meta & string>(
+    self: Registry<K, V, M, Keys, Meta>,
+    name: N
+  ): Effect.Effect<Meta[N]>
+} = dual(
+  2,
+  <K, V, M, Meta extends object, N extends keyof Meta & string>(self: Registry<K, V, M, Keys, Meta>, name: N) =>
+    withState(self, (state) => state.meta.get(name) as Meta[N])
+)
 
 /**
  * Changes one field of the registry's `meta`.
@@ -880,14 +997,29 @@ export const meta = <K, V, M, Meta extends object, N extends keyof Meta & string
  * @category operations
  * @since 0.1.0
  */
-export const putMeta = <K, V, M, Meta extends object, N extends keyof Meta & string>(
-  registry: Registry<K, V, M, Keys, Meta>,
-  name: N,
-  value: Meta[N]
-): Effect.Effect<void> =>
-  withState(registry, (state) => {
-    state.meta.set(name, value)
-  })
+export const putMeta: {
+  <N extends string, A>(
+    name: N,
+    value: A
+  ): <K, V, M, Meta extends { readonly [P in N]: unknown }>(
+    self: Registry<K, V, M, Keys, Meta> & ([A] extends [Meta[N]] ? unknown : never)
+  ) => Effect.Effect<void>
+  <K, V, M, Meta extends object, N extends keyof Meta & string>(
+    self: Registry<K, V, M, Keys, Meta>,
+    name: N,
+    value: Meta[N]
+  ): Effect.Effect<void>
+} = dual(
+  3,
+  <K, V, M, Meta extends object, N extends keyof Meta & string>(
+    self: Registry<K, V, M, Keys, Meta>,
+    name: N,
+    value: Meta[N]
+  ) =>
+    withState(self, (state) => {
+      state.meta.set(name, value)
+    })
+)
 
 /**
  * Streams all entries, then each change. Deaths are changes, too.
@@ -930,14 +1062,19 @@ export const putMeta = <K, V, M, Meta extends object, N extends keyof Meta & str
  * @since 0.1.0
  */
 export const changes = <K, V, M>(
-  registry: Registry<K, V, M>,
+  self: Registry<K, V, M>,
   options?: { readonly capacity?: number | undefined }
 ): Stream.Stream<Change<K, V, M>> => {
   const capacity = checkedCapacity(options?.capacity)
-  return streamIn((kernel) => stateIn(registry, kernel).read(capacity))
+  return streamIn((kernel) => stateIn(self, kernel).read(capacity))
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+/** Of two arguments the first is the key if it is no registry: the registry comes later. */
+function registryFirst({ 0: first, length }: IArguments): boolean {
+  return length > 2 || (length === 2 && isRegistry(first))
+}
 
 type KernelState = ProcessRecord["kernel"]
 type Untyped = RegistryImpl<unknown, unknown>
@@ -952,6 +1089,10 @@ class RegistryImpl<K, V> {
     this.name = checkedName(name)
     this.keys = Check.oneOf("keys of a registry", keys, ["unique", "duplicate"])
     this.stateIn = new PerKernel(() => new RegistryState<K, V>(keys === "unique", meta ?? {})).in
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
   }
 }
 

@@ -29,6 +29,8 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { brief, isInstance, read } from "../values/describe.ts"
@@ -36,7 +38,7 @@ import { refuseArgument } from "../values/wrongArgument.ts"
 import { has } from "../values/valueKinds.ts"
 import { printAs } from "../values/printAs.ts"
 import * as Kernel from "../kernel/Kernel.ts"
-import type { Pid } from "../kernel/Pid.ts"
+import { isPid, type Pid } from "../kernel/Pid.ts"
 import type * as Process from "../kernel/Process.ts"
 import { checkedRecord, currentUnsafe, ProcessRecord } from "../kernel/shared/processRecord.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
@@ -59,7 +61,7 @@ const TypeId = "~effect-otp/naming/Topic"
  * @category models
  * @since 0.1.0
  */
-export interface Topic<in out M> {
+export interface Topic<in out M> extends Pipeable {
   readonly [TypeId]: (message: M) => M
   readonly name: string
 }
@@ -112,6 +114,19 @@ export interface PublishOptions {
 }
 
 type Failure<P extends Strategy> = P extends "fail" ? Overflow : never
+
+/** In the data-last form a message is no topic: a topic that comes first makes it the data-first form. */
+type NoTopic<M> = M extends { readonly [TypeId]: unknown } ? never : unknown
+
+/** A topic that sends no other messages than these. */
+interface Sends<out M> {
+  readonly [TypeId]: (message: never) => M
+}
+
+/** A topic that takes such messages. */
+interface Takes<in M> {
+  readonly [TypeId]: (message: M) => unknown
+}
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
@@ -250,11 +265,14 @@ export const isTopic = (u: unknown): u is Topic<never> => has(u, TypeId)
  * @category operations
  * @since 0.1.0
  */
-export const publish = <M>(topic: Topic<M>, message: NoInfer<M>, options?: PublishOptions): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => {
-    publishIn(topic, message, { fiber, except: options?.except })
-    return Exit.void
-  })
+export const publish: {
+  <M>(message: M & NoTopic<M>, options?: PublishOptions): (self: Takes<M>) => Effect.Effect<void>
+  <M>(self: Topic<M>, message: NoInfer<M>, options?: PublishOptions): Effect.Effect<void>
+} = function (first: unknown, second?: unknown, third?: PublishOptions) {
+  return messageFirst(first, second, arguments.length)
+    ? (self: Topic<unknown>) => publishTo(self, first, second as PublishOptions)
+    : publishTo(first as Topic<unknown>, second, third)
+} as never
 
 /**
  * Publishes like {@link publish}, in a function that is not an effect.
@@ -296,8 +314,14 @@ export const publish = <M>(topic: Topic<M>, message: NoInfer<M>, options?: Publi
  * @category operations
  * @since 0.1.0
  */
-export const publishUnsafe = <M>(topic: Topic<M>, message: NoInfer<M>, options?: PublishOptions): void =>
-  publishIn(topic, message, { fiber: Fiber.getCurrent(), except: options?.except })
+export const publishUnsafe: {
+  <M>(message: M & NoTopic<M>, options?: PublishOptions): (self: Takes<M>) => void
+  <M>(self: Topic<M>, message: NoInfer<M>, options?: PublishOptions): void
+} = dual(
+  ({ 0: first, 1: second, length }) => !messageFirst(first, second, length),
+  <M>(self: Topic<M>, message: M, options?: PublishOptions): void =>
+    publishIn(self, message, { fiber: Fiber.getCurrent(), except: options?.except })
+)
 
 /**
  * Subscribes this process, or another one, to a topic. Each message is then sent to it.
@@ -345,14 +369,16 @@ export const publishUnsafe = <M>(topic: Topic<M>, message: NoInfer<M>, options?:
  * @since 0.1.0
  */
 export const subscribe: {
-  <M>(topic: Topic<M>): Effect.Effect<void, never, Process.Member<M>>
-  <M>(topic: Topic<M>, pid: Pid<NoInfer<M>>): Effect.Effect<void, Process.NoProcess>
-} = <M>(topic: Topic<M>, pid?: Pid) =>
+  <M>(pid: Pid<M>): (self: Sends<M>) => Effect.Effect<void, Process.NoProcess>
+  <M>(self: Topic<M>): Effect.Effect<void, never, Process.Member<M>>
+  <M>(self: Topic<M>, pid: Pid<NoInfer<M>>): Effect.Effect<void, Process.NoProcess>
+} = dual(topicFirst, <M>(self: Topic<M>, pid?: Pid) =>
   enterProcess("Topic.subscribe", pid, (record) => {
-    const { key, topics } = implOf(topic)
+    const { key, topics } = implOf(self)
     topics.stateIn(record.kernel).add(key, record)
     return Exit.void
   })
+)
 
 /**
  * Ends the subscription of this process, or of another one. It gives false if there was none.
@@ -388,13 +414,15 @@ export const subscribe: {
  * @since 0.1.0
  */
 export const unsubscribe: {
-  <M>(topic: Topic<M>): Effect.Effect<boolean, never, Process.Self>
-  <M>(topic: Topic<M>, pid: Pid): Effect.Effect<boolean>
-} = <M>(topic: Topic<M>, pid?: Pid) =>
+  (pid: Pid): <M>(self: Topic<M>) => Effect.Effect<boolean>
+  <M>(self: Topic<M>): Effect.Effect<boolean, never, Process.Self>
+  <M>(self: Topic<M>, pid: Pid): Effect.Effect<boolean>
+} = dual(topicFirst, <M>(self: Topic<M>, pid?: Pid) =>
   withProcess("Topic.unsubscribe", pid, (record) => {
-    const { key, topics } = implOf(topic)
+    const { key, topics } = implOf(self)
     return Exit.succeed(topics.stateIn(record.kernel).remove(key, record))
   })
+)
 
 /**
  * Reads a topic as a stream, from when the stream begins to run until it ends.
@@ -431,8 +459,10 @@ export const unsubscribe: {
  * @category operations
  * @since 0.1.0
  */
-export const stream = <M, P extends Strategy>(topic: Topic<M>, bound: Bound<P>): Stream.Stream<M, Failure<P>> =>
-  streamIn(opening(topic, bound))
+export const stream: {
+  <P extends Strategy>(bound: Bound<P>): <M>(self: Topic<M>) => Stream.Stream<M, Failure<P>>
+  <M, P extends Strategy>(self: Topic<M>, bound: Bound<P>): Stream.Stream<M, Failure<P>>
+} = dual(2, <M, P extends Strategy>(self: Topic<M>, bound: Bound<P>) => streamIn(opening(self, bound)))
 
 /**
  * Subscribes at once, until the scope closes, and gives the stream to read. Read it once.
@@ -465,11 +495,17 @@ export const stream = <M, P extends Strategy>(topic: Topic<M>, bound: Bound<P>):
  * @category operations
  * @since 0.1.0
  */
-export const subscription = <M, P extends Strategy>(
-  topic: Topic<M>,
-  bound: Bound<P>
-): Effect.Effect<Stream.Stream<M, Failure<P>>, never, Scope.Scope> =>
-  Effect.map(openIn(opening(topic, bound)), streamOf)
+export const subscription: {
+  <P extends Strategy>(
+    bound: Bound<P>
+  ): <M>(self: Topic<M>) => Effect.Effect<Stream.Stream<M, Failure<P>>, never, Scope.Scope>
+  <M, P extends Strategy>(
+    self: Topic<M>,
+    bound: Bound<P>
+  ): Effect.Effect<Stream.Stream<M, Failure<P>>, never, Scope.Scope>
+} = dual(2, <M, P extends Strategy>(self: Topic<M>, bound: Bound<P>) =>
+  Effect.map(openIn(opening(self, bound)), streamOf)
+)
 
 /**
  * Lists the processes that have subscribed.
@@ -534,6 +570,15 @@ export const counts = <M>(topic: Topic<M>): Effect.Effect<Counts> =>
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
+/** A topic comes first, unless there is one argument and that is a pid. */
+function topicFirst({ 0: first, length }: IArguments): boolean {
+  return length > 1 || !isPid(first)
+}
+
+/** Of two arguments the first is the message if it is no topic and the second can be options: the topic comes later. */
+const messageFirst = (first: unknown, second: unknown, length: number): boolean =>
+  length < 2 || (length === 2 && !isTopic(first) && (second === undefined || typeof second === "object"))
+
 type KernelState = ProcessRecord["kernel"]
 
 /** All topics of a family, or a single topic. */
@@ -563,6 +608,10 @@ class TopicImpl {
     const { formatKey, name } = this.topics
     return formatKey === undefined ? name : `${name}(${formatKey(this.key)})`
   }
+
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
 }
 
 printAs(TopicImpl.prototype, ({ name }) => `Topic(${name})`)
@@ -589,6 +638,12 @@ const opening = <M, P extends Strategy>(topic: Topic<M>, bound: Bound<P>) => {
       overflow: () => new Overflow({ topic: impl.name, capacity: checked.capacity }) as Failure<P>
     })
 }
+
+const publishTo = <M>(topic: Topic<M>, message: M, options: PublishOptions | undefined): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    publishIn(topic, message, { fiber, except: options?.except })
+    return Exit.void
+  })
 
 const publishIn = <M>(
   topic: Topic<M>,

@@ -16,6 +16,7 @@ import type * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import { Prototype, type Pipeable } from "effect/Pipeable"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Handle } from "../kernel/Handle.ts"
@@ -113,7 +114,7 @@ type HandleOfAny = { readonly [K in keyof Handle<never>]: { readonly key: string
  * @category models
  * @since 0.1.0
  */
-export interface ChildSpec<out ROut, out E, out RIn> {
+export interface ChildSpec<out ROut, out E, out RIn> extends Pipeable {
   readonly [TypeId]: { readonly _ROut: ROut; readonly _E: E; readonly _RIn: RIn }
   readonly kind: "child"
 }
@@ -124,7 +125,7 @@ export interface ChildSpec<out ROut, out E, out RIn> {
  * @category models
  * @since 0.1.0
  */
-export interface ResourceSpec<out ROut, out E, out RIn> {
+export interface ResourceSpec<out ROut, out E, out RIn> extends Pipeable {
   readonly [TypeId]: { readonly _ROut: ROut; readonly _E: E; readonly _RIn: RIn }
   readonly kind: "resource"
 }
@@ -317,4 +318,5 @@ export const resource = <I, S, E, RIn, R = never, RW = never>(
 // ---- internals ----------------------------------------------------------------------------------------------------
 
 /** The constructors above give it its types. No value carries them. */
-const spec = (options: object): never => ({ [TypeId]: undefined, key: undefined, ...options }) as never
+const spec = (options: object): never =>
+  Object.assign(Object.create(Prototype) as object, { [TypeId]: undefined, key: undefined, ...options }) as never

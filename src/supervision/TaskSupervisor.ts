@@ -28,21 +28,20 @@ import type * as Fiber from "effect/Fiber"
 import type * as Layer from "effect/Layer"
 import type * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
-import {
-  streamOf,
-  taskOf,
-  TaskRun,
-  type StartItem,
-  type Element,
-  type LateItem,
-  type LateStream,
-  type Needs,
-  type NoLinkStreamOptions,
-  type Options as PlainTaskOptions,
-  type StreamOptions,
-  type Task,
-  type TaskExit,
-  type TaskTimeout
+import { TaskRun } from "../behaviour/shared/taskRun.ts"
+import { streamOf } from "../behaviour/shared/taskStream.ts"
+import type { StartItem } from "../behaviour/shared/taskStreamSpec.ts"
+import type {
+  Element,
+  LateItem,
+  LateStream,
+  Needs,
+  NoLinkStreamOptions,
+  Options as PlainTaskOptions,
+  StreamOptions,
+  Task,
+  TaskExit,
+  TaskTimeout
 } from "../behaviour/Task.ts"
 import { describe } from "../values/describe.ts"
 import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
@@ -337,6 +336,8 @@ const infoOf = ({ record, restarts, state }: DynamicChild): TaskInfo => ({
   pid: record?.isAlive === true ? record : undefined,
   restarts
 })
+
+const taskOf = <A, E>(run: TaskRun): Task<A, E> => run as unknown as Task<A, E>
 
 /** Starts a task and waits until its process exists. */
 const startTask = (target: HandleTarget, spec: JobSpec): Effect.Effect<Pid, Refusal> =>

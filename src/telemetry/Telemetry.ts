@@ -33,6 +33,7 @@ import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
@@ -670,8 +671,8 @@ export const isActiveUnsafe = (table: Table, event: Event.Any): boolean => table
  *
  * const program = Effect.gen(function*() {
  *   const emitted = yield* Telemetry.collect([query.start, query.stop, query.exception])
- *   yield* Telemetry.span(query, Effect.succeed(3), { table: "items" })
- *   yield* Effect.exit(Telemetry.span(query, Effect.fail("locked"), { table: "items" }))
+ *   yield* Effect.succeed(3).pipe(Telemetry.span(query, { table: "items" }))
+ *   yield* Effect.exit(Telemetry.span(Effect.fail("locked"), query, { table: "items" }))
  *   return (yield* emitted).map(({ event }) => event.name.slice("shop.query.".length))
  * })
  *
@@ -685,11 +686,19 @@ export const isActiveUnsafe = (table: Table, event: Event.Any): boolean => table
  * @category operations
  * @since 0.1.0
  */
-export const span = <A, E, R, D extends object>(
-  events: SpanEvents<D>,
-  effect: Effect.Effect<A, E, R>,
-  metadata: NoInfer<D>
-): Effect.Effect<A, E, R> => spanWith(events, effect, { metadata, stop: () => ({ measurements: {}, metadata: {} }) })
+export const span: {
+  <D extends object>(
+    events: SpanEvents<D>,
+    metadata: NoInfer<D>
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R, D extends object>(
+    self: Effect.Effect<A, E, R>,
+    events: SpanEvents<D>,
+    metadata: NoInfer<D>
+  ): Effect.Effect<A, E, R>
+} = dual(3, <A, E, R, D extends object>(self: Effect.Effect<A, E, R>, events: SpanEvents<D>, metadata: D) =>
+  spanned(self, events, { metadata, stop: () => ({ measurements: {}, metadata: {} }) })
+)
 
 /**
  * Runs an effect as {@link span} does. `stop` adds measurements and metadata to the stop event.
@@ -704,10 +713,10 @@ export const span = <A, E, R, D extends object>(
  *
  * const program = Effect.gen(function*() {
  *   const stops = yield* Telemetry.collect(query.stop)
- *   yield* Telemetry.spanWith(query, Effect.succeed(["a", "b"]), {
+ *   yield* Effect.succeed(["a", "b"]).pipe(Telemetry.spanWith(query, {
  *     metadata: { table: "items" },
  *     stop: (rows) => ({ measurements: { rows: rows.length }, metadata: {} })
- *   })
+ *   }))
  *   return (yield* stops).map(({ measurements }) => measurements.rows)
  * })
  *
@@ -719,41 +728,23 @@ export const span = <A, E, R, D extends object>(
  * @category operations
  * @since 0.1.0
  */
-export const spanWith = <A, E, R, D extends object, SM extends object, SD extends object>(
-  events: SpanEvents<D, SM, SD>,
-  effect: Effect.Effect<A, E, R>,
-  options: {
-    readonly metadata: NoInfer<D>
-    readonly stop: (value: A) => { readonly measurements: NoInfer<SM>; readonly metadata: NoInfer<SD> }
-  }
-): Effect.Effect<A, E, R> =>
-  Effect.withFiber((fiber) => {
-    const table = fiber.getRef(Telemetry)
-    if (
-      !isActiveUnsafe(table, events.start) &&
-      !isActiveUnsafe(table, events.stop) &&
-      !isActiveUnsafe(table, events.exception)
-    ) {
-      return effect
+export const spanWith: {
+  <A, D extends object, SM extends object, SD extends object>(
+    events: SpanEvents<D, SM, SD>,
+    options: {
+      readonly metadata: NoInfer<D>
+      readonly stop: (value: A) => { readonly measurements: NoInfer<SM>; readonly metadata: NoInfer<SD> }
     }
-    const clock = fiber.getRef(Clock.Clock)
-    const systemMillis = clock.currentTimeMillisUnsafe()
-    const startNanos = clock.monotonicTimeNanosUnsafe()
-    const metadata = { ...options.metadata, spanContext: ++spanContexts }
-    executeUnsafe(table, events.start, { monotonicMillis: toMillis(startNanos), systemMillis }, metadata)
-    return Effect.onExit(effect, (exit) =>
-      Effect.sync(() => {
-        const endNanos = clock.monotonicTimeNanosUnsafe()
-        const times = { durationMillis: toMillis(endNanos - startNanos), monotonicMillis: toMillis(endNanos) }
-        if (Exit.isFailure(exit)) {
-          executeUnsafe(table, events.exception, times, { ...metadata, ...exception(exit.cause) })
-          return
-        }
-        const more = options.stop(exit.value)
-        executeUnsafe(table, events.stop, { ...times, ...more.measurements }, { ...metadata, ...more.metadata })
-      })
-    )
-  })
+  ): <E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R, D extends object, SM extends object, SD extends object>(
+    self: Effect.Effect<A, E, R>,
+    events: SpanEvents<D, SM, SD>,
+    options: {
+      readonly metadata: NoInfer<D>
+      readonly stop: (value: A) => { readonly measurements: NoInfer<SM>; readonly metadata: NoInfer<SD> }
+    }
+  ): Effect.Effect<A, E, R>
+} = dual(3, spanned)
 
 /**
  * Collects the executions of one event or several until the scope closes. It gives an effect that reads the executions
@@ -885,6 +876,43 @@ export const layer: Layer.Layer<never> = Layer.effect(Telemetry)(Effect.sync(mak
 // -----------------------------------------------------------------------------
 // internals
 // -----------------------------------------------------------------------------
+
+function spanned<A, E, R, D extends object, SM extends object, SD extends object>(
+  effect: Effect.Effect<A, E, R>,
+  events: SpanEvents<D, SM, SD>,
+  options: {
+    readonly metadata: D
+    readonly stop: (value: A) => { readonly measurements: SM; readonly metadata: SD }
+  }
+): Effect.Effect<A, E, R> {
+  return Effect.withFiber((fiber) => {
+    const table = fiber.getRef(Telemetry)
+    if (
+      !isActiveUnsafe(table, events.start) &&
+      !isActiveUnsafe(table, events.stop) &&
+      !isActiveUnsafe(table, events.exception)
+    ) {
+      return effect
+    }
+    const clock = fiber.getRef(Clock.Clock)
+    const systemMillis = clock.currentTimeMillisUnsafe()
+    const startNanos = clock.monotonicTimeNanosUnsafe()
+    const metadata = { ...options.metadata, spanContext: ++spanContexts }
+    executeUnsafe(table, events.start, { monotonicMillis: toMillis(startNanos), systemMillis }, metadata)
+    return Effect.onExit(effect, (exit) =>
+      Effect.sync(() => {
+        const endNanos = clock.monotonicTimeNanosUnsafe()
+        const times = { durationMillis: toMillis(endNanos - startNanos), monotonicMillis: toMillis(endNanos) }
+        if (Exit.isFailure(exit)) {
+          executeUnsafe(table, events.exception, times, { ...metadata, ...exception(exit.cause) })
+          return
+        }
+        const more = options.stop(exit.value)
+        executeUnsafe(table, events.stop, { ...times, ...more.measurements }, { ...metadata, ...more.metadata })
+      })
+    )
+  })
+}
 
 interface SpanException {
   readonly kind: "fail" | "die" | "interrupt"

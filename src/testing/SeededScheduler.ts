@@ -27,6 +27,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
@@ -247,11 +248,14 @@ export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
  * @category operations
  * @since 0.1.0
  */
-export const runSeed = <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  seed: number,
-  options?: RunOptions
-): Effect.Effect<A, E | Stuck, R> => Effect.flatten(runExit(effect, seed, options))
+export const runSeed: {
+  (seed: number, options?: RunOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Stuck, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, seed: number, options?: RunOptions): Effect.Effect<A, E | Stuck, R>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(self: Effect.Effect<A, E, R>, seed: number, options?: RunOptions) =>
+    Effect.flatten(runExit(self, seed, options))
+)
 
 /**
  * Runs an effect once for each seed, and gives the results in the order of the seeds.

@@ -108,7 +108,11 @@ const clocks = ["Date.now", "Math.random", "performance.now", "process.hrtime"]
 
 /** 6. Time, random numbers, output and failure go through Effect, except in guards against foreign code. */
 export const host: Rule = (source) => {
-  if (/^src\/(values\/|telemetry\/|kernel\/(internal|shared)\/|node\/|behaviour\/Protocol\.ts$)/.test(source.file))
+  if (
+    /^src\/(values\/|telemetry\/|kernel\/(internal|shared)\/|node\/|behaviour\/internal\/call\/messages\.ts$)/.test(
+      source.file
+    )
+  )
     return []
   const found: Array<string> = []
   const report = (node: { readonly start: number }, what: string) => {

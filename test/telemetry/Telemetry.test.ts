@@ -354,7 +354,7 @@ const all = [query.start, query.stop, query.exception]
 const failed = (exit: Exit.Exit<never, string>, expected: { readonly kind: string; readonly reason: unknown }) =>
   Effect.gen(function* () {
     const emitted = yield* Telemetry.collect(all)
-    assert.strictEqual(yield* Effect.exit(Telemetry.span(query, exit, { table: "t" })), exit)
+    assert.strictEqual(yield* Effect.exit(Telemetry.span(exit, query, { table: "t" })), exit)
     const [start, ended, ...rest] = yield* emitted
     assert.deepStrictEqual(rest, [])
     assert.deepStrictEqual(ended, {
@@ -376,7 +376,7 @@ describe("span", () => {
       const emitted = yield* Telemetry.collect(all)
       yield* TestClock.adjust("10 seconds")
       const fiber = yield* Effect.forkChild(
-        Telemetry.span(query, Effect.as(Effect.sleep("1500 micros"), 3), { table: "t" })
+        Telemetry.span(Effect.as(Effect.sleep("1500 micros"), 3), query, { table: "t" })
       )
       yield* TestClock.adjust("2 seconds")
       assert.strictEqual(yield* Fiber.join(fiber), 3)
@@ -401,7 +401,7 @@ describe("span", () => {
     "#322 invoke_successful_span_handlers_with_measurements: the stop event has what stop returned",
     Effect.gen(function* () {
       const emitted = yield* Telemetry.collect([load.start, load.stop])
-      const rows = yield* Telemetry.spanWith(load, Effect.succeed(["a", "b"]), {
+      const rows = yield* Telemetry.spanWith(Effect.succeed(["a", "b"]), load, {
         metadata: { table: "t" },
         stop: (rows) => ({ measurements: { rows: rows.length }, metadata: { from: "cache" } })
       })
@@ -430,7 +430,7 @@ describe("span", () => {
     "#322 invoke_exception_span_handlers: an interruption executes exception with the time until then",
     Effect.gen(function* () {
       const emitted = yield* Telemetry.collect(all)
-      const fiber = yield* Effect.forkChild(Telemetry.span(query, Effect.never, { table: "t" }))
+      const fiber = yield* Effect.forkChild(Telemetry.span(Effect.never, query, { table: "t" }))
       yield* TestClock.adjust("250 millis")
       yield* Fiber.interrupt(fiber)
       const exit = yield* Fiber.await(fiber)
@@ -447,8 +447,8 @@ describe("span", () => {
     Effect.gen(function* () {
       const emitted = yield* Telemetry.collect(query.start)
       yield* Effect.all([
-        Telemetry.span(query, Effect.void, { table: "a" }),
-        Telemetry.span(query, Effect.void, { table: "b" })
+        Telemetry.span(Effect.void, query, { table: "a" }),
+        Telemetry.span(Effect.void, query, { table: "b" })
       ])
       const contexts = (yield* emitted).map(({ metadata }) => metadata.spanContext)
       assert.strictEqual(new Set(contexts).size, 2)
@@ -466,7 +466,7 @@ describe("span", () => {
           return clock.monotonicTimeNanosUnsafe()
         }
       })
-      const run = Telemetry.span(query, Effect.succeed(1), { table: "t" }).pipe(
+      const run = Telemetry.span(Effect.succeed(1), query, { table: "t" }).pipe(
         Effect.provideService(Clock.Clock, counting)
       )
       assert.strictEqual(yield* run, 1)
@@ -524,7 +524,7 @@ describe("types", () => {
 
   it("infers measurements and metadata from the event, and an exact effect from a span", () => {
     const effect: Effect.Effect<number, string, Scope.Scope> = Effect.succeed(1)
-    const spanned = Telemetry.span(query, effect, { table: "t" })
+    const spanned = Telemetry.span(effect, query, { table: "t" })
     const proofs: [
       Equal<Parameters<Telemetry.Handler<typeof sold>>[0], { readonly amountCents: number }>,
       Equal<
@@ -553,9 +553,9 @@ describe("types", () => {
       // @ts-expect-error a handler of another event
       Telemetry.attach("a", sold, (measurements: { readonly count: number }) => void measurements),
       // @ts-expect-error this family has more fields at its stop
-      Telemetry.span(load, Effect.void, { table: "t" }),
+      Telemetry.span(Effect.void, load, { table: "t" }),
       // @ts-expect-error span metadata is checked
-      Telemetry.span(query, Effect.void, { tables: "t" })
+      Telemetry.span(Effect.void, query, { tables: "t" })
     ]
   })
 })

@@ -112,8 +112,9 @@ const places: Readonly<Record<string, Readonly<Record<string, Place>>>> = {
     changesOf: (scope) => Stream.runDrain(ProcessGroup.changesOf(scope, "a"))
   },
   Registry: {
-    via: (given) => Registry.via(given, "a"),
-    register: (given) => asProcess(() => Registry.register(given, "a")),
+    // Of two arguments the first may be a key: the registry comes later, and is refused then.
+    via: (given) => Registry.via("a")(given as typeof registry),
+    register: (given) => asProcess(() => Registry.register("a")(given as typeof registry)),
     registerFor: (given) =>
       Effect.flatMap(Process.spawn(Effect.never), (pid) => Registry.registerFor(given as typeof registry, pid, "a")),
     "registerFor: pid": (pid) => Registry.registerFor(registry, pid, "a"),
@@ -136,9 +137,9 @@ const places: Readonly<Record<string, Readonly<Record<string, Place>>>> = {
     publish: (given) => Topic.publish(given, 1),
     "publish: except": (except) => Topic.publish(topic, 1, { except: except ?? null! }),
     publishUnsafe: (given) => Topic.publishUnsafe(given, 1),
-    subscribe: (given) => asProcess(() => Topic.subscribe(given)),
+    subscribe: (given) => asProcess(() => Topic.subscribe(given as typeof topic)),
     "subscribe: pid": (pid) => Topic.subscribe(topic, pid ?? null!),
-    unsubscribe: (given) => asProcess(() => Topic.unsubscribe(given)),
+    unsubscribe: (given) => asProcess(() => Topic.unsubscribe(given as typeof topic)),
     "unsubscribe: pid": (pid) => Topic.unsubscribe(topic, pid ?? null!),
     stream: (given) => Stream.runDrain(Topic.stream(given, { capacity: 1, strategy: "sliding" })),
     subscription: (given) => Topic.subscription(given, { capacity: 1, strategy: "sliding" }),

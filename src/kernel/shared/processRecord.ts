@@ -17,6 +17,7 @@ import type * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import type * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
+import { pipeArguments } from "effect/Pipeable"
 import * as Scope from "effect/Scope"
 import { ownKey } from "../../values/copies.ts"
 import { isInstance } from "../../values/describe.ts"
@@ -240,6 +241,10 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 
   toString(): string {
     return `<0.${this.id}>`
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
   }
 
   [Equal.symbol](that: unknown): boolean {

@@ -1,6 +1,6 @@
 /** Checks the options of a supervisor once, and turns them into what its process needs. */
 import * as Duration from "effect/Duration"
-import type { Launch } from "../../behaviour/GenServer.ts"
+import type { Launch } from "../../behaviour/shared/definition.ts"
 import { checkedLimit, type Limit } from "../../kernel/Shutdown.ts"
 import type { RestartSchedule } from "../ChildSpec.ts"
 import type { Untyped } from "./child/untyped.ts"

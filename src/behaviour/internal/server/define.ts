@@ -14,9 +14,10 @@ import { shutdown } from "../../../kernel/Shutdown.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { checkedName, claimUnsafe } from "../../../naming/Name.ts"
 import { isVia, viaOf, type Claim } from "../../../naming/Registry.ts"
+import type { Launch, Restore, Where } from "../../shared/definition.ts"
 import { scopeLimit } from "../defaults.ts"
 import type { ServerSpec } from "./serverSpec.ts"
-import { startServer, type Restore, type StartOptions } from "./start.ts"
+import { startServer, type StartOptions } from "./start.ts"
 
 /** The service class that a definition belongs to. @internal */
 export interface ServiceParts {
@@ -39,22 +40,6 @@ export interface DefineOptions extends Partial<
 
 /** What can be the name of a server. @internal */
 export type ServerName = string | Claim
-
-/** How a supervisor starts one of many. @internal */
-export interface Launch {
-  /** The copy of the library that it comes from. */
-  readonly copy: typeof thisCopy
-  readonly id: string
-  readonly client: (target: HandleTarget) => Handle<unknown>
-  readonly start: (args: ReadonlyArray<unknown>, where: Where) => Effect.Effect<ProcessRecord, unknown>
-}
-
-interface Where {
-  readonly target: HandleTarget
-  readonly adoption: Adoption | undefined
-  /** Given by a starter that is in an uninterruptible region of its own. */
-  readonly restore?: Restore | undefined
-}
 
 /** @internal */
 export const define = (parts: ServiceParts, options: DefineOptions) => {

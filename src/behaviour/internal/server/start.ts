@@ -11,6 +11,7 @@ import { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { killAndAwait } from "../../../kernel/Shutdown.ts"
 import { ownProcessUnsafe, waitForProcess } from "../../../kernel/shared/waitCycles.ts"
 import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
+import type { Restore } from "../../shared/definition.ts"
 import { serverKind } from "./kind.ts"
 import { run } from "./run.ts"
 import { initRunning, Server } from "./server.ts"
@@ -28,9 +29,6 @@ export interface StartOptions {
   /** Whether a supervisor has it from its first step on, and will end it. */
   readonly isAdopted: boolean
 }
-
-/** Makes a part of an uninterruptible effect interruptible. @internal */
-export type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
 /**
  * Starts a server and waits for its `init`. Run this in an uninterruptible region. Only the wait can be interrupted, so

@@ -8,16 +8,17 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { pipeArguments } from "effect/Pipeable"
 import * as Result from "effect/Result"
-import { showBy } from "../../../values/valueKinds.ts"
-import { printAs } from "../../../values/printAs.ts"
-import type { ExitReason } from "../../../kernel/ExitReason.ts"
-import type { Pid } from "../../../kernel/Pid.ts"
-import { spawnIn } from "../../../kernel/Process.ts"
-import type { Observer, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { duringWait, waitForProcess } from "../../../kernel/shared/waitCycles.ts"
-import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
-import { TaskExit } from "./taskError.ts"
+import { showBy } from "../../values/valueKinds.ts"
+import { printAs } from "../../values/printAs.ts"
+import type { ExitReason } from "../../kernel/ExitReason.ts"
+import type { Pid } from "../../kernel/Pid.ts"
+import { spawnIn } from "../../kernel/Process.ts"
+import type { Observer, ProcessRecord } from "../../kernel/shared/processRecord.ts"
+import { duringWait, waitForProcess } from "../../kernel/shared/waitCycles.ts"
+import { waitUntil } from "../../kernel/shared/waitUntil.ts"
+import { TaskExit } from "../internal/task/taskError.ts"
 
 /** @internal */
 export const TypeId = "~effect-otp/behaviour/Task"
@@ -59,6 +60,10 @@ export class TaskRun implements Observer {
   /** Carries types only. */
   get [TypeId](): undefined {
     return undefined
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
   }
 
   get pid(): Pid | undefined {
