@@ -2,9 +2,11 @@
  * `Layer.launch` of a tree that gives up. It depends on the inside of Effect's fibers, so these tests show if that
  * changes.
  */
-import { assert, describe } from "@effect/vitest"
-import { Deferred, Effect, type Exit, Fiber, Layer, Logger, Scope } from "effect"
-import { DynamicSupervisor, GenServer } from "effect-otp"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Logger, ManagedRuntime, Result, Schema, Scope } from "effect"
+import { DynamicSupervisor, GenServer, Supervisor } from "effect-otp"
+import { Rpc } from "effect/rpc"
+import { TestKernel } from "effect-otp/testing"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import { TreeFailed, CurrentTreeEndListener } from "../../src/kernel/shared/treeEnd.ts"
 import { fragile, gaveUp } from "../fixtures/fragile.ts"
@@ -160,4 +162,60 @@ describe("a tree that gives up leaves alone", () => {
       10
     )
   }
+})
+
+describe("a tree that gives up, and what holds it goes on", () => {
+  it.effect("a launch that cannot be interrupted: its log has the end of the tree", () =>
+    Effect.gen(function* () {
+      const go = yield* Deferred.make<void>()
+      const lines: Array<string> = []
+      const log = Logger.layer([Logger.make(({ logLevel }) => void lines.push(logLevel))])
+      const launched = yield* Layer.launch(fragile(go).layer).pipe(
+        Effect.provide(log),
+        Effect.uninterruptible,
+        Effect.forkDetach
+      )
+      yield* Deferred.succeed(go, undefined)
+      yield* settle
+      assert.isUndefined(launched.pollUnsafe())
+      assert.include(lines, "Fatal")
+    }).pipe(Effect.provide(TestKernel.layer))
+  )
+
+  class Stock extends GenServer.Service<Stock>()("test/Stock", [Rpc.make("left", { success: Schema.Number })]) {
+    static readonly layer = this.define({
+      init: () => Effect.succeed(3),
+      handlers: { left: (_, left) => GenServer.reply(left, left) }
+    }).layer()
+  }
+
+  it.live("a ManagedRuntime: calls fail with ServerDown and the reason, and effects without the tree run", () =>
+    Effect.gen(function* () {
+      const go = yield* Deferred.make<void>()
+      class Shop extends Supervisor.Service<Shop>()("test/Shop", {
+        strategy: "oneForOne",
+        intensity: { max: 0, within: "1 second" },
+        children: [
+          Supervisor.child(Stock.layer),
+          Supervisor.worker("main", Effect.andThen(Deferred.await(go), Effect.die("boom")))
+        ]
+      }) {}
+      const runtime = yield* Effect.acquireRelease(
+        Effect.sync(() => ManagedRuntime.make(Layer.provideMerge(Shop.layer, Logger.layer([])))),
+        (runtime) => runtime.disposeEffect
+      )
+      const left = Effect.promise(() => runtime.runPromiseExit(Effect.flatMap(Stock, (stock) => stock.left())))
+      assert.deepStrictEqual(yield* left, Exit.succeed(3))
+      yield* Deferred.succeed(go, undefined)
+      const limitOf = (exit: Exit.Exit<number, GenServer.CallError>) => {
+        const reason = Exit.isFailure(exit) ? Result.getOrThrow(Cause.findError(exit.cause)).reason : undefined
+        return reason?._tag === "ServerDown" && reason.reason._tag === "Shutdown" ? reason.reason.detail : undefined
+      }
+      // While the tree is stopping, its servers have ended without a detail.
+      const limit = yield* Effect.repeat(Effect.map(left, limitOf), { until: (limit) => limit !== undefined })
+      assert.ok(limit instanceof Supervisor.RestartLimit)
+      assert.strictEqual(limit.child, "main")
+      assert.strictEqual(yield* Effect.promise(() => runtime.runPromise(Effect.succeed(1))), 1)
+    }).pipe(Effect.scoped)
+  )
 })
