@@ -13,7 +13,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { thisCopy } from "../values/copies.ts"
+import { ofThisCopy, thisCopy } from "../values/copies.ts"
 import { read } from "../values/describe.ts"
 import { refuseArgument } from "../values/wrongArgument.ts"
 import { printAs } from "../values/printAs.ts"
@@ -187,12 +187,9 @@ export const isHandle = (u: unknown): u is Handle<unknown> => read(u, TypeId) !=
  * `to` names the function that was given it. @internal
  */
 export const targetOf = <M>(to: string, handle: Handle<M>): HandleTarget => {
-  const target = read(handle, TypeId)
-  if (read(target, "copy") === thisCopy) return target as HandleTarget
-  return refuseArgument(
-    { to, what: "a client, as the service of a server is", isForeign: target !== undefined },
-    handle
-  )
+  const target = ofThisCopy<HandleTarget>(handle, TypeId)
+  if (target !== undefined) return target
+  return refuseArgument({ to, what: "a client, as the service of a server is", isForeign: isHandle(handle) }, handle)
 }
 
 showBy(TypeId, (target) => `[${(target as HandleTarget).displayName}]`)

@@ -74,7 +74,7 @@ class CastEffect extends Effectable.Class<void> {
   asEffect(): Effect.Effect<void> {
     const fiber = Fiber.getCurrent()!
     const { message, target } = this
-    const payload = message.construct(this.payload, target, fiber.context)
+    const payload = message.construct(this.payload, target, fiber)
     const envelope = new CastEnvelope(message.tag, payload, senderOf(fiber).process, captureMessageContext(fiber))
     const record = receiver(target, fiber)
     if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
@@ -90,21 +90,22 @@ class CastEffect extends Effectable.Class<void> {
 const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
   target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.displayName)
 
-/** A cast in the step of a handler. @internal */
-export interface Cast {
-  readonly tag: string
-  readonly payload: unknown
+/** The server of a handler that casts in its own step. @internal */
+export interface Caster {
+  readonly record: ProcessRecord
+  /** What goes with a message that it sends now. */
   readonly messageContext: MessageContext | undefined
 }
 
 /** Casts in the step of a handler. @internal */
-export const castUnsafe = (from: ProcessRecord, to: Handle<unknown>, { payload, tag, messageContext }: Cast): void => {
+export const castUnsafe = (caster: Caster, to: Handle<unknown>, tag: string, payload: unknown): void => {
   const target = targetOf("context.cast", to)
   const message = (to as Client)[MessagesKey]?.get(tag)
   if (message?.isCast !== true) throw new RangeError(`${target.displayName} has no cast "${tag}"`)
+  const from = caster.record
   const record = target.current ?? target.last ?? nobodyUnsafe(from.kernel, target.displayName)
-  const made = message.construct(payload, target, from.context)
-  post(record, new CastEnvelope(tag, made, from.speaker, messageContext))
+  const made = message.construct(payload, target, from)
+  post(record, new CastEnvelope(tag, made, from.speaker, caster.messageContext))
 }
 
 /** @internal */
@@ -135,7 +136,7 @@ class CallEffect extends Effectable.Class<unknown, unknown> {
       fiber,
       target,
       tag: message.tag,
-      payload: message.construct(this.payload, target, fiber.context),
+      payload: message.construct(this.payload, target, fiber),
       from: process,
       millis: timeoutMillis(Check.or(options?.timeout, calls.timeout), process)
     }

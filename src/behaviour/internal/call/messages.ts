@@ -18,7 +18,12 @@ export interface Message {
    * Makes the payload through its Schema, in the environment of the sender. For a bad one it throws a `RangeError` that
    * names server, message and field.
    */
-  readonly construct: (payload: unknown, server: Named, context: Context.Context<never>) => unknown
+  readonly construct: (payload: unknown, server: Named, sender: Sender) => unknown
+}
+
+/** Nothing of it is read for a good payload. */
+interface Sender {
+  readonly context: Context.Context<never>
 }
 
 interface Named {
@@ -47,11 +52,11 @@ export const messagesOf = (id: string, rpcs: ReadonlyArray<Rpc.Any>): ReadonlyAr
 
 const constructor = (tag: string, schema: Schema.Top): Message["construct"] => {
   if (schema === Schema.Void) return () => undefined
-  return (payload, server, context) => {
+  return (payload, server, sender) => {
     try {
       return schema.make(payload)
     } catch (error) {
-      const refusal = refusalOf(error, { name: "payload", value: payload, settings: settingsOf(context) })
+      const refusal = refusalOf(error, { name: "payload", value: payload, settings: settingsOf(sender.context) })
       throw new RangeError(`${server.displayName}: ${tag}: ${refusal}`)
     }
   }

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { printAs } from "../../../values/printAs.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
+import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { MessageEnvelope } from "../../../kernel/shared/plainEnvelopes.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import { castUnsafe } from "../call/client.ts"
@@ -31,6 +32,10 @@ export class Reach implements HandlerContext {
     return this.call === undefined ? undefined : new ReplyTo(this.server, this.call)
   }
 
+  get record(): ProcessRecord {
+    return this.server.record
+  }
+
   get messageContext(): MessageContext | undefined {
     return currentMessageContext(this.server)
   }
@@ -47,8 +52,7 @@ export class Reach implements HandlerContext {
   }
 
   get cast(): (to: Handle<unknown>, tag: string, payload: unknown) => void {
-    const { server } = this
-    return (to, tag, payload) => castUnsafe(server.record, to, { tag, payload, messageContext: this.messageContext })
+    return (to, tag, payload) => castUnsafe(this, to, tag, payload)
   }
 
   private send(info: unknown, delay: Duration.Input, every: boolean): Effect.Effect<Timer.Timer> {
