@@ -108,6 +108,16 @@ export interface Owner {
   crowded(): void
 }
 
+/** What a mailbox needs only if messages were taken out of its middle, or if it was very long. */
+class Upkeep {
+  /** How many slots between `head` and `tail` are empty. */
+  holes = 0
+  /** Where the last message was removed. Calls that time out together stand next to each other. */
+  near = 0
+  /** At this many slots it checks how many messages it holds. */
+  alarm = CROWD + 1
+}
+
 /**
  * The queue itself: an array that is read at `head` and written at `tail`. A slot between them is empty if a caller
  * withdrew its call.
@@ -118,13 +128,9 @@ export class Mailbox<A extends object> {
   private items: Array<A | undefined> | undefined = undefined
   private head = 0
   private tail = 0
-  private holes = 0
   /** How many slots were removed at the front so far. */
   private cut = 0
-  /** Where the last message was removed. Calls that time out together stand next to each other. */
-  private near = 0
-  /** At this many slots it checks how many messages it holds. Only a mailbox that grows gets there. */
-  private alarm = CROWD + 1
+  private upkeep: Upkeep | undefined = undefined
 
   /** The position after the newest message. It only grows, and every later message stands at it or after it. */
   get end(): number {
@@ -132,7 +138,8 @@ export class Mailbox<A extends object> {
   }
 
   get size(): number {
-    return this.tail - this.head - this.holes
+    const { head, tail, upkeep } = this
+    return upkeep === undefined ? tail - head : tail - head - upkeep.holes
   }
 
   push(message: A, owner?: Owner): void {
@@ -140,17 +147,15 @@ export class Mailbox<A extends object> {
     this.tail = tail + 1
     if (items === undefined) this.items = [message]
     else if (tail < items.length) items[tail] = message
-    else if (items.push(message) >= this.alarm) this.look(items.length, owner)
+    else if (items.push(message) > CROWD) this.look(items.length, owner)
   }
 
   private look(slots: number, owner: Owner | undefined): void {
+    const upkeep = (this.upkeep ??= new Upkeep())
+    if (slots < upkeep.alarm) return
     const { size } = this
-    if (size <= CROWD) {
-      this.alarm = slots + CROWD + 1 - size
-      return
-    }
-    this.alarm = TOLD
-    owner?.crowded()
+    upkeep.alarm = size > CROWD ? TOLD : slots + CROWD + 1 - size
+    if (size > CROWD) owner?.crowded()
   }
 
   shift(): A | undefined {
@@ -158,7 +163,7 @@ export class Mailbox<A extends object> {
       const items = this.items!
       const message = items[this.head]
       items[this.head++] = undefined
-      if (message === undefined) this.holes--
+      if (message === undefined) this.upkeep!.holes--
       if (this.head === this.tail || this.head >= COMPACT) this.trim(items)
       if (message !== undefined) return message
     }
@@ -181,12 +186,13 @@ export class Mailbox<A extends object> {
   remove(message: A): boolean {
     const { items } = this
     if (items === undefined) return false
-    const near = Math.max(this.head, this.near - this.cut)
+    const near = Math.max(this.head, (this.upkeep?.near ?? 0) - this.cut)
     let at = items.indexOf(message, near)
     if (at < 0 && near > this.head) at = items.indexOf(message, this.head)
     if (at < 0) return false
-    this.near = this.cut + at
+    const position = this.cut + at
     this.removeAt(items, at)
+    if (this.upkeep !== undefined) this.upkeep.near = position
     return true
   }
 
@@ -205,18 +211,21 @@ export class Mailbox<A extends object> {
 
   private removeAt(items: Array<A | undefined>, at: number): void {
     items[at] = undefined
-    this.holes++
-    while (this.head < this.tail && items[this.head] === undefined) {
+    if (at > this.head) (this.upkeep ??= new Upkeep()).holes++
+    else {
       this.head++
-      this.holes--
+      while (this.head < this.tail && items[this.head] === undefined) {
+        this.head++
+        this.upkeep!.holes--
+      }
     }
     this.trim(items)
   }
 
   private trim(items: Array<A | undefined>): void {
-    const { head, tail } = this
-    const isTold = this.alarm === TOLD
-    if (isTold && this.size < CROWD / 2) this.alarm = CROWD + 1
+    const { head, tail, upkeep } = this
+    const isTold = upkeep?.alarm === TOLD
+    if (isTold && this.size < CROWD / 2) upkeep.alarm = CROWD + 1
     // After a warning the next take also comes here, so some empty slots stay in front.
     const kept = isTold ? COMPACT : 0
     if (head === tail) {
@@ -227,8 +236,8 @@ export class Mailbox<A extends object> {
       this.cut += head - kept
       this.tail = tail - head + kept
       this.head = kept
-      if (!isTold) this.alarm = CROWD + 1
-    } else if (this.holes >= COMPACT && this.holes * 2 >= tail - head) {
+      if (!isTold && upkeep !== undefined) upkeep.alarm = CROWD + 1
+    } else if (upkeep !== undefined && upkeep.holes >= COMPACT && upkeep.holes * 2 >= tail - head) {
       // Other messages come and go behind a message that is never taken. The messages that are left move towards the
       // end, so no reader misses one.
       const rest = this.held
@@ -237,12 +246,13 @@ export class Mailbox<A extends object> {
       this.head = kept
       this.tail = rest.length + kept
       this.cut -= this.tail
-      if (!isTold) this.alarm = CROWD + 1
+      if (!isTold) upkeep.alarm = CROWD + 1
     }
   }
 
   private startAfresh(): void {
     this.cut += this.tail
-    this.head = this.tail = this.holes = 0
+    this.head = this.tail = 0
+    if (this.upkeep !== undefined) this.upkeep.holes = 0
   }
 }

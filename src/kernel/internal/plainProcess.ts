@@ -12,7 +12,7 @@ import * as ExitReason from "../ExitReason.ts"
 import type { Bound } from "../Mailbox.ts"
 import { close, finish } from "../shared/death.ts"
 import { roomMade, settle } from "../shared/delivery.ts"
-import { isOpen } from "../shared/life.ts"
+import { running } from "../shared/life.ts"
 import { ProcessRecord, scopeUnsafe, Self, type Kind, type RecordOptions } from "../shared/processRecord.ts"
 import { addDefects } from "../shared/scopeExit.ts"
 import { interrupt } from "../shared/signals.ts"
@@ -59,12 +59,11 @@ export const makePlain = (
 
 /** Runs the body from the next task on. By then the process that spawned it has set up its relations. @internal */
 export const runPlain = (record: ProcessRecord, body: Effect.Effect<unknown, unknown>): void => {
-  const { life } = record
-  if (!isOpen(life)) return
-  life.context = Context.add(Context.add(life.context, Self, record), Scope.Scope, scopeUnsafe(record))
-  life._tag = "running"
-  const fiber = Effect.runForkWith(life.context)(Effect.andThen(Effect.yieldNow, () => begin(record, body)))
-  life.fiber = fiber
+  if (!record.isOpen) return
+  record.context = Context.add(Context.add(record.context, Self, record), Scope.Scope, scopeUnsafe(record))
+  record.life = running
+  const fiber = Effect.runForkWith(record.context)(Effect.andThen(Effect.yieldNow, () => begin(record, body)))
+  record.fiber = fiber
   fiber.addObserver((exit) => bodyEnded(record, exit))
 }
 

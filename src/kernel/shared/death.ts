@@ -5,6 +5,7 @@
  * throws, the rest are told all the same.
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import { forEachGuarded, guarded, type Guard } from "../../values/guard.ts"
@@ -16,7 +17,7 @@ import { scopeExit, addDefects } from "./scopeExit.ts"
 import * as Relations from "../internal/relations.ts"
 import { Down } from "../Signal.ts"
 import { refuseAll, signal } from "./delivery.ts"
-import { Dead, Ended, Exiting, isOpen, isOver, type EndedBy } from "./life.ts"
+import { isOpen, isOver, type EndedBy, type Over } from "./life.ts"
 import type { Observer, ProcessRecord } from "./processRecord.ts"
 import { interrupt, linkedExit } from "./signals.ts"
 
@@ -24,9 +25,8 @@ import { interrupt, linkedExit } from "./signals.ts"
 
 /** Closes the mailbox: from now on messages are refused with this reason. False if it was closed already. @internal */
 export const close = (record: ProcessRecord, reason: ExitReason.ExitReason, by: EndedBy = "itself"): boolean => {
-  const { life } = record
-  if (!isOpen(life)) return false
-  record.life = new Exiting(life, reason, by, record.mailbox.size)
+  if (!isOpen(record.life)) return false
+  record.life = { _tag: "exiting", exiting: reason, by, mailboxLength: record.mailbox.size }
   // The process no longer waits: the fiber still has to run `terminate` and finalizers.
   record.waitingFor = undefined
   guarded(() => record.kind.onClose?.(record, reason), record)
@@ -38,7 +38,7 @@ export const close = (record: ProcessRecord, reason: ExitReason.ExitReason, by: 
 /** `terminate` has failed, and that makes the end a crash. @internal */
 export const worsen = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   const { life } = record
-  if (life._tag === "exiting") record.life = new Exiting(life, reason, "itself", life.mailboxLength)
+  if (life._tag === "exiting") record.life = { ...life, exiting: reason, by: "itself" }
 }
 
 /** The fiber has ended. Only finalizers are left to run. @internal */
@@ -75,7 +75,7 @@ const die = (record: ProcessRecord, reason: ExitReason.ExitReason, wasKilled: bo
   kernel.retire(record.tally)
   // Whoever sent a signal reports the crash that it carries. Only a crash during the end itself is reported here.
   const isReported = reason._tag === "Crash" && (life.by === "itself" || reason !== life.exiting)
-  record.life = new Dead(life, { reason, wasKilled, isReported })
+  record.life = { ...life, _tag: "dead", reason, wasKilled, isReported }
   record.resume = undefined
   record.belongings = undefined
   forEachGuarded(belongings, (belonging) => belonging.drop(), record)
@@ -108,7 +108,7 @@ const ended = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   if (reason._tag === "Crash" && reason !== life.reason && Cause.hasDies(reason.cause)) {
     guarded(() => report(record, detailsOf(record, reason)), record)
   }
-  record.life = new Ended(life)
+  letGo(record, life)
   record.kernel.zombies.delete(record)
   tell(record, (observer) => observer.ended?.(), { threw: (error) => logThrown(record, error, context) })
   release(record)
@@ -116,9 +116,17 @@ const ended = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
 
 /** Removes a record whose process never ran and that nobody has seen. @internal */
 export const discard = (record: ProcessRecord, reason: ExitReason.ExitReason = ExitReason.normal): void => {
-  record.life = new Ended({ exiting: reason, by: "itself", reason, wasKilled: false, isReported: false })
+  const death = { reason, wasKilled: false, isReported: false }
+  letGo(record, { ...death, _tag: "ended", exiting: reason, by: "itself", mailboxLength: 0 })
   record.kernel.table.remove(record)
   release(record)
+}
+
+/** The process has ended: it no longer has a fiber, a scope or an environment. */
+const letGo = (record: ProcessRecord, life: Over): void => {
+  record.life = { ...life, _tag: "ended" }
+  record.context = Context.empty()
+  record.fiber = record.scope = undefined
 }
 
 /** Drops what must not be kept alive by a pid that somebody keeps. */

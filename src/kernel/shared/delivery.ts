@@ -79,10 +79,10 @@ const push = (record: ProcessRecord, envelope: Envelope): true => {
 
 /** Wakes the fiber of the process if it waits for a message. @internal */
 export const wake = (record: ProcessRecord): void => {
-  const { life, resume } = record
-  if (resume === undefined || life._tag === "ended") return
+  const { fiber, resume } = record
+  if (resume === undefined || fiber === undefined) return
   record.resume = undefined
-  resumeLater(life.fiber!, resume, Exit.void)
+  resumeLater(fiber, resume, Exit.void)
 }
 
 // ---- room ---------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ import type { WaitingSenders } from "../internal/waitingSenders.ts"
 import { Mailbox, type Bound } from "../Mailbox.ts"
 import * as Pid from "../Pid.ts"
 import { leaderOf, type GroupLeader } from "./groupLeader.ts"
-import { isOpen, isOver, Open, type EndedBy, type Life } from "./life.ts"
+import { isOpen, isOver, starting, type EndedBy, type Life } from "./life.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -189,12 +189,22 @@ export interface RecordOptions<Data> {
  * @since 0.1.0
  */
 export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Relations.Node<ProcessRecord>, Guard {
-  readonly id: number
+  // First what each message reads and writes, so that it takes few lines of the processor's cache.
   readonly kernel: KernelState<ProcessRecord>
-  readonly kind: Kind<Data>
+  life: Life = starting
   /** Set by its kind, before the first step of the process. */
   data!: Data
-  life: Life
+  readonly mailbox = new Mailbox<Envelope>()
+  bound: Bound | undefined = undefined
+  /** Resumes the fiber of the process, which waits for a message. */
+  resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
+  /** Undefined before its first step, and once it has ended. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  accepted = 0
+  handled = 0
+
+  readonly id: number
+  readonly kind: Kind<Data>
   /** The process that spawned it. Once that has ended, the nearest process above that has not. */
   parent: ProcessRecord | undefined
   /** The leader of its group, if it has one. */
@@ -206,17 +216,15 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
   /** Writes its crash report. Supervisors set this, to add what they decided. */
   reporter: ((crash: Crash) => void) | undefined = undefined
   trapExit = false
+  /** The environment of its fibers. It holds `Self`. Empty once it has ended. */
+  context: Context.Context<never>
+  /** Made on first use. */
+  scope: Scope.Closeable | undefined = undefined
   /** The fiber of a server's turn, while there is one. It acts for the process. */
   turn: Fiber.Fiber<unknown, unknown> | undefined = undefined
 
-  readonly mailbox = new Mailbox<Envelope>()
-  bound: Bound | undefined = undefined
   /** Senders that wait for room, under the strategy `suspend`. */
   waiting: WaitingSenders<Envelope> | undefined = undefined
-  /** Resumes the fiber of the process, which waits for a message. */
-  resume: ((effect: Effect.Effect<void>) => void) | undefined = undefined
-  accepted = 0
-  handled = 0
   fates: Tally | undefined = undefined
 
   relations: Relations.Relations<ProcessRecord> | undefined = undefined
@@ -229,7 +237,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
     this.id = kernel.nextId()
     this.kernel = kernel
     this.kind = kind
-    this.life = new Open(context)
+    this.context = context
     this.parent = parent
     this.leader = leaderOf(kernel, parent, context)
     kernel.table.add(this)
@@ -337,22 +345,6 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 
   // ---- what it runs in --------------------------------------------------------------------------------------------
 
-  /** The environment of its fibers. Empty once it has ended. */
-  get context(): Context.Context<never> {
-    const { life } = this
-    return life._tag === "ended" ? Context.empty() : life.context
-  }
-
-  get fiber(): Fiber.Fiber<unknown, unknown> | undefined {
-    const { life } = this
-    return life._tag === "ended" ? undefined : life.fiber
-  }
-
-  get scope(): Scope.Closeable | undefined {
-    const { life } = this
-    return life._tag === "ended" ? undefined : life.scope
-  }
-
   /** Whether a fiber is the process's own, and not one that it has forked. */
   isOwn(fiber: Fiber.Fiber<unknown, unknown>): boolean {
     return fiber === this.turn || fiber === this.fiber
@@ -392,11 +384,8 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 }
 
 /** The scope of a process. It is made on first use. @internal */
-export const scopeUnsafe = (record: ProcessRecord): Scope.Closeable => {
-  const { life } = record
-  if (life._tag === "ended") return Scope.makeUnsafe()
-  return (life.scope ??= Scope.makeUnsafe())
-}
+export const scopeUnsafe = (record: ProcessRecord): Scope.Closeable =>
+  record.ended ? Scope.makeUnsafe() : (record.scope ??= Scope.makeUnsafe())
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 

@@ -27,11 +27,11 @@ const end = (record: ProcessRecord<Server>, reason: ExitReason, by: EndedBy): vo
 /** Lets the turn in hand end first and, with `drain`, all messages that came before. */
 const endOrderly = (record: ProcessRecord<Server>, reason: ExitReason): void => {
   const server = record.data
-  if (server.stop?.isInLine === false) return
+  if (server.ending?.stop?.isInLine === false) return
   if (record.status === "starting") return end(record, reason, "signal")
   // If the server is suspended, the messages before it would wait for ever.
   const isInLine = server.spec.drain && !server.suspended
-  server.stop = { reason, isInLine }
+  endingOf(server).stop = { reason, isInLine }
   if (isInLine) post(record, new StopEnvelope(reason, undefined, "signal"), inLine)
   else wake(record)
 }

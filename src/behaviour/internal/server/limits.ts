@@ -11,20 +11,21 @@ import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { TurnTimeout } from "./turnTimeout.ts"
 import { requestOf } from "./answers.ts"
 import { crashIn } from "./crash.ts"
-import type { Server } from "./server.ts"
+import type { Idle, Server } from "./server.ts"
 
 // ---- idle ---------------------------------------------------------------------------------------------------------
 
-/** @internal */
-export class IdleDeadline implements Deadline {
+class IdleDeadline implements Idle {
   list: Deadline["list"] = undefined
   due = 0
   previous: Deadline["previous"] = undefined
   next: Deadline["next"] = undefined
   isDue = false
+  readonly millis: number
   private readonly server: Server
-  constructor(server: Server) {
+  constructor(server: Server, millis: number) {
     this.server = server
+    this.millis = millis
   }
   expire(): void {
     this.isDue = true
@@ -33,23 +34,33 @@ export class IdleDeadline implements Deadline {
 }
 
 /** Starts the idle timer, unless it runs already. @internal */
-export const beginIdling = (server: Server): void => {
-  if (server.idleMillis === undefined || server.idle !== undefined) return
-  server.idle = new IdleDeadline(server)
-  Timer.armUnsafe(server.idle, server.record.fiber!, server.idleMillis)
+export const beginIdling = ({ idle, record }: Server): void => {
+  if (idle === undefined || idle.isDue || idle.list !== undefined) return
+  Timer.armUnsafe(idle, record.fiber!, idle.millis)
 }
 
 /** A turn has set the idle time. The earlier timer ends. @internal */
 export const idleFor = (server: Server, input: Duration.Input): void => {
   const millis = Check.millis("idle", input)
+  setIdle(server, millis === Infinity ? undefined : millis)
+}
+
+/** The idle time is again what the server was defined with. @internal */
+export const idleAsDefined = (server: Server): void => {
+  const { idle, spec } = server
+  if (idle?.millis !== spec.idleMillis) setIdle(server, spec.idleMillis)
+}
+
+const setIdle = (server: Server, millis: number | undefined): void => {
   stopIdling(server)
-  server.idleMillis = millis === Infinity ? undefined : millis
+  server.idle = millis === undefined ? undefined : new IdleDeadline(server, millis)
 }
 
 /** @internal */
-export const stopIdling = (server: Server): void => {
-  if (server.idle !== undefined) disarm(server.idle)
-  server.idle = undefined
+export const stopIdling = ({ idle }: Server): void => {
+  if (idle === undefined) return
+  disarm(idle)
+  idle.isDue = false
 }
 
 // ---- turns --------------------------------------------------------------------------------------------------------

@@ -35,22 +35,22 @@ const drain = (server: Server): Effect.Effect<void> => {
   const share = Step.share(mailbox.size)
   for (let taken = 0, until = Step.first; taken < until || (until = Step.goOn(taken, share)) > taken; taken++) {
     if (!record.isOpen) return Effect.void
-    const { continuation, stop } = server
+    const { continuation, ending } = server
     if (continuation !== undefined) {
       server.continuation = undefined
       // Else a server that always continues would never stop.
-      if (continuation.isChained && stop !== undefined) continue
+      if (continuation.isChained && ending?.stop !== undefined) continue
       const waiting = runContinuation(server, continuation.token)
       if (waiting !== undefined) return Effect.flatMap(waiting, again)
       continue
     }
-    if (stop !== undefined && !stop.isInLine) {
-      close(record, stop.reason, "signal")
+    if (ending?.stop?.isInLine === false) {
+      close(record, ending.stop.reason, "signal")
       return Effect.void
     }
     const next = mailbox.shift()
     if (next === undefined && server.idle?.isDue !== true) {
-      if (server.idleMillis !== undefined) Limits.beginIdling(server)
+      if (server.idle !== undefined) Limits.beginIdling(server)
       return rest
     }
     const waiting = next === undefined ? runIdle(server) : take(server, next)
@@ -68,8 +68,8 @@ const park = (server: Server, resume: (effect: Effect.Effect<void>) => void): vo
   else record.resume = resume
 }
 
-const hasToAct = ({ idle, record, stop }: Server): boolean =>
-  stop?.isInLine === false || !record.isOpen || idle?.isDue === true
+const hasToAct = ({ ending, idle, record }: Server): boolean =>
+  ending?.stop?.isInLine === false || !record.isOpen || idle?.isDue === true
 
 // ---- one message --------------------------------------------------------------------------------------------------
 
@@ -111,7 +111,7 @@ const runContinuation = (server: Server, token: unknown): Effect.Effect<void> | 
 
 const runIdle = (server: Server): Effect.Effect<void> | undefined => {
   Limits.stopIdling(server)
-  server.idleMillis = server.spec.idleMillis
+  Limits.idleAsDefined(server)
   server.ownTurn = "idle"
   const { idle } = server.spec
   if (idle === undefined) {

@@ -5,9 +5,10 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { isInstance } from "../../../values/describe.ts"
-import { isOpen } from "../../../kernel/shared/life.ts"
+import { running } from "../../../kernel/shared/life.ts"
 import { scopeUnsafe, Self } from "../../../kernel/shared/processRecord.ts"
 import { ranOut } from "./ending.ts"
+import { idleAsDefined } from "./limits.ts"
 import { serve } from "./loop.ts"
 import { Initial } from "./next.ts"
 import { initDone, type Server } from "./server.ts"
@@ -16,10 +17,9 @@ import { afterwards } from "./turn.ts"
 /** Runs `init` in the caller's step, and then the loop. @internal */
 export const run = (server: Server, init: Effect.Effect<unknown, unknown>): void => {
   const { record } = server
-  const { life } = record
-  if (!isOpen(life)) return
-  life.context = Context.add(life.context, Self, record)
-  const context = Context.add(life.context, Scope.Scope, scopeUnsafe(record))
+  if (!record.isOpen) return
+  record.context = Context.add(record.context, Self, record)
+  const context = Context.add(record.context, Scope.Scope, scopeUnsafe(record))
   follow(server, Effect.runForkWith(context)(main(server, init)))
 }
 
@@ -30,8 +30,8 @@ const follow = (server: Server, fiber: Fiber.Fiber<unknown, unknown>): void => {
 
 const main = (server: Server, init: Effect.Effect<unknown, unknown>): Effect.Effect<void, unknown> =>
   Effect.withFiber((fiber) => {
-    const { life } = server.record
-    if (life._tag !== "ended") life.fiber = fiber
+    const { record } = server
+    if (!record.ended) record.fiber = fiber
     return Effect.matchCauseEffect(init, {
       onFailure: (cause) => failed(server, cause),
       onSuccess: (state) => initialized(server, fiber, state)
@@ -40,20 +40,19 @@ const main = (server: Server, init: Effect.Effect<unknown, unknown>): Effect.Eff
 
 const initialized = (server: Server, fiber: Fiber.Fiber<unknown, unknown>, result: unknown): Effect.Effect<void> => {
   const { init, record } = server
-  const { life } = record
-  if (!isOpen(life)) return Effect.void
-  server.idleMillis = server.spec.idleMillis
+  if (!record.isOpen) return Effect.void
+  idleAsDefined(server)
   if (isInstance(result, Initial)) {
     server.state = result.state
     afterwards(server, result.options, false)
   } else server.state = result
   server.watch?.began(server.state)
-  life._tag = "running"
+  record.life = running
   server.init = initDone
   server.target.markUp(record)
   if (init._tag === "running") init.told?.()
   // Only `init` and `terminate` run in the scope of the server.
-  fiber.setContext(life.context)
+  fiber.setContext(record.context)
   // The starter goes on before a `continue` of `init` runs.
   return server.continuation === undefined ? serve : Effect.andThen(Effect.yieldNow, serve)
 }

@@ -31,8 +31,10 @@ export interface Stop {
   readonly isInLine: boolean
 }
 
-/** What a server has only while it ends. @internal */
+/** What a server has only once it was asked to stop, or ends. @internal */
 export interface Ending {
+  /** The orderly end that was asked for. */
+  stop: Stop | undefined
   /** What the turn was about, for the crash report. */
   message: unknown
   details: ShownCrash | undefined
@@ -40,38 +42,41 @@ export interface Ending {
   reply: { readonly call: CallEnvelope; readonly value: unknown } | undefined
 }
 
+/** The idle timer of a server. It runs while the server waits for a message. @internal */
+export interface Idle extends Deadline {
+  readonly millis: number
+  /** Whether the time is up, and no turn has seen it yet. */
+  isDue: boolean
+}
+
 /** @internal */
 export class Server {
   readonly record: ProcessRecord<Server>
-  readonly target: HandleTarget
   spec: ServerSpec
   /** The state after the last turn that succeeded. */
   state: unknown = undefined
-  init: Init = initRunning
-  stop: Stop | undefined = undefined
-  ending: Ending | undefined = undefined
-
   /** The message whose turn it is. */
   inHand: Envelope | undefined = undefined
-  /** What a turn without a message is about. */
-  ownTurn: "continue" | "idle" = "continue"
   /** What to do before the next message. */
   continuation: Continuation | undefined = undefined
+  ending: Ending | undefined = undefined
+  /** The idle timer, with the idle time that the last turn has set. Undefined: no idle time. */
+  idle: Idle | undefined = undefined
+  /** Observers, or what freezes states in development. Most servers have neither. */
+  watch: Watch | undefined
+  /** The context that handlers of messages without an answer share. */
+  quietContext: HandlerContext | undefined = undefined
+
+  readonly target: HandleTarget
+  init: Init = initRunning
+  /** What a turn without a message is about. */
+  ownTurn: "continue" | "idle" = "continue"
   /** Set while a turn with a limit takes more than one step. */
   turnLimit: Deadline | undefined = undefined
   /** Calls whose answers were left for later. */
   owed: Set<CallEnvelope> | undefined = undefined
-  /** The context that handlers of messages without an answer share. */
-  quietContext: HandlerContext | undefined = undefined
-
-  /** How long it waits for a message until it is idle, as the last turn has set it. */
-  idleMillis: number | undefined = undefined
-  /** The idle timer, while it runs. */
-  idle: (Deadline & { readonly isDue: boolean }) | undefined = undefined
   /** Whether it handles only stops and system requests. */
   suspended = false
-  /** Observers, or what freezes states in development. Most servers have neither. */
-  watch: Watch | undefined
 
   constructor(record: ProcessRecord<Server>, spec: ServerSpec, target: HandleTarget) {
     this.record = record
@@ -101,4 +106,4 @@ export const subjectOf = ({ spec: { lens }, state }: Server, content: unknown): 
 
 /** What the server has while it ends, made on first use. @internal */
 export const endingOf = (server: Server): Ending =>
-  (server.ending ??= { message: undefined, details: undefined, reply: undefined })
+  (server.ending ??= { stop: undefined, message: undefined, details: undefined, reply: undefined })

@@ -67,6 +67,6 @@ const pause = (server: Server, seen: number): Effect.Effect<void> =>
     else server.record.resume = resume
   })
 
-const isToEnd = ({ record, stop }: Server): boolean => stop?.isInLine === false || !record.isOpen
+const isToEnd = ({ ending, record }: Server): boolean => ending?.stop?.isInLine === false || !record.isOpen
 
 const isForProcess = (message: Envelope): boolean => isSystem(message) || message instanceof StopEnvelope

@@ -113,7 +113,7 @@ const apply = (server: Server, message: Envelope | undefined, next: Next): undef
     throw new RangeError(repliedToNobody(displayName(record), requestOf(server, message), tag))
   if (server.watch !== undefined) server.watch.turned(call?.tag, next)
   if (tag === "Reply" || tag === "NoReply") {
-    if (message !== undefined) server.idleMillis = spec.idleMillis
+    if (message !== undefined && server.idle?.millis !== spec.idleMillis) Limits.idleAsDefined(server)
     if (next.options !== undefined) afterwards(server, next.options, message === undefined)
     server.state = next.state
     if (tag === "Reply") answer(server, call!, Exit.succeed(next.value))

@@ -8,7 +8,7 @@ import { eachTarget, SupervisedLayers, type Adoption, type HandleTargets } from 
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
 import { close, finish } from "../../../kernel/shared/death.ts"
-import { isOpen } from "../../../kernel/shared/life.ts"
+import { running } from "../../../kernel/shared/life.ts"
 import { writeLine } from "../../../kernel/shared/log.ts"
 import { ProcessRecord, Self, type Kind } from "../../../kernel/shared/processRecord.ts"
 import { warn } from "../../../kernel/shared/warnings.ts"
@@ -131,24 +131,24 @@ export class SupervisorProcess {
     this.isRoot = options.adoption === undefined
     this.onTreeEnd = options.onTreeEnd
     this.launchFiber = options.launchFiber
-    const { life } = this.record
-    if (isOpen(life)) life.context = Context.add(context, Self, this.record)
+    const { record } = this
+    if (record.isOpen) record.context = Context.add(context, Self, record)
   }
 
   /** Runs its own fiber. It answers from now on. */
   run(effect: Effect.Effect<void>, fiberEnded: (exit: Exit.Exit<void>) => void): void {
-    const { life } = this.record
-    if (!isOpen(life)) return
-    const fiber = Effect.runForkWith(life.context)(effect)
-    life.fiber = fiber
+    const { record } = this
+    if (!record.isOpen) return
+    const fiber = Effect.runForkWith(record.context)(effect)
+    record.fiber = fiber
     fiber.addObserver(fiberEnded)
-    this.target.markUp(this.record)
+    this.target.markUp(record)
   }
 
   /** It counts as running from now on. */
   markRunning(): void {
-    const { life } = this.record
-    if (isOpen(life)) life._tag = "running"
+    const { record } = this
+    if (record.isOpen) record.life = running
   }
 
   /** The time of the monotonic clock. */
