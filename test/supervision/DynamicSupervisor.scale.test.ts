@@ -4,9 +4,8 @@ import { Rpc } from "effect/rpc"
 import { DynamicSupervisor, GenServer } from "effect-otp"
 import { Handle, Kernel, Process } from "effect-otp/kernel"
 import { TestKernel } from "effect-otp/testing"
-import * as v8 from "node:v8"
-import * as vm from "node:vm"
 import { spent } from "../fixtures/cpu.ts"
+import { heldAfter, neverFreed } from "../fixtures/garbage.ts"
 import { run } from "../fixtures/supervision.ts"
 
 // Real processor time and real memory, because these are measured.
@@ -108,21 +107,6 @@ describe("scale", () => {
 })
 
 describe("memory", () => {
-  v8.setFlagsFromString("--expose-gc")
-  const gc = vm.runInNewContext("gc") as () => void
-
-  /**
-   * How many are left after some collections. A WeakRef that was read in this turn of the host's loop keeps its target.
-   */
-  const countHeld = (refs: ReadonlyArray<WeakRef<object>>) =>
-    Effect.gen(function* () {
-      for (let n = 0; n < 10; n++) {
-        yield* Effect.sleep("5 millis")
-        gc()
-      }
-      return refs.filter((ref) => ref.deref() !== undefined).length
-    })
-
   const supervisors = {
     permanent: class extends DynamicSupervisor.Service<never>()("test/Permanent", { child: Kid.definition }) {},
     temporary: class extends DynamicSupervisor.Service<never>()("test/Temporary", {
@@ -144,19 +128,21 @@ describe("memory", () => {
       return refs
     })
 
-  const heldBy = (restart: keyof typeof supervisors) =>
+  const heldBy = (
+    restart: keyof typeof supervisors,
+    count: (refs: ReadonlyArray<WeakRef<object>>) => Effect.Effect<number>
+  ) =>
     Effect.gen(function* () {
-      const refs = yield* startWithBigArguments(restart)
-      const held = yield* countHeld(refs)
+      const held = yield* count(yield* startWithBigArguments(restart))
       assert.strictEqual((yield* Kernel.counts).processes, 101)
       return held
     }).pipe(Effect.provide(Layer.provideMerge(supervisors[restart].layer, quietly)))
 
   it.live("#145 the arguments of a temporary child are not kept, those of another are", () =>
     Effect.gen(function* () {
-      assert.strictEqual(yield* heldBy("permanent"), 100)
+      assert.strictEqual(yield* heldBy("permanent", (refs) => heldAfter(10, refs)), 100)
       // The last one may still be in a register or on a stack.
-      assert.isAtMost(yield* heldBy("temporary"), 1)
+      assert.isAtMost(yield* heldBy("temporary", (refs) => neverFreed(refs, 1)), 1)
     })
   )
 
@@ -170,7 +156,7 @@ describe("memory", () => {
         yield* client.crash()
         while ((yield* kids.countChildren).children > 0) yield* Effect.yieldNow
       }
-      assert.isAtMost(yield* countHeld(clients), 1)
+      assert.isAtMost(yield* neverFreed(clients, 1), 1)
     }).pipe(Effect.provide(Layer.provideMerge(supervisors.temporary.layer, quietly)))
   )
 })
