@@ -1,4 +1,4 @@
-/** What holds in this layer where nobody says otherwise. */
+/** The defaults of this layer. */
 import * as Duration from "effect/Duration"
 
 /** How long an application may take to stop. @internal */

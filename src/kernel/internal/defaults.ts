@@ -10,7 +10,7 @@ export const defaultLimit = Duration.seconds(5)
 /** How many reports are written in a second: for one kind of process, and for the whole kernel. @internal */
 export const reportsPerSecond = { ofKind: 10, inAll: 100 }
 
-/** From when on an event loop counts as blocked. @internal */
+/** How late a timer must be before the event loop counts as blocked. @internal */
 export const blockedAfter = Duration.millis(100)
 
 /** How long, and how many tasks, one macrotask of the run queue runs before the host gets its turn. @internal */

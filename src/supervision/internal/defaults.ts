@@ -1,7 +1,7 @@
-/** What holds in this layer where nobody says otherwise. */
+/** The defaults of this layer. */
 import * as Duration from "effect/Duration"
 
-/** How many failures in which time are survived. @internal */
+/** How many failures a supervisor survives, and in what time. @internal */
 export const defaultIntensity = { max: 3, within: Duration.seconds(5) }
 
 /** How long a child that is no supervisor may take to end in good order. @internal */
@@ -16,7 +16,7 @@ export const defaultMaxChildren = Infinity
 /** Which ends of a child are followed by a restart. @internal */
 export const defaultRestart = "permanent"
 
-/** Who restarts with a partition that fails. @internal */
+/** Which partitions restart with a partition that fails. @internal */
 export const defaultPartitionStrategy = "oneForOne"
 
 /** Whether a supervisor ends with its significant children. @internal */

@@ -1,10 +1,10 @@
-/** What holds in this layer where nobody says otherwise. */
+/** The defaults of this layer. */
 import * as Duration from "effect/Duration"
 
 /** How long a probe waits for a message, in real time. @internal */
 export const defaultPatience = Duration.seconds(1)
 
-/** How long what is ending may take before a test kernel calls it a leak, in real time. @internal */
+/** How long a process may take to end before a test kernel reports a leak, in real time. @internal */
 export const leakLimit = Duration.seconds(1)
 
 /** In how many orders a program runs that is explored. @internal */
