@@ -127,15 +127,28 @@ export interface DynamicSupervisorHandle<
   E
 > extends Handle<never> {
   /**
-   * Starts a child under a key and waits for its `init`. If the caller is interrupted, the child is started all the
-   * same. If a child with this key is dead for good and has not ended yet, this waits for its end first. If it is
-   * interrupted then, no child is started.
+   * Starts a child under a key and waits for its `init`. Without a key (`undefined`), the child gets a key of its own,
+   * which `whichChildren` shows. If the caller is interrupted, the child is started all the same. If a child with this
+   * key is dead for good and has not ended yet, this waits for its end first. If it is interrupted then, no child is
+   * started.
    *
    * Fails with the failure of `init`; with `AlreadyStarted` or `MaxChildren` if nothing was started; with
    * `ChildNotFound` if the child is terminated meanwhile; and with `SupervisorDown`. If `init` dies, that is a defect
    * here.
    */
   readonly startChild: (
+    key?: string | undefined,
+    ...args: A
+  ) => Effect.Effect<Client<M>, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
+  /**
+   * Gives the client of the child with this key, and starts the child if there is none. One `init` runs, however many
+   * callers ask at once: all of them wait for it, and all get its client or its failure. The arguments are those of the
+   * caller that starts it. A child that is being restarted is there: this gives its client at once. If the child is
+   * ending for good, this waits for its end and starts another.
+   *
+   * Fails as `startChild` does. `AlreadyStarted` means here that another process has the name of its server.
+   */
+  readonly startOrGet: (
     key: string,
     ...args: A
   ) => Effect.Effect<Client<M>, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
@@ -257,8 +270,10 @@ const untypedSchedule = <E, R>(schedule: RestartSchedule<E, R> | undefined) =>
 const makeHandle = (target: HandleTarget) =>
   printHandle({
     [HandleTypeId]: target,
-    startChild: (key: string, ...args: ReadonlyArray<unknown>) =>
-      withSupervisor(target, (supervisor) => startChild(supervisor, key, args)),
+    startChild: (key?: string, ...args: ReadonlyArray<unknown>) =>
+      withSupervisor(target, (supervisor) => startChild(supervisor, key ?? supervisor.freeKey(), args)),
+    startOrGet: (key: string, ...args: ReadonlyArray<unknown>) =>
+      withSupervisor(target, (supervisor) => startOrGet(supervisor, key, args)),
     get: (key: string) =>
       Effect.sync(() => {
         const child = currentOf(target)?.children.get(key)
@@ -286,18 +301,43 @@ const startChild = (
   key: string,
   args: ReadonlyArray<unknown>
 ): Effect.Effect<Handle<unknown>, unknown> => {
-  const down = () => Exit.fail(new SupervisorDown({ supervisor: supervisor.spec.id }))
-  if (supervisor.isStopping) return down()
+  if (supervisor.isStopping) return downOf(supervisor)
   const before = supervisor.children.get(key)
-  // It is dead for good, as the caller may know. Its key is free once its fiber and its scope have ended.
+  // The caller may know that it is dead for good.
   if (before?.isDeadForGood === true) {
     const again = Effect.suspend(() => startChild(supervisor, key, args))
-    const { startFiber } = before
-    // The caller that started it has yet to learn that it was up.
-    const freed =
-      before.state === "starting" && startFiber !== undefined ? Fiber.await(startFiber) : supervisor.stop(before)
-    return Effect.andThen(freed, again)
+    return Effect.andThen(untilFree(supervisor, before), again)
   }
+  return add(supervisor, key, args)
+}
+
+const startOrGet = (
+  supervisor: RunningDynamicSupervisor,
+  key: string,
+  args: ReadonlyArray<unknown>
+): Effect.Effect<Handle<unknown>, unknown> => {
+  if (supervisor.isStopping) return downOf(supervisor)
+  const child = supervisor.children.get(key)
+  if (child === undefined) return add(supervisor, key, args)
+  if (child.isDeadForGood || child.isEnding) {
+    const again = Effect.suspend(() => startOrGet(supervisor, key, args))
+    return Effect.andThen(untilFree(supervisor, child), again)
+  }
+  return whenStarted(supervisor, child)
+}
+
+/** Waits until a child that is ending for good has ended with its fiber and its scope. Then its key is free. */
+const untilFree = (supervisor: RunningDynamicSupervisor, child: DynamicChild): Effect.Effect<unknown> => {
+  const { startFiber, state } = child
+  // The caller that started it has yet to learn that it was up.
+  return state === "starting" && startFiber !== undefined ? Fiber.await(startFiber) : supervisor.stop(child)
+}
+
+const add = (
+  supervisor: RunningDynamicSupervisor,
+  key: string,
+  args: ReadonlyArray<unknown>
+): Effect.Effect<Handle<unknown>, unknown> => {
   const child = supervisor.add(key, args)
   switch (child) {
     case "AlreadyStarted":
@@ -305,13 +345,24 @@ const startChild = (
     case "MaxChildren":
       return Effect.fail(new MaxChildren({ maxChildren: supervisor.spec.maxChildren }))
     case "Stopping":
-      return down()
+      return downOf(supervisor)
   }
-  return Effect.flatMap(awaitFirstStart(child), (first) => {
-    if (first === "stopped") return supervisor.isStopping ? down() : Exit.fail(new ChildNotFound({ id: key }))
+  return whenStarted(supervisor, child)
+}
+
+/** The client of a child, once its first start has succeeded. */
+const whenStarted = (
+  supervisor: RunningDynamicSupervisor,
+  child: DynamicChild
+): Effect.Effect<Handle<unknown>, unknown> =>
+  Effect.flatMap(awaitFirstStart(child), (first) => {
+    if (first === "stopped") {
+      return supervisor.isStopping ? downOf(supervisor) : Exit.fail(new ChildNotFound({ id: child.key }))
+    }
     return first._tag === "Success" ? Exit.succeed(child.client) : Exit.failCause(first.cause)
   })
-}
+
+const downOf = ({ spec }: RunningDynamicSupervisor) => Exit.fail(new SupervisorDown({ supervisor: spec.id }))
 
 const taken = ({ record, target }: DynamicChild): AlreadyStarted =>
   new AlreadyStarted({ processName: target.displayName, pid: record?.isAlive === true ? record : undefined })

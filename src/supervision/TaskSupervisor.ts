@@ -388,6 +388,6 @@ const beginIn =
     const first = () => {
       if (run.record === undefined) run.refuse(downOf(supervisor))
     }
-    if (child.firstStart === undefined) child.onFirstStart = first
+    if (child.firstStart === undefined) child.onFirstStart = new Set([first])
     else first()
   }

@@ -3,6 +3,7 @@ import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Schema } 
 import { Rpc } from "effect/rpc"
 import { DynamicSupervisor, GenServer, Name, Supervisor } from "effect-otp"
 import { ExitReason, Kernel, Process } from "effect-otp/kernel"
+import { settle } from "../fixtures/kernel.ts"
 import { kid, runKids, supervisorOf } from "../fixtures/dynamic.ts"
 import { boom, child, crash, Journal, pass, quiet, run, StartError, treeTest } from "../fixtures/supervision.ts"
 
@@ -59,6 +60,23 @@ describe("startChild", () => {
         { key: "a", pid: journal.pid("a"), ...running }
       ])
       assert.deepStrictEqual(yield* kids.countChildren, { children: 2, active: 2, restarting: 0 })
+    })
+  )
+
+  treeTest("without a key gives each child a key of its own", ({ journal }) =>
+    Effect.gen(function* () {
+      const { kids, start } = yield* runKids(journal)
+      yield* start("#2")
+      const clients = [yield* kids.startChild(undefined, "a"), yield* kids.startChild(undefined, "b")]
+      assert.deepStrictEqual(yield* Effect.forEach(clients, (client) => client.incarnation()), [1, 1])
+      const keys = (yield* kids.whichChildren).map(({ key }) => key)
+      assert.deepStrictEqual(keys, ["#2", "#1", "#3"])
+      assert.deepStrictEqual(yield* kids.get("#3"), Option.some(clients[1]!))
+      // It is restarted with its arguments, as any other.
+      yield* crash(journal, "a")
+      yield* journal.expect("+#21", "+a1", "+b1", "-a1", "+a2")
+      yield* kids.terminateChild("#1")
+      assert.strictEqual((yield* kids.countChildren).children, 2)
     })
   )
 
@@ -349,6 +367,97 @@ describe("startChild", () => {
       yield* Process.kill(supervisor!)
       assert.deepStrictEqual(yield* starting.exit, Exit.fail(new SupervisorDown({ supervisor: "test/Kids" })))
       yield* journal.expect("!a1", "-a1")
+    })
+  )
+})
+
+describe("startOrGet", () => {
+  treeTest("starts one child, however many ask at once, and gives all of them its client", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { kids, startOrGet } = yield* runKids(journal, { script: { init: () => Deferred.await(gate) } })
+      const asking = yield* Effect.forEach(["a", "a", "a", "b"], (key) => beside(startOrGet(key)))
+      yield* settle
+      assert.deepStrictEqual(yield* Effect.forEach(asking, ({ isDone }) => isDone), [false, false, false, false])
+      // It waits for one `init` and not for its caller.
+      yield* asking[0]!.interrupt
+      yield* Deferred.succeed(gate, undefined)
+      const a = yield* startOrGet("a")
+      assert.deepStrictEqual(yield* asking[1]!.exit, Exit.succeed(a))
+      assert.deepStrictEqual(yield* asking[2]!.exit, Exit.succeed(a))
+      assert.notDeepEqual(yield* asking[3]!.exit, Exit.succeed(a))
+      assert.strictEqual((yield* kids.countChildren).children, 2)
+      assert.strictEqual(yield* a.incarnation(), 1)
+    })
+  )
+
+  treeTest("gives all that wait the failure of init, and the next one starts another child", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const init = (key: string, n: number) =>
+        n === 1 ? Effect.andThen(Deferred.await(gate), Effect.fail(new StartError({ child: key }))) : Effect.void
+      const { kids, startOrGet } = yield* runKids(journal, { script: { init } })
+      const asking = yield* Effect.forEach(["a", "a"], (key) => beside(startOrGet(key)))
+      yield* settle
+      yield* Deferred.succeed(gate, undefined)
+      for (const { exit } of asking) assert.deepStrictEqual(yield* exit, Exit.fail(new StartError({ child: "a" })))
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+      assert.strictEqual(yield* (yield* startOrGet("a")).incarnation(), 2)
+    })
+  )
+
+  treeTest("gives the client of a child that is being restarted", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const init = (_: string, n: number) => (n === 1 ? Effect.void : Deferred.await(gate))
+      const { startOrGet } = yield* runKids(journal, { script: { init } })
+      const a = yield* startOrGet("a")
+      yield* crash(journal, "a")
+      yield* journal.expect("+a1", "-a1")
+      assert.strictEqual(yield* startOrGet("a"), a)
+      const call = yield* beside(a.incarnation(undefined, { whenDown: "wait" }))
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual(yield* call.exit, Exit.succeed(2))
+    })
+  )
+
+  treeTest("waits for a child that is ending, and starts another", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { kids, startOrGet } = yield* runKids(journal, { script: { terminate: () => Deferred.await(gate) } })
+      const first = yield* startOrGet("a")
+      const stopping = yield* beside(kids.terminateChild("a"))
+      yield* settle
+      const asking = yield* Effect.forEach(["a", "a"], (key) => beside(startOrGet(key)))
+      yield* settle
+      assert.deepStrictEqual(yield* Effect.forEach(asking, ({ isDone }) => isDone), [false, false])
+      yield* Deferred.succeed(gate, undefined)
+      assert.deepStrictEqual(yield* stopping.exit, Exit.void)
+      const second = yield* startOrGet("a")
+      for (const { exit } of asking) assert.deepStrictEqual(yield* exit, Exit.succeed(second))
+      assert.notStrictEqual(second, first)
+      assert.strictEqual(yield* second.incarnation(), 2)
+    })
+  )
+
+  treeTest("is refused as startChild is: past the limit, and where the supervisor is down", ({ journal }) =>
+    Effect.gen(function* () {
+      const { close, startOrGet } = yield* runKids(journal, { maxChildren: 1 })
+      const a = yield* startOrGet("a")
+      assert.deepStrictEqual(yield* Effect.flip(startOrGet("b")), new MaxChildren({ maxChildren: 1 }))
+      assert.strictEqual(yield* startOrGet("a"), a)
+      yield* close
+      assert.deepStrictEqual(yield* Effect.flip(startOrGet("a")), new SupervisorDown({ supervisor: "test/Kids" }))
+    })
+  )
+
+  treeTest("tells those that wait that the child was stopped before it was up", ({ journal }) =>
+    Effect.gen(function* () {
+      const { kids, startOrGet } = yield* runKids(journal, { script: { init: () => Effect.never } })
+      const asking = yield* Effect.forEach(["a", "a"], (key) => beside(startOrGet(key)))
+      yield* settle
+      yield* kids.terminateChild("a")
+      for (const { exit } of asking) assert.deepStrictEqual(yield* exit, Exit.fail(new ChildNotFound({ id: "a" })))
     })
   )
 })

@@ -49,6 +49,13 @@ export const program = Effect.gen(function* () {
   same<
     typeof rooms.startChild,
     (
+      key: string | undefined,
+      options: { readonly name: string; readonly limit?: number }
+    ) => Effect.Effect<GenServer.Client<Messages>, DatabaseError | Refusals>
+  >(true)
+  same<
+    typeof rooms.startOrGet,
+    (
       key: string,
       options: { readonly name: string; readonly limit?: number }
     ) => Effect.Effect<GenServer.Client<Messages>, DatabaseError | Refusals>
@@ -65,8 +72,15 @@ export const program = Effect.gen(function* () {
   const lines: number = yield* lobby.post({ text: "hello" })
   yield* lobby.clear()
 
+  yield* rooms.startChild(undefined, { name: "without a key" })
+  yield* rooms.startOrGet("lobby", { name: "lobby" })
+
   // @ts-expect-error the arguments of init are required
   yield* rooms.startChild("lobby")
+  // @ts-expect-error also without a key
+  yield* rooms.startChild()
+  // @ts-expect-error a child that can be asked for again has a key
+  yield* rooms.startOrGet(undefined, { name: "lobby" })
   // @ts-expect-error the arguments of init are checked
   yield* rooms.startChild("lobby", { name: 1 })
   // @ts-expect-error an argument of init has no such field

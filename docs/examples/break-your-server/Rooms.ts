@@ -78,10 +78,9 @@ export class Rooms extends DynamicSupervisor.Service<Rooms>()("demo/Rooms", {
 export const room = (name: string) => Room.via(Registry.via(Names, name))
 
 const wake = (name: string) =>
-  Rooms.use((rooms) => rooms.startChild(name, name)).pipe(
+  Rooms.use((rooms) => rooms.startOrGet(name, name)).pipe(
     Effect.tapErrorTag("MaxChildren", () => makeWay),
-    Effect.retry({ while: ({ _tag }) => _tag === "MaxChildren", times: 10 }),
-    Effect.catchTag("AlreadyStarted", () => Effect.void)
+    Effect.retry({ while: ({ _tag }) => _tag === "MaxChildren", times: 10 })
   )
 
 /** Ends one of the rooms that have nothing to do. It loses nothing, and starts again when somebody comes. */

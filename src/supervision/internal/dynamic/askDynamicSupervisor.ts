@@ -45,9 +45,11 @@ export const awaitFirstStart = (child: DynamicChild): Effect.Effect<FirstStart> 
     const started = waitUntil<FirstStart>((resume, resumeNow) => {
       // The result may have come after the look and before this step.
       if (child.firstStart !== undefined) return resumeNow(Exit.succeed(child.firstStart))
-      child.onFirstStart = () => resume(Exit.succeed(child.firstStart!))
+      const tell = () => resume(Exit.succeed(child.firstStart!))
+      const waiting = (child.onFirstStart ??= new Set())
+      waiting.add(tell)
       return () => {
-        child.onFirstStart = undefined
+        waiting.delete(tell)
       }
     })
     return duringWait(wait, started)

@@ -85,8 +85,8 @@ export class DynamicChild implements Observer, ReportedChild {
   decision: string | undefined = undefined
   /** How its first start ended. */
   firstStart: FirstStart | undefined = undefined
-  /** Tells the caller that waits for the first start. It must not run a user's code. */
-  onFirstStart: (() => void) | undefined = undefined
+  /** Tell the callers that wait for the first start. They must not run a user's code. */
+  onFirstStart: Set<() => void> | undefined = undefined
   /** The fiber that works towards its start: the start itself, a question to its schedule, or a delay. */
   startFiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** The fiber that stops it, once somebody has asked for that. */
@@ -162,6 +162,11 @@ export class DynamicChild implements Observer, ReportedChild {
     return this.isDeadForGood || (isFirstStart(this.core) && this.record?.isAlive === false && !this.cameUp)
   }
 
+  /** Whether it was told to stop. */
+  get isEnding(): boolean {
+    return isStopping(this.core)
+  }
+
   /** Where it stands. Never older than what anybody has seen of it. */
   get state(): "starting" | "running" | "restarting" | "stopping" {
     if (this.isUp || this.core.state._tag === "Up") return "running"
@@ -191,8 +196,9 @@ export class DynamicChild implements Observer, ReportedChild {
   answerStart(first: FirstStart): void {
     if (this.firstStart !== undefined) return
     this.firstStart = first
-    this.onFirstStart?.()
+    const waiting = this.onFirstStart
     this.onFirstStart = undefined
+    for (const tell of waiting ?? []) tell()
   }
 
   // ---- its end ----------------------------------------------------------------------------------------------------

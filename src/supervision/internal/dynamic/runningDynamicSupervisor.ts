@@ -33,6 +33,8 @@ export class RunningDynamicSupervisor implements SupervisorRun {
   private readonly killed = Latch.makeUnsafe()
   /** Whether it was closed with children left. Callers may wait for them. */
   hasAbandoned = false
+  /** How many keys were made for children that were started without one. */
+  private keysMade = 0
   private finalReason: ExitReason.ExitReason | undefined = undefined
   private endedFor: EndedBecause | undefined = undefined
 
@@ -98,6 +100,14 @@ export class RunningDynamicSupervisor implements SupervisorRun {
   /** The processes that its end waits for. Before its end it waits for nothing. */
   blockers(): ReadonlyArray<ProcessRecord> {
     return this.isStopping ? this.below() : []
+  }
+
+  /** A key that no child has. */
+  freeKey(): string {
+    let key: string
+    do key = `#${++this.keysMade}`
+    while (this.children.has(key))
+    return key
   }
 
   /** Starts a child, or says why not. */
