@@ -45,7 +45,7 @@ import { machineOf, toArray, type Machine as Untyped } from "./internal/machine/
 import { serverOptions, startOf, type MachineOptions } from "./internal/machine/machineServer.ts"
 import * as Simulated from "./internal/machine/machineSimulation.ts"
 import { shown } from "./internal/machine/machineEvent.ts"
-import { viaTarget } from "./internal/server/via.ts"
+import { viaTarget } from "./internal/server/viaTarget.ts"
 import * as Protocol from "./Protocol.ts"
 import { makeDefinition } from "./shared/definition.ts"
 import type * as T from "./Transition.ts"

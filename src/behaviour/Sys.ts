@@ -49,10 +49,10 @@ import type { CallError, CallOptions } from "./GenServer.ts"
 import { askSystem } from "./internal/call/client.ts"
 import { traceCapacity } from "./internal/defaults.ts"
 import { shownTrace } from "./internal/server/shownTrace.ts"
-import { isServer } from "./internal/server/kind.ts"
-import * as Lookers from "./internal/server/lookers.ts"
+import { isServer } from "./internal/server/serverKind.ts"
+import * as Inspection from "./internal/server/inspection.ts"
 import { userState, type Server } from "./internal/server/server.ts"
-import type * as Watch from "./internal/server/watch.ts"
+import type * as TurnListeners from "./internal/server/turnListeners.ts"
 import type * as Protocol from "./Protocol.ts"
 
 /**
@@ -508,7 +508,7 @@ export const setStatistics = <T extends Target>(
   enabled: boolean,
   options?: CallOptions
 ): Effect.Effect<void, Failure<T>> =>
-  ask(target, { tag: "setStatistics", options }, (server) => Exit.succeed(Lookers.countMessages(server, enabled)))
+  ask(target, { tag: "setStatistics", options }, (server) => Exit.succeed(Inspection.countMessages(server, enabled)))
 
 /**
  * Tells how many messages a server has taken and answered since {@link setStatistics}. It gives `None` if counting is
@@ -607,7 +607,7 @@ export const trace = <T extends Target>(
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-type AnyEvent = Watch.Seen & { readonly index: number }
+type AnyEvent = TurnListeners.TraceEvent & { readonly index: number }
 
 type Request<A> = (server: Server) => Exit.Exit<A, unknown>
 
@@ -671,7 +671,7 @@ const replaced = (
   const made = Effect.runSyncExit(Effect.sync(() => f(before.value)))
   if (made._tag === "Failure") return Exit.fail(new ReplaceFailed({ failure: made.cause }))
   const after = checked(schema, server, made.value)
-  if (after._tag === "Success") Lookers.replaceState(server, after.value)
+  if (after._tag === "Success") Inspection.replaceState(server, after.value)
   return after
 }
 
@@ -684,15 +684,15 @@ const statusOf = (server: Server): Status => {
     label: record.label,
     parent: record.parent,
     status: server.suspended ? "suspended" : "running",
-    state: Lookers.shownState(server),
+    state: Inspection.shownState(server),
     mailboxLength: record.mailbox.size,
     messages: record.accounting
   }
 }
 
 const statisticsOf = (server: Server): Option.Option<Statistics> =>
-  Option.map(Option.fromUndefinedOr(Lookers.messageCount(server)), ({ messagesIn, messagesOut, sinceNanos }) => ({
-    elapsed: Duration.millis(Number(Lookers.nowNanos(server) - sinceNanos) / 1_000_000),
+  Option.map(Option.fromUndefinedOr(Inspection.messageCount(server)), ({ messagesIn, messagesOut, sinceNanos }) => ({
+    elapsed: Duration.millis(Number(Inspection.nowNanos(server) - sinceNanos) / 1_000_000),
     messagesIn,
     messagesOut
   }))
@@ -705,14 +705,14 @@ const feed = Effect.fnUntraced(function* <T extends Target>(
   let index = 0
   let traced: Server | undefined = undefined
   let settings: Settings = defaultSettings
-  const tracer: Watch.Tracer = (seen) => {
+  const tracer: TurnListeners.Tracer = (seen) => {
     Queue.offerUnsafe(queue, { ...shownTrace(seen, settings), index: index++ })
   }
-  yield* Effect.addFinalizer(() => Effect.sync(() => traced !== undefined && Lookers.remove(traced, tracer)))
+  yield* Effect.addFinalizer(() => Effect.sync(() => traced !== undefined && Inspection.removeListener(traced, tracer)))
   const begin: Request<Pid.Pid> = (server) => {
     traced = server
     settings = settingsOf(server.record.context)
-    Lookers.addTracer(server, tracer)
+    Inspection.addTracer(server, tracer)
     return Exit.succeed(server.record)
   }
   yield* awaitExit(yield* ask(target, { tag: "trace", options }, begin))

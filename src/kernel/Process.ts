@@ -45,7 +45,7 @@ import { bound, type Bound } from "./Mailbox.ts"
 import type { Pid } from "./Pid.ts"
 import {
   checkedRecord,
-  currentUnsafe,
+  currentProcessUnsafe,
   Self as SelfKey,
   type Envelope,
   type ProcessRecord
@@ -479,7 +479,7 @@ export const exit: {
   (self: Pid, reason: ExitReason.ExitReason): Effect.Effect<void>
 } = dual(2, (self: Pid, reason: ExitReason.ExitReason) =>
   Effect.withFiber((fiber) => {
-    exitSignal(checkedRecord("Process.exit", self), currentUnsafe(fiber), reason)
+    exitSignal(checkedRecord("Process.exit", self), currentProcessUnsafe(fiber), reason)
     return Effect.void
   })
 )
@@ -918,7 +918,7 @@ export const info = (pid: Pid): Effect.Effect<Option.Option<Info>> =>
 const sendTo = (pid: Pid<unknown>, message: unknown): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const record = checkedRecord("Process.send", pid)
-    const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
+    const envelope = new MessageEnvelope(message, currentProcessUnsafe(fiber))
     if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
     post(record, envelope)
     return Effect.void
@@ -1015,7 +1015,7 @@ const spawnUnsafe = <M, A, E, R>(
  * @internal
  */
 export const parentOf = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined => {
-  const current = currentUnsafe(fiber)
+  const current = currentProcessUnsafe(fiber)
   return current?.isAlive === true && current.kernel === Kernel.currentUnsafe(fiber) ? current : undefined
 }
 
@@ -1061,14 +1061,14 @@ const inboxOf = <M>(record: ProcessRecord): Inbox<M> =>
   }) as unknown as Inbox<M>
 
 const infoUnsafe = (record: ProcessRecord): Option.Option<Info> => {
-  if (record.status === "dead") return Option.none()
+  if (record.phase === "dead") return Option.none()
   const relations = record.relations
   return Option.some({
     pid: record,
     displayName: displayName(record),
     name: record.name,
     label: record.label,
-    status: record.status,
+    status: record.phase,
     parent: record.parent,
     trapExit: record.trapExit,
     links: [...(relations?.links ?? [])],

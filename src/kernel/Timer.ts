@@ -35,7 +35,7 @@ import type { Pid } from "./Pid.ts"
 import { post } from "./shared/delivery.ts"
 import {
   checkedRecord,
-  currentUnsafe,
+  currentProcessUnsafe,
   type Belonging,
   type Envelope,
   type ProcessRecord
@@ -242,7 +242,7 @@ export const read = (timer: Timer): Effect.Effect<Option.Option<Duration.Duratio
 
 /** Arms a deadline by the clock of a fiber. @internal */
 export const armUnsafe = (deadline: Deadline, fiber: Fiber.Fiber<unknown, unknown>, millis: number): void => {
-  const kernel = currentUnsafe(fiber)?.kernel ?? Kernel.currentUnsafe(fiber)
+  const kernel = currentProcessUnsafe(fiber)?.kernel ?? Kernel.currentUnsafe(fiber)
   kernel.deadlines.arm(deadline, Context.get(fiber.context, Clock.Clock), millis, fiber.context)
 }
 

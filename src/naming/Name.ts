@@ -33,7 +33,7 @@ import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
 import { post } from "../kernel/shared/delivery.ts"
-import { checkedRecord, currentUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { checkedRecord, currentProcessUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 import type { MonitorRef } from "../kernel/Signal.ts"
 import type { Address } from "../kernel/Timer.ts"
@@ -381,7 +381,7 @@ export const cast: {
     if (Option.isSome(found)) return Process.send(found.value, message)
     return Effect.withFiber((fiber) => {
       const nobody = Process.nobodyUnsafe(Kernel.currentUnsafe(fiber), self.name)
-      post(nobody, new MessageEnvelope(message, currentUnsafe(fiber)))
+      post(nobody, new MessageEnvelope(message, currentProcessUnsafe(fiber)))
       return Effect.void
     })
   })

@@ -34,7 +34,7 @@ import * as Kernel from "../kernel/Kernel.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
 import { post } from "../kernel/shared/delivery.ts"
-import { currentUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { currentProcessUnsafe, type ProcessRecord } from "../kernel/shared/processRecord.ts"
 import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 import { checkedCapacity } from "./internal/changeFeed.ts"
 import { enterProcess, withProcess } from "./internal/enterProcess.ts"
@@ -349,7 +349,7 @@ export const broadcast: {
   Effect.withFiber((fiber) => {
     const found = stateIn(self, Kernel.currentUnsafe(fiber)).membership.group(group)
     if (found === undefined) return Exit.void
-    const envelope = new MessageEnvelope(message, currentUnsafe(fiber))
+    const envelope = new MessageEnvelope(message, currentProcessUnsafe(fiber))
     for (const record of found.all()) post(record, envelope)
     return Exit.void
   })

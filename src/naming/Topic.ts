@@ -40,7 +40,7 @@ import { printAs } from "../values/printAs.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import type * as Process from "../kernel/Process.ts"
-import { checkedRecord, currentUnsafe, ProcessRecord } from "../kernel/shared/processRecord.ts"
+import { checkedRecord, currentProcessUnsafe, ProcessRecord } from "../kernel/shared/processRecord.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import { enterProcess, withProcess } from "./internal/enterProcess.ts"
 import { openIn, streamIn, streamOf, type Opened } from "./internal/feed.ts"
@@ -656,7 +656,7 @@ const publishIn = <M>(
   if (kernel.freezes) deepFreeze(message)
   impl.topics.stateIn(kernel).publish(impl.key, {
     message,
-    from: fiber === undefined ? undefined : currentUnsafe(fiber),
+    from: fiber === undefined ? undefined : currentProcessUnsafe(fiber),
     except: except === undefined ? undefined : checkedRecord("Topic.publish: except", except),
     onDrop: (drop) => reportDropped(kernel, impl, drop)
   })

@@ -347,7 +347,7 @@ const leftIn = (kernel: KernelState): Leaked | undefined => {
 const leakedOf = (record: ProcessRecord): LeakedProcess => ({
   pid: record,
   label: displayName(record),
-  status: record.status === "dead" ? "zombie" : record.status,
+  status: record.phase === "dead" ? "zombie" : record.phase,
   reason: record.exiting,
   pending: record.pending
 })

@@ -11,7 +11,7 @@ import { describe } from "../../values/describe.ts"
 import * as ExitReason from "../ExitReason.ts"
 import type { Bound } from "../Mailbox.ts"
 import { close, finish } from "../shared/death.ts"
-import { roomMade, settle } from "../shared/delivery.ts"
+import { roomMade, countFate } from "../shared/delivery.ts"
 import { running } from "../shared/life.ts"
 import { ProcessRecord, scopeUnsafe, Self, type Kind, type RecordOptions } from "../shared/processRecord.ts"
 import { addDefects } from "../shared/scopeExit.ts"
@@ -85,7 +85,7 @@ type Matches = (message: unknown) => boolean
 export const poll = (record: ProcessRecord, matches: Matches, from?: number): Option.Option<unknown> => {
   const found = record.mailbox.take((envelope) => matches(envelope.content), from)
   if (found === undefined) return Option.none()
-  settle(record, "handled")
+  countFate(record, "handled")
   roomMade(record)
   return Option.some(found.content)
 }

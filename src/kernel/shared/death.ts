@@ -17,7 +17,7 @@ import { scopeExit, addDefects } from "./scopeExit.ts"
 import * as Relations from "../internal/relations.ts"
 import { Down } from "../Signal.ts"
 import { refuseAll, signal } from "./delivery.ts"
-import { isOpen, isOver, type EndedBy, type Over } from "./life.ts"
+import { isOpen, isDead, type EndedBy, type Over } from "./life.ts"
 import type { Observer, ProcessRecord } from "./processRecord.ts"
 import { interrupt, linkedExit } from "./signals.ts"
 
@@ -36,7 +36,7 @@ export const close = (record: ProcessRecord, reason: ExitReason.ExitReason, by: 
 }
 
 /** `terminate` has failed, and that makes the end a crash. @internal */
-export const worsen = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
+export const changeExitReason = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   const { life } = record
   if (life._tag === "exiting") record.life = { ...life, exiting: reason, by: "itself" }
 }
@@ -57,7 +57,7 @@ export const finish = (record: ProcessRecord, reason: ExitReason.ExitReason, by?
  * @internal
  */
 export const kill = (record: ProcessRecord, reason: ExitReason.ExitReason = ExitReason.killed): void => {
-  if (isOver(record.life)) return
+  if (isDead(record.life)) return
   close(record, reason)
   guarded(() => record.kind.onKill?.(record, reason), record)
   die(record, reason, true)

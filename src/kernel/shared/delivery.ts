@@ -8,11 +8,12 @@ import { forEachGuarded, guarded } from "../../values/guard.ts"
 import { emptyTally, type Fate } from "../Accounting.ts"
 import * as ExitReason from "../ExitReason.ts"
 import { reportDeadLetter } from "./deadLetters.ts"
+import { whenFull } from "./fullMailbox.ts"
 import { deepFreeze } from "./deepFreeze.ts"
 import { SignalEnvelope } from "./plainEnvelopes.ts"
 import { WaitingSenders } from "../internal/waitingSenders.ts"
 import type { Signal } from "../Signal.ts"
-import { isOpen, isOver } from "./life.ts"
+import { isOpen, isDead } from "./life.ts"
 import { resumeLater } from "./waitUntil.ts"
 import type { Envelope, ProcessRecord, Refusal } from "./processRecord.ts"
 
@@ -48,27 +49,31 @@ export const signal = (record: ProcessRecord, signal: Signal): void => {
 const postClosed = (record: ProcessRecord, envelope: Envelope): true => {
   const { life } = record
   // The counts of a dead process have been added to the kernel's already.
-  if (isOver(life)) record.kernel.retired.accepted++
+  if (isDead(life)) record.kernel.retired.accepted++
   if (envelope.from?.wasKilled === true) return lose(record, envelope)
   return refuse(record, envelope, { _tag: "Closed", reason: isOpen(life) ? ExitReason.noProcess : life.exiting })
 }
 
 /** The mailbox is full. */
 const overflow = (record: ProcessRecord, envelope: Envelope, admit: (() => void) | undefined): boolean => {
-  const bound = record.bound!
-  if (bound.strategy === "suspend" && admit !== undefined && envelope.from !== record) {
-    ;(record.waiting ??= new WaitingSenders()).add(envelope, admit)
-    return false
+  const canWait = admit !== undefined && envelope.from !== record
+  switch (whenFull(record.bound!.strategy, envelope.isControl === true, canWait)) {
+    case "wait":
+      ;(record.waiting ??= new WaitingSenders()).add(envelope, admit!)
+      return false
+    case "add":
+      return push(record, envelope)
+    case "drop":
+      return drop(record, envelope)
+    case "dropOldest": {
+      const oldest = record.mailbox.take((held) => held.isControl !== true)
+      if (oldest === undefined) return drop(record, envelope)
+      drop(record, oldest)
+      return push(record, envelope)
+    }
+    case "refuse":
+      return refuse(record, envelope, { _tag: "Full" })
   }
-  if (envelope.isControl === true) return push(record, envelope)
-  if (bound.strategy === "dropping") return drop(record, envelope)
-  if (bound.strategy === "sliding") {
-    const oldest = record.mailbox.take((held) => held.isControl !== true)
-    if (oldest === undefined) return drop(record, envelope)
-    drop(record, oldest)
-    return push(record, envelope)
-  }
-  return refuse(record, envelope, { _tag: "Full" })
 }
 
 const push = (record: ProcessRecord, envelope: Envelope): true => {
@@ -113,7 +118,7 @@ export const admitControls = (record: ProcessRecord): void => {
 /** Takes a message that has not begun out of the mailbox again. False if it has begun or is not here. @internal */
 export const withdraw = (record: ProcessRecord, envelope: Envelope): boolean => {
   if (!record.mailbox.remove(envelope) && record.waiting?.remove(envelope) !== true) return false
-  settle(record, "returned")
+  countFate(record, "returned")
   roomMade(record)
   return true
 }
@@ -122,7 +127,7 @@ export const withdraw = (record: ProcessRecord, envelope: Envelope): boolean => 
 export const withdrawSignal = (record: ProcessRecord, matches: (signal: Signal) => boolean): boolean => {
   const found = record.mailbox.take((envelope) => envelope instanceof SignalEnvelope && matches(envelope.signal))
   if (found === undefined) return false
-  settle(record, "returned")
+  countFate(record, "returned")
   roomMade(record)
   return true
 }
@@ -143,29 +148,29 @@ export const refuseAll = (record: ProcessRecord, reason: ExitReason.ExitReason):
 /** Discards a message of a process that was killed. */
 const lose = (record: ProcessRecord, envelope: Envelope): true => {
   envelope.refuse({ _tag: "Closed", reason: ExitReason.killed })
-  settle(record, "dropped")
+  countFate(record, "dropped")
   return true
 }
 
 const refuse = (record: ProcessRecord, envelope: Envelope, why: Refusal): true => {
   const fate = envelope.refuse(why)
-  settle(record, fate)
+  countFate(record, fate)
   if (fate === "deadLettered") reportDeadLetter(record, envelope, why)
   return true
 }
 
 const drop = (record: ProcessRecord, envelope: Envelope): true => {
   const fate = envelope.refuse({ _tag: "Full" })
-  settle(record, fate === "returned" ? "returned" : "dropped")
+  countFate(record, fate === "returned" ? "returned" : "dropped")
   return true
 }
 
 // ---- fates --------------------------------------------------------------------------------------------------------
 
 /** Counts the fate of a message. @internal */
-export const settle = (record: ProcessRecord, fate: Fate): void => {
+export const countFate = (record: ProcessRecord, fate: Fate): void => {
   if (fate === "handled") record.handled++
   else (record.fates ??= emptyTally())[fate]++
   // The counts of a dead process have been added to the kernel's already.
-  if (isOver(record.life)) record.kernel.retired[fate]++
+  if (isDead(record.life)) record.kernel.retired[fate]++
 }

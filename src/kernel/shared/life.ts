@@ -55,4 +55,4 @@ export const running: Open = { _tag: "running" }
 export const isOpen = (life: Life): life is Open => life === running || life === starting
 
 /** Whether it is dead for its neighbours. @internal */
-export const isOver = (life: Life): life is Over => !isOpen(life) && life._tag !== "exiting"
+export const isDead = (life: Life): life is Over => !isOpen(life) && life._tag !== "exiting"

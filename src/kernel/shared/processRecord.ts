@@ -35,7 +35,7 @@ import type { WaitingSenders } from "../internal/waitingSenders.ts"
 import { Mailbox, type Bound } from "../Mailbox.ts"
 import * as Pid from "../Pid.ts"
 import { leaderOf, type GroupLeader } from "./groupLeader.ts"
-import { isOpen, isOver, starting, type EndedBy, type Life } from "./life.ts"
+import { isOpen, isDead, starting, type EndedBy, type Life } from "./life.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -45,7 +45,7 @@ import { isOpen, isOver, starting, type EndedBy, type Life } from "./life.ts"
  * @category models
  * @since 0.1.0
  */
-export type Status = "starting" | "running" | "exiting" | "dead"
+export type Phase = "starting" | "running" | "exiting" | "dead"
 
 /**
  * Why a message could not be delivered.
@@ -122,8 +122,8 @@ export class Self extends Context.Service<Self, Pid.Pid>()(ownKey("effect-otp/ke
  * @category accessors
  * @since 0.1.0
  */
-export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined =>
-  (Context.getOrUndefined(fiber.context, Self) as ProcessRecord | undefined)?.speaker
+export const currentProcessUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined =>
+  (Context.getOrUndefined(fiber.context, Self) as ProcessRecord | undefined)?.actsAs
 
 /**
  * The record behind a pid. Anything that is not a pid of this copy of the library is refused with a `RangeError`. `to`
@@ -265,7 +265,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 
   // ---- where it is in its life ------------------------------------------------------------------------------------
 
-  get status(): Status {
+  get phase(): Phase {
     const { _tag } = this.life
     return _tag === "ended" ? "dead" : _tag
   }
@@ -276,7 +276,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
   }
 
   get isAlive(): boolean {
-    return !isOver(this.life)
+    return !isDead(this.life)
   }
 
   /** Whether its fiber and its scope have ended, too. */
@@ -293,19 +293,19 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
   /** Why it ended. Defined once it is dead. */
   get reason(): ExitReason.ExitReason | undefined {
     const { life } = this
-    return isOver(life) ? life.reason : undefined
+    return isDead(life) ? life.reason : undefined
   }
 
   /** Whether a kill ended it. If so, messages that it still sends are discarded. */
   get wasKilled(): boolean {
     const { life } = this
-    return isOver(life) && life.wasKilled
+    return isDead(life) && life.wasKilled
   }
 
   /** Whether its end has a crash report of its own. */
   get isReported(): boolean {
     const { life } = this
-    return isOver(life) && life.isReported
+    return isDead(life) && life.isReported
   }
 
   /** Whether the end of a linked process ended it. */
@@ -315,9 +315,9 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
   }
 
   /** The process for which its fibers act, even those that outlive it. */
-  get speaker(): ProcessRecord | undefined {
+  get actsAs(): ProcessRecord | undefined {
     const { life } = this
-    return isOver(life) && !life.wasKilled ? undefined : this
+    return isDead(life) && !life.wasKilled ? undefined : this
   }
 
   // ---- its counts -------------------------------------------------------------------------------------------------
@@ -354,7 +354,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
 
   observe(observer: Observer): void {
     const { life } = this
-    if (isOver(life)) guarded(() => observer.dead?.(life.reason), this)
+    if (isDead(life)) guarded(() => observer.dead?.(life.reason), this)
     if (life._tag === "ended") guarded(() => observer.ended?.(), this)
     else (this.observers ??= []).push(observer)
   }

@@ -19,7 +19,7 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import { currentUnsafe, type ProcessRecord, type Wait } from "./processRecord.ts"
+import { currentProcessUnsafe, type ProcessRecord, type Wait } from "./processRecord.ts"
 import { displayName } from "./displayName.ts"
 
 // ---- constructors -------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ export const waitForEnd = (process: ProcessRecord): Wait =>
  * @since 0.1.0
  */
 export const ownProcessUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined => {
-  const process = currentUnsafe(fiber)
+  const process = currentProcessUnsafe(fiber)
   return process?.isOwn(fiber) === true ? process : undefined
 }
 

@@ -12,7 +12,7 @@ import * as ExitReason from "../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../kernel/Handle.ts"
 import * as Kernel from "../../kernel/Kernel.ts"
 import { environment, parentOf } from "../../kernel/Process.ts"
-import { currentUnsafe, type ProcessRecord } from "../../kernel/shared/processRecord.ts"
+import { currentProcessUnsafe, type ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { exitSignal } from "../../kernel/shared/signals.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
 import { CurrentTreeEndListener, TreeFailed, type TreeEndListener } from "../../kernel/shared/treeEnd.ts"
@@ -79,7 +79,7 @@ const spawnSupervisor = <P extends RunningSupervisor>({ id, make }: TreeSpec<P>,
 const processOptions = (fiber: Fiber.Fiber<unknown, unknown>, id: string, { asker, adoption }: Starter) => {
   const targets = adoption?.targets ?? makeTargets()
   const kernel = adoption?.parent.kernel ?? Kernel.currentUnsafe(fiber)
-  const current = currentUnsafe(fiber)
+  const current = currentProcessUnsafe(fiber)
   const parent = adoption?.parent ?? parentOf(fiber)
   // Flattened once, because the environment of each child is built on it.
   const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)

@@ -19,7 +19,7 @@ const careful = new WeakSet<Clock.Clock>()
 export const withFirstSleep = (clock: Clock.Clock): Clock.Clock => {
   if (!isTestClock(clock) || careful.has(clock)) return clock
   let adjusted = false
-  const afterwards = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  const markingAdjusted = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.ensuring(
       effect,
       Effect.sync(() => {
@@ -29,8 +29,8 @@ export const withFirstSleep = (clock: Clock.Clock): Clock.Clock => {
   const made = Object.assign(Object.create(clock) as TestClock.TestClock, {
     sleep: (duration: Duration.Duration) =>
       Effect.suspend(() => (adjusted ? clock.sleep(duration) : sleepBeside(clock.sleep(duration)))),
-    adjust: (duration: Duration.Input) => afterwards(clock.adjust(duration)),
-    setTime: (timestamp: number) => afterwards(clock.setTime(timestamp))
+    adjust: (duration: Duration.Input) => markingAdjusted(clock.adjust(duration)),
+    setTime: (timestamp: number) => markingAdjusted(clock.setTime(timestamp))
   })
   careful.add(made)
   return made

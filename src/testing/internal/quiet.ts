@@ -8,7 +8,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { withLive } from "./liveClock.ts"
-import { settleTimes } from "./settle.ts"
+import { yieldTimes } from "./yieldTimes.ts"
 
 type KernelState = ProcessRecord["kernel"]
 
@@ -17,7 +17,7 @@ const quietYields = 25
 /** The limit for processes that never become quiet. */
 const mostNanos = 500_000_000n
 
-const pause: Effect.Effect<void> = settleTimes(quietYields)
+const pause: Effect.Effect<void> = yieldTimes(quietYields)
 
 const nanos = withLive(Clock.monotonicTimeNanos)
 

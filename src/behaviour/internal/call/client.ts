@@ -105,7 +105,7 @@ export const castUnsafe = (caster: Caster, to: Handle<unknown>, tag: string, pay
   const from = caster.record
   const record = target.current ?? target.last ?? nobodyUnsafe(from.kernel, target.displayName)
   const made = message.construct(payload, target, from)
-  post(record, new CastEnvelope(tag, made, from.speaker, caster.messageContext))
+  post(record, new CastEnvelope(tag, made, from.actsAs, caster.messageContext))
 }
 
 /** @internal */

@@ -229,7 +229,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
 /** `NoProcess` if the server was dead already; `ServerDown` with the reason if it is ending. */
 const refusalReason = (server: ProcessRecord, why: Refusal): CallReason => {
   if (why._tag === "Full") return { _tag: "MailboxFull" }
-  return server.status === "dead" ? { _tag: "NoProcess" } : { _tag: "ServerDown", reason: why.reason }
+  return server.phase === "dead" ? { _tag: "NoProcess" } : { _tag: "ServerDown", reason: why.reason }
 }
 
 /** Asks a server to stop when the message's turn comes. @internal */

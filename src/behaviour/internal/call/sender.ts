@@ -6,7 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
-import { currentUnsafe, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { currentProcessUnsafe, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { CallDefaults, type CallOptions } from "./callOptions.ts"
 
 /** @internal */
@@ -26,7 +26,7 @@ let last: Sender | undefined = undefined
 
 /** @internal */
 export const senderOf = (fiber: Fiber.Fiber<unknown, unknown>): Sender =>
-  last !== undefined && last.context === fiber.context && last.process?.status !== "dead" ? last : (last = look(fiber))
+  last !== undefined && last.context === fiber.context && last.process?.phase !== "dead" ? last : (last = look(fiber))
 
 /**
  * Forgets the last lookup. A server that has nothing to do calls this, so that no sender's environment is held for
@@ -40,7 +40,7 @@ const look = (fiber: Fiber.Fiber<unknown, unknown>): Sender => {
   const { context } = fiber
   return {
     context,
-    process: currentUnsafe(fiber),
+    process: currentProcessUnsafe(fiber),
     annotations: Context.getOrUndefined(context, References.CurrentLogAnnotations),
     calls: Context.get(context, CallDefaults),
     clock: Context.get(context, Clock.Clock)

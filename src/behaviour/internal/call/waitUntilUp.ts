@@ -71,6 +71,7 @@ class UpWait implements Deadline, Wait {
     return this.call.target.blockers
   }
 
+  /** Returns what calls the wait off; undefined if it is over already. */
   begin(): Effect.Effect<void> | undefined {
     const { call, owner } = this
     const { target } = call

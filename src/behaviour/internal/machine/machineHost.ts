@@ -2,7 +2,7 @@
 import type * as Exit from "effect/Exit"
 import { isInstance } from "../../../values/describe.ts"
 import type { Belonging, Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { settle } from "../../../kernel/shared/delivery.ts"
+import { countFate } from "../../../kernel/shared/delivery.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import type { TimerName } from "../../Transition.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
@@ -97,7 +97,7 @@ export class MachineHost {
     if (call === undefined || !call.abandoned || wasLeft(call) || !this.record.isOpen) return
     call.keptIn = undefined
     this.record.handled--
-    settle(this.record, "abandoned")
+    countFate(this.record, "abandoned")
   }
 }
 

@@ -7,7 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { isInstance } from "../../../values/describe.ts"
-import { currentUnsafe } from "../../../kernel/shared/processRecord.ts"
+import { currentProcessUnsafe } from "../../../kernel/shared/processRecord.ts"
 import { StartTypeId, type Start, type Tagged } from "../../Transition.ts"
 import type { DefineOptions } from "../server/define.ts"
 import type { ReplyTo } from "../server/handlerContext.ts"
@@ -15,7 +15,7 @@ import * as Engine from "./machineEngine.ts"
 import { eventOf, MachineEvent, type Event } from "./machineEvent.ts"
 import { answer, Elapsed, postponedCount, Origin, MachineHost, type MachineServerState } from "./machineHost.ts"
 import * as Timers from "./machineTimers.ts"
-import { Initial, type Next, type Options } from "../server/next.ts"
+import { InitResult, type Next, type Options } from "../server/next.ts"
 import type { Handler, HandlerContext, Lens, Shown, Status } from "../server/serverSpec.ts"
 import { warnOfInfo } from "../server/turn.ts"
 import { withMessageContext } from "../call/messageContext.ts"
@@ -84,13 +84,16 @@ type Begin = Start<Tagged, never>
 export const startOf = (result: Tagged | Start<Tagged, unknown>): Begin =>
   (StartTypeId in result ? result : { state: result, actions: [] }) as Begin
 
-const initialState = (machine: Engine.Machine, result: Tagged | Begin): Effect.Effect<MachineServerState | Initial> =>
+const initialState = (
+  machine: Engine.Machine,
+  result: Tagged | Begin
+): Effect.Effect<MachineServerState | InitResult> =>
   Effect.withFiber((fiber) => {
     const begin = startOf(result)
     const running = Engine.at(begin.state)
-    const state: MachineServerState = { running, host: new MachineHost(currentUnsafe(fiber)!) }
+    const state: MachineServerState = { running, host: new MachineHost(currentProcessUnsafe(fiber)!) }
     const isPlain = begin.actions.length === 0 && machine.states[begin.state._tag]?.["onEnter"] === undefined
-    return Effect.succeed(isPlain ? state : new Initial(state, { continue: begin }))
+    return Effect.succeed(isPlain ? state : new InitResult(state, { continue: begin }))
   })
 
 const messageOf = (tag: string, content: unknown, context: HandlerContext): Event => {
@@ -116,7 +119,7 @@ const inform = (machine: Engine.Machine, state: MachineServerState, content: unk
   }
   if (machine.info === undefined) {
     return Effect.withFiber((fiber) => {
-      warnOfInfo(currentUnsafe(fiber)!, content)
+      warnOfInfo(currentProcessUnsafe(fiber)!, content)
       return Effect.succeed(noReply(state))
     })
   }

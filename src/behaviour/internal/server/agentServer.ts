@@ -15,7 +15,7 @@ import { CallError } from "../call/callError.ts"
 import type { Message } from "../call/messages.ts"
 import type { CallOptions } from "../call/callOptions.ts"
 import { askSystem, callMethod, castMethod } from "../call/client.ts"
-import { addReader, remove } from "./lookers.ts"
+import { addReader, removeListener } from "./inspection.ts"
 import type { Next } from "./next.ts"
 import type { Handler } from "./serverSpec.ts"
 import { userState, type Server } from "./server.ts"
@@ -95,7 +95,7 @@ export const follow = <S>(
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
         closed = true
-        if (followed !== undefined) remove(followed, reader)
+        if (followed !== undefined) removeListener(followed, reader)
       })
     )
     const begin = (server: Server) => {

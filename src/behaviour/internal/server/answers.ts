@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import { describe, read } from "../../../values/describe.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import { millisLeft } from "../../../kernel/shared/deadlines.ts"
-import { settle } from "../../../kernel/shared/delivery.ts"
+import { countFate } from "../../../kernel/shared/delivery.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
 import { dropLateReply } from "../call/lateReply.ts"
@@ -12,43 +12,43 @@ import { captureMessageContext, type MessageContext } from "../call/messageConte
 import { heldCount, subjectOf, type Server } from "./server.ts"
 
 /** Ends the turn of the message in hand and counts its fate. @internal */
-export const done = (server: Server, fate: "handled" | "failed"): void => {
+export const messageDone = (server: Server, fate: "handled" | "failed"): void => {
   const message = server.inHand
   if (message === undefined) return
   server.inHand = undefined
   const wasLeft = fate === "handled" && message instanceof CallEnvelope && message.abandoned
-  settle(server.record, wasLeft ? "abandoned" : fate)
+  countFate(server.record, wasLeft ? "abandoned" : fate)
 }
 
 /** Answers the call in hand. @internal */
 export const answer = (server: Server, call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void => {
-  done(server, "handled")
+  messageDone(server, "handled")
   if (!call.finish(exit)) dropLateReply(call)
 }
 
 /** Ends the turn of a call whose answer is left for later. @internal */
-export const defer = (server: Server, call: CallEnvelope): void => {
-  done(server, "handled")
+export const leaveForLater = (server: Server, call: CallEnvelope): void => {
+  messageDone(server, "handled")
   // Only the machine's own turns answer the calls that it has put aside.
   if (server.spec.lens === undefined) call.handOver()
-  if (!call.isDone) (call.keptIn = server.owed ??= new Set()).add(call)
+  if (!call.isDone) (call.keptIn = server.unanswered ??= new Set()).add(call)
 }
 
 /** Answers a call whose answer was left for later. @internal */
-export const replyLater = (server: Server, call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void => {
-  server.owed?.delete(call)
+export const answerLater = (server: Server, call: CallEnvelope, exit: Exit.Exit<unknown, unknown>): void => {
+  server.unanswered?.delete(call)
   server.watch?.answered(call.tag, exit)
   // Answers that fibers of a dead server still give are discarded.
   if (!server.record.isAlive || !call.finish(exit)) dropLateReply(call)
 }
 
 /** Gives the answer that had to wait for `terminate`. @internal */
-export const replyLast = (server: Server, hasEnded: boolean): void => {
-  const { ending, record } = server
-  const reply = ending?.reply
+export const answerAfterTerminate = (server: Server, hasEnded: boolean): void => {
+  const { lastDuties, record } = server
+  const reply = lastDuties?.reply
   if (reply === undefined) return
-  ending!.reply = undefined
-  if (hasEnded && record.isAlive) replyLater(server, reply.call, Exit.succeed(reply.value))
+  lastDuties!.reply = undefined
+  if (hasEnded && record.isAlive) answerLater(server, reply.call, Exit.succeed(reply.value))
   else reply.call.failWith({ _tag: "ServerDown", reason: record.exiting! })
 }
 
@@ -56,15 +56,15 @@ export const replyLast = (server: Server, hasEnded: boolean): void => {
  * Fails all calls that the server has taken, because no turn will answer them now. The answer that waits for
  * `terminate` is not touched. @internal
  */
-export const failAll = (server: Server, reason: ExitReason): void => {
-  const { ending, inHand, owed, record } = server
+export const failUnanswered = (server: Server, reason: ExitReason): void => {
+  const { lastDuties, inHand, unanswered, record } = server
   const held = heldCount(server)
   record.handled -= held
-  for (let i = 0; i < held; i++) settle(record, "failed")
+  for (let i = 0; i < held; i++) countFate(record, "failed")
   if (inHand instanceof CallEnvelope) inHand.failWith({ _tag: "ServerDown", reason })
-  server.owed = undefined
-  for (const call of owed ?? []) {
-    if (call !== ending?.reply?.call) call.failWith({ _tag: "ServerDown", reason })
+  server.unanswered = undefined
+  for (const call of unanswered ?? []) {
+    if (call !== lastDuties?.reply?.call) call.failWith({ _tag: "ServerDown", reason })
   }
 }
 

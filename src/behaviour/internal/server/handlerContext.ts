@@ -9,13 +9,13 @@ import { MessageEnvelope } from "../../../kernel/shared/plainEnvelopes.ts"
 import * as Timer from "../../../kernel/Timer.ts"
 import { castUnsafe } from "../call/client.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
-import { replyLater, currentMessageContext } from "./answers.ts"
+import { answerLater, currentMessageContext } from "./answers.ts"
 import { clientOf, type Server } from "./server.ts"
 import type { HandlerContext } from "./serverSpec.ts"
 import type { MessageContext } from "../call/messageContext.ts"
 
 /** @internal */
-export class Reach implements HandlerContext {
+export class ServerHandlerContext implements HandlerContext {
   private readonly server: Server
   private readonly call: CallEnvelope | undefined
 
@@ -90,9 +90,9 @@ export class ReplyTo {
 
   /** For use in the step of a handler. */
   giveUnsafe(exit: Exit.Exit<unknown, unknown>): void {
-    replyLater(this.server, this.call, exit)
+    answerLater(this.server, this.call, exit)
   }
 }
 
 printAs(ReplyTo.prototype, ({ call }) => `ReplyTo(${call.tag})`)
-printAs(Reach.prototype, () => "HandlerContext")
+printAs(ServerHandlerContext.prototype, () => "HandlerContext")

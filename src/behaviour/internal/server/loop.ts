@@ -14,38 +14,39 @@ import { nextTurn } from "../../../kernel/shared/hostRound.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope, StopEnvelope } from "../call/envelopes.ts"
 import { forgetSender } from "../call/sender.ts"
-import { done } from "./answers.ts"
+import { messageDone } from "./answers.ts"
 import { crash } from "./crash.ts"
-import { terminate } from "./ending.ts"
-import { Reach } from "./handlerContext.ts"
-import * as Limits from "./limits.ts"
+import { terminate } from "./terminate.ts"
+import { ServerHandlerContext } from "./handlerContext.ts"
+import * as Limits from "./timeLimits.ts"
 import { serverOf, type Server } from "./server.ts"
 import type { HandlerContext } from "./serverSpec.ts"
-import * as Step from "./step.ts"
-import { answerSystem, isSystem, stopRequested } from "./system.ts"
+import * as Step from "./messagesPerStep.ts"
+import { answerSystem, isSystem, stopRequested } from "./systemRequests.ts"
 import { turn, warnOfInfo } from "./turn.ts"
+import type { Remaining } from "./remaining.ts"
 
 // ---- the loop -----------------------------------------------------------------------------------------------------
 
 /** Takes messages until there are none, a turn has to be waited for, or the server must end. */
-const drain = (server: Server): Effect.Effect<void> => {
+const takeMessages = (server: Server): Effect.Effect<void> => {
   const { record } = server
   const { mailbox } = record
   if (Step.hasToWait(mailbox.size)) return inLine
   const share = Step.share(mailbox.size)
   for (let taken = 0, until = Step.first; taken < until || (until = Step.goOn(taken, share)) > taken; taken++) {
     if (!record.isOpen) return Effect.void
-    const { continuation, ending } = server
+    const { continuation, lastDuties } = server
     if (continuation !== undefined) {
       server.continuation = undefined
       // Else a server that always continues would never stop.
-      if (continuation.isChained && ending?.stop !== undefined) continue
+      if (continuation.isChained && lastDuties?.stop !== undefined) continue
       const waiting = runContinuation(server, continuation.token)
       if (waiting !== undefined) return Effect.flatMap(waiting, again)
       continue
     }
-    if (ending?.stop?.isInLine === false) {
-      close(record, ending.stop.reason, "signal")
+    if (lastDuties?.stop?.isInLine === false) {
+      close(record, lastDuties.stop.reason, "signal")
       return Effect.void
     }
     const next = mailbox.shift()
@@ -68,48 +69,53 @@ const park = (server: Server, resume: (effect: Effect.Effect<void>) => void): vo
   else record.resume = resume
 }
 
-const hasToAct = ({ ending, idle, record }: Server): boolean =>
-  ending?.stop?.isInLine === false || !record.isOpen || idle?.isDue === true
+const hasToAct = ({ lastDuties, idle, record }: Server): boolean =>
+  lastDuties?.stop?.isInLine === false || !record.isOpen || idle?.isDue === true
 
 // ---- one message --------------------------------------------------------------------------------------------------
 
-const take = (server: Server, message: Envelope): Effect.Effect<void> | undefined => {
+const take = (server: Server, message: Envelope): Remaining => {
   server.inHand = message
   if (server.idle !== undefined && !isSystem(message)) Limits.stopIdling(server)
   if (server.record.bound !== undefined) roomMade(server.record)
   if (message instanceof CastEnvelope) {
-    return turn(server, message, server.spec.handlers[message.tag]!(message.payload, server.state, quiet(server)))
+    return turn(
+      server,
+      message,
+      server.spec.handlers[message.tag]!(message.payload, server.state, castContextOf(server))
+    )
   }
   if (message instanceof CallEnvelope) {
     message.begun = true
     if (message.systemRequest !== undefined) return answerSystem(server, message, message.systemRequest)
-    const context = new Reach(server, message)
+    const context = new ServerHandlerContext(server, message)
     return turn(server, message, server.spec.handlers[message.tag]!(message.payload, server.state, context))
   }
   if (message instanceof StopEnvelope) return stopRequested(server, message)
-  return inform(server, message)
+  return handleInfo(server, message)
 }
 
-const quiet = (server: Server): HandlerContext => (server.quietContext ??= new Reach(server, undefined))
+const castContextOf = (server: Server): HandlerContext =>
+  (server.castContext ??= new ServerHandlerContext(server, undefined))
 
-const inform = (server: Server, message: Envelope): Effect.Effect<void> | undefined => {
+const handleInfo = (server: Server, message: Envelope): Remaining => {
   const { content } = message
   const { info } = server.spec
-  if (info !== undefined) return turn(server, message, info(content, server.state, quiet(server)))
-  done(server, "handled")
+  if (info !== undefined) return turn(server, message, info(content, server.state, castContextOf(server)))
+  messageDone(server, "handled")
   return warnOfInfo(server.record, content)
 }
 
 // ---- turns without a message --------------------------------------------------------------------------------------
 
-const runContinuation = (server: Server, token: unknown): Effect.Effect<void> | undefined => {
+const runContinuation = (server: Server, token: unknown): Remaining => {
   server.ownTurn = "continue"
   const { continue: handler, id } = server.spec
   if (handler === undefined) return Effect.die(new Error(`${id} has no continue handler`))
-  return turn(server, undefined, handler(token, server.state, quiet(server)))
+  return turn(server, undefined, handler(token, server.state, castContextOf(server)))
 }
 
-const runIdle = (server: Server): Effect.Effect<void> | undefined => {
+const runIdle = (server: Server): Remaining => {
   Limits.stopIdling(server)
   Limits.idleAsDefined(server)
   server.ownTurn = "idle"
@@ -118,12 +124,12 @@ const runIdle = (server: Server): Effect.Effect<void> | undefined => {
     close(server.record, ExitReason.normal)
     return Effect.void
   }
-  return turn(server, undefined, idle(server.state, quiet(server)))
+  return turn(server, undefined, idle(server.state, castContextOf(server)))
 }
 
 // ---- the parts all servers share ----------------------------------------------------------------------------------
 
-const loop: Effect.Effect<void> = Effect.withFiber((fiber) => drain(serverOf(fiber)))
+const loop: Effect.Effect<void> = Effect.withFiber((fiber) => takeMessages(serverOf(fiber)))
 const again = (): Effect.Effect<void> => loop
 const pause: Effect.Effect<void> = Effect.flatMap(Effect.yieldNow, again)
 const inLine: Effect.Effect<void> = Effect.flatMap(nextTurn, again)

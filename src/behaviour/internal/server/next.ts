@@ -23,7 +23,7 @@ export interface Continuation {
 }
 
 /** What `init` returns if it gives more than the state. @internal */
-export class Initial {
+export class InitResult {
   readonly state: unknown
   readonly options: Options
   constructor(state: unknown, options: Options) {

@@ -9,8 +9,8 @@ import { Self, type Envelope, type ProcessRecord } from "../../../kernel/shared/
 import type { CallEnvelope } from "../call/envelopes.ts"
 import type { Continuation } from "./next.ts"
 import type { HandlerContext, ServerSpec } from "./serverSpec.ts"
-import type { ShownCrash } from "./status.ts"
-import { freezing, type Watch } from "./watch.ts"
+import type { ShownCrash } from "./shownServer.ts"
+import { freezing, type TurnListener } from "./turnListeners.ts"
 
 /** How far its `init` is. @internal */
 export type Init =
@@ -32,7 +32,7 @@ export interface Stop {
 }
 
 /** What a server has only once it was asked to stop, or ends. @internal */
-export interface Ending {
+export interface LastDuties {
   /** The orderly end that was asked for. */
   stop: Stop | undefined
   /** What the turn was about, for the crash report. */
@@ -59,13 +59,13 @@ export class Server {
   inHand: Envelope | undefined = undefined
   /** What to do before the next message. */
   continuation: Continuation | undefined = undefined
-  ending: Ending | undefined = undefined
+  lastDuties: LastDuties | undefined = undefined
   /** The idle timer, with the idle time that the last turn has set. Undefined: no idle time. */
   idle: Idle | undefined = undefined
   /** Observers, or what freezes states in development. Most servers have neither. */
-  watch: Watch | undefined
+  watch: TurnListener | undefined
   /** The context that handlers of messages without an answer share. */
-  quietContext: HandlerContext | undefined = undefined
+  castContext: HandlerContext | undefined = undefined
 
   readonly target: HandleTarget
   init: Init = initRunning
@@ -74,7 +74,7 @@ export class Server {
   /** Set while a turn with a limit takes more than one step. */
   turnLimit: Deadline | undefined = undefined
   /** Calls whose answers were left for later. */
-  owed: Set<CallEnvelope> | undefined = undefined
+  unanswered: Set<CallEnvelope> | undefined = undefined
   /** Whether it handles only stops and system requests. */
   suspended = false
 
@@ -105,5 +105,5 @@ export const subjectOf = ({ spec: { lens }, state }: Server, content: unknown): 
   lens === undefined || state === undefined ? content : lens.subject(state, content)
 
 /** What the server has while it ends, made on first use. @internal */
-export const endingOf = (server: Server): Ending =>
-  (server.ending ??= { stop: undefined, message: undefined, details: undefined, reply: undefined })
+export const lastDutiesOf = (server: Server): LastDuties =>
+  (server.lastDuties ??= { stop: undefined, message: undefined, details: undefined, reply: undefined })

@@ -1,9 +1,9 @@
 /** A trace without secrets and within the limits. */
 import { render, type Settings } from "../../../values/render.ts"
-import type { Received, Seen } from "./watch.ts"
+import type { Received, TraceEvent } from "./turnListeners.ts"
 
 /** @internal */
-export const shownTrace = (seen: Seen, settings: Settings): Seen => {
+export const shownTrace = (seen: TraceEvent, settings: Settings): TraceEvent => {
   const show = <A>(value: A): A => render(value, "same", settings) as A
   switch (seen._tag) {
     case "Received":

@@ -12,8 +12,8 @@ import { killAndAwait } from "../../../kernel/Shutdown.ts"
 import { ownProcessUnsafe, waitForProcess } from "../../../kernel/shared/waitCycles.ts"
 import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
 import type { Restore } from "../../shared/definition.ts"
-import { serverKind } from "./kind.ts"
-import { run } from "./run.ts"
+import { serverKind } from "./serverKind.ts"
+import { runInit } from "./init.ts"
 import { initRunning, Server } from "./server.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 
@@ -57,7 +57,7 @@ export const startServer = (options: StartOptions, restore: Restore): Effect.Eff
     // nobody.
     const starter = ownProcessUnsafe(fiber)
     if (starter !== undefined) starter.waitingFor = untilStarted(server)
-    run(server, options.init)
+    runInit(server, options.init)
     if (isUp(server)) return Exit.succeed(record)
     // The starter was interrupted. It will never know of this server, so the server must not exist. If it is up and has
     // a supervisor, the supervisor ends it in good order.

@@ -7,12 +7,12 @@ import * as Option from "effect/Option"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { HandleTarget } from "../../../kernel/Handle.ts"
 import { post } from "../../../kernel/shared/delivery.ts"
-import { currentUnsafe, type ProcessRecord, type Wait } from "../../../kernel/shared/processRecord.ts"
+import { currentProcessUnsafe, type ProcessRecord, type Wait } from "../../../kernel/shared/processRecord.ts"
 import { awaitEnd } from "../../../kernel/Shutdown.ts"
 import { findCycleUnsafe, duringWait, waitForEnd, cycleNames } from "../../../kernel/shared/waitCycles.ts"
 import { CallError, type CallReason } from "../call/callError.ts"
 import { StopEnvelope } from "../call/envelopes.ts"
-import { isServer } from "./kind.ts"
+import { isServer } from "./serverKind.ts"
 
 /** @internal */
 export const stopServer = (
@@ -22,7 +22,7 @@ export const stopServer = (
   Effect.withFiber((fiber) => {
     const server = target.current ?? stillEnding(target)
     if (server === undefined) return Effect.fail(failure(target, { _tag: "NoProcess" }, "no"))
-    const from = currentUnsafe(fiber)
+    const from = currentProcessUnsafe(fiber)
     const wait = waitForEnd(server)
     const cycle = from === undefined ? undefined : cycleOf(from, fiber, server, wait)
     if (cycle !== undefined) return Effect.fail(failure(target, { _tag: "CallCycle", path: cycleNames(cycle) }, "no"))

@@ -17,28 +17,21 @@ import type { Envelope, ProcessRecord } from "../../../kernel/shared/processReco
 import { CallEnvelope, isTypedFailure } from "../call/envelopes.ts"
 import { dropLateReply } from "../call/lateReply.ts"
 import { withMessageContext } from "../call/messageContext.ts"
-import { answer, defer, done, requestOf, messageContextOf } from "./answers.ts"
-import * as Limits from "./limits.ts"
+import { answer, leaveForLater, messageDone, requestOf, messageContextOf } from "./answers.ts"
+import * as Limits from "./timeLimits.ts"
 import type { Next, Options } from "./next.ts"
-import { endingOf, type Server } from "./server.ts"
+import { lastDutiesOf, type Server } from "./server.ts"
+import type { Remaining } from "./remaining.ts"
 
 /** Undefined if the turn is over already, else an effect to wait for. @internal */
-export const turn = (
-  server: Server,
-  message: Envelope | undefined,
-  given: unknown
-): Effect.Effect<void> | undefined => {
+export const turn = (server: Server, message: Envelope | undefined, given: unknown): Remaining => {
   if (!Effect.isEffect(given)) return apply(server, message, given as Next)
   return runTurn(server, message, given as Effect.Effect<Next, unknown>)
 }
 
 // ---- a turn that is an effect -------------------------------------------------------------------------------------
 
-const runTurn = (
-  server: Server,
-  message: Envelope | undefined,
-  effect: Effect.Effect<Next, unknown>
-): Effect.Effect<void> | undefined => {
+const runTurn = (server: Server, message: Envelope | undefined, effect: Effect.Effect<Next, unknown>): Remaining => {
   if (Exit.isExit(effect)) return turnEnded(server, message, effect as Exit.Exit<Next, unknown>)
   const { record } = server
   const scope = Scope.makeUnsafe()
@@ -52,18 +45,18 @@ const runTurn = (
     })
   )
   const exit = fiber.pollUnsafe()
-  const closed = (exit: Exit.Exit<Next, unknown>) => leaveScope(server, message, { scope, exit })
+  const closed = (exit: Exit.Exit<Next, unknown>) => closeTurnScope(server, message, { scope, exit })
   if (exit !== undefined) return closed(exit)
   Limits.limitTurn(server, message)
   return Effect.flatMap(awaitFiber(fiber), (exit) => closed(exit) ?? Effect.void)
 }
 
 /** A turn ends only when its finalizers have ended. */
-const leaveScope = (
+const closeTurnScope = (
   server: Server,
   message: Envelope | undefined,
   { exit, scope }: { readonly scope: Scope.Closeable; readonly exit: Exit.Exit<Next, unknown> }
-): Effect.Effect<void> | undefined => {
+): Remaining => {
   if (scope.state._tag !== "Open") {
     scope.state = closedScope
     return turnEnded(server, message, exit)
@@ -75,14 +68,10 @@ const leaveScope = (
   })
 }
 
-const turnEnded = (
-  server: Server,
-  message: Envelope | undefined,
-  exit: Exit.Exit<Next, unknown>
-): Effect.Effect<void> | undefined => {
+const turnEnded = (server: Server, message: Envelope | undefined, exit: Exit.Exit<Next, unknown>): Remaining => {
   const { record } = server
   record.turn = undefined
-  if (server.turnLimit !== undefined) Limits.turnOver(server)
+  if (server.turnLimit !== undefined) Limits.endTurnLimit(server)
   // The server was killed or ended by a signal, so the result of the turn has no effect.
   if (!record.isOpen) return tooLate(server, message, exit._tag === "Success" ? exit.value : undefined)
   if (exit._tag === "Success") return apply(server, message, exit.value)
@@ -96,7 +85,7 @@ const turnEnded = (
 
 /** Counts the message of a turn that ended after the server had closed. */
 const tooLate = (server: Server, message: Envelope | undefined, next: Next | undefined): undefined => {
-  if (message !== undefined && server.inHand === message) done(server, "failed")
+  if (message !== undefined && server.inHand === message) messageDone(server, "failed")
   const answered = next?._tag === "Reply" || next?._tag === "StopReply"
   if (answered && message instanceof CallEnvelope) dropLateReply(message)
 }
@@ -114,11 +103,11 @@ const apply = (server: Server, message: Envelope | undefined, next: Next): undef
   if (server.watch !== undefined) server.watch.turned(call?.tag, next)
   if (tag === "Reply" || tag === "NoReply") {
     if (message !== undefined && server.idle?.millis !== spec.idleMillis) Limits.idleAsDefined(server)
-    if (next.options !== undefined) afterwards(server, next.options, message === undefined)
+    if (next.options !== undefined) applyOptions(server, next.options, message === undefined)
     server.state = next.state
     if (tag === "Reply") answer(server, call!, Exit.succeed(next.value))
-    else if (call === undefined) done(server, "handled")
-    else defer(server, call)
+    else if (call === undefined) messageDone(server, "handled")
+    else leaveForLater(server, call)
     return
   }
   if (tag !== "Stop" && tag !== "StopReply")
@@ -126,14 +115,14 @@ const apply = (server: Server, message: Envelope | undefined, next: Next): undef
       `${spec.id}: a handler answered with ${describe(next)}. Use GenServer.reply, noReply, stop or stopReply`
     )
   server.state = next.state
-  if (tag === "StopReply") endingOf(server).reply = { call: call!, value: next.value }
-  done(server, "handled")
+  if (tag === "StopReply") lastDutiesOf(server).reply = { call: call!, value: next.value }
+  messageDone(server, "handled")
   if (tag === "Stop" && call !== undefined) call.failWith({ _tag: "ServerDown", reason: next.reason })
   close(record, next.reason)
 }
 
 /** Applies what a turn or `init` has asked for besides its state. @internal */
-export const afterwards = (server: Server, options: Options, isOwnTurn: boolean): void => {
+export const applyOptions = (server: Server, options: Options, isOwnTurn: boolean): void => {
   if ("continue" in options) {
     server.continuation = { token: options.continue, isChained: isOwnTurn && server.ownTurn === "continue" }
   }

@@ -115,7 +115,7 @@ export class ChildRun {
         this.layer = layer
         listener.up(layer, gives)
         const record = this.record
-        if (record !== undefined && record.status !== "running") this.exiting(record, spec)
+        if (record !== undefined && record.phase !== "running") this.exiting(record, spec)
       },
       end: Effect.suspend(() => this.endProcess())
     }
@@ -156,7 +156,7 @@ export class ChildRun {
     const { spec } = this.options
     const { record } = this
     // It may have ended in the step in which the Layer was built.
-    if (record?.status === "dead") return this.exited(record.reason!)
+    if (record?.phase === "dead") return this.exited(record.reason!)
     if (this.brokenTree !== undefined) return this.breakDown(this.brokenTree)
     if (spec.key === undefined || spec.options.watch === undefined) return
     const service = Context.getUnsafe(context, spec.key)

@@ -143,7 +143,7 @@ export class DynamicChild implements Observer, ReportedChild {
 
   /** Whether its process is up now, as anybody who had an answer from it knows. */
   get isUp(): boolean {
-    return this.record?.status === "running" && !isStopping(this.core)
+    return this.record?.phase === "running" && !isStopping(this.core)
   }
 
   /** Whether its first start has succeeded. */

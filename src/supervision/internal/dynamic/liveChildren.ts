@@ -135,8 +135,8 @@ export class LiveChildren implements ChildListener {
     if (child.policy.restart === "temporary") child.args = undefined
     this.reports.started(child, child.startedAt - begun)
     // It may be dying or dead already.
-    if (record.status === "exiting") this.childExiting(child)
-    else if (record.status === "dead") this.childDead(child, record.reason!)
+    if (record.phase === "exiting") this.childExiting(child)
+    else if (record.phase === "dead") this.childDead(child, record.reason!)
   }
 
   private notStarted(child: DynamicChild, ending: RunEnd): void {

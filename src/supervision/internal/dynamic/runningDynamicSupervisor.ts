@@ -86,7 +86,7 @@ export class RunningDynamicSupervisor implements SupervisorRun {
   }
 
   get isUp(): boolean {
-    return this.record.status === "running"
+    return this.record.phase === "running"
   }
 
   get onlyGivesUp(): boolean {

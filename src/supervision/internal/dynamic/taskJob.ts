@@ -10,7 +10,7 @@ import { TypeId as HandleTypeId } from "../../../kernel/Handle.ts"
 import { Kernel } from "../../../kernel/Kernel.ts"
 import type { Pid } from "../../../kernel/Pid.ts"
 import { Callers, environment, linkStartedUnsafe, recordOf, spawnIn } from "../../../kernel/Process.ts"
-import { checkedRecord, currentUnsafe, Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { checkedRecord, currentProcessUnsafe, Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import type { DynamicLaunch } from "./dynamicChild.ts"
 
@@ -85,7 +85,7 @@ export const keyOf = (pid: Pid, supervisor: ProcessRecord): string | undefined =
 /** The caller of a task and the callers before it. Dead ones are left out, as when a process spawns another. */
 const callersOf = (fiber: AnyFiber): ReadonlyArray<Pid> => {
   const callers = Context.get(fiber.context, Callers).filter((pid) => recordOf(pid).isAlive)
-  const caller = currentUnsafe(fiber)
+  const caller = currentProcessUnsafe(fiber)
   return caller === undefined ? callers : [caller, ...callers]
 }
 

@@ -10,7 +10,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { post, settle } from "../../../kernel/shared/delivery.ts"
+import { post, countFate } from "../../../kernel/shared/delivery.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { recheckCyclesUnsafe } from "../../../kernel/shared/waitCycles.ts"
 import { checkChild, defaultLimitOf } from "../child/checkChild.ts"
@@ -98,7 +98,7 @@ export class RunningSupervisor implements SupervisorRun {
     const { record } = this
     const { mailbox } = record
     for (let next = mailbox.shift(); next !== undefined; next = mailbox.shift()) {
-      settle(record, "handled")
+      countFate(record, "handled")
       if (next instanceof SupervisorEnvelope) this.handleEvent(next.event)
     }
     return this.finalReason !== undefined ? Effect.void : Effect.flatMap(this.park, () => this.serve)

@@ -74,7 +74,7 @@ export class SupervisorView {
     const entry = this.source.children.at(child)
     const record = entry.incarnation === incarnation ? entry.record : undefined
     if (record?.isAlive === false) return "dead"
-    const isUp = isSupervisor(record) ? record.data.isUp : record?.status === "running"
+    const isUp = isSupervisor(record) ? record.data.isUp : record?.phase === "running"
     return isUp ? "up" : undefined
   }
 }

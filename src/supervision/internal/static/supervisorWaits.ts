@@ -39,12 +39,12 @@ export class SupervisorWaits {
     if (run === undefined) return []
     if (tag !== "RestartRequested") return run.endWaitsFor
     const { record } = run
-    return record === undefined || record.ended || record.status === "running" ? [] : [record]
+    return record === undefined || record.ended || record.phase === "running" ? [] : [record]
   }
 
   private get isKilled(): boolean {
     const { record } = this.supervisor.process
-    return record.status === "dead" && !record.ended
+    return record.phase === "dead" && !record.ended
   }
 
   private before(child: number | undefined): ReadonlyArray<ProcessRecord> {

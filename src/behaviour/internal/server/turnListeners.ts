@@ -13,26 +13,26 @@ export type Received =
   | { readonly _tag: "Idle" }
 
 /** @internal */
-export type Seen =
+export type TraceEvent =
   | { readonly _tag: "Received"; readonly from: ProcessRecord | undefined; readonly message: Received }
   | { readonly _tag: "Answered"; readonly tag: string; readonly exit: Exit.Exit<unknown, unknown> }
   | { readonly _tag: "State"; readonly state: unknown }
 
 /** It must not throw, and must not run a user's code. @internal */
-export type Tracer = (seen: Seen) => void
+export type Tracer = (seen: TraceEvent) => void
 
 /** @internal */
 export type StateReader = (state: unknown) => void
 
 /** @internal */
-export interface Tally {
+export interface MessageCounts {
   readonly sinceNanos: bigint
   messagesIn: number
   messagesOut: number
 }
 
 /** What a server reports while it works. @internal */
-export interface Watch {
+export interface TurnListener {
   /** `init` has succeeded. */
   began(state: unknown): void
   /**
@@ -44,7 +44,7 @@ export interface Watch {
 }
 
 /** Freezes states and answers. All servers share it in kernels that freeze. @internal */
-export const freezing: Watch = {
+export const freezing: TurnListener = {
   began: deepFreeze,
   turned: (_, next) => {
     if (next === undefined || !("state" in next)) return
@@ -57,17 +57,17 @@ export const freezing: Watch = {
 }
 
 /** The observers of one server. @internal */
-export class Watchers implements Watch {
+export class Inspectors implements TurnListener {
   readonly tracers = new Set<Tracer>()
   readonly readers = new Set<StateReader>()
-  tally: Tally | undefined = undefined
+  tally: MessageCounts | undefined = undefined
   /** The spec of the server while nobody hears its messages. */
   readonly spec: ServerSpec
   /** The spec of the server while somebody does. */
-  overheard: ServerSpec | undefined = undefined
-  readonly below: Watch | undefined
+  listeningSpec: ServerSpec | undefined = undefined
+  readonly below: TurnListener | undefined
 
-  constructor(below: Watch | undefined, spec: ServerSpec) {
+  constructor(below: TurnListener | undefined, spec: ServerSpec) {
     this.below = below
     this.spec = spec
   }
@@ -113,7 +113,7 @@ export class Watchers implements Watch {
     this.trace({ _tag: "Answered", tag, exit })
   }
 
-  private trace(seen: Seen): void {
+  private trace(seen: TraceEvent): void {
     for (const tracer of this.tracers) tracer(seen)
   }
 }
@@ -125,7 +125,7 @@ export interface Listener {
 }
 
 /** The same server, with handlers that first report their input. @internal */
-export const overheard = (spec: ServerSpec, hear: Listener): ServerSpec => {
+export const withListener = (spec: ServerSpec, hear: Listener): ServerSpec => {
   const handlers: Record<string, Handler> = Object.create(null)
   for (const [tag, handler] of Object.entries(spec.handlers)) {
     handlers[tag] = saying(handler, (payload) => hear.message(tag, payload))

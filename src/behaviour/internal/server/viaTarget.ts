@@ -8,7 +8,7 @@ import * as Kernel from "../../../kernel/Kernel.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { viaOf, type Via } from "../../../naming/Registry.ts"
 import type { ServiceParts } from "./define.ts"
-import { isServer } from "./kind.ts"
+import { isServer } from "./serverKind.ts"
 
 type Key = ReturnType<typeof viaOf>
 

@@ -7,13 +7,13 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { finish, worsen } from "../../../kernel/shared/death.ts"
+import { finish, changeExitReason } from "../../../kernel/shared/death.ts"
 import type { EndedBy } from "../../../kernel/shared/life.ts"
 import { scopeUnsafe } from "../../../kernel/shared/processRecord.ts"
 import { addDefects } from "../../../kernel/shared/scopeExit.ts"
 import { isTypedFailure } from "../call/envelopes.ts"
-import { replyLast } from "./answers.ts"
-import * as Limits from "./limits.ts"
+import { answerAfterTerminate } from "./answers.ts"
+import * as Limits from "./timeLimits.ts"
 import type { Server } from "./server.ts"
 
 /** Runs `terminate` in the scope of the server. @internal */
@@ -21,12 +21,12 @@ export const terminate = (server: Server): Effect.Effect<void> => {
   const { record, spec } = server
   const reason = record.exiting!
   // The server was killed meanwhile, so `terminate` does not run.
-  if (spec.terminate === undefined || !record.isAlive) return Effect.sync(() => replyLast(server, true))
+  if (spec.terminate === undefined || !record.isAlive) return Effect.sync(() => answerAfterTerminate(server, true))
   const last = Effect.suspend(() => spec.terminate!(reason, server.state))
   const inScope = Effect.provideService(last, Scope.Scope, scopeUnsafe(record))
   return Effect.flatMap(Effect.exit(inScope), (exit) => {
     if (exit._tag === "Failure") terminateFailed(server, exit.cause)
-    replyLast(server, exit._tag === "Success")
+    answerAfterTerminate(server, exit._tag === "Success")
     return Effect.void
   })
 }
@@ -34,11 +34,11 @@ export const terminate = (server: Server): Effect.Effect<void> => {
 /** A failed `terminate` makes the end a crash, whatever the reason was before. */
 const terminateFailed = ({ record }: Server, cause: Cause.Cause<unknown>): void => {
   const died = isTypedFailure(cause) ? Cause.die(Cause.squash(cause)) : cause
-  if (record.isAlive) worsen(record, addDefects(record.exiting!, died))
+  if (record.isAlive) changeExitReason(record, addDefects(record.exiting!, died))
 }
 
 /** The fiber of the server has ended. @internal */
-export const ranOut = (server: Server, exit: Exit.Exit<unknown, unknown>): void => {
+export const fiberEnded = (server: Server, exit: Exit.Exit<unknown, unknown>): void => {
   const { record } = server
   record.turn = undefined
   Limits.stopIdling(server)

@@ -10,7 +10,7 @@ import { displayName } from "../../../kernel/shared/displayName.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { TurnTimeout } from "./turnTimeout.ts"
 import { requestOf } from "./answers.ts"
-import { crashIn } from "./crash.ts"
+import { crashTurn } from "./crash.ts"
 import type { Idle, Server } from "./server.ts"
 
 // ---- idle ---------------------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ export class TurnLimit implements Deadline {
     if (!record.isOpen) return
     this.hasCrashed = true
     const turn = { server: displayName(record), request: requestOf(server, message) }
-    crashIn(server, Cause.die(new TurnTimeout({ ...turn, timeout: Duration.millis(millis) })))
+    crashTurn(server, Cause.die(new TurnTimeout({ ...turn, timeout: Duration.millis(millis) })))
     this.arm()
   }
 }
@@ -107,7 +107,7 @@ export const limitTurn = (server: Server, message: Envelope | undefined): void =
 }
 
 /** @internal */
-export const turnOver = (server: Server): void => {
+export const endTurnLimit = (server: Server): void => {
   if (server.turnLimit !== undefined) disarm(server.turnLimit)
   server.turnLimit = undefined
 }

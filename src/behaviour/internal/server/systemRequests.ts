@@ -9,18 +9,15 @@ import { close } from "../../../kernel/shared/death.ts"
 import { admitControls, roomMade } from "../../../kernel/shared/delivery.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, StopEnvelope, type SystemRequest } from "../call/envelopes.ts"
-import { answer, done } from "./answers.ts"
-import * as Limits from "./limits.ts"
+import { answer, messageDone } from "./answers.ts"
+import * as Limits from "./timeLimits.ts"
 import { serverOf, type Server } from "./server.ts"
+import type { Remaining } from "./remaining.ts"
 
 // ---- requests -----------------------------------------------------------------------------------------------------
 
 /** Answers a request to the process itself. Returns an effect if the server is suspended afterwards. @internal */
-export const answerSystem = (
-  server: Server,
-  message: CallEnvelope,
-  request: SystemRequest
-): Effect.Effect<void> | undefined => {
+export const answerSystem = (server: Server, message: CallEnvelope, request: SystemRequest): Remaining => {
   message.begun = true
   answer(server, message, (request as (server: Server) => Exit.Exit<unknown, unknown>)(server))
   return server.suspended ? suspension : undefined
@@ -32,7 +29,7 @@ export const isSystem = (message: Envelope): boolean =>
 
 /** @internal */
 export const stopRequested = (server: Server, { by, reason }: StopEnvelope): undefined => {
-  done(server, "handled")
+  messageDone(server, "handled")
   close(server.record, reason, by)
 }
 
@@ -67,6 +64,6 @@ const pause = (server: Server, seen: number): Effect.Effect<void> =>
     else server.record.resume = resume
   })
 
-const isToEnd = ({ ending, record }: Server): boolean => ending?.stop?.isInLine === false || !record.isOpen
+const isToEnd = ({ lastDuties, record }: Server): boolean => lastDuties?.stop?.isInLine === false || !record.isOpen
 
 const isForProcess = (message: Envelope): boolean => isSystem(message) || message instanceof StopEnvelope

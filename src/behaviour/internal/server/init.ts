@@ -7,15 +7,15 @@ import * as Scope from "effect/Scope"
 import { isInstance } from "../../../values/describe.ts"
 import { running } from "../../../kernel/shared/life.ts"
 import { scopeUnsafe, Self } from "../../../kernel/shared/processRecord.ts"
-import { ranOut } from "./ending.ts"
-import { idleAsDefined } from "./limits.ts"
+import { fiberEnded } from "./terminate.ts"
+import { idleAsDefined } from "./timeLimits.ts"
 import { serve } from "./loop.ts"
-import { Initial } from "./next.ts"
+import { InitResult } from "./next.ts"
 import { initDone, type Server } from "./server.ts"
-import { afterwards } from "./turn.ts"
+import { applyOptions } from "./turn.ts"
 
 /** Runs `init` in the caller's step, and then the loop. @internal */
-export const run = (server: Server, init: Effect.Effect<unknown, unknown>): void => {
+export const runInit = (server: Server, init: Effect.Effect<unknown, unknown>): void => {
   const { record } = server
   if (!record.isOpen) return
   record.context = Context.add(record.context, Self, record)
@@ -25,7 +25,7 @@ export const run = (server: Server, init: Effect.Effect<unknown, unknown>): void
 
 /** A function of its own: its closure lives as long as the server, and must not hold the `init`. */
 const follow = (server: Server, fiber: Fiber.Fiber<unknown, unknown>): void => {
-  fiber.addObserver((exit) => ranOut(server, exit))
+  fiber.addObserver((exit) => fiberEnded(server, exit))
 }
 
 const main = (server: Server, init: Effect.Effect<unknown, unknown>): Effect.Effect<void, unknown> =>
@@ -42,9 +42,9 @@ const initialized = (server: Server, fiber: Fiber.Fiber<unknown, unknown>, resul
   const { init, record } = server
   if (!record.isOpen) return Effect.void
   idleAsDefined(server)
-  if (isInstance(result, Initial)) {
+  if (isInstance(result, InitResult)) {
     server.state = result.state
-    afterwards(server, result.options, false)
+    applyOptions(server, result.options, false)
   } else server.state = result
   server.watch?.began(server.state)
   record.life = running

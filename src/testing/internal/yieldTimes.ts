@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
  *
  * @internal
  */
-export const settleTimes = (times: number): Effect.Effect<void> =>
+export const yieldTimes = (times: number): Effect.Effect<void> =>
   Effect.withFiber((fiber) =>
     Effect.callback<void>((resume) => {
       let left = times

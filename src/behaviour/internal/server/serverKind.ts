@@ -6,10 +6,10 @@ import type { EndedBy } from "../../../kernel/shared/life.ts"
 import type { Kind, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { interrupt, shutdown } from "../../../kernel/shared/signals.ts"
 import { StopEnvelope } from "../call/envelopes.ts"
-import { done, failAll, timeLeft } from "./answers.ts"
-import { giveUpTurn, noteWork } from "./crash.ts"
-import { endingOf, heldCount, type Server } from "./server.ts"
-import { ShownCrash } from "./status.ts"
+import { messageDone, failUnanswered, timeLeft } from "./answers.ts"
+import { interruptTurn, noteMessage } from "./crash.ts"
+import { lastDutiesOf, heldCount, type Server } from "./server.ts"
+import { ShownCrash } from "./shownServer.ts"
 
 /** @internal */
 export const isServer = (record: ProcessRecord): record is ProcessRecord<Server> => record.kind === server
@@ -17,21 +17,21 @@ export const isServer = (record: ProcessRecord): record is ProcessRecord<Server>
 // ---- signals ------------------------------------------------------------------------------------------------------
 
 /** Gives up the turn in hand; then `terminate` runs. A server that is starting has no turn. */
-const end = (record: ProcessRecord<Server>, reason: ExitReason, by: EndedBy): void => {
-  const starting = record.status === "starting"
+const endNow = (record: ProcessRecord<Server>, reason: ExitReason, by: EndedBy): void => {
+  const starting = record.phase === "starting"
   if (!close(record, reason, by)) return
   if (starting) interrupt(record)
-  else giveUpTurn(record.data)
+  else interruptTurn(record.data)
 }
 
 /** Lets the turn in hand end first and, with `drain`, all messages that came before. */
 const endOrderly = (record: ProcessRecord<Server>, reason: ExitReason): void => {
   const server = record.data
-  if (server.ending?.stop?.isInLine === false) return
-  if (record.status === "starting") return end(record, reason, "signal")
+  if (server.lastDuties?.stop?.isInLine === false) return
+  if (record.phase === "starting") return endNow(record, reason, "signal")
   // If the server is suspended, the messages before it would wait for ever.
   const isInLine = server.spec.drain && !server.suspended
-  endingOf(server).stop = { reason, isInLine }
+  lastDutiesOf(server).stop = { reason, isInLine }
   if (isInLine) post(record, new StopEnvelope(reason, undefined, "signal"), inLine)
   else wake(record)
 }
@@ -45,30 +45,30 @@ const inLine = () => {}
 const closed = (record: ProcessRecord<Server>, reason: ExitReason): void => {
   const server = record.data
   const { life } = record
-  if (server.inHand !== undefined || record.turn !== undefined) noteWork(server)
+  if (server.inHand !== undefined || record.turn !== undefined) noteMessage(server)
   const isReported = reason._tag === "Crash" && life._tag === "exiting" && life.by === "itself"
   if (isReported && server.spec.formatStatus !== undefined) crashDetails(record, reason)
   server.target.markDown(record)
-  failAll(server, reason)
+  failUnanswered(server, reason)
 }
 
 /** Gives up the message in hand. */
 const killed = ({ data: server }: ProcessRecord<Server>, reason: ExitReason): void => {
-  done(server, "failed")
-  const reply = server.ending?.reply
+  messageDone(server, "failed")
+  const reply = server.lastDuties?.reply
   if (reply === undefined) return
-  server.ending!.reply = undefined
+  server.lastDuties!.reply = undefined
   reply.call.failWith({ _tag: "ServerDown", reason })
 }
 
 const ended = ({ data: server, reason }: ProcessRecord<Server>): void => {
   // It was killed while it was crashing.
-  if (reason?._tag !== "Crash") server.ending?.details?.forget()
-  server.state = server.inHand = server.quietContext = server.owed = server.ending = server.watch = undefined
+  if (reason?._tag !== "Crash") server.lastDuties?.details?.forget()
+  server.state = server.inHand = server.castContext = server.unanswered = server.lastDuties = server.watch = undefined
 }
 
 const crashDetails = ({ data: server }: ProcessRecord<Server>, reason: ExitReason): ShownCrash => {
-  const ending = endingOf(server)
+  const ending = lastDutiesOf(server)
   if (ending.details?.reason === reason) return ending.details
   // A finalizer has died, too.
   ending.details?.forget()
@@ -84,7 +84,7 @@ const server: Kind<Server> = {
     shutdown(record, reason)
     return true
   },
-  onSignal: end,
+  onSignal: endNow,
   onShutdown: endOrderly,
   onClose: closed,
   onKill: killed,

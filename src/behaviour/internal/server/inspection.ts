@@ -7,8 +7,8 @@ import { render } from "../../../values/render.ts"
 import { CallEnvelope } from "../call/envelopes.ts"
 import type { Server } from "./server.ts"
 import type { ServerSpec } from "./serverSpec.ts"
-import { shownBy } from "./status.ts"
-import { overheard, Watchers, type StateReader, type Tally, type Tracer } from "./watch.ts"
+import { shownBy } from "./shownServer.ts"
+import { withListener, Inspectors, type StateReader, type MessageCounts, type Tracer } from "./turnListeners.ts"
 
 // ---- the state ----------------------------------------------------------------------------------------------------
 
@@ -30,36 +30,36 @@ export const shownState = (server: Server): unknown => {
 // ---- looking on ---------------------------------------------------------------------------------------------------
 
 /** @internal */
-export const messageCount = (server: Server): Tally | undefined => watchersOf(server)?.tally
+export const messageCount = (server: Server): MessageCounts | undefined => watchersOf(server)?.tally
 
 /** Begins to count messages from zero, or stops. @internal */
 export const countMessages = (server: Server, enabled: boolean): void => {
   const watchers = watched(server)
   watchers.tally = enabled ? { sinceNanos: nowNanos(server), messagesIn: 0, messagesOut: 0 } : undefined
-  look(server, watchers)
+  update(server, watchers)
 }
 
 /** @internal */
 export const addTracer = (server: Server, tracer: Tracer): void => {
   const watchers = watched(server)
   watchers.tracers.add(tracer)
-  look(server, watchers)
+  update(server, watchers)
 }
 
 /** @internal */
 export const addReader = (server: Server, reader: StateReader): void => {
   const watchers = watched(server)
   watchers.readers.add(reader)
-  look(server, watchers)
+  update(server, watchers)
 }
 
 /** Runs between two steps of the server, so that the removed observer gets nothing more. @internal */
-export const remove = (server: Server, who: Tracer | StateReader): void => {
+export const removeListener = (server: Server, who: Tracer | StateReader): void => {
   const watchers = watchersOf(server)
   if (watchers === undefined) return
   watchers.tracers.delete(who)
   watchers.readers.delete(who as StateReader)
-  look(server, watchers)
+  update(server, watchers)
 }
 
 /** @internal */
@@ -67,19 +67,19 @@ export const nowNanos = ({ record }: Server): bigint =>
   Context.get(record.context, Clock.Clock).monotonicTimeNanosUnsafe()
 
 /** The observers that were added by a request, if any. */
-const watchersOf = ({ watch }: Server): Watchers | undefined => (watch instanceof Watchers ? watch : undefined)
+const watchersOf = ({ watch }: Server): Inspectors | undefined => (watch instanceof Inspectors ? watch : undefined)
 
-const watched = (server: Server): Watchers => watchersOf(server) ?? new Watchers(server.watch, server.spec)
+const watched = (server: Server): Inspectors => watchersOf(server) ?? new Inspectors(server.watch, server.spec)
 
 /** Updates the server after observers have changed. Without observers it is as it was before, at no cost. */
-const look = (server: Server, watchers: Watchers): void => {
+const update = (server: Server, watchers: Inspectors): void => {
   if (!server.record.isAlive) return
-  server.spec = watchers.hearsMessages ? (watchers.overheard ??= listenTo(server, watchers)) : watchers.spec
+  server.spec = watchers.hearsMessages ? (watchers.listeningSpec ??= listenTo(server, watchers)) : watchers.spec
   server.watch = watchers.isEmpty ? watchers.below : watchers
 }
 
-const listenTo = (server: Server, watchers: Watchers): ServerSpec =>
-  overheard(watchers.spec, {
+const listenTo = (server: Server, watchers: Inspectors): ServerSpec =>
+  withListener(watchers.spec, {
     message: (tag, payload) => {
       const message = server.inHand
       watchers.received(message?.from, { _tag: message instanceof CallEnvelope ? "Call" : "Cast", tag, payload })
