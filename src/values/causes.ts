@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import { attempt, put, type Renderer } from "./valueKinds.ts"
 
-/** What is shown of a cause, if not the cause itself. */
+/** What is shown in place of a cause, by cause. */
 const told = new WeakMap<Cause.Cause<unknown>, () => Cause.Cause<unknown>>()
 
 /** From now on another cause is shown in place of this one, wherever it appears. */

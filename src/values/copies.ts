@@ -33,14 +33,14 @@ export const thisCopy: Copy = { version, location }
 const index = copies.push(thisCopy)
 
 /**
- * The key of an entry of the environment. No other copy has the same key, so a process or a tree of one copy is none to
- * another.
+ * The key of an entry of the environment. No other copy has the same key, so one copy does not see the processes and trees
+ * of another.
  */
 export const ownKey = <const Key extends string>(key: Key): Key => (index === 1 ? key : (`${key}#${index}` as Key))
 
 /**
- * What a value holds under a key, if this copy has made that. It is for the key of handles only: each cast of a handler
- * comes here, and the engine of the host looks up one key faster than several.
+ * Gives what a value holds under a key, if this copy made it. Only for the key of handles: each cast of a handler calls
+ * this, and it is faster if the key is always the same.
  */
 export const ofThisCopy = <A extends { readonly copy: Copy }>(value: unknown, key: string): A | undefined => {
   try {

@@ -103,7 +103,7 @@ const UNREADABLE = "[cannot be shown]"
 const CIRCULAR = "[circular]"
 const MORE = "…"
 
-/** To turn a number with more digits than this into text takes too long. */
+/** Turning a larger number into text takes too long. */
 const GREATEST = 2n ** 1024n
 
 /** The methods that JavaScript calls to turn an object into text. */

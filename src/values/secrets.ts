@@ -101,7 +101,7 @@ const wordsOf = (name: string): ReadonlyArray<string> =>
     .map((word) => word.replace(/\d+$/, "").toLowerCase())
     .filter((word) => word !== "")
 
-/** Whether some neighbouring words, written together, are one of the names or its plural. */
+/** Looks for a secret name or its plural among the words, also as neighbouring words that are written together. */
 const matchOf = (words: ReadonlyArray<string>, names: ReadonlySet<string>): Match => {
   let best: Match = "none"
   for (let from = 0; from < words.length; from++) {

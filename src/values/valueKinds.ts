@@ -156,7 +156,7 @@ export const itemsOf = (value: object): Items | undefined => {
     return { id: "Chunk", size: Chunk.size(value), items: value[Symbol.iterator](), isMap: false }
   }
   const id = classOf(value)
-  // The name is compared first, because to read such a class of the web platform may load all of it.
+  // The name is compared first, because reading such a class of the web platform may load all of it.
   if (id === "Headers" || id === "URLSearchParams" || id === "FormData") return pairsOf(value, id)
   return undefined
 }

@@ -50,7 +50,7 @@ export const ratiosOf = (figures: Figures): Ratios =>
       const reference = referenceOf(key, (reference) => figures.has(reference))
       const references = figures.get(reference)
       if (references === undefined) return []
-      // A time is multiplied by a rate. So both sides of a ratio change alike on a slower machine.
+      // Two rates are divided, a time and a rate are multiplied. So the result is the same on a slower machine.
       const isLikeIt = isRate(key) === isRate(reference)
       return [[key, ratioOf(values.map((value, i) => (isLikeIt ? value / references[i]! : value * references[i]!)))]]
     })

@@ -242,7 +242,7 @@ const rows = Object.entries(places).flatMap(([module, functions]) =>
 describe.each(rows)("%s refuses with a sentence", (title, place) => {
   it.effect.each(wrong)("%s", ([, value]) =>
     Effect.map(outcome(place, value), (error) => {
-      // If a function comes first, it is the change for an agent, and the agent comes later.
+      // A function in the first place is the change for an agent. The agent is given later.
       if (title.startsWith("Agent.") && typeof value === "function") return
       assert.instanceOf(error, RangeError)
       assert.match(error.message, /^\S[^\n]* needs an? [^\n]*, not [^\n]*$/)

@@ -125,7 +125,7 @@ class TaskFlow {
   /** Processes whose fibers and scopes have not ended yet. */
   readonly live = new Set<ProcessRecord>()
   readonly timedOut: TaskTimeout
-  /** Items that have begun and of which it is not known yet whether they have started. */
+  /** Items that have begun, and may or may not have started a task. */
   private readonly starting = new Set<Item>()
   private readonly startsKnown = Latch.makeUnsafe()
   private readonly options: FlowOptions

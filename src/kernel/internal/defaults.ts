@@ -13,5 +13,5 @@ export const reportsPerSecond = { ofKind: 10, inAll: 100 }
 /** How late a timer must be before the event loop counts as blocked. @internal */
 export const blockedAfter = Duration.millis(100)
 
-/** How long, and how many tasks, one macrotask of the run queue runs before the host gets its turn. @internal */
+/** How long one macrotask of the run queue lasts at most, and how many tasks it runs at most. @internal */
 export const slice = { millis: 2, tasks: 16_384 }

@@ -16,7 +16,7 @@ const { process } = globalThis as Host
 const hostClock = Context.get(Context.empty(), Clock.Clock)
 
 /**
- * Calls `step` after so many milliseconds, or earlier if the program has nothing else to do and ends. With a clock
+ * Calls `step` after this many milliseconds, or when the program ends because it has nothing else to do. With a clock
  * other than the host's it waits as any effect does. @internal
  */
 export const runAfter = (millis: number, step: () => void, context: Context.Context<never>): void => {

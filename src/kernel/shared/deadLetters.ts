@@ -1,4 +1,4 @@
-/** What is reported of a message that nobody was there to receive: one event of telemetry. */
+/** Reports a message that no process took, by one telemetry event. */
 import type * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
 import * as Telemetry from "../../telemetry/Telemetry.ts"

@@ -26,7 +26,7 @@ export const deepFreeze = (value: unknown): void => {
     try {
       look(next, open)
     } catch {
-      // To look at a value runs code of a user, a proxy's for example. If that throws, the value is left alone.
+      // Looking at a value may run a user's code, that of a proxy for example. If it throws, the value is left alone.
     }
   }
 }

@@ -1,4 +1,4 @@
-/** How a process is named for people, also a server of which no run is up. Nothing else decides that. */
+/** The names of processes for people, also of servers that are down. All names that are shown are made here. */
 
 interface Known {
   readonly name: string | undefined

@@ -1,5 +1,5 @@
 /**
- * The life of a process: its phases, and what is known of a process only from a phase on.
+ * The life of a process: its phases, and what is known of a process only in its later phases.
  *
  * `starting → running → exiting → dead → ended`. An exiting process has closed its mailbox and runs `terminate` and
  * finalizers. For its neighbours a dead process has ended. An ended process holds nothing any more. A kill leads to
@@ -13,7 +13,7 @@ import type { ExitReason } from "../ExitReason.ts"
  */
 export type EndedBy = "itself" | "signal" | "link" | "starter"
 
-/** It accepts messages. All processes share one object for each of the two phases, so to compare is enough. @internal */
+/** It accepts messages. All processes share the two objects, so they can be compared by identity. @internal */
 export interface Open {
   readonly _tag: "starting" | "running"
 }
@@ -38,7 +38,7 @@ export interface Death {
   readonly isReported: boolean
 }
 
-/** It is dead for its neighbours. Once it is `ended`, its fiber and its scope have ended, too. @internal */
+/** It is dead: links and monitors have been told. If `ended`, its fiber and its scope have ended, too. @internal */
 export interface Over extends Omit<Exiting, "_tag">, Death {
   readonly _tag: "dead" | "ended"
 }
@@ -54,5 +54,5 @@ export const running: Open = { _tag: "running" }
 /** Whether it still accepts messages. @internal */
 export const isOpen = (life: Life): life is Open => life === running || life === starting
 
-/** Whether it is dead for its neighbours. @internal */
+/** Whether it is dead: links and monitors have been told. @internal */
 export const isDead = (life: Life): life is Over => !isOpen(life) && life._tag !== "exiting"

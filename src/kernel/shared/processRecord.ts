@@ -166,7 +166,7 @@ export interface Kind<Data = unknown> {
   timeLeft?(record: ProcessRecord<Data>): number | undefined
   /** The processes it waits for, if those differ from what its own fiber waits for. */
   blockers?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
-  /** All processes below it. They end before it does. */
+  /** All processes below it. They end before it. */
   below?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
   /** Whether it limits its own end, and so needs no limit once it is dead. */
   readonly limitsItself?: boolean
@@ -189,7 +189,7 @@ export interface RecordOptions<Data> {
  * @since 0.1.0
  */
 export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Relations.Node<ProcessRecord>, Guard {
-  // First what each message reads and writes, so that it takes few lines of the processor's cache.
+  // The fields that each message reads and writes come first, so that they take few lines of the processor's cache.
   readonly kernel: KernelState<ProcessRecord>
   life: Life = starting
   /** Set by its kind, before the first step of the process. */

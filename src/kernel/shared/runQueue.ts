@@ -141,7 +141,7 @@ export const hostMacrotask = (host: Host): ((task: Task) => void) => {
 // internals
 // -----------------------------------------------------------------------------
 
-// To read the clock costs about as much as a small task. So it is not read after each task, unless tasks are long.
+// Reading the clock costs about as much as a small task. So it is not read after each task, unless tasks are long.
 const mostTasksPerClockRead = 16
 // It is not read before each operation of a fiber, either.
 const opsPerClockRead = 256

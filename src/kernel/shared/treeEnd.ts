@@ -1,7 +1,7 @@
 /**
- * Hears that a supervision tree ended though nobody asked it to.
+ * Says who is told of a supervision tree that ends without being asked to.
  *
- * An application puts a listener around its layers. It hears of the trees that the layers start themselves. A process
+ * An application puts a listener around its layers. It is told of the trees that the layers start themselves. A process
  * does not inherit it: if a tree that a process started gives up, only that process ends.
  *
  * | who starts the tree | who hears that it gave up |
@@ -38,7 +38,7 @@ export interface TreeEnd {
 }
 
 /**
- * Hears once that a tree has ended. Must not run code of a user in its step.
+ * Called once when a tree has ended. It must not run a user's code in that step.
  *
  * @category models
  * @since 0.1.0

@@ -56,7 +56,7 @@ export const warn = (
   writeLine({ level, text: renderText(text, settings, MOST_OF_LINE), cause: shown, fields: shownFields }, context)
 }
 
-/** Characters of a line. A line that says why a tree ended holds a stack. */
+/** The most characters of a line. The line that says why a tree ended contains a stack trace. */
 const MOST_OF_LINE = 12_000
 
 /** Warns that a mailbox without a bound has become very long. @internal */

@@ -77,7 +77,7 @@ export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpe
   })
 }
 
-/** A supervisor of this many partitions. Partitions are always restarted. @internal */
+/** The options of a supervisor of this many partitions. Partitions are always restarted. @internal */
 export const partitionSpecOf = (
   id: string,
   layer: (partition: number) => Untyped["layer"],

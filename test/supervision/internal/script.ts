@@ -67,7 +67,7 @@ export class Script {
     return this.log.slice(from)
   }
 
-  /** Makes one open action succeed. A answer may have a delay in milliseconds. */
+  /** Makes one open action succeed. An answer may have a delay in milliseconds. */
   ok(key: string, millis = 0): ReadonlyArray<string> {
     const event = this.take(key)
     return this.send(event._tag === "ScheduleAnswered" ? { ...event, answer: { _tag: "Delay", millis } } : event)

@@ -85,7 +85,7 @@ class CastEffect extends Effectable.Class<void> {
 
 /**
  * The run that a cast goes to. While none is up, the cast is a dead letter of the last run, or of a process that never
- * was.
+ * existed.
  */
 const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
   target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.displayName)

@@ -1,4 +1,4 @@
-/** What becomes of an answer that nobody waits for any more: it is dropped, counted, and sent as an event. */
+/** Drops an answer that nobody waits for any more: it is counted and sent as an event. */
 import * as Events from "../../../kernel/shared/events.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"

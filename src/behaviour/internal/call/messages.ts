@@ -21,7 +21,7 @@ export interface Message {
   readonly construct: (payload: unknown, server: Named, sender: Sender) => unknown
 }
 
-/** Nothing of it is read for a good payload. */
+/** Read only if the payload is refused. */
 interface Sender {
   readonly context: Context.Context<never>
 }

@@ -39,7 +39,7 @@ const takeMessages = (server: Server): Effect.Effect<void> => {
     const { continuation, lastDuties } = server
     if (continuation !== undefined) {
       server.continuation = undefined
-      // Else a server that always continues would never stop.
+      // Otherwise a server that always continues would never stop.
       if (continuation.isChained && lastDuties?.stop !== undefined) continue
       const waiting = runContinuation(server, continuation.token)
       if (waiting !== undefined) return Effect.flatMap(waiting, again)

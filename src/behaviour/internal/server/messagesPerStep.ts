@@ -34,7 +34,7 @@ export const first = FIRST
 /** How many messages it takes if so many wait at the beginning. @internal */
 export const share = (waiting: number): number => (waiting <= FEW ? FEW : waiting < MANY ? waiting : MANY)
 
-/** Up to which number of messages it may go on before it asks again. If this is `taken`, it must stop. @internal */
+/** The number of messages up to which it may go on before it asks again. If this is `taken`, it must stop. @internal */
 export const goOn = (taken: number, share: number): number => {
   if (!isInSlice()) return goOnOutside(taken, Math.max(share, FEW_OUTSIDE))
   if (taken >= share) return taken < MANY && isAlone() ? taken + FEW : taken

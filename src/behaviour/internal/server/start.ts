@@ -53,8 +53,8 @@ export const startServer = (options: StartOptions, restore: Restore): Effect.Eff
       return Effect.failCause(prepared.cause)
     }
     options.target.markStarting(record)
-    // This comes before `run`, because the first step of the server is in this one. At this moment the server waits for
-    // nobody.
+    // This comes before `run`, because the first step of the server is a part of this step. At this moment the server
+    // waits for nobody.
     const starter = ownProcessUnsafe(fiber)
     if (starter !== undefined) starter.waitingFor = untilStarted(server)
     runInit(server, options.init)

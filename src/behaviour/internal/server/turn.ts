@@ -136,7 +136,7 @@ const awaitFiber = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, 
     fiber.addObserver((exit) => resume(Exit.succeed(exit)))
   })
 
-/** The scope that a fiber finds when it outlives its message. */
+/** The scope in the environment of a fiber that goes on after the turn that forked it. */
 const closedScope: Scope.State.Closed = { _tag: "Closed", exit: Exit.void }
 
 /** Warns that a message came which no handler handles. @internal */

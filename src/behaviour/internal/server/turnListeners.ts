@@ -61,7 +61,7 @@ export class Inspectors implements TurnListener {
   readonly tracers = new Set<Tracer>()
   readonly readers = new Set<StateReader>()
   tally: MessageCounts | undefined = undefined
-  /** The spec of the server while nobody hears its messages. */
+  /** The spec of the server while nobody observes its messages. */
   readonly spec: ServerSpec
   /** The spec of the server while somebody does. */
   listeningSpec: ServerSpec | undefined = undefined

@@ -327,8 +327,8 @@ export class ChildRun {
   }
 
   /**
-   * Waits this many limits until it is released, and calls `late` if it is not. If an orderly end has no limit, that
-   * end comes first, and the limit is for the release after it.
+   * Waits for the release, this many times the limit, and calls `late` if that was too short. If the orderly end has no
+   * limit, this first waits for that end.
    */
   private releasedWithin(limits: number, late: () => void): Effect.Effect<void> {
     const { own, release } = parse(this.limit)

@@ -35,7 +35,7 @@ export interface RunEnd extends ChildEnd {
   readonly uptimeMillis: number
 }
 
-/** The ending of a restart that cannot begin because the last run has not ended. @internal */
+/** The end of a restart that cannot begin because the last run has not ended. @internal */
 export const releaseTimedOut = (child: string): RunEnd => ({
   isStart: true,
   reason: ExitReason.defect(new ReleaseTimeout({ child })),

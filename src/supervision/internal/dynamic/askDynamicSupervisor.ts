@@ -1,4 +1,4 @@
-/** What dynamic and task supervisors are asked about their children. */
+/** The requests of dynamic and task supervisors about their children. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { HandleTarget } from "../../../kernel/Handle.ts"

@@ -141,7 +141,7 @@ export class DynamicChild implements Observer, ReportedChild {
     return this.core.incarnation - 1
   }
 
-  /** Whether its process is up now, as anybody who had an answer from it knows. */
+  /** Whether its process is up now, as anybody with an answer from it knows. */
   get isUp(): boolean {
     return this.record?.phase === "running" && !isStopping(this.core)
   }
@@ -181,7 +181,7 @@ export class DynamicChild implements Observer, ReportedChild {
 
   // ---- its start --------------------------------------------------------------------------------------------------
 
-  /** Runs one step towards its start. `then` gets the result, unless the step is interrupted. */
+  /** Runs one step of its start. `then` gets the result, unless the step is interrupted. */
   runStartStep<A>(context: Context.Context<never>, effect: Effect.Effect<A>, then: (result: A) => void): void {
     this.startFiber?.interruptUnsafe()
     const through = Effect.map(effect, (result) => {

@@ -253,7 +253,7 @@ export class LiveChildren implements ChildListener {
 
   // ---- stops ------------------------------------------------------------------------------------------------------
 
-  /** Stops a child for good, and waits until it is forgotten. Once begun, the stop goes on if the waiting fiber does not. */
+  /** Stops a child for good, and waits until it is forgotten. The stop goes on even if the waiting fiber is interrupted. */
   stop(child: DynamicChild): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.handleEvent(child, { _tag: "StopRequested" })

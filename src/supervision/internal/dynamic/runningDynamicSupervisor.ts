@@ -119,8 +119,8 @@ export class RunningDynamicSupervisor implements SupervisorRun {
   }
 
   /**
-   * Stops one child in good order and forgets it. Once begun, the stop goes on even if its caller is interrupted. If
-   * the supervisor is killed, the caller no longer waits.
+   * Stops one child in good order and forgets it. The stop goes on even if its caller is interrupted. If the supervisor
+   * is killed, the caller no longer waits.
    */
   stop(child: DynamicChild): Effect.Effect<void> {
     return duringWait(child.endWait, Effect.raceFirst(this.live.stop(child), this.killed.await))
@@ -163,7 +163,7 @@ export class RunningDynamicSupervisor implements SupervisorRun {
 
   ended(): void {}
 
-  /** Gives a child's handle the reason for which it is gone, or leaves that to the supervisor above. */
+  /** Gives a child's handle the reason why it is gone, or leaves that to the supervisor above. */
   private forgotten({ key, target }: DynamicChild): void {
     if (this.endedFor === "RestartLimit") target.markGone(this.finalReason!)
     else if (this.isStopping && !this.process.isRoot) addOrphan(this.process.targets, key, target)

@@ -162,7 +162,7 @@ export const childStopped = <X>(draft: Draft<X>, index: number, resting: ChildSt
     leaveRestart(draft, index)
     emit(draft, { _tag: "Forget", child: index })
   }
-  // Requests for the end are answered, even if a group starts the child again. The others are handled in turn.
+  // Requests to stop the child are answered. The first request to start it, and all after that one, are handled.
   const asked = requests.findIndex(({ _tag }) => _tag === "RestartRequested" || _tag === "UpRequested")
   const ended = asked === -1 ? requests.length : asked
   for (const { request } of requests.slice(0, ended)) reply(draft, request, { _tag: "Done" })

@@ -205,7 +205,7 @@ export const stop = <X>(draft: Draft<X>, index: number): void => {
   emit(draft, { _tag: "StopChild", child: index, incarnation: childAt(draft, index).incarnation })
 }
 
-/** Tells the request that waits for this start, if there is one, that the start will not finish. */
+/** If a request waits for this start, tells it that the start will not finish. */
 export const refuseStart = <X>(draft: Draft<X>, index: number, result: Result<X>): void => {
   const { starter } = childAt(draft, index)
   if (starter !== undefined) reply(draft, starter, result)

@@ -1,7 +1,7 @@
 /**
  * The restart that follows one failure: which children stop, wait and start again.
  *
- * A restart goes through the steps of `core/restart.ts`, one after the other. Its members that run are stopped in
+ * A restart goes through the stages of `core/restartStage.ts`, one after the other. Its members that run are stopped in
  * reverse order and released. The schedule answers. The delay passes. The members start in order, one at a time.
  *
  * The restart of a *group* (under a group strategy, or of a resource) waits for all children from its first member on:

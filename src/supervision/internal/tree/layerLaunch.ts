@@ -16,7 +16,7 @@ import * as Scope from "effect/Scope"
 export interface LaunchFiber {
   readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly memoMap: Layer.MemoMap
-  /** The steps for its exit that it already had when it built the tree. */
+  /** The steps for its exit that were on its stack already when it built the tree. */
   readonly exits: ReadonlyArray<Frame>
 }
 
@@ -40,7 +40,7 @@ export const interruptLaunch = (launch: LaunchFiber, begin: () => void): Effect.
 /** Whether the fiber waits for ever, and only has to close its scope. */
 const isLaunching = ({ exits, fiber, memoMap }: LaunchFiber): boolean => {
   if (fiber.pollUnsafe() !== undefined || Context.getOrUndefined(fiber.context, Scope.Scope) === undefined) return false
-  // Inside an `Effect.provide` of the tree the program goes on, and its calls fail.
+  // A program inside an `Effect.provide` of the tree goes on, and its calls fail.
   if (isWithin(memoMapOf(fiber), memoMap)) return false
   const { _running, _stack } = internalsOf(fiber)
   const next = _stack?.at(-1)

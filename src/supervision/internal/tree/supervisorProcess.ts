@@ -23,7 +23,7 @@ import { OwnSupervisedLayers } from "./supervisedLayers.ts"
 
 // ---- the kind -----------------------------------------------------------------------------------------------------
 
-/** One run of a supervisor, which its process keeps as its data. @internal */
+/** One run of a supervisor, kept as the data of its process. @internal */
 export interface SupervisorRun {
   readonly process: SupervisorProcess
   /** Whether all its children have come up. */
@@ -116,7 +116,7 @@ export class SupervisorProcess {
   private launchFiber: LaunchFiber | undefined
   /** The defect with which the launch of this tree has to end. */
   private launchFailure: TreeFailed | undefined = undefined
-  /** The fiber that looks whether the fiber that built the tree only holds it. */
+  /** Checks whether the fiber that built the tree does nothing but hold it. */
   private launchWatcher: Fiber.Fiber<void> | undefined = undefined
 
   constructor(run: SupervisorRun, options: SupervisorProcessOptions) {
@@ -202,7 +202,7 @@ export class SupervisorProcess {
     }
   }
 
-  /** Dies if the fiber that holds the tree has to end with that. */
+  /** Dies if the fiber that holds the tree has to end with the tree's failure. */
   readonly endLaunch: Effect.Effect<void> = Effect.suspend(() => {
     this.launchWatcher?.interruptUnsafe()
     return this.launchFailure === undefined ? Effect.void : Effect.die(this.launchFailure)
