@@ -84,7 +84,7 @@ const written = (file: URL): Ratios | undefined =>
 export const update = (file: URL, figures: Figures): void =>
   writeFileSync(file, `${JSON.stringify({ ...written(file), ...ratiosOf(figures) }, undefined, 2)}\n`)
 
-/** The text to print about a run, and whether the run is worse than the file. */
+/** The text to print about a run, and whether the run is worse than the run in the file. */
 export const compare = (file: URL, figures: Figures): { readonly text: string; readonly isWorse: boolean } => {
   const baseline = written(file)
   if (baseline === undefined) {

@@ -9,7 +9,7 @@ const flat = (what: string) => ({
   wanted: "≤ 4"
 })
 
-/** The limits that must hold in one run: against raw Effect, and for a hundred times as many. */
+/** The limits that must hold in one run: compared with raw Effect, and with a hundred times as many things. */
 const gates = [
   { ours: "cast_per_s", raw: "rawCast_per_s", holds: (ratio: number) => ratio >= 1, wanted: "≥ 1" },
   { ours: "call_per_s", raw: "rawCall_per_s", holds: (ratio: number) => ratio >= 1, wanted: "≥ 1" },

@@ -5,7 +5,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as Demo from "./demo.ts"
 
-// What strangers do to a server that anybody can reach, and events around its process.
+// What strangers can do to a public server, and what can happen around its process.
 
 /** A demo for many tests, with requests that began and never go on. */
 class Victim extends Context.Service<

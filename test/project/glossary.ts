@@ -48,7 +48,7 @@ const cellsOf = (line: string): ReadonlyArray<string> | undefined => {
 
 const bare = (cell: string): string => cell.replaceAll("`", "")
 
-/** Retired words that are back: as a name in the code, or as the name of a file. */
+/** Retired words that are used again, as a name in the code or of a file. */
 export const retiredIn = (source: Source, retired: ReadonlyArray<Retired>): ReadonlyArray<string> => {
   const instead = new Map(retired.map((entry) => [entry.word, entry.instead]))
   const found = new Set<string>()

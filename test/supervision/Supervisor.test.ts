@@ -55,7 +55,7 @@ describe("guarantees", () => {
       const first = journal.pid("a")
       yield* Process.kill(first)
       yield* pass("2999 millis")
-      // For others it is dead, but it has not ended.
+      // Links and monitors see it as dead, but it has not ended.
       assert.deepStrictEqual(yield* Process.awaitExit(first), ExitReason.killed)
       yield* journal.expect("+a1")
       yield* pass("1 millis")

@@ -1,6 +1,6 @@
 /**
  * From the step in which a supervisor adopts a process until the Layer of the child is built: the process is watched,
- * it ends in good order, and only the Layers that the child is made of find the place.
+ * it ends in good order, and only the Layers that the child is made of find the adoption.
  */
 import { assert, describe } from "@effect/vitest"
 import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Schema } from "effect"

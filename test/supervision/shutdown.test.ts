@@ -466,7 +466,7 @@ describe("what does not end", () => {
       yield* journal.expect("+a1", "+b1")
       const closing = yield* beside(close)
       yield* pass("1 second")
-      // It is killed now: dead for others, but a is not stopped before b had its time.
+      // It is killed now, and links and monitors see it as dead. But `a` is not stopped before `b` has had its time.
       assert.deepStrictEqual(yield* reasons(journal, "b"), [ExitReason.killed])
       assert.isTrue(yield* Process.isAlive(journal.pid("a")))
       yield* pass("1 second")
@@ -577,7 +577,7 @@ describe("what does not end", () => {
       yield* journal.expect("+a1", "+b1", "+c1")
       yield* crash(journal, "c")
       yield* journal.expect("-c1")
-      // For others it is dead at once, but it has not ended.
+      // Links and monitors see it as dead at once, but it has not ended.
       assert.deepStrictEqual(yield* reasons(journal, "b"), [ExitReason.killed])
       yield* pass("2999 millis")
       yield* journal.expect()

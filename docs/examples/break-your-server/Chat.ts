@@ -1,8 +1,8 @@
 /**
- * The chat: everything but its HTTP side.
+ * The chat without its HTTP side.
  *
- * Each child fails alone. A storage that gives up takes the whole chat down, on purpose: what ten new databases in a
- * second do not cure, a new operating-system process may.
+ * Each child fails alone. If the storage gives up, the whole chat ends, on purpose: a new operating-system process may
+ * repair what several new databases in a second did not.
  */
 import * as Schedule from "effect/Schedule"
 import * as Supervisor from "effect-otp/supervision/Supervisor"

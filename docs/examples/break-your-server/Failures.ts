@@ -1,9 +1,9 @@
 /**
- * All that a request can fail with, and what the client is told of it.
+ * All failures of a request, and what the client is told about them.
  */
 import * as Predicate from "effect/Predicate"
 
-/** What the client can do something about. */
+/** Failures that the client can do something about. */
 const refusals = {
   BadEncoding: 400,
   SchemaError: 400,
@@ -20,7 +20,7 @@ const refusals = {
   WeatherDown: 503
 }
 
-/** What comes from inside: its message names what is none of the client's business. */
+/** Failures inside the server. Their messages are not for clients. */
 const troubles = {
   AlreadyStarted: 503,
   CallError: 503,
@@ -38,6 +38,6 @@ export interface Failure {
   readonly message: string
 }
 
-/** What a client gets to read: a sentence, and not all of what it has sent itself. */
+/** The sentence that a client gets. It is cut, because it may contain what the client has sent. */
 export const messageFor = ({ _tag, message }: Failure) =>
   Predicate.hasProperty(troubles, _tag) ? "this is down or too busy at the moment: try again" : message.slice(0, 500)

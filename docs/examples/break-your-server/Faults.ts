@@ -1,5 +1,6 @@
 /**
- * Real faults, on demand: nothing here is simulated, and nothing elsewhere knows of it but who has to die in person.
+ * Real faults on demand. Nothing here is simulated. Outside of this file only the servers that are told to fail know of
+ * it.
  */
 import type * as Array from "effect/Array"
 import * as Data from "effect/Data"
@@ -15,10 +16,10 @@ import { Settings } from "./Settings.ts"
 import { Saboteur } from "./Storage.ts"
 import { Upstream } from "./Upstream.ts"
 
-/** There is nothing like this to break. */
+/** There is no such target. */
 export class UnknownTarget extends Data.TaggedError("UnknownTarget")<{ readonly message: string }> {}
 
-/** Breaks something, and says what. */
+/** Breaks a target, and returns what was broken. */
 export const breakTarget = Effect.fnUntraced(function* (target: string, name: string) {
   if (target === "random") [target, name] = yield* anything
   const fault = Object.hasOwn(faults, target) ? faults[target as keyof typeof faults] : undefined
@@ -30,9 +31,9 @@ export const breakTarget = Effect.fnUntraced(function* (target: string, name: st
 })
 
 const faults = {
-  /** The SQLite handle is closed beneath its owner. */
+  /** The SQLite handle is closed while its owner uses it. */
   database: () => Saboteur.use((saboteur) => saboteur.closeDatabase(undefined, { whenDown: "wait" })),
-  /** The weather service leaves its next request without an answer; or answers it badly, as `upstream/fail`. */
+  /** The weather service does not answer its next request. With `upstream/fail` it answers with an error. */
   upstream: (how: string) =>
     Upstream.use(({ breakDown }) => breakDown({ how: how === "fail" ? "fail" : "stall", requests: 1 })),
   /** A handler of the room dies. */
@@ -53,7 +54,7 @@ const faults = {
   }),
   /** The event loop is blocked for 300 milliseconds. */
   loop: () => Effect.sync(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)),
-  /** A throw where no Effect is around it: this ends the operating-system process. */
+  /** A throw outside of any Effect. It ends the operating-system process. */
   callback: () =>
     Settings.useSync(({ port, host }) => {
       net.connect(port, host, () => {
@@ -70,7 +71,7 @@ const room = Effect.fnUntraced(function* (name: string) {
   return yield* new UnknownTarget({ message: `nobody is in a room "${name}" at the moment` })
 })
 
-/** One of the faults that leave the operating-system process alone, on something that is there. */
+/** A random fault that the operating-system process survives, on a target that exists. */
 const anything = Effect.gen(function* () {
   const rooms = (yield* (yield* Rooms).whichChildren).map(({ key }) => key)
   const sessions = (yield* (yield* Sessions).whichChildren).map(({ key }) => key)

@@ -1,8 +1,8 @@
 /**
- * The HTTP server of Node, and what a single client may cost it.
+ * The HTTP server of Node, with limits on what one client may cost it.
  *
- * A request has to arrive within 15 seconds, a connection on which nothing moves for 20 is closed, and nobody may
- * have more than 512 connections. When the listener stops, it closes the connections that are left.
+ * A request must arrive within 15 seconds. A connection without traffic for 20 seconds is closed. A client may
+ * have 512 connections. When the listener stops, it closes the connections that are left.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Effect from "effect/Effect"
@@ -13,11 +13,11 @@ import type { Socket } from "node:net"
 import { Settings } from "./Settings.ts"
 
 const PATIENCE_MILLIS = 15_000
-/** More than the time for a request, so that one that is late is told so. */
+/** Longer than the time for a request, so that the client of a late request is told so. */
 const IDLE_MILLIS = 20_000
 const MAX_CONNECTIONS_PER_CLIENT = 512
 
-/** A client that does not answer the close of its WebSocket has a second for it. The types of `ws` do not know that yet. */
+/** A client has one second to answer the close of its WebSocket. The types of `ws` do not know this option yet. */
 const websocket = { maxPayload: 64 * 1024, closeTimeout: 1000 }
 
 export const listener = Layer.effect(
@@ -40,7 +40,7 @@ const nodeServer = (connections: Connections) => {
   const server = createServer(
     { headersTimeout: PATIENCE_MILLIS, requestTimeout: PATIENCE_MILLIS, connectionsCheckingInterval: 1000 },
     (_, response) => {
-      // It listens before the routes are there: what comes by then would never be answered.
+      // It listens before it has routes, and without an answer here such a request would never get one.
       if (server.listenerCount("request") > 1) return
       response.writeHead(503, { "content-type": "application/json" }).end(JSON.stringify({ status: "starting" }))
     }
@@ -74,9 +74,9 @@ class Connections {
   }
 }
 
-/** What is no HTTP, or not in time, never becomes a request. */
+/** Called for data that is not HTTP or does not come in time. It never becomes a request. */
 function refuseRequest({ code }: NodeJS.ErrnoException, socket: Socket) {
-  // What was already answered on this connection must not look as if it went on.
+  // If this connection has had an answer before, more bytes would look like a part of that answer.
   if (!socket.writable || socket.bytesWritten > 0) {
     socket.destroy()
     return

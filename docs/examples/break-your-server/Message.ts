@@ -1,5 +1,5 @@
 /**
- * What people say to each other, and the limits on it.
+ * The messages of people to each other, and their limits.
  */
 import * as Schema from "effect/Schema"
 
@@ -7,7 +7,7 @@ const MAX_TEXT_BYTES = 4096
 
 const bytes = new TextEncoder()
 
-/** Half of a pair of surrogates is no character: it would be kept as another one. */
+/** Half of a surrogate pair is not a character. The database would store another character for it. */
 const WellFormed = Schema.String.check(
   Schema.makeFilter((text: string) => text.isWellFormed() || "must not have half a character in it")
 )
@@ -31,7 +31,7 @@ const Text = WellFormed.check(
 export const Draft = Schema.Struct({ from: Author, text: Text })
 export type Draft = typeof Draft.Type
 
-/** A message in the history: its `id` is unique and grows. */
+/** A message in the history. Its `id` is unique, and greater than all earlier ones. */
 export const Message = Schema.Struct({
   id: Schema.Int,
   room: Schema.String,

@@ -1,5 +1,6 @@
 /**
- * Tries the settings before anything starts. What fails here no restart can heal: it ends with one sentence.
+ * Tries the settings before anything starts. No restart could repair a failure here, so the server ends with one
+ * sentence.
  */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -51,7 +52,7 @@ const NOT_A_DATABASE = 26
 
 const historyTrouble = (cause: unknown) => {
   if (Predicate.hasProperty(cause, "errcode") && typeof cause.errcode === "number") {
-    // The low byte is the kind of trouble, the rest its details.
+    // The low byte is the kind of error. The other bytes are its details.
     const kind = cause.errcode & 0xff
     if (kind === CORRUPT || kind === NOT_A_DATABASE) return DAMAGED
     if (kind === READ_ONLY || kind === CANNOT_OPEN) return "must be writable, and so must the chat.sqlite in it"

@@ -1,7 +1,7 @@
 /**
- * The rooms: one server each, started when somebody comes, gone when nobody has come for a while.
+ * The rooms. Each is a server. It is started when somebody comes, and ends when nobody has come for a while.
  *
- * A room keeps nothing. What is said in it goes to its topic, and so to those who listen, whichever run of the room it is.
+ * A room keeps nothing. What is said in it is published to its topic, so listeners get it from every run of the room.
  */
 import * as Array from "effect/Array"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ import * as DynamicSupervisor from "effect-otp/supervision/DynamicSupervisor"
 import { Draft, Message } from "./Message.ts"
 import { HistoryDown, historyDown, Store } from "./Storage.ts"
 
-/** What those who listen to a room hear. What is only said is kept nowhere. */
+/** What the listeners of a room hear. `Posted` is in the history. `Said` is kept nowhere. */
 export type Heard =
   | { readonly _tag: "Posted"; readonly message: Message }
   | { readonly _tag: "Said"; readonly room: string; readonly from: string; readonly text: string }
@@ -36,11 +36,11 @@ export class Room extends GenServer.Service<Room>()("demo/Room", [
 ]) {
   static readonly definition = this.define({
     name: (room: string) => Registry.via(Names, room),
-    // Whoever finds so many in front of it waits: nobody fills the memory by talking.
+    // With this many messages in the mailbox senders wait, so that nobody can fill the memory.
     mailbox: { capacity: 10_000, strategy: "suspend" },
-    // A handler that never returns is no crash: here it becomes one.
+    // By itself a handler that never returns is not a crash. With this option it is.
     turnTimeout: "800 millis",
-    // A room in which nothing happens for so long falls asleep, unless somebody listens.
+    // A room without a message for this long ends, unless somebody listens.
     idleTimeout: "3 seconds",
     init: (room: string) => Effect.succeed(room),
     handlers: {
@@ -66,7 +66,7 @@ const append = (message: { readonly room: string } & Draft) =>
     Effect.catchTag("CallError", () => Effect.fail(historyDown()))
   )
 
-/** A room that crashes is back soon, however often; one that fell asleep is not started again. */
+/** A room that has crashed is started again soon, however often it crashes. A room that has ended by itself is not. */
 export class Rooms extends DynamicSupervisor.Service<Rooms>()("demo/Rooms", {
   child: Room.definition,
   restart: "transient",
@@ -74,7 +74,7 @@ export class Rooms extends DynamicSupervisor.Service<Rooms>()("demo/Rooms", {
   maxChildren: 1000
 }) {}
 
-/** A room by its name, whichever run it is, awake or not. */
+/** A room by its name. It works for every run of the room, and while none is up. */
 export const room = (name: string) => Room.via(Registry.via(Names, name))
 
 const wake = (name: string) =>
@@ -83,7 +83,7 @@ const wake = (name: string) =>
     Effect.retry({ while: ({ _tag }) => _tag === "MaxChildren", times: 10 })
   )
 
-/** Ends one of the rooms that have nothing to do. It loses nothing, and starts again when somebody comes. */
+/** Ends one room that has nothing to do. Nothing is lost, and it is started again when somebody comes. */
 const makeWay = Effect.gen(function* () {
   const rooms = yield* Rooms
   const idle: Array<string> = []
@@ -91,7 +91,7 @@ const makeWay = Effect.gen(function* () {
     const info = pid === undefined ? Option.none() : yield* Process.info(pid)
     if (Option.isSome(info) && info.value.messages.pending === 0) idle.push(key)
   }
-  // Any of them: many may look for one at the same time.
+  // A random one, because many callers may do this at the same time.
   if (Array.isArrayNonEmpty(idle)) yield* Effect.ignore(rooms.terminateChild(yield* Random.choice(idle)))
 })
 
@@ -100,7 +100,7 @@ export const enter = (name: string) => Effect.andThen(wake(name), Topic.subscrib
 
 export const say = (name: string, draft: Draft) => Effect.andThen(wake(name), room(name).say(draft))
 
-/** Posts in a room. What the room never began is asked again: that is safe. */
+/** Posts in a room. If the room never began the post, it is tried again: that is safe. */
 export const post = (name: string, draft: Draft) =>
   Effect.andThen(wake(name), room(name).post(draft, { whenDown: "wait", timeout: "1 second" })).pipe(
     Effect.retry({ while: (error) => error._tag === "CallError" && error.started === "no", times: 2 })

@@ -1,5 +1,5 @@
 /**
- * What the chat answers over HTTP. What comes in is decoded before anybody else sees it; what fails is answered as JSON.
+ * The HTTP side of the chat. Each request is decoded before anything else sees it. Failures are answered as JSON.
  */
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as ByteSize from "effect/ByteSize"
@@ -60,7 +60,7 @@ const route = <E extends Failure, R>(
   HttpRouter.add(
     method,
     path,
-    // Who is waited for may never come: a handler of Effect's server is uninterruptible unless it says otherwise.
+    // This may wait for ever, and a handler of Effect's server is uninterruptible by default.
     Effect.interruptible(Effect.all([whileReady, trusted], { discard: true }).pipe(Effect.andThen(handler))).pipe(
       Effect.catch(refuse),
       Effect.catchDefect(died)
@@ -105,7 +105,7 @@ const health = HttpRouter.add(
   Effect.map(Application.readiness, (status) => json({ status }, { status: status === "ready" ? 200 : 503 }))
 )
 
-/** Tells a person who opens the address what there is to try. */
+/** The page for people who open the address: what they can try. */
 const index = HttpRouter.add(
   "GET",
   "/",
@@ -172,7 +172,7 @@ const live = route(
       sessions.startChild(id, { id, room: name, client, socket, unread }),
       (session) =>
         Effect.flatMap(GenServer.pid(session), Option.match({ onNone: () => Effect.void, onSome: Process.awaitExit })),
-      // The server stops, or the client has gone away.
+      // The server is stopping, or the client has gone.
       () => Effect.ignore(sessions.terminateChild(id))
     )
     return HttpServerResponse.empty()

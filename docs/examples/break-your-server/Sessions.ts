@@ -1,10 +1,11 @@
 /**
- * Those who listen: a state machine for each WebSocket.
+ * The listeners: a state machine for each WebSocket.
  *
- * It is `Joining` while the latest messages are fetched: what it hears waits until then. `Live` it passes it on. What its
- * client says goes to the room at any time, one frame after the other: the next is not read before.
+ * It is `Joining` while the latest messages are fetched, and postpones what it hears. Once it is `Live`, it passes
+ * everything on. What its client says goes to the room in both states, one frame after the other: the next frame is not
+ * read before the last one is passed on.
  *
- * A session is not restarted, since its socket died with it: its client connects again.
+ * A session is not restarted, because its socket is closed when it dies. Its client connects again.
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -20,13 +21,13 @@ import { enter, type Heard, say } from "./Rooms.ts"
 import { Store } from "./Storage.ts"
 import { type CannotWrite, type Connection, open } from "./WebSocket.ts"
 
-/** What a client receives. It may hear of a message it knows from its welcome: the id is the same. */
+/** What a client receives. It may get a message of its welcome once more, with the same id. */
 type Frame =
   | Heard
   | { readonly _tag: "Welcome"; readonly session: string; readonly recent: ReadonlyArray<Message> }
   | { readonly _tag: "Refused"; readonly message: string }
 
-/** What comes to the session: from its room, from its reader, and from the task that fetches the latest messages. */
+/** What the session receives from its room, its reader, and the task that fetches the latest messages. */
 type Event =
   | Heard
   | { readonly _tag: "Recent"; readonly messages: ReadonlyArray<Message> }
@@ -48,7 +49,7 @@ const joining = (wire: Wire): State => ({ _tag: "Joining", ...wire })
 
 const closed = { _tag: "Closed" } as const
 
-/** A client that cannot be written to is gone. */
+/** If the write fails, the client is gone. */
 const send = ({ write }: Wire, frame: Frame) =>
   StateMachine.perform(
     "send",
@@ -57,7 +58,7 @@ const send = ({ write }: Wire, frame: Frame) =>
 
 const decodeDraft = Schema.decodeUnknownEffect(Schema.fromJsonString(Draft))
 
-/** Says in the room what the client has sent. */
+/** Passes to the room what the client has sent. */
 const pass = ({ write }: Wire, room: string, text: string | Uint8Array) =>
   Effect.flatMap(decodeDraft(text), (draft) => say(room, draft)).pipe(
     Effect.catch((error) => write({ _tag: "Refused", message: messageFor(error) }))
@@ -105,7 +106,7 @@ export class Session extends StateMachine.Service<Session, Event>()("demo/Sessio
   })
 }
 
-/** The latest messages of a room; none while the history is down. */
+/** The latest messages of a room. None while the history is down. */
 const recent = (room: string) =>
   Store.use((store) => store.latest({ room, limit: 20 }, { timeout: "500 millis" })).pipe(
     Effect.orElseSucceed(() => [])
@@ -117,7 +118,7 @@ export class Sessions extends DynamicSupervisor.Service<Sessions>()("demo/Sessio
   maxChildren: 2000
 }) {}
 
-/** Closes all sockets: their clients go elsewhere while this server is about to stop. */
+/** Closes all sockets before this server stops, so that its clients connect to another server. */
 export const closeAll = Sessions.useSync((sessions) =>
   Effect.flatMap(sessions.whichChildren, (children) =>
     Effect.forEach(children, ({ key }) => Effect.ignore(sessions.terminateChild(key)), {

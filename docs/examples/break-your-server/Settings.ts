@@ -1,5 +1,5 @@
 /**
- * What the environment says: `PORT`, `HOST` and `DATA_DIR`.
+ * The settings from the environment: `PORT`, `HOST` and `DATA_DIR`.
  */
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -7,7 +7,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 
-/** A server that ends with this exit code will not start a second time either: nobody should try. */
+/** The exit code of a server that cannot start. A second try would fail, too. */
 export const CANNOT_START = 78
 
 /** The server cannot start with this setting. The message is a sentence for people. */

@@ -1,9 +1,9 @@
 /**
  * `node:sqlite` as the `SqlClient` of `effect/sql`: one file, one connection, statements one at a time.
  *
- * Write-ahead log with `synchronous = NORMAL`: a statement that has succeeded is in the hands of the operating system, so
- * `kill -9` takes nothing back. Only a loss of power can, of the last moments. `FULL` prevents that too, but it waits for
- * the disk in every statement, and the event loop with it: 5 ms in place of 0.1, and now and then 200.
+ * It uses a write-ahead log with `synchronous = NORMAL`. The operating system has every statement that succeeded, so
+ * `kill -9` loses none. A power cut can lose the last ones. `FULL` prevents that, too, but then every statement waits
+ * for the disk and blocks the event loop meanwhile: 5 ms instead of 0.1, and now and then 200.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -27,7 +27,7 @@ export interface Sqlite {
   readonly closed: Effect.Effect<never, SqlError.SqlError>
 }
 
-/** Opens a database file; creates it, and the folder it is in, where they are missing. */
+/** Opens a database file. Creates the file and its folder if they are missing. */
 export const open = Effect.fnUntraced(function* (file: string) {
   const handle = yield* Effect.acquireRelease(
     attempt(`open ${file}`, () => {
@@ -44,7 +44,10 @@ export const open = Effect.fnUntraced(function* (file: string) {
   return { sql, handle, closed: Deferred.await(closed) } satisfies Sqlite
 })
 
-/** One folder after the other: with `recursive`, Node never returns where no folder can be made, in `/proc` for example. */
+/**
+ * One folder after the other, because with `recursive` Node never returns if no folder can be made, in `/proc` for
+ * example.
+ */
 const makeFolder = (folder: string): void => {
   const there = fs.statSync(folder, { throwIfNoEntry: false })
   if (there?.isDirectory() === true) return

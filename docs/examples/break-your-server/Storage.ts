@@ -1,8 +1,8 @@
 /**
  * The history and the database below it: a subtree that fails and recovers by itself.
  *
- * A lost database takes the store with it and both start anew; the rest of the chat only notices that the history is
- * down. Too many losses in a second cannot be cured from here: then the subtree gives up.
+ * If the database is lost, the store restarts with it. For the rest of the chat only the history is down meanwhile.
+ * After too many losses in a second the subtree gives up.
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -25,10 +25,10 @@ export class HistoryDown extends Schema.TaggedError<HistoryDown>("demo/HistoryDo
   message: Schema.String
 }) {}
 
-/** Says nothing of the database: what it says is for the log, not for clients. */
+/** It says nothing about the database. Its errors are for the log, not for clients. */
 export const historyDown = () => new HistoryDown({ message: "the history cannot be read or written at the moment" })
 
-/** The open file. It never leaves the subtree: after a restart it is another one. */
+/** The open file. It is not used outside of the subtree, because a restart replaces it. */
 class Database extends Context.Service<Database, Sqlite.Sqlite>()("demo/Database") {
   static readonly layer = Layer.effect(
     this,
@@ -43,18 +43,18 @@ class Database extends Context.Service<Database, Sqlite.Sqlite>()("demo/Database
         sent_at INTEGER NOT NULL
       ) STRICT`
       yield* database.sql`CREATE INDEX IF NOT EXISTS message_by_room ON message (room, id)`
-      // It is written to, so that a file that can only be read is found now.
+      // This writes to the file, so that it fails now if the file is read-only.
       yield* database.sql`PRAGMA user_version = 1`
       return database
     })
   )
 
-  /** Ends when a statement finds the file closed; while nobody asks for anything, a statement of its own does. */
+  /** Ends once a statement finds the file closed. It runs a statement of its own from time to time. */
   static readonly watch = ({ sql, closed }: Sqlite.Sqlite) =>
     Effect.raceFirst(closed, Effect.repeat(sql`SELECT 1`, Schedule.spaced("100 millis")))
 }
 
-/** Opens the database once and looks it through: says whether a store can work with it. */
+/** Opens the database once, checks it, and says whether a store can work with it. */
 export const isHistoryWhole = Effect.gen(function* () {
   const { sql } = Context.get(yield* Layer.build(Database.layer), Database)
   yield* sql`SELECT id, room, author, text, sent_at FROM message LIMIT 0`
@@ -65,7 +65,7 @@ export const isHistoryWhole = Effect.gen(function* () {
 /** Keeps the messages of all rooms. */
 export class Store extends GenServer.Service<Store>()("demo/Store", [
   Rpc.make("append", { payload: { room: Schema.String, ...Draft.fields }, success: Message, error: HistoryDown }),
-  /** The first `limit` messages after one, oldest first. */
+  /** The first `limit` messages after the message `after`, oldest first. */
   Rpc.make("page", {
     payload: { room: Schema.String, after: Schema.Int, limit: Schema.Int },
     success: Schema.Array(Message),
@@ -114,7 +114,7 @@ const latest = (sql: SqlClient.SqlClient, from: { readonly room: string; readonl
     SELECT id, room, author AS "from", text, sent_at AS "sentAt" FROM message
     WHERE room = ${from.room} ORDER BY id DESC LIMIT ${from.limit}`)
 
-/** Breaks the database: closes the file beneath its owner and touches it, as the next post would. */
+/** Breaks the database: closes the file while its owner uses it, and runs a statement, as the next post would. */
 export class Saboteur extends GenServer.Service<Saboteur>()("demo/Saboteur", [Rpc.make("closeDatabase")]) {
   static readonly layer = this.define({
     init: () => Effect.void,

@@ -1,15 +1,18 @@
 /**
- * What is around the server in the operating system: who reads what it prints, and who runs it.
+ * The surroundings of the server in the operating system: its output, and the runner that started it.
  */
 import process from "node:process"
 
-/** A terminal or a pipe that is gone is no reason to end: what is printed from then on is lost. */
+/** If the terminal or the pipe is gone, the server goes on, and its output is lost. */
 export const outliveTerminal = () => {
   process.stdout.on("error", () => {})
   process.stderr.on("error", () => {})
 }
 
-/** Stops when the runner is gone, however it ended: the channel to it closes. Without a runner there is no channel. */
+/**
+ * Stops the server when the channel to its runner closes, so however the runner has ended. Without a runner there is no
+ * channel.
+ */
 export const stopWithRunner = () => {
   if (process.send === undefined) return
   const stop = () => process.kill(process.pid, "SIGTERM")
@@ -18,11 +21,11 @@ export const stopWithRunner = () => {
   process.channel?.unref()
 }
 
-/** What the runner and a server tell each other. */
+/** The messages between the runner and a server. */
 export const SERVE = "serve"
 export const SERVING = "serving"
 
-/** Runs once the runner says so. Without a runner it runs at once. */
+/** Calls `run` once the runner asks for it. Without a runner it calls it at once. */
 export const whenWanted = (run: () => void) => {
   if (process.send === undefined) return run()
   process.on("message", (message) => {

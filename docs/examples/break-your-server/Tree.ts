@@ -1,5 +1,5 @@
 /**
- * The supervision tree as it is now: who runs, how often it was started again, and what became of all messages.
+ * The supervision tree as it is now: which processes run, how often each was restarted, and the counts of all messages.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -18,11 +18,11 @@ import { Rooms } from "./Rooms.ts"
 import { Sessions } from "./Sessions.ts"
 import { Storage } from "./Storage.ts"
 
-/** A process or a resource, and what is below it. */
+/** A process or a resource, with everything below it. */
 interface Branch {
   readonly name: string
   readonly state: string
-  /** Null for a resource, and for what is down. */
+  /** Null for a resource, and for a child that is down. */
   readonly pid: string | null
   readonly restarts: number
   readonly mailbox: number
@@ -31,7 +31,10 @@ interface Branch {
 
 type Named = readonly [name: string, supervisor: Supervisor.SupervisorHandle]
 
-/** The supervisors above who asks, the root first: filled in once they are up, since no child can need who starts it. */
+/**
+ * The supervisors above, the root first. They are added once they are up, because a child cannot require the supervisor
+ * that starts it.
+ */
 export class Above extends Context.Service<Above, Ref.Ref<ReadonlyArray<Named>>>()("demo/Above") {
   static readonly layer = Layer.effect(this, Ref.make<ReadonlyArray<Named>>([]))
 }

@@ -1,6 +1,7 @@
 /**
- * Keeps other web pages out. A browser sends what any page tells it to, also to a server that only this machine can
- * reach; but it says from where, and a page cannot post JSON elsewhere without asking first.
+ * Refuses requests of other web pages. A browser sends what any page tells it to send, even to a server that only this
+ * machine can reach. But it sends the origin of the page, too, and a page cannot post JSON to another origin without
+ * permission.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -8,11 +9,11 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import { isIP } from "node:net"
 import { Settings } from "./Settings.ts"
 
-/** The request is for another server: its `Host` was made to point here. */
+/** The request is for another host, whose name was made to point here. */
 export class WrongHost extends Data.TaggedError("WrongHost")<{ readonly message: string }> {}
-/** A page of somebody else has sent this. */
+/** A page from another origin has sent this. */
 export class ForeignOrigin extends Data.TaggedError("ForeignOrigin")<{ readonly message: string }> {}
-/** The body is something else than JSON. */
+/** The body is not JSON. */
 export class NotJson extends Data.TaggedError("NotJson")<{ readonly message: string }> {}
 
 export const trusted = Effect.gen(function* () {

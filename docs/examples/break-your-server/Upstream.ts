@@ -1,7 +1,7 @@
 /**
- * The outside world: a weather service of somebody else, that stalls or fails when it is told to.
+ * The outside world: a weather service that stalls or fails when it is told to.
  *
- * It is no part of the chat's tree: nobody here can restart it.
+ * It is not part of the chat's tree, so the chat cannot restart it.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
@@ -15,7 +15,7 @@ import { createServer } from "node:http"
 
 interface Outage {
   readonly how: "stall" | "fail"
-  /** How many requests are still to suffer from it. */
+  /** How many more requests fail. */
   readonly requests: number
 }
 
@@ -41,7 +41,7 @@ export class Upstream extends Context.Service<
 
 const answer = ({ how, requests }: Outage) => {
   if (requests === 0) return report
-  // A handler of Effect's server is uninterruptible unless it says otherwise: it would outlive its client, and the server.
+  // A handler of Effect's server is uninterruptible by default. It would outlive its client and the server.
   return how === "stall"
     ? Effect.interruptible(Effect.never)
     : Effect.succeed(HttpServerResponse.empty({ status: 500 }))

@@ -1,6 +1,6 @@
 /**
- * Asks the weather service. A service that does not answer well ends this client, and its supervisor starts it again
- * after a pause: meanwhile askers get their answer at once, and the service gets some rest.
+ * Asks the weather service. After a bad answer, or none, this server ends, and its supervisor starts it again after a
+ * pause. Meanwhile callers get an error at once, and the weather service gets no requests.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -25,7 +25,7 @@ export class WeatherDown extends Schema.TaggedError<WeatherDown>("demo/WeatherDo
   message: Schema.String
 }) {}
 
-/** Says nothing of where the service is: clients need not know. */
+/** It does not say where the service is, because clients need not know that. */
 export const weatherDown = () => new WeatherDown({ message: "the weather service does not answer at the moment" })
 
 export class Weather extends GenServer.Service<Weather>()("demo/Weather", [
@@ -54,7 +54,7 @@ const ask = (url: string) =>
     Effect.timeout("250 millis")
   )
 
-/** Longer and longer pauses, up to a quarter of a second; short ones again after five good seconds. */
+/** The pauses grow up to a quarter of a second. After five seconds without a failure they are short again. */
 export const backOff = Schedule.min([Schedule.exponential("50 millis"), Schedule.spaced("250 millis")]).pipe(
   Schedule.jittered
 )

@@ -1,5 +1,5 @@
 /**
- * The HTTP server: the last to start and the first to stop.
+ * The HTTP server. It starts last and stops first.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -11,14 +11,16 @@ import { listener } from "./Listener.ts"
 import { routes } from "./Routes.ts"
 import { closeAll } from "./Sessions.ts"
 
-/** Answers until it is stopped. Before that everybody gets half a second to see that this server is going away. */
+/**
+ * Answers requests until it is stopped. Before that, clients have half a second to see that this server is going away.
+ */
 const serve = Effect.gen(function* () {
   yield* Application.beforeStop("drain", Effect.andThen(yield* closeAll, Effect.sleep("500 millis")))
   const serving = HttpRouter.serve(routes, { disableLogger: true, disableListenLog: true })
   return yield* Layer.launch(serving)
 })
 
-/** The routes take the port along when they end, so both start anew together. */
+/** If the routes fail, the port is closed, too, and both restart together. */
 export class Web extends Supervisor.Service<Web>()("demo/Web", {
   strategy: "oneForAll",
   children: [Supervisor.resource(HttpServer.HttpServer, listener, { id: "listen" }), Supervisor.worker("serve", serve)]

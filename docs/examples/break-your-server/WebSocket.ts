@@ -1,5 +1,5 @@
 /**
- * A WebSocket with limits: how many of them a client may have, and how much it may leave unread.
+ * A WebSocket with limits: how many a client may have, and how many bytes it may leave unread.
  */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
@@ -11,9 +11,9 @@ const MAX_SOCKETS_PER_CLIENT = 100
 
 export interface Connection {
   readonly socket: Socket.Socket
-  /** The address it comes from. */
+  /** The address of the client. */
   readonly client: string
-  /** How many bytes wait here until the client reads. */
+  /** How many bytes wait here for the client to read. */
   readonly unread: () => number
 }
 
@@ -28,7 +28,7 @@ export type CannotWrite = ReadsTooSlowly | Socket.SocketError
 /** The processes of the WebSockets, by client. */
 const Clients = ProcessGroup.make<string>("demo/clients")
 
-/** Opens the WebSocket for this process; it is closed with the scope. */
+/** Opens the WebSocket for this process. It is closed with the scope. */
 export const open = Effect.fnUntraced(function* ({ socket, client, unread }: Connection) {
   yield* ProcessGroup.join(Clients, client)
   if ((yield* ProcessGroup.members(Clients, client)).length > MAX_SOCKETS_PER_CLIENT) {

@@ -1,5 +1,5 @@
 /**
- * Runs the server in an operating-system process of its own and starts it again when it fails: what systemd or a
+ * Runs the server in an operating-system process of its own, and starts it again when it fails, as systemd or a
  * container platform would do. `npm start` runs this.
  */
 import * as Console from "effect/Console"
@@ -23,7 +23,7 @@ class ServerFailed extends Data.TaggedError("ServerFailed")<{
   }
 }
 
-/** Longer than the server needs to stop, or to tell that it cannot. */
+/** Longer than the server needs to stop, or to report that it cannot. */
 const KILL_AFTER_MILLIS = 10_000
 
 const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const
@@ -31,15 +31,15 @@ const signals = ["SIGTERM", "SIGINT", "SIGHUP"] as const
 let toldToStop = false
 
 /**
- * A server that waits until it is told to serve. It is in a process group of its own: Ctrl-C is for this process, which
- * tells the server once. When this process is gone, however it ended, the channel between the two closes and the server
- * stops.
+ * A server that waits until it is told to serve. It is in a process group of its own, so that Ctrl-C reaches only this
+ * process, which tells the server once. When this process is gone, however it ended, the channel between the two
+ * closes, and the server stops.
  */
 const launch = () =>
   spawn(process.execPath, [...process.execArgv, fileURLToPath(import.meta.resolve("./server.ts"))], {
     detached: true,
     stdio: ["ignore", "inherit", "inherit", "ipc"],
-    // What one server has compiled the next need not compile again.
+    // The next server does not compile the same code again.
     env: { ...process.env, NODE_COMPILE_CACHE: getCompileCacheDir() }
   })
 
@@ -62,7 +62,7 @@ const runOnce = Effect.callback<void, ServerFailed>((resume) => {
     if (message === SERVING) prepareSpare()
   })
   server.send(SERVE, () => {
-    // A server that is gone by now is told of by its "exit".
+    // If the server is gone by now, the event "exit" says so.
   })
   const stop = () => {
     toldToStop = true
@@ -74,7 +74,7 @@ const runOnce = Effect.callback<void, ServerFailed>((resume) => {
   server.once("error", () => resume(Effect.fail(new ServerFailed({ code: null, signal: null }))))
   server.once("exit", (code, signal) => {
     for (const signal of signals) process.off(signal, stop)
-    // Before the server listens to signals there is nothing to stop in order.
+    // If SIGTERM ends the server before it listens to signals, there was nothing to stop in good order.
     const ended = code === 0 || (toldToStop && signal === "SIGTERM")
     resume(ended ? Effect.void : Effect.fail(new ServerFailed({ code, signal })))
   })
@@ -86,7 +86,7 @@ const WITHIN = "30 seconds"
 const canTryAgain = ({ code }: ServerFailed) => code !== CANNOT_START && !toldToStop
 
 const runner = runOnce.pipe(
-  // A server that cannot start has said why.
+  // If the server could not start, it has said why.
   Effect.tapError((error) => (error.code === CANNOT_START ? Effect.void : Console.error(error.message))),
   Effect.retry({ schedule: RestartPolicy.intensity({ max: MAX_RESTARTS, within: WITHIN }), while: canTryAgain }),
   Effect.tapError((error) =>

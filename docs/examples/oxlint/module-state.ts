@@ -1,5 +1,5 @@
 /**
- * A lint rule for `oxlint`: no state of a server outside of its state.
+ * A lint rule for `oxlint`: it finds state of a server outside of the server.
  *
  * A variable of the module outlives every restart, and all servers of a kind share it. In a file that defines a process of
  * effect-otp, the rule reports each variable of the module that a function assigns, and each array, map, set or record of

@@ -25,7 +25,7 @@ const things = () => {
   return { layer, builds, released }
 }
 
-/** A place, the build that it is for, and the calls to its adopter. */
+/** An adoption, the build that it is for, and the calls to its adopter. */
 const placeOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMapUnsafe()) =>
   Effect.map(idle(), (pid) => {
     const told: Array<string> = []

@@ -175,7 +175,7 @@ describe("autoShutdown", () => {
         const members = [transient("x", true), permanent("a"), transient("y", true), temporary("z", true)]
         const script = booted({ strategy, autoShutdown: mode, members })
         script.crash("a")
-        // They may also end by themselves before they are stopped.
+        // They may also end by themselves before they are told to stop.
         if (strategy !== "oneForOne") script.finish("y")
         script.settle()
         assert.isTrue(script.children().includes("a running"))
