@@ -23,18 +23,15 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import * as Data from "effect/Data"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as Check from "../values/check.ts"
 import type { TreeEnd, TreeFailed } from "../kernel/shared/treeEnd.ts"
-import { defaultStopWithin } from "./internal/defaults.ts"
-import { CurrentApplication, failIfFailed, RunningApplication } from "./internal/runningApplication.ts"
-import { inSlices } from "../kernel/shared/runQueue.ts"
+import { CurrentApplication, failIfFailed } from "./internal/runningApplication.ts"
+import { type Launching, launch, scheduled, type StopTimeout } from "./shared/launch.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -64,6 +61,17 @@ export interface Options {
   readonly runQueue?: boolean | undefined
 }
 
+export type {
+  /**
+   * How the tree of an application ended: the id of the supervisor at its root, the reason, and whether it failed. It has
+   * not failed if `autoShutdown` ended it on purpose.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  TreeEnd
+} from "../kernel/shared/treeEnd.ts"
+
 /**
  * An application that is up.
  *
@@ -86,6 +94,16 @@ export interface Running<in ROut> {
 
 export {
   /**
+   * The application did not stop within its budget. `hung` names the processes that had not ended; they were killed.
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  StopTimeout
+} from "./shared/launch.ts"
+
+export {
+  /**
    * The tree gave up, or was killed.
    *
    * @category errors
@@ -93,22 +111,6 @@ export {
    */
   TreeFailed
 } from "../kernel/shared/treeEnd.ts"
-
-/**
- * The application did not stop within its budget. `hung` names the processes that had not ended; they were killed.
- *
- * @category errors
- * @since 0.1.0
- */
-export class StopTimeout extends Data.TaggedError("StopTimeout")<{
-  readonly within: Duration.Duration
-  readonly hung: ReadonlyArray<string>
-}> {
-  override get message() {
-    const who = this.hung.length === 0 ? "a finalizer outside of all processes" : this.hung.join(", ")
-    return `The application did not stop within ${Duration.format(this.within)}. Still there: ${who}`
-  }
-}
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
@@ -178,39 +180,6 @@ export const start = <ROut, E, RIn>(
       )
     )
   )
-
-/**
- * An application from the first step of its start.
- *
- * @internal
- */
-export interface Launching<in out ROut, out E> {
-  /** Waits until its layers are built. */
-  readonly ready: Effect.Effect<Context.Context<ROut>, E | TreeFailed>
-  /** Waits until its tree ends, or its start fails. */
-  readonly over: Effect.Effect<void, E | TreeFailed>
-  readonly ended: Effect.Effect<TreeEnd>
-  readonly stop: Effect.Effect<void, StopTimeout>
-}
-
-/**
- * Begins to start an application. It does not wait, so no interruption can come between the start and the code that
- * stops it.
- *
- * @internal
- */
-export const launch = <ROut, E, RIn>(
-  layer: Layer.Layer<ROut, E, RIn>,
-  options: Options | undefined
-): Effect.Effect<Launching<ROut, E>, never, RIn> =>
-  Effect.withFiber((fiber) => {
-    const within = Check.duration("stopWithin", Check.or<Duration.Input>(options?.stopWithin, defaultStopWithin))
-    const launched = new RunningApplication(layer as Layer.Layer<ROut, E>, scheduled(fiber.context, options))
-    const { ended, ready } = launched
-    const over = Effect.raceFirst(Effect.andThen(ready, Effect.never), Effect.flatMap(ended, failIfFailed))
-    const stop = Effect.mapError(launched.stop(within), ({ hung }) => new StopTimeout({ within, hung }))
-    return Effect.succeed({ ready, over, ended, stop })
-  })
 
 // ---- operations ---------------------------------------------------------------------------------------------------
 
@@ -407,9 +376,6 @@ export const beforeStop = <R>(
   })
 
 // ---- internals ----------------------------------------------------------------------------------------------------
-
-const scheduled = <R>(context: Context.Context<R>, options: Options | undefined): Context.Context<R> =>
-  options?.runQueue === true ? inSlices(context) : context
 
 /** This is one uninterruptible region with the code that stops it, so no interruption in between can lose the tree. */
 const use = <ROut, E, RIn, A, E2, R2>(

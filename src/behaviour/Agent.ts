@@ -32,7 +32,6 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Check from "../values/check.ts"
 import type { ExitReason } from "../kernel/ExitReason.ts"
-import * as Handle from "../kernel/Handle.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
 import type * as Process from "../kernel/Process.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
@@ -45,6 +44,7 @@ import { viaTarget } from "./internal/server/viaTarget.ts"
 import type * as Protocol from "./Protocol.ts"
 import { makeDefinition } from "./shared/definition.ts"
 import type { Stateful } from "./Sys.ts"
+import { isHandle, type HandleTarget, targetOf as handleTargetOf } from "../kernel/shared/handleTarget.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -220,7 +220,7 @@ const isDataFirst = (args: IArguments): boolean => typeof args[0] !== "function"
 
 /** Whether two arguments are an agent and a value, and not a value and options. */
 const isValueLast = ({ 0: first, 1: second, length }: IArguments): boolean =>
-  length > 2 || (length === 2 && (Handle.isHandle(first) || (typeof second !== "object" && second !== undefined)))
+  length > 2 || (length === 2 && (isHandle(first) || (typeof second !== "object" && second !== undefined)))
 
 /**
  * Gives the state, or the result of a function of it. The function runs in the agent.
@@ -781,7 +781,7 @@ const makeClient = clientMaker([])
 /** The key of an agent that is not a service. It is never looked up. */
 class Anonymous extends Context.Service<Anonymous, unknown>()("effect-otp/behaviour/Agent/Anonymous") {}
 
-const targetOf = <S>(tag: string, self: Agent<S>): Handle.HandleTarget => Handle.targetOf(`Agent.${tag}`, self)
+const targetOf = <S>(tag: string, self: Agent<S>): HandleTarget => handleTargetOf(`Agent.${tag}`, self)
 
 const both = <S>(state: S): readonly [S, S] => [state, state]
 const nothing = <S>(state: S): readonly [void, S] => [undefined, state]

@@ -31,7 +31,7 @@ import type { Pipeable } from "effect/Pipeable"
 import type * as Scope from "effect/Scope"
 import * as Check from "../values/check.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
-import * as Handle from "../kernel/Handle.ts"
+import type * as Handle from "../kernel/Handle.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import type { Receives, Self } from "../kernel/Process.ts"
@@ -50,6 +50,7 @@ import { viaTarget } from "./internal/server/viaTarget.ts"
 import { messagesOf } from "./internal/call/messages.ts"
 import * as Protocol from "./Protocol.ts"
 import { type DefinitionTypeId, makeDefinition } from "./shared/definition.ts"
+import { targetOf } from "../kernel/shared/handleTarget.ts"
 
 export {
   /**
@@ -778,7 +779,7 @@ export const initial = <S, const C = never>(state: S, options: NextOptions<C>): 
  * @since 0.1.0
  */
 export const pid: <M extends Protocol.Any>(client: Client<M>) => Effect.Effect<Option.Option<Pid>> = (client) =>
-  Effect.sync(() => Option.fromUndefinedOr(Handle.targetOf("GenServer.pid", client).current))
+  Effect.sync(() => Option.fromUndefinedOr(targetOf("GenServer.pid", client).current))
 
 /**
  * Stops a server in good order and waits until it has ended.
@@ -844,7 +845,7 @@ export const terminate = <M extends Protocol.Any>(
     readonly timeout?: Duration.Input | undefined
   }
 ): Effect.Effect<void, CallError> =>
-  stopServer(Handle.targetOf("GenServer.terminate", client), {
+  stopServer(targetOf("GenServer.terminate", client), {
     reason: options?.reason ?? ExitReason.normal,
     timeout: Check.duration("The timeout of GenServer.terminate", Check.or(options?.timeout, Duration.infinity))
   })

@@ -39,7 +39,7 @@ import type * as Registry from "../naming/Registry.ts"
 import type { Client, Definition as ServerDefinition, Shown, Status } from "./GenServer.ts"
 import { clientMaker } from "./internal/call/client.ts"
 import { messagesOf } from "./internal/call/messages.ts"
-import { define, type ServerName } from "./internal/server/define.ts"
+import { define } from "./internal/server/define.ts"
 import { draw } from "./internal/machine/machineDiagram.ts"
 import { machineOf, toArray, type Machine as Untyped } from "./internal/machine/machineEngine.ts"
 import { serverOptions, startOf, type MachineOptions } from "./internal/machine/machineServer.ts"
@@ -234,7 +234,7 @@ export interface Definition<
 >
   extends ServerDefinition<Self, M, A, E, R>, Machine<S, Ev> {}
 
-type Name<A extends ReadonlyArray<unknown>> = ServerName | ((...args: A) => ServerName)
+type Name<A extends ReadonlyArray<unknown>> = string | Registry.Claim | ((...args: A) => string | Registry.Claim)
 type NameError<N> = [N] extends [undefined] ? never : AlreadyStarted
 type Without<R, I> = Exclude<R, Scope.Scope | Self | Receives<I>>
 

@@ -39,8 +39,7 @@ import * as Check from "../values/check.ts"
 import { refusalOf } from "../values/schemaRefusal.ts"
 import { defaultSettings, type Settings } from "../values/render.ts"
 import type { Accounting } from "../kernel/Accounting.ts"
-import { settingsOf } from "../kernel/Display.ts"
-import * as Handle from "../kernel/Handle.ts"
+import type * as Handle from "../kernel/Handle.ts"
 import * as Pid from "../kernel/Pid.ts"
 import { awaitExit } from "../kernel/Process.ts"
 import { displayName } from "../kernel/shared/displayName.ts"
@@ -54,6 +53,8 @@ import * as Inspection from "./internal/server/inspection.ts"
 import { userState, type Server } from "./internal/server/server.ts"
 import type * as TurnListeners from "./internal/server/turnListeners.ts"
 import type * as Protocol from "./Protocol.ts"
+import { settingsOf } from "../kernel/shared/shownWithin.ts"
+import { isHandle, HandleTarget, targetOf as handleTargetOf } from "../kernel/shared/handleTarget.ts"
 
 /**
  * @category type IDs
@@ -633,10 +634,10 @@ const ask = <T extends Target, A>(
     return askSystem(found, `Sys.${tag}`, request, how)
   }) as Effect.Effect<A, Failure<T>>
 
-const targetOf = (to: string, target: Target): Handle.HandleTarget => {
-  if (!Pid.isPid(target) && Handle.isHandle(target)) return Handle.targetOf(to, target)
-  const record = checkedRecord(to, target as Pid.Pid, "a client or a pid")
-  const found = new Handle.HandleTarget(displayName(record), false)
+const targetOf = (to: string, target: Target): HandleTarget => {
+  if (!Pid.isPid(target) && isHandle(target)) return handleTargetOf(to, target)
+  const record = checkedRecord(to, target, "a client or a pid")
+  const found = new HandleTarget(displayName(record), false)
   if (record.isAlive) found.markUp(record)
   else found.markGone(record.reason!)
   return found

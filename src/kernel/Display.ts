@@ -24,8 +24,8 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import { defaultLimits, type Limits, type Settings } from "../values/render.ts"
-import { defaultNames, secretsOf } from "../values/secrets.ts"
+import { defaultLimits, type Limits } from "../values/render.ts"
+import { defaultNames } from "../values/secrets.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -89,22 +89,3 @@ export const CurrentRedactedNames: Context.Reference<ReadonlyArray<string | RegE
 export const defaultRedactedNames: ReadonlyArray<string | RegExp> = defaultNames
 
 // ---- internals ----------------------------------------------------------------------------------------------------
-
-/** @internal */
-export const settingsOf = (context: Context.Context<never>): Settings => {
-  const limits = Context.get(context, CurrentLimits)
-  return {
-    limits: limits === defaultLimits ? limits : checked(limits),
-    secrets: secretsOf(Context.get(context, CurrentRedactedNames))
-  }
-}
-
-const checked = ({ depth, length, nodes, size, width }: Limits): Limits => ({
-  depth: atLeastOne(depth),
-  width: atLeastOne(width),
-  nodes: atLeastOne(nodes),
-  length: atLeastOne(length),
-  size: atLeastOne(size)
-})
-
-const atLeastOne = (value: number): number => (value >= 1 ? value : 1)

@@ -27,9 +27,9 @@ import * as Layer from "effect/Layer"
 import * as Check from "../values/check.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import * as Events from "./shared/events.ts"
-import * as Kernel from "./Kernel.ts"
 import { blockedAfter } from "./internal/defaults.ts"
 import { monotonicMillis } from "./shared/monotonic.ts"
+import { currentKernel } from "./shared/currentKernel.ts"
 
 /**
  * Looks at the event loop as long as it is provided. A block is logged as a warning and sent as `otp.loop.blocked`.
@@ -81,7 +81,7 @@ const watch = (threshold: number): Effect.Effect<never> =>
 
 const report = (lateMillis: number, thresholdMillis: number): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
-    const { telemetry } = Kernel.currentUnsafe(fiber)
+    const { telemetry } = currentKernel(fiber)
     if (Telemetry.isActiveUnsafe(telemetry, Events.loopBlocked)) {
       Telemetry.executeUnsafe(telemetry, Events.loopBlocked, { lateMillis }, { thresholdMillis })
     }

@@ -13,34 +13,30 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
-import { ownKey } from "../values/copies.ts"
-import { printAs } from "../values/printAs.ts"
 import * as Telemetry from "../telemetry/Telemetry.ts"
 import type { Accounting } from "./Accounting.ts"
-import { reportLeftOut } from "./shared/warnings.ts"
-import { KernelState } from "./shared/kernelState.ts"
+import { type KernelState } from "./shared/kernelState.ts"
 import { runQueueOver } from "./shared/runQueue.ts"
 import type { Pid } from "./Pid.ts"
 import type { ProcessRecord } from "./shared/processRecord.ts"
 import { kill } from "./shared/death.ts"
 import { awaitEnd } from "./Shutdown.ts"
-
-const TypeId = "~effect-otp/kernel/Kernel"
+import { KernelImpl, Kernel, currentKernel, stateOf, tellLeftOut } from "./shared/currentKernel.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
-/**
- * One running system of processes.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Kernel {
-  readonly [TypeId]: typeof TypeId
-}
+export {
+  /**
+   * One running system of processes. As a service it is the kernel that processes started here belong to. Default: one
+   * for the whole program.
+   *
+   * @category services
+   * @since 0.1.0
+   */
+  Kernel
+} from "./shared/currentKernel.ts"
 
 /**
  * What lives in a kernel at this moment.
@@ -58,26 +54,6 @@ export interface Counts {
   /** Answers that came when their callers had stopped waiting. */
   readonly lateReplies: number
 }
-
-class KernelImpl implements Kernel {
-  readonly [TypeId] = TypeId
-  readonly state: KernelState<ProcessRecord>
-  constructor(telemetry: Telemetry.Table, freezes: boolean) {
-    this.state = new KernelState(telemetry, freezes)
-  }
-}
-
-// ---- services -----------------------------------------------------------------------------------------------------
-
-/**
- * The kernel that processes started here belong to. Default: one for the whole program.
- *
- * @category services
- * @since 0.1.0
- */
-export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>(ownKey("effect-otp/kernel/Kernel"), {
-  defaultValue: () => new KernelImpl(Context.get(Context.empty(), Telemetry.Telemetry), false)
-})
 
 // ---- layers -------------------------------------------------------------------------------------------------------
 
@@ -145,7 +121,7 @@ export const layerScheduler: Layer.Layer<never> = Layer.effect(
  * @since 0.1.0
  */
 export const messages: Effect.Effect<Accounting> = Effect.withFiber((fiber) =>
-  Effect.succeed(currentUnsafe(fiber).accounting)
+  Effect.succeed(currentKernel(fiber).accounting)
 )
 
 /**
@@ -155,7 +131,7 @@ export const messages: Effect.Effect<Accounting> = Effect.withFiber((fiber) =>
  * @since 0.1.0
  */
 export const counts: Effect.Effect<Counts> = Effect.withFiber((fiber) => {
-  const { table, zombies, timers, names, lateReplies } = currentUnsafe(fiber)
+  const { table, zombies, timers, names, lateReplies } = currentKernel(fiber)
   return Effect.succeed({
     processes: table.size,
     zombies: zombies.size,
@@ -172,7 +148,7 @@ export const counts: Effect.Effect<Counts> = Effect.withFiber((fiber) => {
  * @since 0.1.0
  */
 export const processes: Effect.Effect<ReadonlyArray<Pid>> = Effect.withFiber((fiber) =>
-  Effect.succeed(Array.from(currentUnsafe(fiber).table.values()))
+  Effect.succeed(Array.from(currentKernel(fiber).table.values()))
 )
 
 // ---- internals ----------------------------------------------------------------------------------------------------
@@ -186,18 +162,6 @@ const layerOf = (freezes: boolean): Layer.Layer<never> =>
     )
   )
 
-/** Logs how many reports were left out in this second, for a program that may end before the second does. @internal */
-export const tellLeftOut: Effect.Effect<void> = Effect.withFiber((fiber) =>
-  Effect.sync(() => reportLeftOut(currentUnsafe(fiber).reports, fiber.context))
-)
-
-/** @internal */
-export const currentUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): KernelState<ProcessRecord> =>
-  stateOf(Context.get(fiber.context, Kernel))
-
-/** @internal */
-export const stateOf = (kernel: Kernel): KernelState<ProcessRecord> => (kernel as KernelImpl).state
-
 const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
   Effect.suspend(() => {
     const left = [...kernel.table.values(), ...kernel.zombies]
@@ -207,5 +171,3 @@ const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
     // Finalizers may have started other processes meanwhile.
     return Effect.andThen(Effect.forEach(left, awaitEnd, { discard: true }), killAll(kernel))
   })
-
-printAs(KernelImpl.prototype, () => "Kernel")

@@ -21,7 +21,6 @@
  * @stability experimental
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -30,45 +29,37 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type { Refinement } from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import * as Tracer from "effect/Tracer"
-import { ownKey } from "../values/copies.ts"
 import { describe } from "../values/describe.ts"
 import { refuseArgument } from "../values/wrongArgument.ts"
 import { attempt } from "../values/valueKinds.ts"
 import type { Accounting } from "./Accounting.ts"
-import { CurrentAdoption } from "./shared/adoption.ts"
 import * as ExitReason from "./ExitReason.ts"
-import { makePlain, poll, receive, runPlain, type PlainOptions } from "./internal/plainProcess.ts"
+import { poll, receive, runPlain } from "./internal/plainProcess.ts"
 import * as Relations from "./internal/relations.ts"
-import * as Kernel from "./Kernel.ts"
-import { bound, type Bound } from "./Mailbox.ts"
+import { type Bound } from "./Mailbox.ts"
 import type { Pid } from "./Pid.ts"
-import {
-  checkedRecord,
-  currentProcessUnsafe,
-  Self as SelfKey,
-  type Envelope,
-  type ProcessRecord
-} from "./shared/processRecord.ts"
+import { checkedRecord, currentProcessUnsafe, Self, type ProcessRecord } from "./shared/processRecord.ts"
 import * as Signal from "./Signal.ts"
-import { discard, kill as killUnsafe } from "./shared/death.ts"
-import { post, signal, withdraw, withdrawSignal } from "./shared/delivery.ts"
+import { kill as killUnsafe } from "./shared/death.ts"
+import { post, signal, withdrawSignal } from "./shared/delivery.ts"
 import { exitSignal } from "./shared/signals.ts"
-import { resumeLater, waitUntil } from "./shared/waitUntil.ts"
+import { waitUntil } from "./shared/waitUntil.ts"
 import { duringWait, waitForEnd } from "./shared/waitCycles.ts"
-import { CurrentTreeEndListener } from "./shared/treeEnd.ts"
 import { MessageEnvelope } from "./shared/plainEnvelopes.ts"
 import { displayName } from "./shared/displayName.ts"
+import { selfUnsafe, linkStartedUnsafe, monitorUnsafe, postUnsafe, parentOf, makeIn } from "./shared/processes.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
-/**
- * The process an effect runs in, as a requirement: only a process can link, monitor or trap exits.
- *
- * @category models
- * @since 0.1.0
- */
-export type Self = SelfKey
+export type {
+  /**
+   * The process an effect runs in, as a requirement: only a process can link, monitor or trap exits.
+   *
+   * @category models
+   * @since 0.1.0
+   */
+  Self
+} from "./shared/processRecord.ts"
 
 declare const ReceivesId: unique symbol
 
@@ -156,7 +147,7 @@ export interface Info {
 }
 
 type Body<M, A, E, R> = Effect.Effect<A, E, R> | ((inbox: Inbox<M>) => Effect.Effect<A, E, R>)
-type Needs<R, M> = Exclude<R, Scope.Scope | SelfKey | Receives<M>>
+type Needs<R, M> = Exclude<R, Scope.Scope | Self | Receives<M>>
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
@@ -350,7 +341,7 @@ export const spawnMonitor = <A, E, R, M = never>(
  * @category operations
  * @since 0.1.0
  */
-export const self: Effect.Effect<Pid, never, Self> = SelfKey
+export const self: Effect.Effect<Pid, never, Self> = Self
 
 /**
  * The pid of the process that this effect runs in, with the type that others need to send it messages of type `M`.
@@ -868,17 +859,16 @@ export const ancestors: Effect.Effect<ReadonlyArray<Pid>, never, Self> = Effect.
   return Effect.succeed(found)
 })
 
-/**
- * The processes for which this effect runs, nearest first: the process that spawned this one, and the callers of that
- * process.
- *
- * @category services
- * @since 0.1.0
- */
-export const Callers: Context.Reference<ReadonlyArray<Pid>> = Context.Reference<ReadonlyArray<Pid>>(
-  ownKey("effect-otp/kernel/Process/Callers"),
-  { defaultValue: () => [] }
-)
+export {
+  /**
+   * The processes for which this effect runs, nearest first: the process that spawned this one, and the callers of that
+   * process.
+   *
+   * @category services
+   * @since 0.1.0
+   */
+  Callers
+} from "./shared/processes.ts"
 
 /**
  * Tells what is known of a process. It gives `None` if the process is dead.
@@ -924,9 +914,6 @@ const sendTo = (pid: Pid<unknown>, message: unknown): Effect.Effect<void> =>
     return Effect.void
   })
 
-/** The record behind a pid that was checked already. @internal */
-export const recordOf = (pid: Pid): ProcessRecord => pid as unknown as ProcessRecord
-
 /** The monitor behind a reference that {@link monitor} gave. */
 const monitorOf = (ref: Signal.MonitorRef): Relations.Monitor<ProcessRecord> => {
   if (attempt(() => checkedRecord("", ref.pid)) !== undefined) return ref as Relations.Monitor<ProcessRecord>
@@ -934,67 +921,6 @@ const monitorOf = (ref: Signal.MonitorRef): Relations.Monitor<ProcessRecord> => 
     { to: "Process.demonitor", what: "a monitor, as Process.monitor gives it", isForeign: false },
     ref
   )
-}
-
-/** The record of the process that this fiber runs in. For effects whose type says that there is one. @internal */
-export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
-  Context.getUnsafe(fiber.context, SelfKey) as unknown as ProcessRecord
-
-/**
- * Links a process to one that it has just started. If that one has ended, the effect is the same as if the link had
- * been made before. @internal
- */
-export const linkStartedUnsafe = (me: ProcessRecord, started: ProcessRecord): void => {
-  if (me.isAlive) Relations.link<ProcessRecord>(me, started)
-  else if (me.wasKilled) exitSignal(started, undefined, ExitReason.killed)
-  else exitSignal(started, me, me.reason!)
-}
-
-/** @internal */
-export const monitorUnsafe = (watcher: ProcessRecord, target: ProcessRecord, name?: string): Signal.MonitorRef => {
-  if (watcher.isAlive && target.isAlive) return Relations.monitor<ProcessRecord>(watcher, target, name)
-  const made: Relations.Monitor<ProcessRecord> = { watcher, pid: target, name }
-  if (watcher.isAlive) signal(watcher, new Signal.Down(made, target, ExitReason.noProcess))
-  return made
-}
-
-/** A process that never existed. It stands for the owner of a name that nobody has. @internal */
-export const nobodyUnsafe = (kernel: ProcessRecord["kernel"], name: string): ProcessRecord => {
-  const record = makePlain({ kernel, parent: undefined, context: Context.empty() })
-  discard(record, ExitReason.noProcess)
-  record.name = name
-  return record
-}
-
-/** Adds a message to a mailbox that may be full. Under `suspend` it waits for room. @internal */
-export const postUnsafe = (
-  fiber: Fiber.Fiber<unknown, unknown>,
-  record: ProcessRecord,
-  envelope: Envelope
-): Effect.Effect<void> =>
-  // It is posted in the step that begins to wait: if room is made between two steps, nobody is told.
-  Effect.callback<void>((resume) => {
-    const admit = () => resumeLater(fiber, resume, Effect.void)
-    if (post(record, envelope, admit)) return resume(Effect.void)
-    return Effect.sync(() => {
-      withdraw(record, envelope)
-    })
-  })
-
-/**
- * The environment of a new process. It is that of the starter, without the span, which would never end, and without the
- * adoption that a supervisor offers the child it is starting. The listener of the starter's trees is removed, too: if a
- * tree that the process starts gives up, that concerns only the process.
- *
- * @internal
- */
-export const environment = (context: Context.Context<never>): Context.Context<never> => {
-  let found = context
-  if (Context.getOrUndefined(found, Tracer.ParentSpan) !== undefined) found = Context.omit(Tracer.ParentSpan)(found)
-  if (Context.get(found, CurrentAdoption) !== undefined) found = Context.add(found, CurrentAdoption, undefined)
-  if (Context.get(found, CurrentTreeEndListener) !== undefined)
-    found = Context.add(found, CurrentTreeEndListener, undefined)
-  return found
 }
 
 const spawnUnsafe = <M, A, E, R>(
@@ -1005,50 +931,6 @@ const spawnUnsafe = <M, A, E, R>(
   const record = makeIn(fiber, parentOf(fiber), options)
   const made = Effect.isEffect(body) ? body : Effect.suspend(() => body(inboxOf(record)))
   runPlain(record, made as Effect.Effect<A, E>)
-  return record
-}
-
-/**
- * The parent of a process that a fiber starts. In a kernel that was provided inside a process, that process is a
- * stranger and no parent. A dead process is never a parent.
- *
- * @internal
- */
-export const parentOf = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord | undefined => {
-  const current = currentProcessUnsafe(fiber)
-  return current?.isAlive === true && current.kernel === Kernel.currentUnsafe(fiber) ? current : undefined
-}
-
-const makeIn = (
-  fiber: Fiber.Fiber<unknown, unknown>,
-  parent: ProcessRecord | undefined,
-  options: SpawnOptions
-): ProcessRecord => {
-  // Checked first, because a wrong bound must not leave half a process behind.
-  const checked: PlainOptions =
-    options.mailbox === undefined ? options : { ...options, mailbox: bound(options.mailbox) }
-  const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
-  let context = environment(fiber.context)
-  if (parent !== undefined) {
-    // Dead callers are left out, or the list of processes that start their own successors would grow without end.
-    const callers = Context.get(context, Callers).filter((pid) => recordOf(pid).isAlive)
-    context = Context.add(context, Callers, [parent, ...callers])
-  }
-  return makePlain({ kernel, parent, context }, checked)
-}
-
-/** Starts a process. `adopt` gets it before its body runs. @internal */
-export const spawnIn = (
-  fiber: Fiber.Fiber<unknown, unknown>,
-  body: Effect.Effect<unknown, unknown>,
-  options: SpawnOptions & {
-    readonly parent: ProcessRecord | undefined
-    readonly adopt: (record: ProcessRecord) => void
-  }
-): ProcessRecord => {
-  const record = makeIn(fiber, options.parent ?? parentOf(fiber), options)
-  options.adopt(record)
-  runPlain(record, body)
   return record
 }
 

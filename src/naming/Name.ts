@@ -24,12 +24,11 @@ import { dual } from "effect/Function"
 import * as Option from "effect/Option"
 import { type Pipeable, Prototype } from "effect/Pipeable"
 import { printAs } from "../values/printAs.ts"
-import * as Check from "../values/check.ts"
 import { describe } from "../values/describe.ts"
 import { refuseArgument } from "../values/wrongArgument.ts"
 import { has } from "../values/valueKinds.ts"
-import { isHandle, targetOf, type Handle } from "../kernel/Handle.ts"
-import * as Kernel from "../kernel/Kernel.ts"
+import { type Handle } from "../kernel/Handle.ts"
+import type * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
 import { post } from "../kernel/shared/delivery.ts"
@@ -37,8 +36,9 @@ import { checkedRecord, currentProcessUnsafe, type ProcessRecord } from "../kern
 import { MessageEnvelope } from "../kernel/shared/plainEnvelopes.ts"
 import type { MonitorRef } from "../kernel/Signal.ts"
 import type { Address } from "../kernel/Timer.ts"
-
-const TypeId = "~effect-otp/naming/Name"
+import { currentKernel, stateOf } from "../kernel/shared/currentKernel.ts"
+import { nobodyUnsafe, selfUnsafe, monitorUnsafe } from "../kernel/shared/processes.ts"
+import { TypeId, AlreadyStarted, type Reference, resolveName, give, checkedName } from "./shared/names.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -55,30 +55,24 @@ export interface Name<in M = never> extends Address<M>, Pipeable {
 
 // ---- errors -------------------------------------------------------------------------------------------------------
 
-/**
- * The name, the key of a registry, or the key of a dynamic child is taken.
- *
- * **Details**
- *
- * `processName` is the name as listings show it: `shop/till`, `shop/tills("front")`, or `shop/Basket(ann)` for a child.
- * `pid` is the process that has the name. It is undefined for a dynamic child that has no process at the moment, because
- * it is about to start or waits for its restart.
- *
- * @see `Registry.AlreadyRegistered` for a process that registers itself
- * @see `{error, {already_started, Pid}}`
- *
- * @category errors
- * @since 0.1.0
- */
-export class AlreadyStarted extends Data.TaggedError("AlreadyStarted")<{
-  readonly processName: string
-  readonly pid: Pid | undefined
-}> {
-  override get message() {
-    const who = this.pid === undefined ? "a child that has no process at the moment" : describe(this.pid)
-    return `"${this.processName}" is taken by ${who}`
-  }
-}
+export {
+  /**
+   * The name, the key of a registry, or the key of a dynamic child is taken.
+   *
+   * **Details**
+   *
+   * `processName` is the name as listings show it: `shop/till`, `shop/tills("front")`, or `shop/Basket(ann)` for a child.
+   * `pid` is the process that has the name. It is undefined for a dynamic child that has no process at the moment, because
+   * it is about to start or waits for its restart.
+   *
+   * @see `Registry.AlreadyRegistered` for a process that registers itself
+   * @see `{error, {already_started, Pid}}`
+   *
+   * @category errors
+   * @since 0.1.0
+   */
+  AlreadyStarted
+} from "./shared/names.ts"
 
 /**
  * The process has a name already: `processName`.
@@ -131,7 +125,7 @@ export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{
  */
 export const make = <M = never>(name: string): Name<M> => {
   const checked = checkedName(name)
-  const resolve = (kernel: Kernel.Kernel) => Kernel.stateOf(kernel).names.get(checked) as Pid<M> | undefined
+  const resolve = (kernel: Kernel.Kernel) => stateOf(kernel).names.get(checked) as Pid<M> | undefined
   const made = Object.assign(Object.create(Prototype) as Pipeable, { [TypeId]: accepts, name: checked, resolve })
   return printAs(made, ({ name }) => `Name(${name})`)
 }
@@ -380,7 +374,7 @@ export const cast: {
   Effect.flatMap(whereisFor("Name.cast", self), (found) => {
     if (Option.isSome(found)) return Process.send(found.value, message)
     return Effect.withFiber((fiber) => {
-      const nobody = Process.nobodyUnsafe(Kernel.currentUnsafe(fiber), self.name)
+      const nobody = nobodyUnsafe(currentKernel(fiber), self.name)
       post(nobody, new MessageEnvelope(message, currentProcessUnsafe(fiber)))
       return Effect.void
     })
@@ -426,10 +420,10 @@ export const cast: {
  */
 export const monitor = <M>(name: Name<M>): Effect.Effect<MonitorRef, never, Process.Self> =>
   Effect.withFiber((fiber) => {
-    const kernel = Kernel.currentUnsafe(fiber)
+    const kernel = currentKernel(fiber)
     const text = textOf("Name.monitor", name)
-    const found = kernel.names.get(text) ?? Process.nobodyUnsafe(kernel, text)
-    return Effect.succeed(Process.monitorUnsafe(Process.selfUnsafe(fiber), found, text))
+    const found = kernel.names.get(text) ?? nobodyUnsafe(kernel, text)
+    return Effect.succeed(monitorUnsafe(selfUnsafe(fiber), found, text))
   })
 
 /**
@@ -462,25 +456,11 @@ export const resolve: {
   <M>(reference: Pid<M> | Name<M>): Effect.Effect<Option.Option<Pid<M>>>
   <M>(reference: Handle<M>): Effect.Effect<Option.Option<Pid>>
 } = (reference: Reference) =>
-  withKernel((kernel) => Effect.succeed(Option.fromUndefinedOr(resolveUnsafe("Name.resolve", kernel, reference))))
+  withKernel((kernel) => Effect.succeed(Option.fromUndefinedOr(resolveName("Name.resolve", kernel, reference))))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
 type KernelState = ProcessRecord["kernel"]
-type Reference = Pid<never> | Name<never> | Handle<unknown>
-
-/** The record of the live process behind a pid, a name or a handle. @internal */
-export const resolveUnsafe = (to: string, kernel: KernelState, reference: Reference): ProcessRecord | undefined => {
-  const record = recordIn(to, kernel, reference)
-  return record?.isAlive === true ? record : undefined
-}
-
-const recordIn = (to: string, kernel: KernelState, reference: Reference): ProcessRecord | undefined => {
-  if (isName(reference)) return kernel.names.get(reference.name)
-  if (isHandle(reference)) return targetOf(to, reference).current
-  return checkedRecord(to, reference, "a pid, a name or a client")
-}
-
 /** The text of a name. A name means the same in each copy of the library. */
 const textOf = (to: string, name: Name<never>): string =>
   isName(name) ? name.name : refuseArgument({ to, what: "a name", isForeign: false }, name)
@@ -491,31 +471,8 @@ const whereisFor = <M>(to: string, name: Name<M>): Effect.Effect<Option.Option<P
     return Exit.succeed(Option.fromUndefinedOr(pid))
   })
 
-/** Claims a name for a process that is about to start, in this step. @internal */
-export const claimUnsafe = (
-  kernel: KernelState,
-  name: string,
-  record: ProcessRecord
-): Exit.Exit<void, AlreadyStarted> => {
-  const holder = kernel.names.get(name)
-  if (holder !== undefined) return Exit.fail(new AlreadyStarted({ processName: name, pid: holder }))
-  give(kernel, name, record)
-  return Exit.void
-}
-
-const give = (kernel: KernelState, name: string, record: ProcessRecord): void => {
-  kernel.names.set(name, record)
-  record.name = name
-}
-
-/** Checks a name that a user gave. @internal */
-export const checkedName = (name: unknown): string => {
-  if (typeof name === "string" && name !== "") return name
-  return Check.refuse("A name", "a string that is not empty", name)
-}
-
 /** Never called. It carries the type of the messages. */
 const accepts = (): void => {}
 
 const withKernel = <A, E>(f: (kernel: KernelState) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.withFiber((fiber) => f(Kernel.currentUnsafe(fiber)))
+  Effect.withFiber((fiber) => f(currentKernel(fiber)))

@@ -30,7 +30,6 @@ import { isInstance, read } from "../values/describe.ts"
 import { refuseArgument } from "../values/wrongArgument.ts"
 import { has } from "../values/valueKinds.ts"
 import { printAs } from "../values/printAs.ts"
-import * as Kernel from "../kernel/Kernel.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
 import { post } from "../kernel/shared/delivery.ts"
@@ -41,7 +40,8 @@ import { enterProcess, withProcess } from "./internal/enterProcess.ts"
 import { streamIn } from "./internal/feed.ts"
 import { MembershipState } from "./internal/membershipState.ts"
 import { PerKernel } from "./internal/perKernel.ts"
-import { checkedName } from "./Name.ts"
+import { currentKernel } from "../kernel/shared/currentKernel.ts"
+import { checkedName } from "./shared/names.ts"
 
 const TypeId = "~effect-otp/naming/ProcessGroup"
 
@@ -347,7 +347,7 @@ export const broadcast: {
   <G, M>(self: ProcessGroup<G, M>, group: NoInfer<G>, message: NoInfer<M>): Effect.Effect<void>
 } = dual(3, <G, M>(self: ProcessGroup<G, M>, group: G, message: M) =>
   Effect.withFiber((fiber) => {
-    const found = stateIn(self, Kernel.currentUnsafe(fiber)).membership.group(group)
+    const found = stateIn(self, currentKernel(fiber)).membership.group(group)
     if (found === undefined) return Exit.void
     const envelope = new MessageEnvelope(message, currentProcessUnsafe(fiber))
     for (const record of found.all()) post(record, envelope)
@@ -401,7 +401,7 @@ export const send: {
   <G, M>(self: ProcessGroup<G, M>, group: NoInfer<G>, message: NoInfer<M>): Effect.Effect<Option.Option<Pid<M>>>
 } = dual(3, <G, M>(self: ProcessGroup<G, M>, group: G, message: NoInfer<M>) =>
   Effect.withFiber((fiber) => {
-    const pid: Pid<M> | undefined = stateIn(self, Kernel.currentUnsafe(fiber)).membership.group(group)?.next()
+    const pid: Pid<M> | undefined = stateIn(self, currentKernel(fiber)).membership.group(group)?.next()
     return pid === undefined ? Exit.succeed(Option.none()) : Effect.as(Process.send(pid, message), Option.some(pid))
   })
 )
@@ -575,6 +575,6 @@ const implOf = <G>(scope: unknown): ScopeImpl<G> => {
 }
 
 const withState = <G, M, A>(scope: ProcessGroup<G, M>, f: (state: MembershipState<G>) => A): Effect.Effect<A> =>
-  Effect.withFiber((fiber) => Exit.succeed(f(stateIn(scope, Kernel.currentUnsafe(fiber)))))
+  Effect.withFiber((fiber) => Exit.succeed(f(stateIn(scope, currentKernel(fiber)))))
 
 printAs(ScopeImpl.prototype, ({ name }) => `ProcessGroup(${name})`)

@@ -39,7 +39,6 @@ import * as Check from "../values/check.ts"
 import { brief, describe, isInstance, read } from "../values/describe.ts"
 import { refuseArgument } from "../values/wrongArgument.ts"
 import { has } from "../values/valueKinds.ts"
-import * as Kernel from "../kernel/Kernel.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import type * as Process from "../kernel/Process.ts"
 import { checkedRecord, type ProcessRecord } from "../kernel/shared/processRecord.ts"
@@ -49,8 +48,9 @@ import { enterProcess, withProcess } from "./internal/enterProcess.ts"
 import { streamIn } from "./internal/feed.ts"
 import { PerKernel } from "./internal/perKernel.ts"
 import { registration, RegistryState } from "./internal/registryState.ts"
-import { RegistryVia, ViaTypeId } from "./internal/registryVia.ts"
-import { checkedName } from "./Name.ts"
+import { RegistryVia, type ViaTypeId } from "./shared/registryVia.ts"
+import { currentKernel } from "../kernel/shared/currentKernel.ts"
+import { checkedName } from "./shared/names.ts"
 
 const TypeId = "~effect-otp/naming/Registry"
 
@@ -1096,16 +1096,6 @@ class RegistryImpl<K, V> {
   }
 }
 
-/** Tells whether a value is a key of a registry. @internal */
-export const isVia = (u: unknown): u is Via => has(u, ViaTypeId)
-
-/** @internal */
-export const viaOf = (via: Via): RegistryVia => {
-  if (isInstance(via, RegistryVia)) return via
-  const what = "a key of a registry, as Registry.via gives it"
-  return refuseArgument({ to: "A server behind a key", what, isForeign: isVia(via) }, via)
-}
-
 const implOf = <K, V, M>(registry: Registry<K, V, M>): Untyped => {
   if (isInstance(registry, RegistryImpl)) return registry
   return refuseArgument(
@@ -1118,9 +1108,7 @@ const stateIn = <K, V, M>(registry: Registry<K, V, M>, kernel: KernelState): Reg
   (implOf(registry) as RegistryImpl<K, V>).stateIn(kernel)
 
 const withState = <K, V, M, A>(registry: Registry<K, V, M>, f: (state: RegistryState<K, V>) => A): Effect.Effect<A> =>
-  Effect.withFiber((fiber: Fiber.Fiber<unknown, unknown>) =>
-    Exit.succeed(f(stateIn(registry, Kernel.currentUnsafe(fiber))))
-  )
+  Effect.withFiber((fiber: Fiber.Fiber<unknown, unknown>) => Exit.succeed(f(stateIn(registry, currentKernel(fiber)))))
 
 const enter = <K, V, M, U extends Keys>(
   registry: Registry<K, V, M, U>,

@@ -47,9 +47,10 @@ import { openIn, streamIn, streamOf, type Opened } from "./internal/feed.ts"
 import { checkedBound, type MessageFeed } from "./internal/messageFeed.ts"
 import { PerKernel } from "./internal/perKernel.ts"
 import { TopicState, type Drop } from "./internal/topicState.ts"
-import { checkedName } from "./Name.ts"
 import { topicDropped } from "./shared/events.ts"
 import { deepFreeze } from "../kernel/shared/deepFreeze.ts"
+import { currentKernel, stateOf } from "../kernel/shared/currentKernel.ts"
+import { checkedName } from "./shared/names.ts"
 
 const TypeId = "~effect-otp/naming/Topic"
 
@@ -626,7 +627,7 @@ const implOf = <M>(topic: Topic<M>): TopicImpl => {
 const withState = <M, A>(topic: Topic<M>, f: (state: TopicState, key: unknown) => A): Effect.Effect<A> =>
   Effect.withFiber((fiber) => {
     const impl = implOf(topic)
-    return Exit.succeed(f(impl.topics.stateIn(Kernel.currentUnsafe(fiber)), impl.key))
+    return Exit.succeed(f(impl.topics.stateIn(currentKernel(fiber)), impl.key))
   })
 
 const opening = <M, P extends Strategy>(topic: Topic<M>, bound: Bound<P>) => {
@@ -651,7 +652,7 @@ const publishIn = <M>(
   { except, fiber }: { readonly fiber: Fiber.Fiber<unknown, unknown> | undefined; readonly except: Pid | undefined }
 ): void => {
   const impl = implOf(topic)
-  const kernel = Kernel.stateOf(Context.get(fiber?.context ?? Context.empty(), Kernel.Kernel))
+  const kernel = stateOf(Context.get(fiber?.context ?? Context.empty(), Kernel.Kernel))
   // All subscribers share it. Streams have no mailbox that would freeze it.
   if (kernel.freezes) deepFreeze(message)
   impl.topics.stateIn(kernel).publish(impl.key, {

@@ -29,7 +29,8 @@ import * as References from "effect/References"
 import { renderCause } from "../values/render.ts"
 import { constants } from "node:os"
 import process from "node:process"
-import * as Application from "../application/Application.ts"
+import type * as Application from "../application/Application.ts"
+import { launch } from "../application/shared/launch.ts"
 
 /**
  * Runs an application as the main program of a Node process, and exits with a code that says how it ended.
@@ -82,7 +83,7 @@ export const runMain = <ROut, E>(layer: Layer.Layer<ROut, E>, options?: Applicat
     }).pipe(Effect.provideService(References.LogToStderr, true))
 
   const main = Effect.gen(function* () {
-    const { over, stop } = yield* Application.launch(layer, options)
+    const { over, stop } = yield* launch(layer, options)
     const end = yield* Effect.exit(Effect.raceFirst(over, Deferred.await(stopRequested)))
     // Logged at once, so that the reason is not lost if the stop hangs, too.
     if (Exit.isFailure(end)) yield* complain("The application failed:", end.cause)

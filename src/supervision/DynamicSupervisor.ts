@@ -28,7 +28,7 @@ import * as Option from "effect/Option"
 import type { Client, Definition } from "../behaviour/GenServer.ts"
 import type * as Protocol from "../behaviour/Protocol.ts"
 import { launchOf } from "../behaviour/shared/definition.ts"
-import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
+import { type Handle, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { AlreadyStarted } from "../naming/Name.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
@@ -48,6 +48,7 @@ import type { RunningDynamicSupervisor } from "./internal/dynamic/runningDynamic
 import { dynamicLayer } from "./internal/startSupervisor.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import type { Restart } from "./RestartPolicy.ts"
+import type { HandleTarget } from "../kernel/shared/handleTarget.ts"
 
 export {
   /**

@@ -32,7 +32,7 @@ import { has } from "../values/valueKinds.ts"
 import type { Client, Definition } from "../behaviour/GenServer.ts"
 import type * as Protocol from "../behaviour/Protocol.ts"
 import { launchOf } from "../behaviour/shared/definition.ts"
-import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
+import { type Handle, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule, Stable } from "./ChildSpec.ts"
 import { type Counts, countsOf } from "./internal/child/counts.ts"
@@ -46,6 +46,7 @@ import { partitionLayer, partitionsOf, type Partitions } from "./internal/partit
 import { askRun, startAnswer } from "./internal/static/askSupervisor.ts"
 import { RunningSupervisor } from "./internal/static/runningSupervisor.ts"
 import type { ChildInfo, Strategy } from "./Supervisor.ts"
+import type { HandleTarget } from "../kernel/shared/handleTarget.ts"
 
 export {
   /**

@@ -44,10 +44,10 @@ import type {
   TaskTimeout
 } from "../behaviour/Task.ts"
 import { describe } from "../values/describe.ts"
-import { type Handle, type HandleTarget, TypeId as HandleTypeId } from "../kernel/Handle.ts"
+import { type Handle, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
-import { selfUnsafe, type Self } from "../kernel/Process.ts"
-import { checkedLimit, type Limit } from "../kernel/Shutdown.ts"
+import { type Self } from "../kernel/Process.ts"
+import { type Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
 import type { ChildInfo } from "./DynamicSupervisor.ts"
 import { type Counts, countsOf } from "./internal/child/counts.ts"
@@ -68,6 +68,9 @@ import { dynamicSpecOf } from "./internal/options.ts"
 import { keyOf, TaskJob, taskLaunch } from "./internal/dynamic/taskJob.ts"
 import { checkedRestart } from "./internal/core/restartType.ts"
 import type { Restart } from "./RestartPolicy.ts"
+import { checkedLimit } from "../kernel/shared/shutdown.ts"
+import { selfUnsafe } from "../kernel/shared/processes.ts"
+import type { HandleTarget } from "../kernel/shared/handleTarget.ts"
 
 export {
   /**

@@ -79,8 +79,6 @@ export declare namespace Event {
   interface Any {
     readonly [TypeId]: object
     readonly name: string
-    /** @internal */
-    readonly index: number
   }
 
   /**
@@ -134,10 +132,6 @@ export type Emission<E extends Event.Any> =
  */
 export interface Table {
   readonly [TypeId]: "Table"
-  /** @internal */
-  readonly handlers: HandlerTable.HandlerTable["handlers"]
-  /** @internal */
-  readonly attachments: HandlerTable.HandlerTable["attachments"]
 }
 
 /**
@@ -297,7 +291,10 @@ export const spanEvents = <
  * @category constructors
  * @since 0.1.0
  */
-export const makeUnsafe = (): Table => ({ [TypeId]: "Table", handlers: [], attachments: new Map() })
+export const makeUnsafe = (): Table => {
+  const table: Handlers = { [TypeId]: "Table", handlers: [], attachments: new Map() }
+  return table
+}
 
 /**
  * A handler failed on `eventName` and was detached from all of `eventNames`. `kind` is `"reject"` for an `async` handler.
@@ -629,8 +626,8 @@ export const executeUnsafe = <M extends object, D extends object>(
   measurements: NoInfer<M>,
   metadata: NoInfer<D>
 ): void => {
-  const attached = table.handlers[event.index]
-  if (attached !== undefined) HandlerTable.call(attached, { event, measurements, metadata })
+  const attached = handlersOf(table, event)
+  if (attached !== undefined) HandlerTable.call(attached, { event: event as never, measurements, metadata })
 }
 
 /**
@@ -651,7 +648,7 @@ export const executeUnsafe = <M extends object, D extends object>(
  * @category operations
  * @since 0.1.0
  */
-export const isActiveUnsafe = (table: Table, event: Event.Any): boolean => table.handlers[event.index] !== undefined
+export const isActiveUnsafe = (table: Table, event: Event.Any): boolean => handlersOf(table, event) !== undefined
 
 /**
  * Runs an effect between a start event and a stop or exception event, and gives its exit unchanged.
@@ -926,8 +923,14 @@ const checkedCapacity = (options: { readonly capacity?: number | undefined } | u
 let spanContexts = 0
 let receivers = 0
 
-const withTable = <A, E>(f: (table: Table) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.withFiber((fiber) => f(fiber.getRef(Telemetry)))
+const withTable = <A, E>(f: (table: Handlers) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.withFiber((fiber) => f(fiber.getRef(Telemetry) as Handlers))
+
+/** What the public types hide: a table holds the handlers by the index of their event. */
+type Handlers = HandlerTable.HandlerTable & Table
+
+const handlersOf = (table: Table, event: Event.Any): ReadonlyArray<HandlerTable.Attachment> | undefined =>
+  (table as Handlers).handlers[(event as HandlerTable.Event).index]
 
 const toMillis = (nanos: bigint): number => Number(nanos) / 1_000_000
 
@@ -944,8 +947,8 @@ const attachment = <E extends Event.Any>(
     const made: HandlerTable.Attachment = {
       id,
       table,
-      events: Array.from(new Set(events)),
-      handler: handler as HandlerTable.Attachment["handler"],
+      events: Array.from(new Set(events as ReadonlyArray<never>)),
+      handler: handler as never,
       attached: true
     }
     HandlerTable.add(made)

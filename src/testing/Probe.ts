@@ -30,7 +30,7 @@ import type * as Scope from "effect/Scope"
 import * as Check from "../values/check.ts"
 import { read } from "../values/describe.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
-import { isHandle, targetOf, type Handle } from "../kernel/Handle.ts"
+import { type Handle } from "../kernel/Handle.ts"
 import { isPid, type Pid } from "../kernel/Pid.ts"
 import * as Process from "../kernel/Process.ts"
 import { checkedRecord, Self, type ProcessRecord } from "../kernel/shared/processRecord.ts"
@@ -43,6 +43,8 @@ import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
 import { displayName } from "../kernel/shared/displayName.ts"
+import { nobodyUnsafe, monitorUnsafe, recordOf } from "../kernel/shared/processes.ts"
+import { isHandle, targetOf } from "../kernel/shared/handleTarget.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -194,7 +196,7 @@ const makeProbe = (record: ProcessRecord, arrivals: Arrivals): Probe<unknown> =>
     expectNothing,
     expectDown,
     expectExit,
-    monitor: (target) => Effect.sync(() => Process.monitorUnsafe(record, watched(record, target))),
+    monitor: (target) => Effect.sync(() => monitorUnsafe(record, watched(record, target))),
     run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.provideService(effect, Self, record) as Effect.Effect<A, E, Exclude<R, Self | Process.Receives<unknown>>>,
     received: quietly(() => Effect.succeed([...arrivals.all]))
@@ -246,9 +248,9 @@ const deathOf = (
 }
 
 const watched = <T>(record: ProcessRecord, target: Pid | Handle<T>): ProcessRecord => {
-  if (!isHandle(target)) return checkedRecord("monitor of a probe", target as Pid, "a pid or a client")
-  const { current, key } = targetOf("monitor of a probe", target as Handle<T>)
-  return current ?? Process.nobodyUnsafe(record.kernel, key)
+  if (!isHandle(target)) return checkedRecord("monitor of a probe", target, "a pid or a client")
+  const { current, key } = targetOf("monitor of a probe", target)
+  return current ?? nobodyUnsafe(record.kernel, key)
 }
 
 /** The messages that have come to a probe, and the expectations that wait for more. */
@@ -313,7 +315,7 @@ class Arrivals {
 type Where = Pick<Expected<unknown>, "frames" | "words">
 
 const nameOf = (pid: Pid): string => {
-  const name = displayName(Process.recordOf(pid))
+  const name = displayName(recordOf(pid))
   return name === String(pid) ? name : `${name} ${String(pid)}`
 }
 

@@ -33,7 +33,6 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { missing } from "../kernel/Accounting.ts"
 import { format, type ExitReason } from "../kernel/ExitReason.ts"
-import { targetOf } from "../kernel/Handle.ts"
 import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { displayName } from "../kernel/shared/displayName.ts"
@@ -49,6 +48,8 @@ import { withFirstSleep } from "./internal/firstSleep.ts"
 import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
+import { currentKernel } from "../kernel/shared/currentKernel.ts"
+import { targetOf } from "../kernel/shared/handleTarget.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -136,7 +137,7 @@ export class Leaked extends Data.TaggedError("Leaked")<{
  * @category operations
  * @since 0.1.0
  */
-export const quiet: Effect.Effect<void> = Effect.withFiber((fiber) => untilQuiet(Kernel.currentUnsafe(fiber)))
+export const quiet: Effect.Effect<void> = Effect.withFiber((fiber) => untilQuiet(currentKernel(fiber)))
 
 /**
  * Lets time pass on the test clock, and waits until everything that follows has happened.
@@ -258,7 +259,7 @@ export const startSupervised: {
  * @since 0.1.0
  */
 export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
-  const kernel = Kernel.currentUnsafe(fiber)
+  const kernel = currentKernel(fiber)
   const look = Effect.suspend(() => {
     const left = leftIn(kernel)
     return left === undefined ? Effect.void : Effect.fail(left)

@@ -2,10 +2,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import { ExitReason, Handle, Process } from "effect-otp/kernel"
 import { idle, kernelTest } from "../fixtures/kernel.ts"
+import { recordOf } from "../../src/kernel/shared/processes.ts"
+import { HandleTarget } from "../../src/kernel/shared/handleTarget.ts"
 
 /** A handle as a behaviour makes one. */
 const make = () => {
-  const target = new Handle.HandleTarget("test/server", true)
+  const target = new HandleTarget("test/server", true)
   const handle: Handle.Handle<never> = { [Handle.TypeId]: target }
   return { handle, target }
 }
@@ -18,18 +20,18 @@ describe("a handle", () => {
       assert.deepStrictEqual(yield* Handle.pid(handle), Option.none())
       const first = yield* idle()
       const second = yield* idle()
-      target.markUp(Process.recordOf(first))
+      target.markUp(recordOf(first))
       assert.deepStrictEqual(yield* Handle.pid(handle), Option.some(first))
-      target.markDown(Process.recordOf(first))
+      target.markDown(recordOf(first))
       assert.deepStrictEqual(yield* Handle.pid(handle), Option.none())
-      target.markUp(Process.recordOf(second))
+      target.markUp(recordOf(second))
       // The end of the last run comes late.
-      target.markDown(Process.recordOf(first))
+      target.markDown(recordOf(first))
       assert.deepStrictEqual(yield* Handle.pid(handle), Option.some(second))
       target.markGone(ExitReason.shutdown())
       assert.deepStrictEqual(yield* Handle.pid(handle), Option.none())
       assert.deepStrictEqual(target.goneReason, ExitReason.shutdown())
-      target.markUp(Process.recordOf(first))
+      target.markUp(recordOf(first))
       assert.isUndefined(target.goneReason)
       for (const pid of [first, second]) yield* Process.kill(pid)
     })
@@ -47,11 +49,11 @@ describe("a handle", () => {
       target.addWaiter(forgotten)
       target.addWaiter(waiter("b"))
       target.removeWaiter(forgotten)
-      target.markDown(Process.recordOf(pid))
+      target.markDown(recordOf(pid))
       assert.deepStrictEqual(heard, [])
-      target.markUp(Process.recordOf(pid))
+      target.markUp(recordOf(pid))
       assert.deepStrictEqual(heard, ["a", "b"])
-      target.markUp(Process.recordOf(pid))
+      target.markUp(recordOf(pid))
       assert.deepStrictEqual(heard, ["a", "b"])
       target.addWaiter(waiter("c"))
       target.markGone(ExitReason.normal)
@@ -64,11 +66,11 @@ describe("a handle", () => {
     "of a server without a supervisor is gone at its end",
     Effect.gen(function* () {
       const pid = yield* idle()
-      const target = new Handle.HandleTarget("test/server", false)
+      const target = new HandleTarget("test/server", false)
       let heard = 0
-      target.markUp(Process.recordOf(pid))
+      target.markUp(recordOf(pid))
       target.addWaiter(() => void heard++)
-      target.markDown(Process.recordOf(pid))
+      target.markDown(recordOf(pid))
       assert.deepStrictEqual([target.goneReason, heard], [ExitReason.normal, 1])
       yield* Process.kill(pid)
     })

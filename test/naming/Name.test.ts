@@ -8,6 +8,8 @@ import { Events } from "effect-otp/supervision"
 import * as SeededScheduler from "effect-otp/testing/SeededScheduler"
 import type { ProcessRecord } from "../../src/kernel/shared/processRecord.ts"
 import { asProcess, idle, kernelTest, settle } from "../fixtures/kernel.ts"
+import { claimName } from "../../src/naming/shared/names.ts"
+import { HandleTarget } from "../../src/kernel/shared/handleTarget.ts"
 
 const Shop = Name.make<string>("test/shop")
 const Bank = Name.make<string>("test/bank")
@@ -312,9 +314,9 @@ describe("claimUnsafe", () => {
       const winner = recordOf(yield* idle())
       const loser = recordOf(yield* idle())
       const { kernel } = winner
-      assert.deepStrictEqual(Name.claimUnsafe(kernel, "test/shop", winner), Exit.void)
+      assert.deepStrictEqual(claimName(kernel, "test/shop", winner), Exit.void)
       assert.deepStrictEqual(
-        Name.claimUnsafe(kernel, "test/shop", loser),
+        claimName(kernel, "test/shop", loser),
         Exit.fail(new Name.AlreadyStarted({ processName: "test/shop", pid: winner }))
       )
       assert.deepStrictEqual([winner.name, loser.name], ["test/shop", undefined])
@@ -331,7 +333,7 @@ describe("resolve", () => {
     "finds the live process behind a pid, a name or a handle",
     Effect.gen(function* () {
       const { pid } = yield* keeper
-      const target = new Handle.HandleTarget("test/server", true)
+      const target = new HandleTarget("test/server", true)
       const handle: Handle.Handle<string> = { [Handle.TypeId]: target }
       const all = () =>
         Effect.all([Name.resolve(pid), Name.resolve(Shop), Name.resolve(handle)], { concurrency: "unbounded" })

@@ -11,7 +11,8 @@ describe("architecture", () => {
     ["5. areas outside the core are met in the layer that answers for them", rules.outside],
     ["6. time, chance, output and failure go through Effect", rules.host],
     ["8. only values/ turns values of users into text", rules.text],
-    ["9. no class extends a class of ours", rules.inheritance]
+    ["9. no class extends a class of ours", rules.inheritance],
+    ["10. public files have public names only", rules.publicNames]
   ]
   it.each(each)("%s", (_, rule) => {
     assert.deepStrictEqual(all.flatMap(rule), [])
@@ -26,6 +27,12 @@ describe("architecture", () => {
 
 describe("the rules themselves", () => {
   const broken = (rule: rules.Rule, file: string, text: string) => rule(parse(file, text)).length
+
+  it("public names: a name marked @internal is reported in a public file, and not in shared files", () => {
+    const text = `/** One. @internal */\nexport const one = 1\n/** Two. */\nexport const two = 2`
+    assert.strictEqual(broken(rules.publicNames, "src/kernel/A.ts", text), 1)
+    assert.strictEqual(broken(rules.publicNames, "src/kernel/shared/a.ts", text), 0)
+  })
 
   it("direction: upward, sideways and unknown folders are reported, types too", () => {
     const { direction } = rules

@@ -186,6 +186,15 @@ export const inheritance: Rule = (source) => {
   return found
 }
 
+/** 10. Public files have public names only. Names for the layers are in `shared/` or `internal/`. */
+export const publicNames: Rule = (source) =>
+  /^src\/[a-z]+\/[A-Z]\w*\.ts$/.test(source.file)
+    ? Array.from(
+        source.text.matchAll(/@internal\b/g),
+        ({ index }) => `${position(source, index)}: a name for the layers belongs into shared/ or internal/`
+      )
+    : []
+
 /** 7. The key of a service is written once. No other code makes a tag from its string. */
 export const keys = (all: ReadonlyArray<Source>): ReadonlyArray<string> => {
   const owners = new Map<string, string>()

@@ -19,6 +19,7 @@ import { DynamicSupervisor, Events, GenServer, Name, Supervisor, Telemetry } fro
 import { ExitReason, Kernel, Process, Timer, type Pid } from "effect-otp/kernel"
 import { Probe, SeededScheduler, TestDouble, TestKernel } from "effect-otp/testing"
 import { seeds } from "../fixtures/seeds.ts"
+import { recordOf } from "../../src/kernel/shared/processes.ts"
 
 const idle = (label: string) => Process.spawn((inbox: Process.Inbox<string>) => inbox.receive(() => false), { label })
 
@@ -171,7 +172,7 @@ describe("a leak fails the test, by name", () => {
         Effect.gen(function* () {
           const pid = yield* idle("miscounted")
           // No program can do this: the count of a record is set wrong.
-          Process.recordOf(pid).accepted += 2
+          recordOf(pid).accepted += 2
           yield* Process.kill(pid)
         })
       )

@@ -16,11 +16,11 @@ import * as Scope from "effect/Scope"
 import { describe } from "../../values/describe.ts"
 import { ownKey } from "../../values/copies.ts"
 import { CurrentGroupLeader, GroupLeader } from "../../kernel/shared/groupLeader.ts"
-import { tellLeftOut } from "../../kernel/Kernel.ts"
 import { awaitEnd, shutdownAll } from "../../kernel/Shutdown.ts"
 import { TreeFailed, CurrentTreeEndListener, type TreeEnd } from "../../kernel/shared/treeEnd.ts"
 import { ApplicationState } from "./applicationState.ts"
 import { displayName } from "../../kernel/shared/displayName.ts"
+import { tellLeftOut } from "../../kernel/shared/currentKernel.ts"
 
 /** The application in which an effect runs. @internal */
 export const CurrentApplication: Context.Reference<ApplicationState | undefined> = Context.Reference<

@@ -1,13 +1,14 @@
 /** What a definition of a server is to the supervisors: how they start one of many. */
 import type * as Effect from "effect/Effect"
 import { type Pipeable, Prototype } from "effect/Pipeable"
-import type { Handle, HandleTarget } from "../../kernel/Handle.ts"
+import type { Handle } from "../../kernel/Handle.ts"
 import type { Adoption } from "../../kernel/shared/adoption.ts"
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { thisCopy } from "../../values/copies.ts"
 import { read } from "../../values/describe.ts"
 import { refuseArgument } from "../../values/wrongArgument.ts"
 import { printAs } from "../../values/printAs.ts"
+import type { HandleTarget } from "../../kernel/shared/handleTarget.ts"
 
 export const DefinitionTypeId = "~effect-otp/behaviour/GenServer/Definition"
 

@@ -14,11 +14,11 @@ import { showBy } from "../../values/valueKinds.ts"
 import { printAs } from "../../values/printAs.ts"
 import type { ExitReason } from "../../kernel/ExitReason.ts"
 import type { Pid } from "../../kernel/Pid.ts"
-import { spawnIn } from "../../kernel/Process.ts"
 import type { Observer, ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { duringWait, waitForProcess } from "../../kernel/shared/waitCycles.ts"
 import { waitUntil } from "../../kernel/shared/waitUntil.ts"
 import { TaskExit } from "../internal/task/taskError.ts"
+import { spawnIn } from "../../kernel/shared/processes.ts"
 
 /** @internal */
 export const TypeId = "~effect-otp/behaviour/Task"

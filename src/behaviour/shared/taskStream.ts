@@ -18,12 +18,12 @@ import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { waitUntil } from "../../kernel/shared/waitUntil.ts"
 import { kill } from "../../kernel/shared/death.ts"
 import { shutdownAll } from "../../kernel/Shutdown.ts"
-import { armUnsafe } from "../../kernel/Timer.ts"
 import { TaskTimeout } from "../internal/task/taskError.ts"
 import { TaskRun, toResult, type TaskRunOwner } from "./taskRun.ts"
 import { checked, type CheckedSpec, type StreamSpec } from "./taskStreamSpec.ts"
 import { TaskWindow, type WindowItem } from "../internal/task/taskWindow.ts"
 import { disarm, type Deadline } from "../../kernel/shared/deadlines.ts"
+import { armUnsafe } from "../../kernel/shared/timers.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
 type AnyFiber = Fiber.Fiber<unknown, unknown>

@@ -3,9 +3,10 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Check from "../../values/check.ts"
-import { checkedLimit, type Limit } from "../../kernel/Shutdown.ts"
+import { type Limit } from "../../kernel/Shutdown.ts"
 import { taskTimeout } from "../internal/defaults.ts"
 import type { TaskRun } from "./taskRun.ts"
+import { checkedLimit } from "../../kernel/shared/shutdown.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
 

@@ -1,5 +1,5 @@
 /** Senders that wait for room in a mailbox, in order of arrival. */
-import { Mailbox } from "../Mailbox.ts"
+import { Mailbox } from "../shared/mailbox.ts"
 
 interface Queued {
   readonly isControl?: boolean | undefined

@@ -26,10 +26,10 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { ownKey } from "../../values/copies.ts"
-import { HandleTarget } from "../Handle.ts"
 import { childId } from "./displayName.ts"
-import * as Kernel from "../Kernel.ts"
 import type { ProcessRecord, Wait } from "./processRecord.ts"
+import { currentKernel } from "./currentKernel.ts"
+import { HandleTarget } from "./handleTarget.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -231,7 +231,7 @@ export const processLayer = <I, E, R>(
       // A fiber that only made this effect, and lets another run it, did not ask for the Layer.
       const asker = caller?.context === fiber.context ? caller : fiber
       const adoption = openAdoption(fiber.context, memoMap)
-      const supervised = Context.get(fiber.context, SupervisedLayers)?.find(layer, Kernel.currentUnsafe(fiber))
+      const supervised = Context.get(fiber.context, SupervisedLayers)?.find(layer, currentKernel(fiber))
       if (supervised !== undefined && supervised.targets !== adoption?.targets) {
         return Exit.succeed(supervised.context as unknown as Context.Context<I>)
       }

@@ -5,13 +5,14 @@ import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { render, renderText, type Settings } from "../../values/render.ts"
 import type { Mode } from "../../values/valueKinds.ts"
 import type { CrashReport } from "../CrashReport.ts"
-import { settingsOf } from "../Display.ts"
-import { shownOf, type ExitReason } from "../ExitReason.ts"
+import { type ExitReason } from "../ExitReason.ts"
 import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import * as Events from "./events.ts"
 import { writeLine } from "./log.ts"
 import { admits, type Known, type Where } from "./warnings.ts"
+import { settingsOf } from "./shownWithin.ts"
+import { shownOf } from "./shownReason.ts"
 
 interface Descendant extends Known {
   readonly parent: Descendant | undefined

@@ -3,12 +3,13 @@ import type * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { render } from "../../values/render.ts"
-import { settingsOf } from "../Display.ts"
-import { shownOf, type ExitReason } from "../ExitReason.ts"
+import { type ExitReason } from "../ExitReason.ts"
 import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import * as Events from "./events.ts"
 import type { Known } from "./warnings.ts"
+import { settingsOf } from "./shownWithin.ts"
+import { shownOf } from "./shownReason.ts"
 
 interface Receiver extends Known, Pid<unknown> {
   readonly kernel: { readonly telemetry: Telemetry.Table; isReportingLostMessage: boolean }

@@ -5,7 +5,7 @@
  */
 import * as Exit from "effect/Exit"
 import { forEachGuarded, guarded } from "../../values/guard.ts"
-import { emptyTally, type Fate } from "../Accounting.ts"
+import { type Fate } from "../Accounting.ts"
 import * as ExitReason from "../ExitReason.ts"
 import { reportDeadLetter } from "./deadLetters.ts"
 import { whenFull } from "./fullMailbox.ts"
@@ -16,6 +16,7 @@ import type { Signal } from "../Signal.ts"
 import { isOpen, isDead } from "./life.ts"
 import { resumeLater } from "./waitUntil.ts"
 import type { Envelope, ProcessRecord, Refusal } from "./processRecord.ts"
+import { emptyTally } from "./tally.ts"
 
 // ---- in -----------------------------------------------------------------------------------------------------------
 

@@ -1,12 +1,13 @@
 /** The event that a process has died. */
 import type * as Context from "effect/Context"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
-import { settingsOf } from "../Display.ts"
-import { shownOf, type ExitReason } from "../ExitReason.ts"
+import { type ExitReason } from "../ExitReason.ts"
 import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import * as Events from "./events.ts"
 import type { Known } from "./warnings.ts"
+import { settingsOf } from "./shownWithin.ts"
+import { shownOf } from "./shownReason.ts"
 
 interface Dead extends Known, Pid<unknown> {
   readonly kernel: { readonly telemetry: Telemetry.Table }

@@ -1,10 +1,11 @@
 /** The state that the processes of one kernel share. */
 import { printAs } from "../../values/printAs.ts"
 import type * as Telemetry from "../../telemetry/Telemetry.ts"
-import { addTo, emptyTally, type Accounting, type Tally } from "../Accounting.ts"
+import { type Accounting } from "../Accounting.ts"
 import { Deadlines } from "./deadlines.ts"
 import { ReportLimiter } from "../internal/reportLimiter.ts"
 import { ProcessTable } from "../internal/processTable.ts"
+import { addTo, emptyTally, type Tally } from "./tally.ts"
 
 interface Registered {
   readonly id: number

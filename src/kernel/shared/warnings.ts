@@ -6,13 +6,13 @@ import type * as Telemetry from "../../telemetry/Telemetry.ts"
 import { describe } from "../../values/describe.ts"
 import { attempt } from "../../values/valueKinds.ts"
 import { render, renderCause, renderText } from "../../values/render.ts"
-import { settingsOf } from "../Display.ts"
-import { CROWD } from "../Mailbox.ts"
 import { displayName } from "./displayName.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { isVisible, writeLine, type Line } from "./log.ts"
 import { runAfter } from "../internal/unrefTimer.ts"
 import type { LeftOut, ReportLimiter } from "../internal/reportLimiter.ts"
+import { settingsOf } from "./shownWithin.ts"
+import { CROWD } from "./mailbox.ts"
 
 /** Whatever has a name for people. @internal */
 export interface Known {

@@ -1,10 +1,11 @@
 /** Lets a process enter a registry, a group or a topic: the calling process, or another one. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Kernel from "../../kernel/Kernel.ts"
 import type { Pid } from "../../kernel/Pid.ts"
-import { NoProcess, selfUnsafe } from "../../kernel/Process.ts"
+import { NoProcess } from "../../kernel/Process.ts"
 import { checkedRecord, type ProcessRecord } from "../../kernel/shared/processRecord.ts"
+import { currentKernel } from "../../kernel/shared/currentKernel.ts"
+import { selfUnsafe } from "../../kernel/shared/processes.ts"
 
 /**
  * Enters a process in one step. If the calling process was killed, nothing happens, because its actions are discarded.
@@ -23,7 +24,7 @@ export const enterProcess = <E>(
       return self.isAlive ? enter(self) : Exit.void
     }
     const record = checkedRecord(to, pid)
-    const isHere = record.isAlive && record.kernel === Kernel.currentUnsafe(fiber)
+    const isHere = record.isAlive && record.kernel === currentKernel(fiber)
     return isHere ? enter(record) : (Exit.fail(new NoProcess({ process: pid })) as Exit.Exit<never, never>)
   })
 

@@ -9,9 +9,9 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as Kernel from "../../kernel/Kernel.ts"
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { waitUntil } from "../../kernel/shared/waitUntil.ts"
+import { currentKernel } from "../../kernel/shared/currentKernel.ts"
 
 /** The source that one reader takes from. @internal */
 export interface Feed<out A, out E = never> {
@@ -62,7 +62,7 @@ export interface Opened<F> {
 export const openIn = <F>(open: (kernel: ProcessRecord["kernel"]) => Opened<F>): Effect.Effect<F, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.withFiber((fiber: Fiber.Fiber<unknown, unknown>) => Exit.succeed(open(Kernel.currentUnsafe(fiber)))),
+      Effect.withFiber((fiber: Fiber.Fiber<unknown, unknown>) => Exit.succeed(open(currentKernel(fiber)))),
       ({ close }) => Effect.sync(close)
     ),
     ({ feed }) => feed

@@ -1,7 +1,7 @@
 /** Checks the options of a supervisor once, and turns them into what its process needs. */
 import * as Duration from "effect/Duration"
 import type { Launch } from "../../behaviour/shared/definition.ts"
-import { checkedLimit, type Limit } from "../../kernel/Shutdown.ts"
+import { type Limit } from "../../kernel/Shutdown.ts"
 import type { RestartSchedule } from "../ChildSpec.ts"
 import type { Untyped } from "./child/untyped.ts"
 import type { Restart } from "../RestartPolicy.ts"
@@ -22,6 +22,7 @@ import { policyOf, RestartSteps } from "./child/restartSchedule.ts"
 import * as Strategy from "./group/group.ts"
 import type { SupervisorSpec } from "./static/children.ts"
 import { checkedRestart } from "./core/restartType.ts"
+import { checkedLimit } from "../../kernel/shared/shutdown.ts"
 
 interface Policies {
   readonly schedule?: RestartSchedule<unknown, never> | undefined

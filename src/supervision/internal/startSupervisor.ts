@@ -9,9 +9,6 @@ import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { makeTargets, processLayer, targetIn, type Adoption } from "../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../kernel/ExitReason.ts"
-import type { HandleTarget } from "../../kernel/Handle.ts"
-import * as Kernel from "../../kernel/Kernel.ts"
-import { environment, parentOf } from "../../kernel/Process.ts"
 import { currentProcessUnsafe, type ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import { exitSignal } from "../../kernel/shared/signals.ts"
 import { shutdown } from "../../kernel/Shutdown.ts"
@@ -24,6 +21,9 @@ import { launchFiberOf } from "./tree/layerLaunch.ts"
 import type { SupervisorSpec } from "./static/children.ts"
 import { RunningSupervisor } from "./static/runningSupervisor.ts"
 import type { SupervisorRun, SupervisorProcessOptions } from "./tree/supervisorProcess.ts"
+import { currentKernel } from "../../kernel/shared/currentKernel.ts"
+import { environment, parentOf } from "../../kernel/shared/processes.ts"
+import type { HandleTarget } from "../../kernel/shared/handleTarget.ts"
 
 /** The Layer of a supervisor. It gives the supervisor's handle and those of its children. @internal */
 export const supervisorLayer = (
@@ -78,7 +78,7 @@ const spawnSupervisor = <P extends RunningSupervisor>({ id, make }: TreeSpec<P>,
 
 const processOptions = (fiber: Fiber.Fiber<unknown, unknown>, id: string, { asker, adoption }: Starter) => {
   const targets = adoption?.targets ?? makeTargets()
-  const kernel = adoption?.parent.kernel ?? Kernel.currentUnsafe(fiber)
+  const kernel = adoption?.parent.kernel ?? currentKernel(fiber)
   const current = currentProcessUnsafe(fiber)
   const parent = adoption?.parent ?? parentOf(fiber)
   // Flattened once, because the environment of each child is built on it.

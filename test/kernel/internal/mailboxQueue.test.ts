@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { cpuMillis } from "../../fixtures/cpu.ts"
 import { forAll } from "../../fixtures/property.ts"
-import { CROWD, Mailbox } from "../../../src/kernel/Mailbox.ts"
+import { CROWD, Mailbox } from "../../../src/kernel/shared/mailbox.ts"
 
 interface Message {
   readonly n: number

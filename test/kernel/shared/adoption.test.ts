@@ -3,6 +3,7 @@ import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Scope } from "eff
 import { Process } from "effect-otp/kernel"
 import * as Adoption from "../../../src/kernel/shared/adoption.ts"
 import { asProcess, idle, kernelTest } from "../../fixtures/kernel.ts"
+import { recordOf } from "../../../src/kernel/shared/processes.ts"
 
 class Thing extends Context.Service<Thing, { readonly n: number }>()("test/Thing") {}
 
@@ -31,7 +32,7 @@ const placeOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMapUn
     const told: Array<string> = []
     const place = new Adoption.LayerAdoption(
       {
-        parent: Process.recordOf(pid),
+        parent: recordOf(pid),
         targets,
         adopt: () => {},
         up: (_, gives) => told.push(`up ${Context.get(gives as Context.Context<Thing>, Thing).n}`),

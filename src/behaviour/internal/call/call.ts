@@ -2,10 +2,10 @@
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type { HandleTarget } from "../../../kernel/Handle.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { cycleNames } from "../../../kernel/shared/waitCycles.ts"
 import { CallError, type CallReason } from "./callError.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** @internal */
 export interface Call {

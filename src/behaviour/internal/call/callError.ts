@@ -1,7 +1,8 @@
 /** Why a call got no answer. */
 import * as Data from "effect/Data"
 import { printFields } from "../../../values/printAs.ts"
-import * as ExitReason from "../../../kernel/ExitReason.ts"
+import type * as ExitReason from "../../../kernel/ExitReason.ts"
+import { outline } from "../../../kernel/shared/shownReason.ts"
 
 export type CallReason =
   | { readonly _tag: "Timeout" }
@@ -33,7 +34,7 @@ const explain = (reason: CallReason): string => {
     case "NoProcess":
       return "the server is not running"
     case "ServerDown":
-      return `the server ended: ${ExitReason.outline(reason.reason)}`
+      return `the server ended: ${outline(reason.reason)}`
     case "MailboxFull":
       return "the mailbox of the server is full"
     case "CallCycle":

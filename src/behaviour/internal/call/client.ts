@@ -6,9 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { printAs } from "../../../values/printAs.ts"
 import * as Check from "../../../values/check.ts"
-import { TypeId as HandleTypeId, targetOf, type Handle, type HandleTarget } from "../../../kernel/Handle.ts"
-import * as Kernel from "../../../kernel/Kernel.ts"
-import { nobodyUnsafe, postUnsafe } from "../../../kernel/Process.ts"
+import { TypeId as HandleTypeId, type Handle } from "../../../kernel/Handle.ts"
 import { post } from "../../../kernel/shared/delivery.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { findCycleUnsafe } from "../../../kernel/shared/waitCycles.ts"
@@ -20,6 +18,9 @@ import { CallEnvelope, CastEnvelope, type SystemRequest } from "./envelopes.ts"
 import { askWhenUp } from "./waitUntilUp.ts"
 import { senderOf } from "./sender.ts"
 import { captureMessageContext, type MessageContext } from "./messageContext.ts"
+import { currentKernel } from "../../../kernel/shared/currentKernel.ts"
+import { nobodyUnsafe, postUnsafe } from "../../../kernel/shared/processes.ts"
+import { targetOf, type HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 const MessagesKey = Symbol("effect-otp/behaviour/messages")
 
@@ -88,7 +89,7 @@ class CastEffect extends Effectable.Class<void> {
  * existed.
  */
 const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
-  target.current ?? target.last ?? nobodyUnsafe(Kernel.currentUnsafe(fiber), target.displayName)
+  target.current ?? target.last ?? nobodyUnsafe(currentKernel(fiber), target.displayName)
 
 /** The server of a handler that casts in its own step. @internal */
 export interface Caster {

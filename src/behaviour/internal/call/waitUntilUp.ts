@@ -3,7 +3,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { ProcessRecord, Wait } from "../../../kernel/shared/processRecord.ts"
-import * as Timer from "../../../kernel/Timer.ts"
 import { findCycleUnsafe } from "../../../kernel/shared/waitCycles.ts"
 import { resumeLater } from "../../../kernel/shared/waitUntil.ts"
 import { isInstance } from "../../../values/describe.ts"
@@ -11,6 +10,7 @@ import { CallError } from "./callError.ts"
 import { failWithCycle, downReason, callErrorOf, type Ask, type Call } from "./call.ts"
 import { disarm, millisLeft, type Deadline } from "../../../kernel/shared/deadlines.ts"
 import { monotonicMillis } from "../../../kernel/shared/monotonic.ts"
+import { armUnsafe } from "../../../kernel/shared/timers.ts"
 
 /** Sends a call again if the server ends before the call begins. All attempts share one timeout. @internal */
 export const askWhenUp = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
@@ -87,7 +87,7 @@ class UpWait implements Deadline, Wait {
       owner.waitingFor = this
       owner.kernel.waitingUntilUp.add(owner)
     }
-    if (call.millis !== Infinity) Timer.armUnsafe(this, call.fiber, call.millis)
+    if (call.millis !== Infinity) armUnsafe(this, call.fiber, call.millis)
     if (isKnown) this.upOrGone()
     else target.addWaiter(this.upOrGone)
     return Effect.sync(() => {

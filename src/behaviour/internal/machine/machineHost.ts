@@ -3,7 +3,6 @@ import type * as Exit from "effect/Exit"
 import { isInstance } from "../../../values/describe.ts"
 import type { Belonging, Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { countFate } from "../../../kernel/shared/delivery.ts"
-import * as Timer from "../../../kernel/Timer.ts"
 import type { TimerName } from "../../Transition.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
 import { ReplyTo } from "../server/handlerContext.ts"
@@ -11,6 +10,7 @@ import type { List, MachineState } from "./machineEngine.ts"
 import type { Event } from "./machineEvent.ts"
 import type { Timed } from "./machineTimers.ts"
 import type { MessageContext } from "../call/messageContext.ts"
+import { startEnvelopeUnsafe } from "../../../kernel/shared/timers.ts"
 
 /** The server state of a machine. @internal */
 export interface MachineServerState {
@@ -80,14 +80,14 @@ export class MachineHost {
     for (const [name, { millis, number }] of after.timers) {
       if (number === 0 || this.set.has(name)) continue
       const make = () => new ElapsedEnvelope(new Elapsed(name, number))
-      const timer = Timer.startEnvelopeUnsafe(this.record.fiber!, {
+      const timer = startEnvelopeUnsafe(this.record.fiber!, {
         to: this.record,
         make,
         delay: millis,
         every: false
       })
       // A timer to a process belongs to the process.
-      this.set.set(name, { number, timer: timer as unknown as Belonging })
+      this.set.set(name, { number, timer: timer })
     }
   }
 

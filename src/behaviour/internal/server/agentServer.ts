@@ -8,7 +8,6 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import { isInstance } from "../../../values/describe.ts"
 import { CurrentAdoption } from "../../../kernel/shared/adoption.ts"
-import type { HandleTarget } from "../../../kernel/Handle.ts"
 import { awaitExit } from "../../../kernel/Process.ts"
 import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { CallError } from "../call/callError.ts"
@@ -19,6 +18,7 @@ import { addReader, removeListener } from "./inspection.ts"
 import type { Next } from "./next.ts"
 import type { Handler } from "./serverSpec.ts"
 import { userState, type Server } from "./server.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** The result of such a function: an answer, and the next state. */
 type Made = readonly [answer: unknown, state: unknown]

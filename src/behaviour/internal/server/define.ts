@@ -8,16 +8,18 @@ import * as Scope from "effect/Scope"
 import * as Check from "../../../values/check.ts"
 import { thisCopy } from "../../../values/copies.ts"
 import { processLayer, targetIn, type Adoption } from "../../../kernel/shared/adoption.ts"
-import { type HandleTarget, type Handle } from "../../../kernel/Handle.ts"
+import { type Handle } from "../../../kernel/Handle.ts"
 import { bound, type Bound } from "../../../kernel/Mailbox.ts"
 import { shutdown } from "../../../kernel/Shutdown.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { checkedName, claimUnsafe } from "../../../naming/Name.ts"
-import { isVia, viaOf, type Claim } from "../../../naming/Registry.ts"
+import type { Claim } from "../../../naming/Registry.ts"
+import { isVia, viaOf } from "../../../naming/shared/registryVia.ts"
 import type { Launch, Restore, Where } from "../../shared/definition.ts"
 import { scopeLimit } from "../defaults.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 import { startServer, type StartOptions } from "./start.ts"
+import { checkedName, claimName } from "../../../naming/shared/names.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** The service class that a definition belongs to. @internal */
 export interface ServiceParts {
@@ -99,7 +101,7 @@ const checked = (name: ServerName | undefined): ServerName | undefined =>
 
 const claim = (record: ProcessRecord, name: ServerName | undefined): Exit.Exit<void, unknown> => {
   if (name === undefined) return Exit.void
-  return isVia(name) ? viaOf(name).claim(record) : claimUnsafe(record.kernel, name, record)
+  return isVia(name) ? viaOf(name).claim(record) : claimName(record.kernel, name, record)
 }
 
 /** Starts a server that ends with the scope, unless a supervisor adopts it. */

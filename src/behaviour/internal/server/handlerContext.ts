@@ -6,13 +6,14 @@ import { printAs } from "../../../values/printAs.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { MessageEnvelope } from "../../../kernel/shared/plainEnvelopes.ts"
-import * as Timer from "../../../kernel/Timer.ts"
+import type * as Timer from "../../../kernel/Timer.ts"
 import { castUnsafe } from "../call/client.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
 import { answerLater, currentMessageContext } from "./answers.ts"
 import { clientOf, type Server } from "./server.ts"
 import type { HandlerContext } from "./serverSpec.ts"
 import type { MessageContext } from "../call/messageContext.ts"
+import { startEnvelopeUnsafe } from "../../../kernel/shared/timers.ts"
 
 /** @internal */
 export class ServerHandlerContext implements HandlerContext {
@@ -59,7 +60,7 @@ export class ServerHandlerContext implements HandlerContext {
     return Effect.withFiber((fiber) => {
       const to = this.server.record
       const make = () => new MessageEnvelope(info, undefined)
-      return Effect.succeed(Timer.startEnvelopeUnsafe(fiber, { to, make, delay, every }))
+      return Effect.succeed(startEnvelopeUnsafe(fiber, { to, make, delay, every }))
     })
   }
 }

@@ -1,7 +1,6 @@
 /** What observers see and change from outside: the state, message counts, traces, and readers of states. */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import { settingsOf } from "../../../kernel/Display.ts"
 import { deepFreeze } from "../../../kernel/shared/deepFreeze.ts"
 import { render } from "../../../values/render.ts"
 import { CallEnvelope } from "../call/envelopes.ts"
@@ -9,6 +8,7 @@ import type { Server } from "./server.ts"
 import type { ServerSpec } from "./serverSpec.ts"
 import { shownBy } from "./shownServer.ts"
 import { withListener, Inspectors, type StateReader, type MessageCounts, type Tracer } from "./turnListeners.ts"
+import { settingsOf } from "../../../kernel/shared/shownWithin.ts"
 
 // ---- the state ----------------------------------------------------------------------------------------------------
 

@@ -4,13 +4,14 @@ import type * as Cause from "effect/Cause"
 import type * as Fiber from "effect/Fiber"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import type { Deadline } from "../../../kernel/shared/deadlines.ts"
-import type { Handle, HandleTarget } from "../../../kernel/Handle.ts"
+import type { Handle } from "../../../kernel/Handle.ts"
 import { Self, type Envelope, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
 import type { Continuation } from "./next.ts"
 import type { HandlerContext, ServerSpec } from "./serverSpec.ts"
 import type { ShownCrash } from "./shownServer.ts"
 import { freezing, type TurnListener } from "./turnListeners.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** How far its `init` is. @internal */
 export type Init =

@@ -1,9 +1,10 @@
 /** What `define` says about a server, without its types. */
 import type * as Effect from "effect/Effect"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
-import type { Handle, HandleTarget } from "../../../kernel/Handle.ts"
+import type { Handle } from "../../../kernel/Handle.ts"
 import type { Bound } from "../../../kernel/Mailbox.ts"
 import type { MessageContext } from "../call/messageContext.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** What a handler can use besides its message and its state. @internal */
 export interface HandlerContext {

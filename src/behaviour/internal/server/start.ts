@@ -3,9 +3,6 @@ import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { HandleTarget } from "../../../kernel/Handle.ts"
-import * as Kernel from "../../../kernel/Kernel.ts"
-import { environment, parentOf } from "../../../kernel/Process.ts"
 import { discard } from "../../../kernel/shared/death.ts"
 import { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { killAndAwait } from "../../../kernel/Shutdown.ts"
@@ -16,6 +13,9 @@ import { serverKind } from "./serverKind.ts"
 import { runInit } from "./init.ts"
 import { initRunning, Server } from "./server.ts"
 import type { ServerSpec } from "./serverSpec.ts"
+import { currentKernel } from "../../../kernel/shared/currentKernel.ts"
+import { environment, parentOf } from "../../../kernel/shared/processes.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** @internal */
 export interface StartOptions {
@@ -41,7 +41,7 @@ export interface StartOptions {
 export const startServer = (options: StartOptions, restore: Restore): Effect.Effect<ProcessRecord, unknown> =>
   Effect.withFiber((fiber) => {
     const parent = options.parent ?? parentOf(fiber)
-    const kernel = parent?.kernel ?? Kernel.currentUnsafe(fiber)
+    const kernel = parent?.kernel ?? currentKernel(fiber)
     const context = environment(fiber.context)
     const record = new ProcessRecord<Server>({ kind: serverKind, kernel, parent, context })
     const server = (record.data = new Server(record, options.spec, options.target))

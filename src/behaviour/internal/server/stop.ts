@@ -5,7 +5,6 @@ import * as Equal from "effect/Equal"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { HandleTarget } from "../../../kernel/Handle.ts"
 import { post } from "../../../kernel/shared/delivery.ts"
 import { currentProcessUnsafe, type ProcessRecord, type Wait } from "../../../kernel/shared/processRecord.ts"
 import { awaitEnd } from "../../../kernel/Shutdown.ts"
@@ -13,6 +12,7 @@ import { findCycleUnsafe, duringWait, waitForEnd, cycleNames } from "../../../ke
 import { CallError, type CallReason } from "../call/callError.ts"
 import { StopEnvelope } from "../call/envelopes.ts"
 import { isServer } from "./serverKind.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** @internal */
 export const stopServer = (

@@ -2,7 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Check from "../../../values/check.ts"
-import * as Timer from "../../../kernel/Timer.ts"
 import { disarm, type Deadline } from "../../../kernel/shared/deadlines.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import { wake } from "../../../kernel/shared/delivery.ts"
@@ -12,6 +11,7 @@ import { TurnTimeout } from "./turnTimeout.ts"
 import { requestOf } from "./answers.ts"
 import { crashTurn } from "./crash.ts"
 import type { Idle, Server } from "./server.ts"
+import { armUnsafe } from "../../../kernel/shared/timers.ts"
 
 // ---- idle ---------------------------------------------------------------------------------------------------------
 
@@ -36,7 +36,7 @@ class IdleDeadline implements Idle {
 /** Starts the idle timer, unless it runs already. @internal */
 export const beginIdling = ({ idle, record }: Server): void => {
   if (idle === undefined || idle.isDue || idle.list !== undefined) return
-  Timer.armUnsafe(idle, record.fiber!, idle.millis)
+  armUnsafe(idle, record.fiber!, idle.millis)
 }
 
 /** A turn has set the idle time. The earlier timer ends. @internal */
@@ -82,7 +82,7 @@ export class TurnLimit implements Deadline {
     this.millis = millis
   }
   arm(): this {
-    Timer.armUnsafe(this, this.server.record.fiber!, this.millis)
+    armUnsafe(this, this.server.record.fiber!, this.millis)
     return this
   }
   expire(): void {

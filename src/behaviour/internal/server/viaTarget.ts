@@ -3,12 +3,14 @@ import * as Context from "effect/Context"
 import * as Fiber from "effect/Fiber"
 import { thisCopy } from "../../../values/copies.ts"
 import { describe } from "../../../values/describe.ts"
-import type { HandleTarget, Waiter } from "../../../kernel/Handle.ts"
 import * as Kernel from "../../../kernel/Kernel.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { viaOf, type Via } from "../../../naming/Registry.ts"
+import type { Via } from "../../../naming/Registry.ts"
+import { viaOf } from "../../../naming/shared/registryVia.ts"
 import type { ServiceParts } from "./define.ts"
 import { isServer } from "./serverKind.ts"
+import { stateOf } from "../../../kernel/shared/currentKernel.ts"
+import type { HandleTarget, Waiter } from "../../../kernel/shared/handleTarget.ts"
 
 type Key = ReturnType<typeof viaOf>
 
@@ -93,4 +95,4 @@ export const viaTarget = (via: Via, parts: ServiceParts): HandleTarget =>
   new ViaTarget(viaOf(via), parts) as Pick<HandleTarget, keyof HandleTarget> as HandleTarget
 
 const kernelInUse = (): ProcessRecord["kernel"] =>
-  Kernel.stateOf(Context.get(Fiber.getCurrent()?.context ?? Context.empty(), Kernel.Kernel))
+  stateOf(Context.get(Fiber.getCurrent()?.context ?? Context.empty(), Kernel.Kernel))

@@ -3,15 +3,16 @@ import * as Data from "effect/Data"
 import type * as Duration from "effect/Duration"
 import { printFields } from "../../../values/printAs.ts"
 import { describe } from "../../../values/describe.ts"
-import * as ExitReason from "../../../kernel/ExitReason.ts"
+import type * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { Pid } from "../../../kernel/Pid.ts"
+import { outline } from "../../../kernel/shared/shownReason.ts"
 
 export class TaskExit extends Data.TaggedError("TaskExit")<{
   readonly pid: Pid
   readonly reason: ExitReason.ExitReason
 }> {
   override get message() {
-    return `Task ${describe(this.pid)} ended without an answer: ${ExitReason.outline(this.reason)}`
+    return `Task ${describe(this.pid)} ended without an answer: ${outline(this.reason)}`
   }
 }
 

@@ -6,6 +6,7 @@ import { describe } from "../../../values/describe.ts"
 import { render, type Settings } from "../../../values/render.ts"
 import type { ChildEnd } from "../core/childEnd.ts"
 import { StartFailed } from "../core/errors.ts"
+import { shownOf } from "../../../kernel/shared/shownReason.ts"
 
 /** @internal */
 export interface AbnormalEnd {
@@ -32,7 +33,7 @@ export const abnormalEnd = (
 
 /** How a child ended, as an event shows it. @internal */
 export const shownEnd = (reason: ChildEnd["reason"], settings: Settings): ChildEnd["reason"] => {
-  if (reason._tag !== "StartFailed") return ExitReason.shownOf(reason, settings)
+  if (reason._tag !== "StartFailed") return shownOf(reason, settings)
   const error = render(reason.error, "same", settings)
   return error === reason.error ? reason : new StartFailed({ id: reason.id, error })
 }

@@ -4,15 +4,15 @@
  * A crash is reported together with the decision of the supervisor. The report is made at the death of the process, the
  * decision a little later. Until then the report waits with the child.
  */
-import { settingsOf } from "../../../kernel/Display.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { type Crash, reportCrash } from "../../../kernel/shared/crashReports.ts"
 import { warn } from "../../../kernel/shared/warnings.ts"
-import { OVERRAN } from "../../../kernel/Shutdown.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import * as Events from "../events.ts"
 import type { ChildEnd } from "../core/childEnd.ts"
 import { abnormalEnd, shownEnd, type AbnormalEnd } from "./abnormalEnd.ts"
+import { settingsOf } from "../../../kernel/shared/shownWithin.ts"
+import { OVERRAN } from "../../../kernel/shared/shutdown.ts"
 
 /** Writes a report once the decision is known. @internal */
 export type WaitingReport = (decision: string) => void

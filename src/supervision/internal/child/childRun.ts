@@ -19,7 +19,7 @@ import * as Scope from "effect/Scope"
 import { type Adopter, CurrentAdoption, LayerAdoption } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { awaitDeath, awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
+import { awaitEnd, type Limit } from "../../../kernel/Shutdown.ts"
 import { kill as killRecord } from "../../../kernel/shared/death.ts"
 import { exitSignal } from "../../../kernel/shared/signals.ts"
 import { TreeFailed, CurrentTreeEndListener, type TreeEnd } from "../../../kernel/shared/treeEnd.ts"
@@ -33,6 +33,7 @@ import { noProcess, severalProcesses } from "./wrongLayer.ts"
 import { scopeExit } from "../../../kernel/shared/scopeExit.ts"
 import { childId } from "../../../kernel/shared/displayName.ts"
 import { interruptLater } from "../../../kernel/shared/waitUntil.ts"
+import { awaitDeath, endWithin, parse, shutdownTelling } from "../../../kernel/shared/shutdown.ts"
 
 /** @internal */
 export class ChildRun {

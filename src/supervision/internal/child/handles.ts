@@ -1,7 +1,8 @@
 /** The handles that leave a child. There is one object for each server, so clients can be compared. */
 import * as Context from "effect/Context"
 import { printAs } from "../../../values/printAs.ts"
-import { TypeId as HandleTypeId, type Handle, type HandleTarget } from "../../../kernel/Handle.ts"
+import { TypeId as HandleTypeId, type Handle } from "../../../kernel/Handle.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** The first handle of each target. A target stays the same across restarts, and so does its handle. */
 const known = new WeakMap<object, Handle<never>>()

@@ -7,8 +7,9 @@
  */
 import * as Effect from "effect/Effect"
 import type { HandleTargets } from "../../../kernel/shared/adoption.ts"
-import { parse, type Limit } from "../../../kernel/Shutdown.ts"
+import { type Limit } from "../../../kernel/Shutdown.ts"
 import { ReleaseTimeout } from "../core/childEnd.ts"
+import { parse } from "../../../kernel/shared/shutdown.ts"
 
 /** Something that has not ended within its limit. @internal */
 export interface Leftover {

@@ -4,8 +4,9 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { processLayer } from "../../../kernel/shared/adoption.ts"
-import { spawnIn, type Self } from "../../../kernel/Process.ts"
+import { type Self } from "../../../kernel/Process.ts"
 import { shutdown } from "../../../kernel/Shutdown.ts"
+import { spawnIn } from "../../../kernel/shared/processes.ts"
 
 /** @internal */
 export const workerLayer = <A, E, R>(

@@ -1,9 +1,10 @@
 /** The errors for Layers that cannot be children. They say what to do instead. */
 import type * as Context from "effect/Context"
-import { type HandleTarget, targetOf, TypeId } from "../../../kernel/Handle.ts"
+import { TypeId } from "../../../kernel/Handle.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { handlesOf } from "./handles.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
+import { type HandleTarget, targetOf } from "../../../kernel/shared/handleTarget.ts"
 
 /** A child's Layer has started no process. @internal */
 export const noProcess = (id: string, built: Context.Context<never>): string => {

@@ -1,12 +1,12 @@
 /** The requests of dynamic and task supervisors about their children. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { HandleTarget } from "../../../kernel/Handle.ts"
 import { duringWait, waitForProcess } from "../../../kernel/shared/waitCycles.ts"
 import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
 import { SupervisorDown } from "../core/errors.ts"
 import type { DynamicChild, FirstStart } from "./dynamicChild.ts"
 import type { RunningDynamicSupervisor } from "./runningDynamicSupervisor.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 export const currentOf = (target: HandleTarget): RunningDynamicSupervisor | undefined =>
   target.current?.data as RunningDynamicSupervisor | undefined

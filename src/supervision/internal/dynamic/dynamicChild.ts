@@ -7,10 +7,10 @@ import * as Fiber from "effect/Fiber"
 import type { Launch } from "../../../behaviour/shared/definition.ts"
 import type { Adoption, HandleTargets } from "../../../kernel/shared/adoption.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
-import { HandleTarget, type Handle } from "../../../kernel/Handle.ts"
+import { type Handle } from "../../../kernel/Handle.ts"
 import type { Observer, ProcessRecord, Wait } from "../../../kernel/shared/processRecord.ts"
 import { kill } from "../../../kernel/shared/death.ts"
-import { awaitEnd, endWithin, parse, shutdownTelling, type Limit } from "../../../kernel/Shutdown.ts"
+import { awaitEnd, type Limit } from "../../../kernel/Shutdown.ts"
 import * as Waiting from "../../../kernel/shared/waitCycles.ts"
 import type { Restart } from "../../RestartPolicy.ts"
 import type { ReportedChild, WaitingReport } from "../child/childReports.ts"
@@ -20,6 +20,8 @@ import { begun, isFirstStart, isRestarting, isStopping, type SingleChild } from 
 import { withBelow } from "../tree/supervisorProcess.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 import type { Crash } from "../../../kernel/shared/crashReports.ts"
+import { endWithin, parse, shutdownTelling } from "../../../kernel/shared/shutdown.ts"
+import { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** Gets the events of a child's process. @internal */
 export interface ChildListener {

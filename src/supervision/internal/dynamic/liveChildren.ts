@@ -12,7 +12,6 @@ import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Crash } from "../../../kernel/shared/crashReports.ts"
-import { endWithin, parse } from "../../../kernel/Shutdown.ts"
 import { ChildReports } from "../child/childReports.ts"
 import { addLeftover } from "../child/leftovers.ts"
 import { releaseTimedOut, failedStart, type RunEnd } from "../core/childEnd.ts"
@@ -23,6 +22,7 @@ import type { ChildrenOwner } from "./childrenOwner.ts"
 import type { GivingUp } from "../tree/supervisorProcess.ts"
 import { ChildrenByKey } from "./childrenByKey.ts"
 import { stopTogether } from "./stopTogether.ts"
+import { endWithin, parse } from "../../../kernel/shared/shutdown.ts"
 
 /** @internal */
 export class LiveChildren implements ChildListener {

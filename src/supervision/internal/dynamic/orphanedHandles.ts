@@ -7,7 +7,7 @@
  */
 import { innerTargets, type HandleTargets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { HandleTarget } from "../../../kernel/Handle.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 const CHILDREN = "children"
 

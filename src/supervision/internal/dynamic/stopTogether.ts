@@ -1,8 +1,8 @@
 /** How a dynamic supervisor stops the children that are up. */
 import * as Effect from "effect/Effect"
-import { shutdownAllTelling } from "../../../kernel/Shutdown.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { DynamicChild } from "./dynamicChild.ts"
+import { shutdownAllTelling } from "../../../kernel/shared/shutdown.ts"
 
 /** Asks all of them at once. Children with the same limit share one wait. @internal */
 export const stopTogether = (

@@ -9,10 +9,11 @@ import type { Adoption } from "../../../kernel/shared/adoption.ts"
 import { TypeId as HandleTypeId } from "../../../kernel/Handle.ts"
 import { Kernel } from "../../../kernel/Kernel.ts"
 import type { Pid } from "../../../kernel/Pid.ts"
-import { Callers, environment, linkStartedUnsafe, recordOf, spawnIn } from "../../../kernel/Process.ts"
+import { Callers } from "../../../kernel/Process.ts"
 import { checkedRecord, currentProcessUnsafe, Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import type { DynamicLaunch } from "./dynamicChild.ts"
+import { environment, linkStartedUnsafe, recordOf, spawnIn } from "../../../kernel/shared/processes.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
 type AnyFiber = Fiber.Fiber<unknown, unknown>

@@ -2,7 +2,6 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { HandleTarget } from "../../../kernel/Handle.ts"
 import * as Waiting from "../../../kernel/shared/waitCycles.ts"
 import { waitUntil } from "../../../kernel/shared/waitUntil.ts"
 import type { ChildEnd } from "../core/childEnd.ts"
@@ -11,6 +10,7 @@ import type { Result } from "../group/group.ts"
 import type { ChildRequest } from "../group/member.ts"
 import type { RunningSupervisor } from "./runningSupervisor.ts"
 import type { ChildView } from "./supervisorView.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 type Answer = Exclude<Result<ChildEnd>, { readonly _tag: "ChildNotFound" | "SupervisorStopping" }>
 

@@ -6,7 +6,6 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { eachTarget, SupervisedLayers, type Adoption, type HandleTargets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { HandleTarget } from "../../../kernel/Handle.ts"
 import { close, finish } from "../../../kernel/shared/death.ts"
 import { running } from "../../../kernel/shared/life.ts"
 import { writeLine } from "../../../kernel/shared/log.ts"
@@ -20,6 +19,7 @@ import type { ChildEnd } from "../core/childEnd.ts"
 import { interruptLaunch, type LaunchFiber } from "./layerLaunch.ts"
 import { monotonicMillis } from "../../../kernel/shared/monotonic.ts"
 import { OwnSupervisedLayers } from "./supervisedLayers.ts"
+import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 // ---- the kind -----------------------------------------------------------------------------------------------------
 

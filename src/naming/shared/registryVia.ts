@@ -1,11 +1,14 @@
 /** A key of a registry as the name of a process. It is claimed before the process starts, and looked up at each use. */
 import * as Exit from "effect/Exit"
-import { brief } from "../../values/describe.ts"
-import * as Kernel from "../../kernel/Kernel.ts"
+import { brief, isInstance } from "../../values/describe.ts"
+import { has } from "../../values/valueKinds.ts"
+import { refuseArgument } from "../../values/wrongArgument.ts"
+import type * as Kernel from "../../kernel/Kernel.ts"
 import type { Pid } from "../../kernel/Pid.ts"
 import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
-import { AlreadyStarted } from "../Name.ts"
-import type { RegistryState } from "./registryState.ts"
+import { AlreadyStarted } from "./names.ts"
+import type { RegistryState } from "../internal/registryState.ts"
+import { stateOf } from "../../kernel/shared/currentKernel.ts"
 
 type KernelState = ProcessRecord["kernel"]
 
@@ -17,10 +20,8 @@ interface Keyed {
   readonly stateIn: (kernel: KernelState) => RegistryState<unknown, unknown>
 }
 
-/** @internal */
 export const ViaTypeId = "~effect-otp/naming/Registry/Via"
 
-/** @internal */
 export class RegistryVia {
   readonly [ViaTypeId] = "claim"
   readonly registry: Keyed
@@ -38,7 +39,7 @@ export class RegistryVia {
     return `${this.registry.name}(${brief(this.key)})`
   }
 
-  readonly resolve = (kernel: Kernel.Kernel): Pid<unknown> | undefined => this.holder(Kernel.stateOf(kernel))
+  readonly resolve = (kernel: Kernel.Kernel): Pid<unknown> | undefined => this.holder(stateOf(kernel))
 
   holder(kernel: KernelState): ProcessRecord | undefined {
     return this.registry.stateIn(kernel).table.holder(this.key)?.pid
@@ -59,4 +60,14 @@ export class RegistryVia {
     state.wait(this.key, waiter)
     return () => state.forget(this.key, waiter)
   }
+}
+
+/** Tells whether a value is a key of a registry. */
+export const isVia = (u: unknown): u is { readonly [ViaTypeId]: "find" | "claim" } => has(u, ViaTypeId)
+
+/** The key behind what a user gave. */
+export const viaOf = (via: unknown): RegistryVia => {
+  if (isInstance(via, RegistryVia)) return via
+  const what = "a key of a registry, as Registry.via gives it"
+  return refuseArgument({ to: "A server behind a key", what, isForeign: isVia(via) }, via)
 }
