@@ -370,6 +370,28 @@ describe("start", () => {
   )
 
   kernelTest(
+    "closing the scope kills a server that has not ended in good order within 5 seconds",
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const released: Array<string> = []
+      const init = Effect.as(
+        Effect.addFinalizer(() => Effect.sync(() => released.push("released"))),
+        0
+      )
+      const puppet = yield* Effect.provideService(start({ init, terminate: () => Effect.never }), Scope.Scope, scope)
+      const pid = yield* pidOf(puppet)
+      const closing = yield* beside(Scope.close(scope, Exit.void))
+      yield* later(4999)
+      yield* running(closing)
+      assert.deepStrictEqual(released, [])
+      yield* later(1)
+      yield* Fiber.join(closing)
+      assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.killed)
+      assert.deepStrictEqual(released, ["released"])
+    })
+  )
+
+  kernelTest(
     "two starts of one definition are two servers",
     Effect.gen(function* () {
       const one = yield* start()

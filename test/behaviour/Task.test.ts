@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Data, Deferred, Effect, Exit, Fiber, Option, Result } from "effect"
+import { Cause, Data, Deferred, Effect, Exit, Fiber, Option, Result, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { type CrashReport, Events, ExitReason, Kernel, type Pid, Process, Task, Telemetry } from "effect-otp"
 import { asProcess, inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
@@ -199,6 +199,25 @@ describe("asyncScoped", () => {
       )
       assert.deepStrictEqual(log, ["released"])
       assert.deepStrictEqual(yield* reasonOf(task), ExitReason.shutdown())
+    })
+  )
+
+  kernelTest(
+    "when its scope closes a task that does not end within 5 seconds is killed",
+    Effect.gen(function* () {
+      const { begun, effect, gate } = yield* waiting
+      const scope = yield* Scope.make()
+      const task = yield* Effect.provideService(Task.asyncScoped(Effect.uninterruptible(effect)), Scope.Scope, scope)
+      yield* begun
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      yield* settle
+      yield* TestClock.adjust("4999 millis")
+      yield* settle
+      assert.isTrue(yield* Process.isAlive(task.pid))
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(yield* reasonOf(task), ExitReason.killed)
+      yield* Deferred.succeed(gate, "open")
+      yield* Fiber.join(closing)
     })
   )
 

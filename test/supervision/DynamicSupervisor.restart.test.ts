@@ -754,7 +754,7 @@ describe("giving up", () => {
     })
   )
 
-  treeTest("a watch is told in place of the log", ({ journal, lines }) =>
+  treeTest("a listener is told in place of the log", ({ journal, lines }) =>
     Effect.gen(function* () {
       const ends: Array<TreeEnd> = []
       const Kids = supervisorOf(journal, { intensity: { max: 0, within: "5 seconds" } })

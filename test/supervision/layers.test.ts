@@ -482,7 +482,7 @@ describe("several supervisors", () => {
   )
 
   treeTest(
-    "one inside a plain Layer that a child provides privately takes the child's place: a defect",
+    "one inside a plain Layer that a child provides privately takes the child's adoption: a defect",
     ({ journal }) =>
       Effect.gen(function* () {
         const A = server(journal, "a")
@@ -526,7 +526,7 @@ describe("several supervisors", () => {
 })
 
 describe("the environment of a child", () => {
-  treeTest("is the supervisor's, without its place and its process", ({ journal }) =>
+  treeTest("is the supervisor's, without its adoption and its process", ({ journal }) =>
     Effect.gen(function* () {
       const seen: Array<unknown> = []
       class Spy extends GenServer.Service<Spy>()("test/Spy", []) {

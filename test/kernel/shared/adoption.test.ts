@@ -13,9 +13,9 @@ class Other extends Context.Service<Other, number>()("test/Other") {}
 const things = () => {
   const builds: Array<Adoption.Adoption | undefined> = []
   const released: Array<number> = []
-  const layer = Adoption.processLayer((place) =>
+  const layer = Adoption.processLayer((adoption) =>
     Effect.gen(function* () {
-      const n = builds.push(place)
+      const n = builds.push(adoption)
       yield* Scope.addFinalizer(
         yield* Scope.Scope,
         Effect.sync(() => released.push(n))
@@ -27,10 +27,10 @@ const things = () => {
 }
 
 /** An adoption, the build that it is for, and the calls to its adopter. */
-const placeOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMapUnsafe()) =>
+const adoptionOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMapUnsafe()) =>
   Effect.map(idle(), (pid) => {
     const told: Array<string> = []
-    const place = new Adoption.LayerAdoption(
+    const adoption = new Adoption.LayerAdoption(
       {
         parent: recordOf(pid),
         targets,
@@ -43,9 +43,9 @@ const placeOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMapUn
     /** Builds a Layer as the Layer of the child. */
     const build = <A, E>(layer: Layer.Layer<A, E>) =>
       Effect.flatMap(Effect.scope, (scope) =>
-        Effect.provideService(Layer.buildWithMemoMap(layer, memoMap, scope), Adoption.CurrentAdoption, place)
+        Effect.provideService(Layer.buildWithMemoMap(layer, memoMap, scope), Adoption.CurrentAdoption, adoption)
       )
-    return { build, end: Process.kill(pid), place, told }
+    return { build, end: Process.kill(pid), adoption, told }
   })
 
 const numberOf = (context: Context.Context<Thing>) => Context.get(context, Thing).n
@@ -55,7 +55,7 @@ const build = <A, E>(layer: Layer.Layer<A, E>) =>
 
 describe("processLayer", () => {
   kernelTest(
-    "without a place belongs to its scope, and is shared like every Layer",
+    "without an adoption belongs to its scope, and is shared like every Layer",
     Effect.gen(function* () {
       const { builds, layer, released } = things()
       const use = Effect.map(Thing, ({ n }) => n)
@@ -66,19 +66,19 @@ describe("processLayer", () => {
   )
 
   kernelTest(
-    "with a place takes it, and is built anew for each place, whatever the memo map holds",
+    "takes an adoption, and is built anew for each, whatever the memo map holds",
     Effect.gen(function* () {
       const { builds, layer } = things()
       const memoMap = yield* Layer.makeMemoMap
       const scope = yield* Effect.scope
       const outside = Effect.map(Layer.buildWithMemoMap(layer, memoMap, scope), numberOf)
-      const first = yield* placeOf(undefined, memoMap)
-      const second = yield* placeOf(undefined, Layer.forkMemoMapUnsafe(memoMap))
+      const first = yield* adoptionOf(undefined, memoMap)
+      const second = yield* adoptionOf(undefined, Layer.forkMemoMapUnsafe(memoMap))
       assert.strictEqual(yield* outside, 1)
       assert.strictEqual(yield* Effect.map(first.build(layer), numberOf), 2)
       assert.strictEqual(yield* Effect.map(second.build(layer), numberOf), 3)
       assert.strictEqual(yield* outside, 1)
-      assert.deepStrictEqual(builds, [undefined, first.place, second.place])
+      assert.deepStrictEqual(builds, [undefined, first.adoption, second.adoption])
       assert.deepStrictEqual([first.told, second.told], [["up 2"], ["up 3"]])
       yield* first.end
       yield* second.end
@@ -86,24 +86,24 @@ describe("processLayer", () => {
   )
 
   kernelTest(
-    "a place taken by two Layers is a defect that says what to do",
+    "an adoption taken by two Layers is a defect that says what to do",
     Effect.gen(function* () {
       const a = things()
       const b = things()
-      const { build, end, place } = yield* placeOf()
+      const { build, end, adoption } = yield* adoptionOf()
       const exit = yield* Effect.exit(build(Layer.merge(a.layer, b.layer)))
       assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
       if (Exit.isFailure(exit)) assert.include(Cause.pretty(exit.cause), "Supervisor.child(A.layer)")
-      assert.isTrue(place.isContested)
+      assert.isTrue(adoption.isContested)
       yield* end
     })
   )
 
   kernelTest(
-    "a Layer that is used twice in one place is built once, as memoised Layers are",
+    "a Layer that is used twice with one adoption is built once, as memoised Layers are",
     Effect.gen(function* () {
       const { builds, layer, released } = things()
-      const { build, end, told } = yield* placeOf()
+      const { build, end, told } = yield* adoptionOf()
       const user = Layer.effectDiscard(Thing)
       const both = Layer.merge(Layer.provide(user, layer), Layer.provideMerge(Layer.provide(user, layer), layer))
       assert.strictEqual(numberOf(yield* Effect.scoped(build(both))), 1)
@@ -116,15 +116,15 @@ describe("processLayer", () => {
     "a fresh one beside it is a second process",
     Effect.gen(function* () {
       const { layer } = things()
-      const { build, end, place } = yield* placeOf()
+      const { build, end, adoption } = yield* adoptionOf()
       assert.isTrue(Exit.isFailure(yield* Effect.exit(build(Layer.merge(layer, Layer.fresh(layer))))))
-      assert.isTrue(place.isContested)
+      assert.isTrue(adoption.isContested)
       yield* end
     })
   )
 
   kernelTest(
-    "a Layer whose process did not come up leaves the place to another",
+    "a Layer whose process did not come up leaves the adoption to another",
     Effect.gen(function* () {
       let starts = 0
       const flaky = Adoption.processLayer(() =>
@@ -133,11 +133,11 @@ describe("processLayer", () => {
         )
       )
       const again = <E>(layer: Layer.Layer<Thing, E>) => Layer.catchCause(layer, () => flaky)
-      const { build, end, told } = yield* placeOf()
+      const { build, end, told } = yield* adoptionOf()
       assert.strictEqual(numberOf(yield* build(again(again(flaky)))), 3)
       assert.deepStrictEqual(told, ["end", "end", "up 3"])
       yield* end
-      const other = yield* placeOf()
+      const other = yield* adoptionOf()
       const failing = Adoption.processLayer((): Effect.Effect<Context.Context<Thing>, string> => Effect.fail("never"))
       const { layer } = things()
       assert.strictEqual(numberOf(yield* other.build(Layer.catchCause(failing, () => layer))), 1)
@@ -150,7 +150,7 @@ describe("processLayer", () => {
     Effect.gen(function* () {
       const { layer } = things()
       for (const rest of [Effect.fail("broken"), Effect.die("broken"), Effect.interrupt, Effect.void]) {
-        const { build, end, told } = yield* placeOf()
+        const { build, end, told } = yield* adoptionOf()
         const pool = Layer.effectDiscard(Effect.addFinalizer(() => Effect.sync(() => told.push("pool released"))))
         const child = Layer.provideMerge(Layer.effectDiscard(rest), Layer.provide(layer, pool))
         yield* Effect.exit(Effect.scoped(build(child)))
@@ -161,7 +161,7 @@ describe("processLayer", () => {
   )
 
   kernelTest(
-    "Layers that effects and forked fibers of the child's Layer provide find no place, now and later",
+    "Layers that effects and forked fibers of the child's Layer provide find no adoption, now and later",
     Effect.gen(function* () {
       const child = things()
       const own = things()
@@ -181,14 +181,14 @@ describe("processLayer", () => {
           )
         })
       )
-      const { build, end, place, told } = yield* placeOf()
+      const { build, end, adoption, told } = yield* adoptionOf()
       const built = yield* build(Layer.provideMerge(child.layer, rest))
       assert.strictEqual(numberOf(built), 1)
-      place.close()
+      adoption.close()
       yield* Deferred.succeed(gate, undefined)
       assert.strictEqual(yield* Deferred.await(later), 4)
       assert.deepStrictEqual(own.builds, [undefined, undefined, undefined, undefined])
-      assert.deepStrictEqual([place.isContested, told], [false, ["up 1"]])
+      assert.deepStrictEqual([adoption.isContested, told], [false, ["up 1"]])
       yield* end
     })
   )
@@ -203,10 +203,10 @@ describe("processLayer", () => {
     ]
   ] as const) {
     kernelTest(
-      `${title} it takes the place`,
+      `${title} it takes the adoption`,
       Effect.gen(function* () {
         const { layer } = things()
-        const { build, end, told } = yield* placeOf()
+        const { build, end, told } = yield* adoptionOf()
         yield* build(around(layer))
         assert.deepStrictEqual(told, ["up 1"])
         yield* end
@@ -223,11 +223,11 @@ describe("processLayer", () => {
       const supervised = { find: (asked: object) => (asked === layer ? gives : undefined) }
       const inTree = Effect.provideService(Adoption.SupervisedLayers, supervised)
       assert.strictEqual(numberOf(yield* inTree(build(layer))), 42)
-      const other = yield* placeOf()
+      const other = yield* adoptionOf()
       assert.strictEqual(numberOf(yield* inTree(other.build(layer))), 42)
       assert.strictEqual(builds.length, 0)
       // Its own restart is not a second process.
-      const own = yield* placeOf(targets)
+      const own = yield* adoptionOf(targets)
       assert.strictEqual(numberOf(yield* inTree(own.build(layer))), 1)
       yield* other.end
       yield* own.end
@@ -235,13 +235,13 @@ describe("processLayer", () => {
   )
 
   kernelTest(
-    "the place is not handed on to processes that are spawned",
+    "the adoption is not handed on to processes that are spawned",
     Effect.gen(function* () {
-      const { end, place } = yield* placeOf()
+      const { end, adoption } = yield* adoptionOf()
       const found = yield* Effect.provideService(
         asProcess(() => Effect.flatMap(Adoption.CurrentAdoption, Effect.succeed)),
         Adoption.CurrentAdoption,
-        place
+        adoption
       )
       assert.isUndefined(found)
       yield* end
