@@ -43,12 +43,14 @@ import {
   terminate,
   withSupervisor
 } from "./internal/dynamic/askDynamicSupervisor.ts"
-import type { DynamicChild } from "./internal/dynamic/dynamicChild.ts"
+import { policyOf } from "./internal/dynamic/childPolicy.ts"
+import type { ChildPolicy, DynamicChild } from "./internal/dynamic/dynamicChild.ts"
 import type { RunningDynamicSupervisor } from "./internal/dynamic/runningDynamicSupervisor.ts"
 import { dynamicLayer } from "./internal/startSupervisor.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import type { Restart } from "./RestartPolicy.ts"
 import type { HandleTarget } from "../kernel/shared/handleTarget.ts"
+import * as Check from "../values/check.ts"
 
 export {
   /**
@@ -117,6 +119,25 @@ export interface ChildInfo {
 }
 
 /**
+ * How one child differs from the others.
+ *
+ * **When to use**
+ *
+ * Use in place of the key in `startChild` and `startOrGet`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChildOptions {
+  /** Its key. Default: one of its own, such as `#1`. */
+  readonly key?: string | undefined
+  /** Which endings a restart follows. Default: as the supervisor says. */
+  readonly restart?: Restart | undefined
+  /** How long its orderly end may take before the kill. Default: as the supervisor says. */
+  readonly shutdown?: Limit | undefined
+}
+
+/**
  * The service of a dynamic supervisor.
  *
  * @category models
@@ -128,8 +149,8 @@ export interface DynamicSupervisorHandle<
   E
 > extends Handle<never> {
   /**
-   * Starts a child under a key and waits for its `init`. Without a key (`undefined`), the child gets a key of its own,
-   * which `whichChildren` shows. If the caller is interrupted, the child is started all the same. If a child with this
+   * Starts a child under a key and waits for its `init`. {@link ChildOptions} in place of the key also say what is
+   * different for this child. Without a key (`undefined`), the child gets a key of its own, which `whichChildren` shows. If the caller is interrupted, the child is started all the same. If a child with this
    * key is dead for good and has not ended yet, this waits for its end first. If it is interrupted then, no child is
    * started.
    *
@@ -138,7 +159,7 @@ export interface DynamicSupervisorHandle<
    * here.
    */
   readonly startChild: (
-    key?: string | undefined,
+    child?: string | ChildOptions | undefined,
     ...args: A
   ) => Effect.Effect<Client<M>, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
   /**
@@ -150,7 +171,7 @@ export interface DynamicSupervisorHandle<
    * Fails as `startChild` does. `AlreadyStarted` means here that another process has the name of its server.
    */
   readonly startOrGet: (
-    key: string,
+    child: string | (ChildOptions & { readonly key: string }),
     ...args: A
   ) => Effect.Effect<Client<M>, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
   /** The client of a child that was up once and is not dead for good. It stays valid while the child is restarted. */
@@ -271,10 +292,10 @@ const untypedSchedule = <E, R>(schedule: RestartSchedule<E, R> | undefined) =>
 const makeHandle = (target: HandleTarget) =>
   printHandle({
     [HandleTypeId]: target,
-    startChild: (key?: string, ...args: ReadonlyArray<unknown>) =>
-      withSupervisor(target, (supervisor) => startChild(supervisor, key ?? supervisor.freeKey(), args)),
-    startOrGet: (key: string, ...args: ReadonlyArray<unknown>) =>
-      withSupervisor(target, (supervisor) => startOrGet(supervisor, key, args)),
+    startChild: (child: string | ChildOptions = {}, ...args: ReadonlyArray<unknown>) =>
+      withSupervisor(target, (supervisor) => startChild(supervisor, wantedChild(supervisor, child, args))),
+    startOrGet: (child: string | ChildOptions, ...args: ReadonlyArray<unknown>) =>
+      withSupervisor(target, (supervisor) => startOrGet(supervisor, wantedChild(supervisor, child, args))),
     get: (key: string) =>
       Effect.sync(() => {
         const child = currentOf(target)?.children.get(key)
@@ -297,31 +318,49 @@ const infoOf = ({ key, state, record, restarts }: DynamicChild): ChildInfo => ({
   restarts
 })
 
+/** What a caller wants to be started. */
+interface WantedChild {
+  readonly key: string
+  readonly args: ReadonlyArray<unknown>
+  readonly policy: ChildPolicy
+}
+
+const wantedChild = (
+  supervisor: RunningDynamicSupervisor,
+  child: string | ChildOptions,
+  args: ReadonlyArray<unknown>
+): WantedChild => {
+  const { spec } = supervisor
+  if (typeof child === "string") return { key: child, args, policy: spec }
+  if (child === null || typeof child !== "object")
+    return Check.refuse(`${spec.id}: a child`, "a key or a record of options", child)
+  const options = Check.record(`${spec.id}: a child`, child)
+  return { key: options.key ?? supervisor.freeKey(), args, policy: policyOf(spec, options) }
+}
+
 const startChild = (
   supervisor: RunningDynamicSupervisor,
-  key: string,
-  args: ReadonlyArray<unknown>
+  wanted: WantedChild
 ): Effect.Effect<Handle<unknown>, unknown> => {
   if (supervisor.isStopping) return downOf(supervisor)
-  const before = supervisor.children.get(key)
+  const before = supervisor.children.get(wanted.key)
   // The caller may know that it is dead for good.
   if (before?.isDeadForGood === true) {
-    const again = Effect.suspend(() => startChild(supervisor, key, args))
+    const again = Effect.suspend(() => startChild(supervisor, wanted))
     return Effect.andThen(untilFree(supervisor, before), again)
   }
-  return add(supervisor, key, args)
+  return add(supervisor, wanted)
 }
 
 const startOrGet = (
   supervisor: RunningDynamicSupervisor,
-  key: string,
-  args: ReadonlyArray<unknown>
+  wanted: WantedChild
 ): Effect.Effect<Handle<unknown>, unknown> => {
   if (supervisor.isStopping) return downOf(supervisor)
-  const child = supervisor.children.get(key)
-  if (child === undefined) return add(supervisor, key, args)
+  const child = supervisor.children.get(wanted.key)
+  if (child === undefined) return add(supervisor, wanted)
   if (child.isDeadForGood || child.isEnding) {
-    const again = Effect.suspend(() => startOrGet(supervisor, key, args))
+    const again = Effect.suspend(() => startOrGet(supervisor, wanted))
     return Effect.andThen(untilFree(supervisor, child), again)
   }
   return whenStarted(supervisor, child)
@@ -336,10 +375,9 @@ const untilFree = (supervisor: RunningDynamicSupervisor, child: DynamicChild): E
 
 const add = (
   supervisor: RunningDynamicSupervisor,
-  key: string,
-  args: ReadonlyArray<unknown>
+  { key, args, policy }: WantedChild
 ): Effect.Effect<Handle<unknown>, unknown> => {
-  const child = supervisor.add(key, args)
+  const child = supervisor.add(key, args, policy)
   switch (child) {
     case "AlreadyStarted":
       return Effect.fail(taken(supervisor.children.get(key)!))

@@ -66,9 +66,8 @@ import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
 import { dynamicLayer } from "./internal/startSupervisor.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import { keyOf, TaskJob, taskLaunch } from "./internal/dynamic/taskJob.ts"
-import { checkedRestart } from "./internal/core/restartType.ts"
+import { policyOf } from "./internal/dynamic/childPolicy.ts"
 import type { Restart } from "./RestartPolicy.ts"
-import { checkedLimit } from "../kernel/shared/shutdown.ts"
 import { selfUnsafe } from "../kernel/shared/processes.ts"
 import type { HandleTarget } from "../kernel/shared/handleTarget.ts"
 
@@ -369,15 +368,6 @@ const downOf = ({ spec }: RunningDynamicSupervisor) => new SupervisorDown({ supe
 
 const isRefusal = (child: DynamicChild | Refusal): child is Refusal =>
   child instanceof MaxChildren || child instanceof SupervisorDown
-
-const policyOf = (spec: DynamicSpec, { restart, shutdown }: StartOptions = {}): ChildPolicy => {
-  if (restart !== undefined) checkedRestart(restart)
-  if (restart === undefined && shutdown === undefined) return spec
-  return {
-    restart: restart ?? spec.restart,
-    limit: shutdown === undefined ? spec.limit : checkedLimit(`${spec.id}: shutdown`, shutdown)
-  }
-}
 
 /** Starts the items of a stream. */
 const beginIn =

@@ -80,6 +80,43 @@ describe("startChild", () => {
     })
   )
 
+  treeTest("takes the restart type and the limit of one child in place of the supervisor's", ({ journal }) =>
+    Effect.gen(function* () {
+      const terminate = (key: string) => (key === "b" ? Effect.never : Effect.void)
+      const { kids } = yield* runKids(journal, { script: { terminate }, shutdown: "Infinity" })
+      yield* kids.startChild({ key: "a", restart: "temporary" }, "a")
+      yield* kids.startChild({ shutdown: "brutalKill" }, "b")
+      yield* crash(journal, "a")
+      yield* settle
+      assert.deepStrictEqual(
+        (yield* kids.whichChildren).map(({ key }) => key),
+        ["#1"]
+      )
+      yield* kids.terminateChild("#1")
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+    })
+  )
+
+  treeTest("refuses what is no key, and options that are none, before anything happens", ({ journal }) =>
+    Effect.gen(function* () {
+      const { kids } = yield* runKids(journal)
+      const start = kids.startChild as (child: unknown, arg: string) => Effect.Effect<unknown, unknown>
+      const refused = (child: unknown) =>
+        Effect.map(Effect.exit(start(child, "a")), (exit) =>
+          String(Cause.squash(Option.getOrThrow(Exit.getCause(exit))))
+        )
+      assert.strictEqual(
+        yield* refused(1),
+        "RangeError: test/Kids: a child must be a key or a record of options, not 1"
+      )
+      assert.include(yield* refused(null), "not null")
+      assert.include(yield* refused({ restart: "always" }), '"always"')
+      assert.include(yield* refused({ shutdown: -1 }), "-1")
+      assert.deepStrictEqual(yield* kids.whichChildren, [])
+      yield* journal.expect()
+    })
+  )
+
   treeTest("gives the same client by get, and none for a free key", ({ journal }) =>
     Effect.gen(function* () {
       const { kids, start } = yield* runKids(journal)

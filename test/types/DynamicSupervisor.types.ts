@@ -49,14 +49,14 @@ export const program = Effect.gen(function* () {
   same<
     typeof rooms.startChild,
     (
-      key: string | undefined,
+      child: string | DynamicSupervisor.ChildOptions | undefined,
       options: { readonly name: string; readonly limit?: number }
     ) => Effect.Effect<GenServer.Client<Messages>, DatabaseError | Refusals>
   >(true)
   same<
     typeof rooms.startOrGet,
     (
-      key: string,
+      child: string | (DynamicSupervisor.ChildOptions & { readonly key: string }),
       options: { readonly name: string; readonly limit?: number }
     ) => Effect.Effect<GenServer.Client<Messages>, DatabaseError | Refusals>
   >(true)
@@ -74,6 +74,8 @@ export const program = Effect.gen(function* () {
 
   yield* rooms.startChild(undefined, { name: "without a key" })
   yield* rooms.startOrGet("lobby", { name: "lobby" })
+  yield* rooms.startChild({ restart: "temporary", shutdown: "1 second" }, { name: "without a key" })
+  yield* rooms.startOrGet({ key: "lobby", restart: "transient" }, { name: "lobby" })
 
   // @ts-expect-error the arguments of init are required
   yield* rooms.startChild("lobby")
@@ -81,6 +83,10 @@ export const program = Effect.gen(function* () {
   yield* rooms.startChild()
   // @ts-expect-error a child that can be asked for again has a key
   yield* rooms.startOrGet(undefined, { name: "lobby" })
+  // @ts-expect-error also among options
+  yield* rooms.startOrGet({ restart: "transient" }, { name: "lobby" })
+  // @ts-expect-error a restart type is one of three words
+  yield* rooms.startChild({ key: "lobby", restart: "always" }, { name: "lobby" })
   // @ts-expect-error the arguments of init are checked
   yield* rooms.startChild("lobby", { name: 1 })
   // @ts-expect-error an argument of init has no such field
