@@ -15,15 +15,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Scheduler from "effect/Scheduler"
-import * as Telemetry from "../telemetry/Telemetry.ts"
 import type { Accounting } from "./Accounting.ts"
-import { type KernelState } from "./shared/kernelState.ts"
 import { runQueueOver } from "./shared/runQueue.ts"
 import type { Pid } from "./Pid.ts"
-import type { ProcessRecord } from "./shared/processRecord.ts"
-import { kill } from "./shared/death.ts"
-import { awaitEnd } from "./Shutdown.ts"
-import { KernelImpl, Kernel, currentKernel, stateOf, tellLeftOut } from "./shared/currentKernel.ts"
+import { currentKernel } from "./shared/currentKernel.ts"
+import { Development } from "./shared/development.ts"
+import { kernelLayer } from "./shared/kernelLayer.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -64,7 +61,7 @@ export interface Counts {
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => layerOf(false)))
+export const layer: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => kernelLayer(undefined)))
 
 /**
  * A kernel of its own for development. It deep-freezes messages and states, so that code that changes one in place
@@ -85,7 +82,7 @@ export const layer: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => layerOf
  * @category layers
  * @since 0.1.0
  */
-export const layerDevelopment: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => layerOf(true)))
+export const layerDevelopment: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => kernelLayer(new Development(true))))
 
 /**
  * The run queue for all fibers of a program: one queue of tasks, run in slices of 2 milliseconds.
@@ -150,24 +147,3 @@ export const counts: Effect.Effect<Counts> = Effect.withFiber((fiber) => {
 export const processes: Effect.Effect<ReadonlyArray<Pid>> = Effect.withFiber((fiber) =>
   Effect.succeed(Array.from(currentKernel(fiber).table.values()))
 )
-
-// ---- internals ----------------------------------------------------------------------------------------------------
-
-const layerOf = (freezes: boolean): Layer.Layer<never> =>
-  Layer.effect(
-    Kernel,
-    Effect.acquireRelease(
-      Effect.map(Telemetry.Telemetry, (table): Kernel => new KernelImpl(table, freezes)),
-      (kernel) => Effect.andThen(killAll(stateOf(kernel)), Effect.provideService(tellLeftOut, Kernel, kernel))
-    )
-  )
-
-const killAll = (kernel: KernelState<ProcessRecord>): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const left = [...kernel.table.values(), ...kernel.zombies]
-    kernel.deadlines.close()
-    if (left.length === 0) return Effect.void
-    for (const record of left) kill(record)
-    // Finalizers may have started other processes meanwhile.
-    return Effect.andThen(Effect.forEach(left, awaitEnd, { discard: true }), killAll(kernel))
-  })

@@ -905,12 +905,17 @@ export const info = (pid: Pid): Effect.Effect<Option.Option<Info>> =>
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
+const sendToBounded = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  record: ProcessRecord,
+  message: unknown
+): Effect.Effect<void> => postUnsafe(fiber, record, () => new MessageEnvelope(message, currentProcessUnsafe(fiber)))
+
 const sendTo = (pid: Pid<unknown>, message: unknown): Effect.Effect<void> =>
   Effect.withFiber((fiber) => {
     const record = checkedRecord("Process.send", pid)
-    const envelope = new MessageEnvelope(message, currentProcessUnsafe(fiber))
-    if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
-    post(record, envelope)
+    if (record.bound !== undefined) return sendToBounded(fiber, record, message)
+    post(record, new MessageEnvelope(message, currentProcessUnsafe(fiber)))
     return Effect.void
   })
 

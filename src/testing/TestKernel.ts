@@ -33,8 +33,8 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { missing } from "../kernel/Accounting.ts"
 import { format, type ExitReason } from "../kernel/ExitReason.ts"
-import * as Kernel from "../kernel/Kernel.ts"
 import type { Pid } from "../kernel/Pid.ts"
+import { Development } from "../kernel/shared/development.ts"
 import { displayName } from "../kernel/shared/displayName.ts"
 import type { ProcessRecord } from "../kernel/shared/processRecord.ts"
 import { kill as killUnsafe } from "../kernel/shared/death.ts"
@@ -49,6 +49,7 @@ import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
 import { currentKernel } from "../kernel/shared/currentKernel.ts"
+import { kernelLayer } from "../kernel/shared/kernelLayer.ts"
 import { targetOf } from "../kernel/shared/handleTarget.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
@@ -304,7 +305,7 @@ export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Scope.Scope> = Layer.suspend(() => layerOf(Kernel.layerDevelopment))
+export const layer: Layer.Layer<Scope.Scope> = Layer.suspend(() => layerOf(new Development(true)))
 
 /**
  * A kernel like that of {@link layer}, but messages and states are not frozen.
@@ -312,16 +313,19 @@ export const layer: Layer.Layer<Scope.Scope> = Layer.suspend(() => layerOf(Kerne
  * @category layers
  * @since 0.1.0
  */
-export const layerUnfrozen: Layer.Layer<Scope.Scope> = Layer.suspend(() => layerOf(Kernel.layer))
+export const layerUnfrozen: Layer.Layer<Scope.Scope> = Layer.suspend(() => layerOf(new Development(false)))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-const layerOf = (layer: Layer.Layer<never>): Layer.Layer<Scope.Scope> =>
+const layerOf = (development: Development): Layer.Layer<Scope.Scope> =>
   Layer.fresh(
     Layer.effectContext(
       Effect.gen(function* () {
+        // This runs last, also after a test that has failed: a broken invariant may be why.
+        yield* Effect.addFinalizer(() => development.check)
         const kernel = yield* Effect.acquireRelease(Scope.make(), closeWithin)
-        const context = yield* Layer.buildWithScope(Layer.provideMerge(layer, Layer.fresh(Telemetry.layer)), kernel)
+        const layer = Layer.provideMerge(kernelLayer(development), Layer.fresh(Telemetry.layer))
+        const context = yield* Layer.buildWithScope(layer, kernel)
         // A failed test is not blamed for processes that it could not clean up.
         yield* Effect.addFinalizer((exit) =>
           Exit.isSuccess(exit) ? Effect.orDie(Effect.provide(check, context)) : Effect.void

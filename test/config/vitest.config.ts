@@ -31,6 +31,7 @@ export default defineConfig({
     maxWorkers: "100%",
     testTimeout: deep ? 900_000 : 60_000,
     retry: 0,
+    setupFiles: [fileURLToPath(new URL("invariants.ts", import.meta.url))],
     sequence: { sequencer: LongestFirst },
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     projects: [

@@ -13,7 +13,7 @@ import type { Bound } from "../Mailbox.ts"
 import { close, finish } from "../shared/death.ts"
 import { roomMade, countFate } from "../shared/delivery.ts"
 import { running } from "../shared/life.ts"
-import { ProcessRecord, scopeUnsafe, Self, type Kind, type RecordOptions } from "../shared/processRecord.ts"
+import { become, ProcessRecord, scopeUnsafe, Self, type Kind, type RecordOptions } from "../shared/processRecord.ts"
 import { addDefects } from "../shared/scopeExit.ts"
 import { interrupt } from "../shared/signals.ts"
 import { resumeLater } from "../shared/waitUntil.ts"
@@ -61,7 +61,7 @@ export const makePlain = (
 export const runPlain = (record: ProcessRecord, body: Effect.Effect<unknown, unknown>): void => {
   if (!record.isOpen) return
   record.context = Context.add(Context.add(record.context, Self, record), Scope.Scope, scopeUnsafe(record))
-  record.life = running
+  become(record, running)
   const fiber = Effect.runForkWith(record.context)(Effect.andThen(Effect.yieldNow, () => begin(record, body)))
   record.fiber = fiber
   fiber.addObserver((exit) => bodyEnded(record, exit))
@@ -85,7 +85,7 @@ type Matches = (message: unknown) => boolean
 export const poll = (record: ProcessRecord, matches: Matches, from?: number): Option.Option<unknown> => {
   const found = record.mailbox.take((envelope) => matches(envelope.content), from)
   if (found === undefined) return Option.none()
-  countFate(record, "handled")
+  countFate(record, found, "handled")
   roomMade(record)
   return Option.some(found.content)
 }

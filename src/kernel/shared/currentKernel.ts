@@ -6,6 +6,7 @@ import { ownKey } from "../../values/copies.ts"
 import { printAs } from "../../values/printAs.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import { reportLeftOut } from "./warnings.ts"
+import type { Development } from "./development.ts"
 import { KernelState } from "./kernelState.ts"
 import type { ProcessRecord } from "./processRecord.ts"
 
@@ -18,13 +19,13 @@ export interface Kernel {
 export class KernelImpl implements Kernel {
   readonly [TypeId] = TypeId
   readonly state: KernelState<ProcessRecord>
-  constructor(telemetry: Telemetry.Table, freezes: boolean) {
-    this.state = new KernelState(telemetry, freezes)
+  constructor(telemetry: Telemetry.Table, development: Development | undefined) {
+    this.state = new KernelState(telemetry, development)
   }
 }
 
 export const Kernel: Context.Reference<Kernel> = Context.Reference<Kernel>(ownKey("effect-otp/kernel/Kernel"), {
-  defaultValue: () => new KernelImpl(Context.get(Context.empty(), Telemetry.Telemetry), false)
+  defaultValue: () => new KernelImpl(Context.get(Context.empty(), Telemetry.Telemetry), undefined)
 })
 
 /** Logs how many reports were left out in this second, for a program that may end before the second does. */

@@ -18,7 +18,7 @@ import * as Relations from "../internal/relations.ts"
 import { Down } from "../Signal.ts"
 import { refuseAll, signal } from "./delivery.ts"
 import { isOpen, isDead, type EndedBy, type Over } from "./life.ts"
-import type { Observer, ProcessRecord } from "./processRecord.ts"
+import { become, type Observer, type ProcessRecord } from "./processRecord.ts"
 import { interrupt, linkedExit } from "./signals.ts"
 
 // ---- steps --------------------------------------------------------------------------------------------------------
@@ -26,7 +26,7 @@ import { interrupt, linkedExit } from "./signals.ts"
 /** Closes the mailbox: from now on messages are refused with this reason. False if it was closed already. @internal */
 export const close = (record: ProcessRecord, reason: ExitReason.ExitReason, by: EndedBy = "itself"): boolean => {
   if (!isOpen(record.life)) return false
-  record.life = { _tag: "exiting", exiting: reason, by, mailboxLength: record.mailbox.size }
+  become(record, { _tag: "exiting", exiting: reason, by, mailboxLength: record.mailbox.size })
   // The process no longer waits: the fiber still has to run `terminate` and finalizers.
   record.waitingFor = undefined
   guarded(() => record.kind.onClose?.(record, reason), record)
@@ -38,7 +38,7 @@ export const close = (record: ProcessRecord, reason: ExitReason.ExitReason, by: 
 /** `terminate` has failed, and that makes the end a crash. @internal */
 export const changeExitReason = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   const { life } = record
-  if (life._tag === "exiting") record.life = { ...life, exiting: reason, by: "itself" }
+  if (life._tag === "exiting") become(record, { ...life, exiting: reason, by: "itself" })
 }
 
 /** The fiber has ended. Only finalizers are left to run. @internal */
@@ -75,7 +75,7 @@ const die = (record: ProcessRecord, reason: ExitReason.ExitReason, wasKilled: bo
   kernel.retire(record.tally)
   // Whoever sent a signal reports the crash that it carries. Only a crash during the end itself is reported here.
   const isReported = reason._tag === "Crash" && (life.by === "itself" || reason !== life.exiting)
-  record.life = { ...life, _tag: "dead", reason, wasKilled, isReported }
+  become(record, { ...life, _tag: "dead", reason, wasKilled, isReported })
   record.resume = undefined
   record.belongings = undefined
   forEachGuarded(belongings, (belonging) => belonging.drop(), record)
@@ -124,7 +124,7 @@ export const discard = (record: ProcessRecord, reason: ExitReason.ExitReason = E
 
 /** The process has ended: it no longer has a fiber, a scope or an environment. */
 const letGo = (record: ProcessRecord, life: Over): void => {
-  record.life = { ...life, _tag: "ended" }
+  become(record, { ...life, _tag: "ended" })
   record.context = Context.empty()
   record.fiber = record.scope = undefined
 }

@@ -9,7 +9,6 @@ import { type Fate } from "../Accounting.ts"
 import * as ExitReason from "../ExitReason.ts"
 import { reportDeadLetter } from "./deadLetters.ts"
 import { whenFull } from "./fullMailbox.ts"
-import { deepFreeze } from "./deepFreeze.ts"
 import { SignalEnvelope } from "./plainEnvelopes.ts"
 import { WaitingSenders } from "../internal/waitingSenders.ts"
 import type { Signal } from "../Signal.ts"
@@ -28,8 +27,9 @@ import { emptyTally } from "./tally.ts"
  * @internal
  */
 export const post = (record: ProcessRecord, envelope: Envelope, admit?: () => void): boolean => {
+  const { development } = record.kernel
   record.accepted++
-  if (record.kernel.freezes) deepFreeze(envelope.shared)
+  if (development !== undefined) development.posted(record, envelope)
   if (!isOpen(record.life)) return postClosed(record, envelope)
   if (envelope.from?.wasKilled === true) return lose(record, envelope)
   const { bound, mailbox } = record
@@ -43,6 +43,7 @@ export const post = (record: ProcessRecord, envelope: Envelope, admit?: () => vo
 export const signal = (record: ProcessRecord, signal: Signal): void => {
   const envelope = new SignalEnvelope(signal)
   record.accepted++
+  record.kernel.development?.posted(record, envelope)
   if (isOpen(record.life)) push(record, envelope)
   else postClosed(record, envelope)
 }
@@ -119,7 +120,7 @@ export const admitControls = (record: ProcessRecord): void => {
 /** Takes a message that has not begun out of the mailbox again. False if it has begun or is not here. @internal */
 export const withdraw = (record: ProcessRecord, envelope: Envelope): boolean => {
   if (!record.mailbox.remove(envelope) && record.waiting?.remove(envelope) !== true) return false
-  countFate(record, "returned")
+  countFate(record, envelope, "returned")
   roomMade(record)
   return true
 }
@@ -128,7 +129,7 @@ export const withdraw = (record: ProcessRecord, envelope: Envelope): boolean => 
 export const withdrawSignal = (record: ProcessRecord, matches: (signal: Signal) => boolean): boolean => {
   const found = record.mailbox.take((envelope) => envelope instanceof SignalEnvelope && matches(envelope.signal))
   if (found === undefined) return false
-  countFate(record, "returned")
+  countFate(record, found, "returned")
   roomMade(record)
   return true
 }
@@ -149,27 +150,39 @@ export const refuseAll = (record: ProcessRecord, reason: ExitReason.ExitReason):
 /** Discards a message of a process that was killed. */
 const lose = (record: ProcessRecord, envelope: Envelope): true => {
   envelope.refuse({ _tag: "Closed", reason: ExitReason.killed })
-  countFate(record, "dropped")
+  countFate(record, envelope, "dropped")
   return true
 }
 
 const refuse = (record: ProcessRecord, envelope: Envelope, why: Refusal): true => {
   const fate = envelope.refuse(why)
-  countFate(record, fate)
+  countFate(record, envelope, fate)
   if (fate === "deadLettered") reportDeadLetter(record, envelope, why)
   return true
 }
 
 const drop = (record: ProcessRecord, envelope: Envelope): true => {
   const fate = envelope.refuse({ _tag: "Full" })
-  countFate(record, fate === "returned" ? "returned" : "dropped")
+  countFate(record, envelope, fate === "returned" ? "returned" : "dropped")
   return true
 }
 
 // ---- fates --------------------------------------------------------------------------------------------------------
 
 /** Counts the fate of a message. @internal */
-export const countFate = (record: ProcessRecord, fate: Fate): void => {
+export const countFate = (record: ProcessRecord, envelope: Envelope, fate: Fate): void => {
+  const { development } = record.kernel
+  if (development !== undefined) development.settled(record, envelope, fate)
+  addFate(record, fate)
+}
+
+/** Counts another fate for a message that was counted as handled and then put aside. @internal */
+export const recountFate = (record: ProcessRecord, fate: Fate): void => {
+  record.handled--
+  addFate(record, fate)
+}
+
+const addFate = (record: ProcessRecord, fate: Fate): void => {
   if (fate === "handled") record.handled++
   else (record.fates ??= emptyTally())[fate]++
   // The counts of a dead process have been added to the kernel's already.

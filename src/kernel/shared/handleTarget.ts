@@ -61,6 +61,8 @@ export class HandleTarget implements Wait {
 
   /** A run is being started. */
   markStarting(record: ProcessRecord): void {
+    const { development } = record.kernel
+    if (development !== undefined) development.runs(this.displayName, [this.current, this.next, this.last])
     this.next = record
   }
 

@@ -3,11 +3,12 @@ import { printAs } from "../../values/printAs.ts"
 import type * as Telemetry from "../../telemetry/Telemetry.ts"
 import { type Accounting } from "../Accounting.ts"
 import { Deadlines } from "./deadlines.ts"
+import type { Development, Watched } from "./development.ts"
 import { ReportLimiter } from "../internal/reportLimiter.ts"
 import { ProcessTable } from "../internal/processTable.ts"
 import { addTo, emptyTally, type Tally } from "./tally.ts"
 
-interface Registered {
+interface Registered extends Watched {
   readonly id: number
   readonly accounting: Accounting
   name: string | undefined
@@ -16,8 +17,8 @@ interface Registered {
 /** @internal */
 export class KernelState<P extends Registered> {
   readonly telemetry: Telemetry.Table
-  /** Whether messages and states are frozen, so that code that changes them in place throws. */
-  readonly freezes: boolean
+  /** What freezes values and checks invariants. Undefined in production. */
+  development: Development | undefined
   readonly table = new ProcessTable<P>()
   readonly names = new Map<string, P>()
   /** Killed processes whose fibers have not ended yet. */
@@ -38,9 +39,14 @@ export class KernelState<P extends Registered> {
   depth = 0
   private lastId = 0
 
-  constructor(telemetry: Telemetry.Table, freezes: boolean) {
+  constructor(telemetry: Telemetry.Table, development: Development | undefined) {
     this.telemetry = telemetry
-    this.freezes = freezes
+    this.development = development
+  }
+
+  /** Whether messages and states are frozen, so that code that changes them in place throws. */
+  get freezes(): boolean {
+    return this.development?.freezes === true
   }
 
   nextId(): number {

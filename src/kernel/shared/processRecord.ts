@@ -385,6 +385,12 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
   }
 }
 
+/** The process goes into its next phase. @internal */
+export const become = (record: ProcessRecord, life: Life): void => {
+  record.kernel.development?.steps(record, life)
+  record.life = life
+}
+
 /** The scope of a process. It is made on first use. @internal */
 export const scopeUnsafe = (record: ProcessRecord): Scope.Closeable =>
   record.ended ? Scope.makeUnsafe() : (record.scope ??= Scope.makeUnsafe())

@@ -14,7 +14,7 @@ import { currentProcessUnsafe, Self as SelfKey, type Envelope, type ProcessRecor
 import * as Signal from "../Signal.ts"
 import { discard } from "./death.ts"
 import { post, signal, withdraw } from "./delivery.ts"
-import { exitSignal } from "./signals.ts"
+import { linkedExit } from "./signals.ts"
 import { resumeLater } from "./waitUntil.ts"
 import { CurrentTreeEndListener } from "./treeEnd.ts"
 import { currentKernel } from "./currentKernel.ts"
@@ -37,8 +37,7 @@ export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord 
  */
 export const linkStartedUnsafe = (me: ProcessRecord, started: ProcessRecord): void => {
   if (me.isAlive) Relations.link<ProcessRecord>(me, started)
-  else if (me.wasKilled) exitSignal(started, undefined, ExitReason.killed)
-  else exitSignal(started, me, me.reason!)
+  else linkedExit(started, me, me.reason!)
 }
 
 export const monitorUnsafe = (watcher: ProcessRecord, target: ProcessRecord, name?: string): Signal.MonitorRef => {
@@ -60,10 +59,12 @@ export const nobodyUnsafe = (kernel: ProcessRecord["kernel"], name: string): Pro
 export const postUnsafe = (
   fiber: Fiber.Fiber<unknown, unknown>,
   record: ProcessRecord,
-  envelope: Envelope
+  make: () => Envelope
 ): Effect.Effect<void> =>
-  // It is posted in the step that begins to wait: if room is made between two steps, nobody is told.
+  // The message is made and posted in the step that begins to wait. Between two steps its sender could end, or room could
+  // be made, and nobody would be told.
   Effect.callback<void>((resume) => {
+    const envelope = make()
     const admit = () => resumeLater(fiber, resume, Effect.void)
     if (post(record, envelope, admit)) return resume(Effect.void)
     return Effect.sync(() => {

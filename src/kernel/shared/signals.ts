@@ -14,6 +14,7 @@ import { interruptLater } from "./waitUntil.ts"
 
 /** An exit signal from another process, from the process itself, or (undefined) from outside. @internal */
 export const exitSignal = (record: ProcessRecord, from: ProcessRecord | undefined, reason: ExitReason): void => {
+  record.kernel.development?.sends(from, () => `send an exit signal to ${record.toString()}`)
   // Signals of a killed process are discarded.
   if (from?.wasKilled !== true) receive(record, from, reason, "signal")
 }

@@ -76,13 +76,22 @@ class CastEffect extends Effectable.Class<void> {
     const fiber = Fiber.getCurrent()!
     const { message, target } = this
     const payload = message.construct(this.payload, target, fiber)
-    const envelope = new CastEnvelope(message.tag, payload, senderOf(fiber).process, captureMessageContext(fiber))
     const record = receiver(target, fiber)
-    if (record.bound !== undefined) return postUnsafe(fiber, record, envelope)
-    post(record, envelope)
+    if (record.bound !== undefined) return castToBounded(fiber, record, message.tag, payload)
+    post(record, envelopeOf(fiber, message.tag, payload))
     return Exit.void
   }
 }
+
+const castToBounded = (
+  fiber: Fiber.Fiber<unknown, unknown>,
+  record: ProcessRecord,
+  tag: string,
+  payload: unknown
+): Effect.Effect<void> => postUnsafe(fiber, record, () => envelopeOf(fiber, tag, payload))
+
+const envelopeOf = (fiber: Fiber.Fiber<unknown, unknown>, tag: string, payload: unknown): CastEnvelope =>
+  new CastEnvelope(tag, payload, senderOf(fiber).process, captureMessageContext(fiber))
 
 /**
  * The run that a cast goes to. While none is up, the cast is a dead letter of the last run, or of a process that never
@@ -180,8 +189,10 @@ const askWith = (
   server: ProcessRecord,
   systemRequest: SystemRequest | undefined
 ): Effect.Effect<unknown, unknown> => {
-  const { fiber, from } = call
+  const { fiber } = call
   return Effect.callback<unknown, unknown>((resume) => {
+    // The process may have ended while its fiber waited to send.
+    const from = call.from?.actsAs
     const own = from !== undefined && from.isOwn(fiber)
     // This is one step with the note that the caller waits. So if calls cross, the last one here sees all the others.
     if (own && (server === from || server.waitingFor !== undefined)) {

@@ -156,7 +156,8 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     const resume = this.resume
     if (resume === undefined) return false
     this.markDone()
-    const kernel = this.server.kernel
+    const { kernel } = this.server
+    if (kernel.development !== undefined) kernel.development.answers(this.server, this.tag)
     // A chain of answers that resume one another would run out of stack. At this depth it goes on in another task.
     if (kernel.depth >= MAX_DEPTH) {
       resumeLater(this.caller, resume, exit)

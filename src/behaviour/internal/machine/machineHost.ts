@@ -2,7 +2,7 @@
 import type * as Exit from "effect/Exit"
 import { isInstance } from "../../../values/describe.ts"
 import type { Belonging, Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { countFate } from "../../../kernel/shared/delivery.ts"
+import { recountFate } from "../../../kernel/shared/delivery.ts"
 import type { TimerName } from "../../Transition.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
 import { ReplyTo } from "../server/handlerContext.ts"
@@ -96,8 +96,7 @@ export class MachineHost {
     const call = event.origin instanceof Origin ? event.origin.call : undefined
     if (call === undefined || !call.abandoned || wasLeft(call) || !this.record.isOpen) return
     call.keptIn = undefined
-    this.record.handled--
-    countFate(this.record, "abandoned")
+    recountFate(this.record, "abandoned")
   }
 }
 

@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import { describe, read } from "../../../values/describe.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import { millisLeft } from "../../../kernel/shared/deadlines.ts"
-import { countFate } from "../../../kernel/shared/delivery.ts"
+import { countFate, recountFate } from "../../../kernel/shared/delivery.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
 import { dropLateReply } from "../call/lateReply.ts"
@@ -17,7 +17,7 @@ export const messageDone = (server: Server, fate: "handled" | "failed"): void =>
   if (message === undefined) return
   server.inHand = undefined
   const wasLeft = fate === "handled" && message instanceof CallEnvelope && message.abandoned
-  countFate(server.record, wasLeft ? "abandoned" : fate)
+  countFate(server.record, message, wasLeft ? "abandoned" : fate)
 }
 
 /** Answers the call in hand. @internal */
@@ -59,8 +59,7 @@ export const answerAfterTerminate = (server: Server, hasEnded: boolean): void =>
 export const failUnanswered = (server: Server, reason: ExitReason): void => {
   const { lastDuties, inHand, unanswered, record } = server
   const held = heldCount(server)
-  record.handled -= held
-  for (let i = 0; i < held; i++) countFate(record, "failed")
+  for (let i = 0; i < held; i++) recountFate(record, "failed")
   if (inHand instanceof CallEnvelope) inHand.failWith({ _tag: "ServerDown", reason })
   server.unanswered = undefined
   for (const call of unanswered ?? []) {

@@ -6,7 +6,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { isInstance } from "../../../values/describe.ts"
 import { running } from "../../../kernel/shared/life.ts"
-import { scopeUnsafe, Self } from "../../../kernel/shared/processRecord.ts"
+import { become, scopeUnsafe, Self } from "../../../kernel/shared/processRecord.ts"
 import { fiberEnded } from "./terminate.ts"
 import { idleAsDefined } from "./timeLimits.ts"
 import { serve } from "./loop.ts"
@@ -47,7 +47,7 @@ const initialized = (server: Server, fiber: Fiber.Fiber<unknown, unknown>, resul
     applyOptions(server, result.options, false)
   } else server.state = result
   server.watch?.began(server.state)
-  record.life = running
+  become(record, running)
   server.init = initDone
   server.target.markUp(record)
   if (init._tag === "running") init.told?.()

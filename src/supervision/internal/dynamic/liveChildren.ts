@@ -96,6 +96,7 @@ export class LiveChildren implements ChildListener {
   }
 
   private restart(child: DynamicChild): void {
+    this.owner.record.kernel.development?.runs(child.displayName, [child.record])
     child.record = undefined
     this.start(child)
   }

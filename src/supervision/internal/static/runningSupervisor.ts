@@ -98,7 +98,7 @@ export class RunningSupervisor implements SupervisorRun {
     const { record } = this
     const { mailbox } = record
     for (let next = mailbox.shift(); next !== undefined; next = mailbox.shift()) {
-      countFate(record, "handled")
+      countFate(record, next, "handled")
       if (next instanceof SupervisorEnvelope) this.handleEvent(next.event)
     }
     return this.finalReason !== undefined ? Effect.void : Effect.flatMap(this.park, () => this.serve)
@@ -159,6 +159,7 @@ export class RunningSupervisor implements SupervisorRun {
   private startChild(index: number, incarnation: number): void {
     const child = this.children.at(index)
     const spec = child.spec!
+    this.record.kernel.development?.runs(child.displayName, [child.record])
     const run = new ChildRun({
       id: child.id,
       spec,

@@ -9,7 +9,7 @@ import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { close, finish } from "../../../kernel/shared/death.ts"
 import { running } from "../../../kernel/shared/life.ts"
 import { writeLine } from "../../../kernel/shared/log.ts"
-import { ProcessRecord, Self, type Kind } from "../../../kernel/shared/processRecord.ts"
+import { become, ProcessRecord, Self, type Kind } from "../../../kernel/shared/processRecord.ts"
 import { warn } from "../../../kernel/shared/warnings.ts"
 import { TreeFailed, type TreeEndListener } from "../../../kernel/shared/treeEnd.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
@@ -148,7 +148,7 @@ export class SupervisorProcess {
   /** It counts as running from now on. */
   markRunning(): void {
     const { record } = this
-    if (record.isOpen) record.life = running
+    if (record.isOpen) become(record, running)
   }
 
   /** The time of the monotonic clock. */
