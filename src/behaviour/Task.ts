@@ -146,7 +146,7 @@ export {
    *
    * **Details**
    *
-   * What the effect of a task fails with is its answer, and keeps its own type.
+   * A failure of the task's effect is its answer, and keeps its own type.
    *
    * @see what `Task.await` of Elixir exits with: `{Reason, {Task, await, […]}}`
    *

@@ -310,7 +310,7 @@ describe("crash", () => {
   )
 
   kernelTest(
-    "a result comes before the Down of who sent it",
+    "a result comes before the Down of its sender",
     asProcess((inbox: Process.Inbox<never>) =>
       Effect.gen(function* () {
         const puppet = yield* start()

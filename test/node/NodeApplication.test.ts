@@ -1,4 +1,4 @@
-/** Real processes of Node, because signals and exit codes are what is promised. */
+/** Real processes of Node, because the subject is signals and exit codes. */
 import { assert, describe, it } from "vitest"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"

@@ -225,33 +225,40 @@ describe("a resource", () => {
   )
 
   for (const strategy of ["oneForOne", "restForOne"] as const) {
-    treeTest(`${strategy}: without a watch it is rebuilt with a holder that crashes, as are all who hold it`, (world) =>
-      Effect.gen(function* () {
-        const { crashes, journal } = world
-        const pool = makePool(journal)
-        class Sup extends Supervisor.Service<Sup>()("test/Sup", {
-          strategy,
-          children: [child(journal, "a"), Supervisor.resource(Pool, pool.layer), user(journal, "b"), user(journal, "c")]
-        }) {}
-        const { context } = yield* run(Sup.layer)
-        yield* journal.expect("+a1", "+pool1", "b has pool1", "+b1", "c has pool1", "+c1")
-        yield* crash(journal, "b")
-        yield* journal.expect("-b1", "-c1", "-pool1", "+pool2", "b has pool2", "+b2", "c has pool2", "+c2")
-        assert.deepStrictEqual(
-          crashes.map(({ decision }) => decision),
-          ["restart"]
-        )
-        const children = yield* Context.get(context, Sup).whichChildren
-        assert.deepStrictEqual(
-          children.map(({ id, restarts }) => [id, restarts]),
-          [
-            ["a", 0],
-            ["test/Pool", 1],
-            ["b", 1],
-            ["c", 1]
-          ]
-        )
-      })
+    treeTest(
+      `${strategy}: without a watch it is rebuilt with a holder that crashes, as are all that hold it`,
+      (world) =>
+        Effect.gen(function* () {
+          const { crashes, journal } = world
+          const pool = makePool(journal)
+          class Sup extends Supervisor.Service<Sup>()("test/Sup", {
+            strategy,
+            children: [
+              child(journal, "a"),
+              Supervisor.resource(Pool, pool.layer),
+              user(journal, "b"),
+              user(journal, "c")
+            ]
+          }) {}
+          const { context } = yield* run(Sup.layer)
+          yield* journal.expect("+a1", "+pool1", "b has pool1", "+b1", "c has pool1", "+c1")
+          yield* crash(journal, "b")
+          yield* journal.expect("-b1", "-c1", "-pool1", "+pool2", "b has pool2", "+b2", "c has pool2", "+c2")
+          assert.deepStrictEqual(
+            crashes.map(({ decision }) => decision),
+            ["restart"]
+          )
+          const children = yield* Context.get(context, Sup).whichChildren
+          assert.deepStrictEqual(
+            children.map(({ id, restarts }) => [id, restarts]),
+            [
+              ["a", 0],
+              ["test/Pool", 1],
+              ["b", 1],
+              ["c", 1]
+            ]
+          )
+        })
     )
   }
 

@@ -152,7 +152,7 @@ const report = (record: ProcessRecord, details: CrashDetails): void => {
 }
 
 /**
- * What its kind says about the work in hand. The user's `formatStatus` decides from now on what is shown of this
+ * What its kind says about the work in hand. From now on the user's `formatStatus` decides what is shown of this
  * reason.
  */
 const detailsOf = (record: ProcessRecord, reason: ExitReason.ExitReason): CrashDetails =>

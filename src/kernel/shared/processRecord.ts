@@ -71,7 +71,7 @@ export interface Envelope {
   readonly isControl?: boolean | undefined
   /** The part of it that is a user's value and is shared with the sender. */
   readonly shared?: unknown
-  /** Tells whoever waits that the message will not be handled. Returns what it counts as. */
+  /** Tells the sender that the message will not be handled. Returns the fate that it counts as. */
   refuse(why: Refusal): Fate
 }
 

@@ -86,7 +86,7 @@ export const supervisionArms: Arms = {
   start_child_per_s: perSecond(20_000, (count) => Effect.succeed(many(count)), once),
   crash_restart_per_s: perSecond(1_000, (count) => Effect.map(ones(count), crashAll), once),
   crash_restart_one_supervisor_per_s: perSecond(1_000, (count) => Effect.map(many(count), crashAll)),
-  // The same work, against both ways to have many children on the BEAM.
+  // The same work, compared with two supervisors of the BEAM: `simple_one_for_one` and a DynamicSupervisor.
   stop_20000_children_ms: millis(20_000, stopped, once),
   stop_20000_dynamic_children_ms: millis(20_000, stopped, once),
   // The two ends show whether the time stays flat.

@@ -21,7 +21,7 @@ export interface SupervisorSpec {
   readonly children: ReadonlyArray<Untyped>
   /** The schedule of a child. Undefined means: restart at once. */
   readonly schedule: (child: number) => RestartSteps | undefined
-  /** Whether a child's Layer, if it is provided again below, gives the supervised handle. Default: true. */
+  /** Whether the Layer of a child gives the supervised handle if it is provided again below. Default: true. */
   readonly sharesLayers?: boolean | undefined
 }
 
