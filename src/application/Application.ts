@@ -39,6 +39,7 @@ import { type Launching, launch, scheduled, type StopTimeout } from "./shared/la
  * The phase of an application: `"starting"` until all its layers are built, `"ready"` until it begins to stop,
  * `"draining"` until it has stopped.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -47,6 +48,7 @@ export type Readiness = "starting" | "ready" | "draining"
 /**
  * Options of an application.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -66,6 +68,7 @@ export type {
    * How the tree of an application ended: the id of the supervisor at its root, the reason, and whether it failed. It has
    * not failed if `autoShutdown` ended it on purpose.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -75,6 +78,7 @@ export type {
 /**
  * An application that is up.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -96,6 +100,7 @@ export {
   /**
    * The application did not stop within its budget. `hung` names the processes that had not ended; they were killed.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -106,6 +111,7 @@ export {
   /**
    * The tree gave up, or was killed.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -165,6 +171,7 @@ export {
  *
  * @see `application:start/1`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -213,6 +220,7 @@ export const start = <ROut, E, RIn>(
  * await Effect.runPromise(Application.run(Job.layer)) // => undefined
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -263,6 +271,7 @@ export const run = <ROut, E, RIn>(
  *
  * @see {@link run} for a tree without a program
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -316,6 +325,7 @@ export const provide: {
  * await Effect.runPromise(probe) // => "ready"
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -360,6 +370,7 @@ export const readiness: Effect.Effect<Readiness> = Effect.withFiber((fiber) =>
  * @see {@link readiness}, which is `"draining"` by then
  * @see `prep_stop/1` of `application`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

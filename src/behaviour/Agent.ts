@@ -51,6 +51,7 @@ import { isHandle, type HandleTarget, targetOf as handleTargetOf } from "../kern
 /**
  * The protocol of an agent. It has no messages of its own, and carries the type of the state.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -62,6 +63,7 @@ export interface AgentProtocol<in out S> extends Protocol.Any, Stateful<S> {
 /**
  * A client of an agent whose state is an `S`. Like any client it stays valid across restarts.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -74,6 +76,7 @@ type Without<R> = Exclude<R, Scope.Scope | Process.Self>
 /**
  * The options of an agent.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -99,6 +102,7 @@ export interface Options<A extends ReadonlyArray<unknown>, S, E, R, N, RT> {
 /**
  * The options of an agent without a service.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -118,6 +122,7 @@ export interface StartOptions<N> {
 /**
  * The service class of an agent: its key in the environment, and `define`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -161,6 +166,7 @@ export interface ServiceClass<Self, Id extends string, S> extends Context.Servic
  * await Effect.runPromise(Effect.provide(program, Counter.layer)) // => [1, 10]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -200,6 +206,7 @@ export const Service =
  * await Effect.runPromise(Effect.scoped(program)) // => 1
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -254,6 +261,7 @@ const isValueLast = ({ 0: first, 1: second, length }: IArguments): boolean =>
  * @see {@link modify} to read and change in one step, {@link changes} to follow the state
  * @see `Agent.get/3` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -298,6 +306,7 @@ export const get: {
  *
  * @see {@link update} to make the next state from the present one
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -329,6 +338,7 @@ export const set: {
  * await Effect.runPromise(Effect.scoped(program)) // => [["tea"], []]
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -368,6 +378,7 @@ export const getAndSet: {
  * @see {@link cast}, which does not wait; {@link updateEffect} for a function that gives an effect
  * @see `Agent.update/3` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -399,6 +410,7 @@ export const update: {
  * await Effect.runPromise(Effect.scoped(program)) // => 2
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -433,6 +445,7 @@ export const updateAndGet: {
  *
  * @see {@link modify}, which is Elixir's `get_and_update`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -472,6 +485,7 @@ export const getAndUpdate: {
  *
  * @see `Agent.get_and_update/3` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -523,6 +537,7 @@ export const modify: {
  *
  * @see {@link update} for a plain function
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -557,6 +572,7 @@ export const updateEffect: {
  * await Effect.runPromise(Effect.scoped(program)) // => 2
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -591,6 +607,7 @@ export const updateAndGetEffect: {
  * await Effect.runPromise(Effect.scoped(program)) // => 1
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -628,6 +645,7 @@ export const getAndUpdateEffect: {
  * await Effect.runPromise(Effect.scoped(program)) // => "it was 1"
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -677,6 +695,7 @@ export const modifyEffect: {
  * @see {@link update}, which waits
  * @see `Agent.cast/2` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -708,6 +727,7 @@ export const cast: {
  * await Effect.runPromise(program) // => 0
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -762,6 +782,7 @@ export const castEffect: {
  *
  * @see {@link get} to read the state once
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -54,6 +54,7 @@ import { targetOf } from "../kernel/shared/handleTarget.ts"
 
 export {
   /**
+   * @stability experimental
    * @category type IDs
    * @since 0.1.0
    */
@@ -65,6 +66,7 @@ export {
 /**
  * How a call waits.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -86,6 +88,7 @@ type Method<R> = R extends Protocol.Cast
 /**
  * The client of a server: a method for each message.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -96,6 +99,7 @@ export type Client<M extends Protocol.Any> = Handle.Handle<M> & {
 /**
  * What happens after a turn.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -112,6 +116,7 @@ export interface NextOptions<out C = never> {
 /**
  * Answers the call and goes on with a new state.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -125,6 +130,7 @@ export interface Reply<out A, out S, out C = never> {
 /**
  * Goes on with a new state. A call is answered later, through `context.from`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -137,6 +143,7 @@ export interface NoReply<out S, out C = never> {
 /**
  * Ends the server. A call gets no answer.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -149,6 +156,7 @@ export interface Stop<out S> {
 /**
  * Ends the server and answers the call after `terminate`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -162,6 +170,7 @@ export interface StopReply<out A, out S> {
 /**
  * The result of `init` if it gives more than the state.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -178,6 +187,7 @@ type Next<R, S, C> = R extends Protocol.Cast
 /**
  * An answer that can be given once, later and from anywhere. A second one is dropped.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -189,6 +199,7 @@ export interface ReplyTo<in A, in E> {
 /**
  * What a handler can use besides its message and its state.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -221,6 +232,7 @@ type Handler<M extends Protocol.Any, R, S, I, C> = (
 /**
  * A handler for each message of a protocol.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -239,6 +251,7 @@ type ServicesOf<H> = {
 /**
  * What can be shown of a server. Its `formatStatus` gets this.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -254,6 +267,7 @@ export interface Status<out S> {
 /**
  * What a server shows of itself in a crash report and by `Sys.getStatus`. Its `formatStatus` returns this.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -270,6 +284,7 @@ export interface Shown {
  * `init` may fail: then the start fails with its error. Handlers run one at a time. The scope of `init` ends with the
  * run, the scope of a handler with its message. Fibers that a handler forks as children end with the message.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -343,6 +358,7 @@ export interface Options<
 /**
  * How to start a server: as the one service of that name, or as one of many.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -372,6 +388,7 @@ type Without<R, I> = Exclude<R, Scope.Scope | Self | Receives<I>>
 /**
  * The service class of a server: its key in the environment, and `define`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -425,6 +442,7 @@ export type {
    * - `CallCycle`: the server waits, directly or through others, for the process that calls. `path` names all of
    *   them.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -432,6 +450,7 @@ export type {
   /**
    * `"no"`: the server never began this call, so a retry is safe. `"unknown"`: it may have begun.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -448,6 +467,7 @@ export {
    *
    * @see the exits of `gen_server:call`: `timeout`, `noproc`, `calling_self`, or the reason for which the server died
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -466,6 +486,7 @@ export {
    *
    * There is nothing like it in OTP. A stuck `gen_server` stays stuck until somebody kills it.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -508,6 +529,7 @@ export {
  * await Effect.runPromise(program.pipe(Effect.provide(Counter.layer))) // => 2
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -527,6 +549,7 @@ export const Service =
 /**
  * Declares a message without an answer.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -569,6 +592,7 @@ export const cast = Protocol.cast
  * @see {@link noReply} for an answer that is given later, {@link stopReply} to answer and end
  * @see `{reply, Reply, NewState}` of `gen_server`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -624,6 +648,7 @@ export const reply = <A, S, const C = never>(value: A, state: S, options?: NextO
  * @see {@link reply}
  * @see `{noreply, NewState}` of `gen_server`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -667,6 +692,7 @@ export const noReply = <S, const C = never>(state: S, options?: NextOptions<C>):
  * @see {@link stopReply} to answer the call as well, {@link terminate} to end a server from outside
  * @see `{stop, Reason, NewState}` of `gen_server`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -697,6 +723,7 @@ export const stop = <S>(reason: ExitReason.ExitReason, state: S): Stop<S> => ({ 
  * @see {@link stop}
  * @see `{stop, Reason, Reply, NewState}` of `gen_server`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -737,6 +764,7 @@ export const stopReply = <A, S>(reason: ExitReason.ExitReason, value: A, state: 
  *
  * @see `{ok, State, {continue, Token}}` of `gen_server`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -775,6 +803,7 @@ export const initial = <S, const C = never>(state: S, options: NextOptions<C>): 
  *
  * @see `GenServer.whereis/1` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -835,6 +864,7 @@ export const pid: <M extends Protocol.Any>(client: Client<M>) => Effect.Effect<O
  * @see {@link stop}, with which a server ends itself
  * @see `gen_server:stop/3`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -881,6 +911,7 @@ export const terminate = <M extends Protocol.Any>(
  * await Effect.runPromise(Effect.provide(program, Greeter.layer)) // => "hello acme"
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -894,6 +925,7 @@ export const traveling = <A>(reference: Context.Reference<A>): Context.Reference
 /**
  * The options of calls that do not give their own. Default: 5 seconds, and fail at once while the server is down.
  *
+ * @stability experimental
  * @category services
  * @since 0.1.0
  */

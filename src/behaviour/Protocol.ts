@@ -22,6 +22,7 @@ declare const CastTypeId: unique symbol
 /**
  * Any message of a protocol.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -30,6 +31,7 @@ export type Any = Rpc.Any
 /**
  * A message without an answer.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -40,6 +42,7 @@ export interface Cast {
 /**
  * The payload as a handler gets it.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -48,6 +51,7 @@ export type Payload<R> = Rpc.Payload<R>
 /**
  * The payload as a caller passes it.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -56,6 +60,7 @@ export type Input<R> = Rpc.PayloadConstructor<R>
 /**
  * The answer of a call.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -64,6 +69,7 @@ export type Success<R> = Rpc.Success<R>
 /**
  * The error that a call declares.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -72,6 +78,7 @@ export type Error<R> = Rpc.Error<R>
 /**
  * The message of a protocol that has this tag.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -80,6 +87,7 @@ export type ByTag<M extends Any, Tag extends string> = Rpc.ExtractTag<M, Tag>
 /**
  * The tags of the casts of a protocol.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -88,6 +96,7 @@ export type CastTags<M extends Any> = M extends Cast ? M["_tag"] : never
 /**
  * `unknown` if no message answers with a stream, otherwise a type that no value has.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -100,6 +109,7 @@ export type NoStreams<Ms extends ReadonlyArray<Any>> = {
 /**
  * The arguments of a method that sends a message. A message without a payload needs none.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -162,6 +172,7 @@ type CastRpc<Tag extends string, P> = Rpc.Rpc<
  *
  * @see `gen_server:cast/2`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */

@@ -53,6 +53,7 @@ import type * as T from "./Transition.ts"
 export * from "./Transition.ts"
 
 /**
+ * @stability experimental
  * @category type IDs
  * @since 0.1.0
  */
@@ -63,6 +64,7 @@ export const MachineTypeId = "~effect-otp/behaviour/StateMachine/Machine"
 /**
  * What a handler gets besides its event and its state.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -114,6 +116,7 @@ interface Entering<S extends T.Tagged, Own, M extends Protocol.Any, Ev extends T
 /**
  * The handlers of each state, for each event. Only handlers that `common` has may be left out.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -149,6 +152,7 @@ type ServicesOfStates<H> = { readonly [K in keyof H]-?: ServicesOf<H[K]> }[keyof
  * `init` gives the first state, or `start` with the first actions. If it fails, the start fails with its error.
  * Everything else is pure: a handler gets an event and a state and returns a transition.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -200,6 +204,7 @@ export interface Options<
 /**
  * The pure part of a definition, which `simulate` runs and `toMermaid` draws.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -220,6 +225,7 @@ type EventOf<X> = X extends Machine<infer _, infer Ev> ? Ev : never
 /**
  * How to run a machine, as a process or without one.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -241,6 +247,7 @@ type Without<R, I> = Exclude<R, Scope.Scope | Self | Receives<I>>
 /**
  * The service class of a state machine: its key in the environment, and `define`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -340,6 +347,7 @@ type Distinct<M extends Protocol.Any, Ev extends T.Tagged> = [M["_tag"] & Ev["_t
  * await Effect.runPromise(program.pipe(Effect.provide(Turnstile.layer))) // => [false, true, false]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -367,6 +375,7 @@ export const Service =
 /**
  * Declares a message without an answer.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -377,6 +386,7 @@ export const cast = Protocol.cast
 /**
  * A machine that was run without a process, and the results so far.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -464,6 +474,7 @@ export interface Simulation<out S extends T.Tagged, out Ev> {
  *
  * @see {@link step} to go on event by event, {@link toMermaid} to draw
  *
+ * @stability experimental
  * @category testing
  * @since 0.1.0
  */
@@ -510,6 +521,7 @@ export const simulate = <X extends AnyMachine>(
  *
  * @see {@link simulate}
  *
+ * @stability experimental
  * @category testing
  * @since 0.1.0
  */
@@ -558,6 +570,7 @@ export const step = <S extends T.Tagged, Ev>(
  * drawing.includes("Locked --> Open: coin") // => true
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -57,6 +57,7 @@ import { settingsOf } from "../kernel/shared/shownWithin.ts"
 import { isHandle, HandleTarget, targetOf as handleTargetOf } from "../kernel/shared/handleTarget.ts"
 
 /**
+ * @stability experimental
  * @category type IDs
  * @since 0.1.0
  */
@@ -68,6 +69,7 @@ export const StateTypeId = "~effect-otp/behaviour/Sys/State"
  * The target of a request: the client of a server, or the pid of one run of it. With a pid nobody waits for the next
  * run.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -76,6 +78,7 @@ export type Target = Pid.Pid | { readonly [Handle.TypeId]: { readonly key: strin
 /**
  * A protocol that carries the type of its servers' state, like that of an agent.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -88,6 +91,7 @@ type ProtocolOf<T> = T extends Handle.Handle<infer M> ? M : never
 /**
  * The type of a target's state. It is `unknown` unless the protocol says it; then give a Schema.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -100,6 +104,7 @@ export type StateOf<T> = [ProtocolOf<T>] extends [never]
 /**
  * How a request to a target fails. A client always stands for a server; a pid may not.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -108,6 +113,7 @@ export type Failure<T> = [ProtocolOf<T>] extends [never] ? CallError | NotAServe
 /**
  * A Schema that checks the state and gives its type.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -119,6 +125,7 @@ export interface Checked<S> extends CallOptions {
 /**
  * What a server shows of itself.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -141,6 +148,7 @@ export interface Status {
 /**
  * How many messages a server has taken, and how many answers it has given, since the counting began.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -165,6 +173,7 @@ type AnySent = { readonly _tag: "Call" | "Cast"; readonly tag: string; readonly 
 /**
  * The input of a handler.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -188,6 +197,7 @@ type AnyAnswer = { readonly tag: string; readonly exit: Exit.Exit<unknown, unkno
  * `index` counts the events from 0: a gap shows how many events a slow reader has missed. A handler that crashes gives
  * neither an answer nor a state.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -204,6 +214,7 @@ export type TraceEvent<M, S> =
 /**
  * How a trace treats a slow reader.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -219,6 +230,7 @@ export interface TraceOptions extends CallOptions {
 /**
  * The process is not a server: it is a supervisor, or was started by `Process.spawn`.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -232,6 +244,7 @@ export class NotAServer extends Data.TaggedError("NotAServer")<{ readonly proces
  * The Schema refuses the state of a server. The message names the server and the field, and shows the value without
  * secrets and within limits.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -248,6 +261,7 @@ export class WrongState extends Data.TaggedError("WrongState")<{
 /**
  * The function given to `replaceState` has failed. The state is as it was.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -298,6 +312,7 @@ printFields(ReplaceFailed.prototype)
  * await Effect.runPromise(Effect.provide(program, Stock.layer)) // => 1
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -344,6 +359,7 @@ export const getState: {
  * @see {@link getState}
  * @see `sys:replace_state/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -399,6 +415,7 @@ export const replaceState: {
  *
  * @see `sys:suspend/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -431,6 +448,7 @@ export const suspend = <T extends Target>(target: T, options?: CallOptions): Eff
  * @see {@link suspend}
  * @see `sys:resume/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -467,6 +485,7 @@ export const resume = <T extends Target>(target: T, options?: CallOptions): Effe
  * @see {@link getState} for the state as it is
  * @see `sys:get_status/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -501,6 +520,7 @@ export const getStatus = <T extends Target>(target: T, options?: CallOptions): E
  * @see {@link statistics}
  * @see `sys:statistics/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -542,6 +562,7 @@ export const setStatistics = <T extends Target>(
  *
  * @see `sys:statistics/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -590,6 +611,7 @@ export const statistics = <T extends Target>(
  *
  * @see `sys:trace/2`, `sys:install/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -68,6 +68,7 @@ import { selfUnsafe } from "../kernel/shared/processes.ts"
 /**
  * An effect that runs as a process, and its outcome.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -79,6 +80,7 @@ export interface Task<out A, out E = never> extends Pipeable {
 /**
  * Options of a task.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -90,6 +92,7 @@ export interface Options {
 /**
  * The services that a task's effect needs from its starter: all except those that every process has.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -98,6 +101,7 @@ export type Needs<R> = Exclude<R, Scope.Scope | Self>
 /**
  * The options of a stream of tasks.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -119,6 +123,7 @@ export interface StreamOptions<Z extends boolean = boolean> {
 /**
  * The options of a stream that gives each outcome.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -133,6 +138,7 @@ export interface NoLinkStreamOptions<
 /**
  * An element of a stream of tasks: an outcome, or an input and its outcome.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -150,6 +156,7 @@ export {
    *
    * @see what `Task.await` of Elixir exits with: `{Reason, {Task, await, […]}}`
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -157,6 +164,7 @@ export {
   /**
    * An item of a stream of tasks took longer than its limit, and its task was killed.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -192,6 +200,7 @@ export {
  * await Effect.runPromise(program) // => 3
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -228,6 +237,7 @@ export const async = <A, E, R>(
  * await Effect.runPromise(Effect.scoped(program)) // => "Crash"
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -271,6 +281,7 @@ export const asyncScoped = <A, E, R>(
  * @see {@link async} and {@link asyncScoped} for tasks with an owner
  * @see `Task.Supervisor.async_nolink/3` of Elixir
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -318,6 +329,7 @@ export {
    * @see {@link poll} to wait for a while only
    * @see `Task.await/2` of Elixir
    *
+   * @stability experimental
    * @category operations
    * @since 0.1.0
    */
@@ -354,6 +366,7 @@ export {
  * @see {@link await} to wait as long as it takes
  * @see `Task.yield/2` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -406,6 +419,7 @@ export const poll = <A, E>(
  * @see {@link ignore} to let a task go on
  * @see `Task.shutdown/2` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -462,6 +476,7 @@ export const shutdown = <A, E>(
  * @see {@link shutdown} to end it
  * @see `Task.ignore/1` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -511,6 +526,7 @@ export const ignore = <A, E>(task: Task<A, E>): Effect.Effect<Option.Option<Resu
  *
  * @see {@link asyncStreamNoLink} for every outcome, crashes included
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -553,6 +569,7 @@ export const asyncStream: {
  * await Effect.runPromise(Stream.runCollect(halves)) // => [1, "TaskExit", 2]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -576,6 +593,7 @@ export const asyncStreamNoLink: {
 /**
  * The failure of an item that took too long.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -584,6 +602,7 @@ export type LateItem<T> = "kill" extends T ? TaskTimeout : never
 /**
  * The failure of a stream because an item took too long.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */

@@ -21,12 +21,14 @@ import { MachineEvent } from "./internal/machine/machineEvent.ts"
 import type * as Protocol from "./Protocol.ts"
 
 /**
+ * @stability experimental
  * @category type IDs
  * @since 0.1.0
  */
 export const StartTypeId = "~effect-otp/behaviour/Transition/Start"
 
 /**
+ * @stability experimental
  * @category type IDs
  * @since 0.1.0
  */
@@ -40,6 +42,7 @@ declare const MessageTypeId: unique symbol
 /**
  * A state, or a machine's own event: a value with a tag.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -50,6 +53,7 @@ export interface Tagged {
 /**
  * The caller that waits for the answer to a call. It is a value: keep it in a state to answer later.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -60,6 +64,7 @@ export interface From<in A, in E = never> {
 /**
  * A message of the protocol as an event.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -70,6 +75,7 @@ export interface Message<out Tag extends string, out P, out F> {
 /**
  * A message to the machine's pid, or a signal, as an event.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -80,6 +86,7 @@ export interface InfoEvent<out I> {
 /**
  * Any message of a protocol as an event.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -90,6 +97,7 @@ export type MessageOf<M extends Protocol.Any> = M extends Protocol.Any
 /**
  * The caller that waits for the answer to a message; undefined for a message without an answer.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -98,6 +106,7 @@ export type FromOf<R> = R extends Protocol.Cast ? undefined : From<Protocol.Succ
 /**
  * A timer: one of the two that end by themselves, or any other, by name.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -106,6 +115,7 @@ export type TimerName = string | typeof stateTimer | typeof eventTimer
 /**
  * Answers the call in hand.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -117,6 +127,7 @@ export interface Reply<out A> {
 /**
  * Makes the call in hand fail with an error that it declares.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -128,6 +139,7 @@ export interface Fail<out E> {
 /**
  * Answers a call whose `From` the machine has kept.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -140,6 +152,7 @@ export interface ReplyTo {
 /**
  * Keeps the event in hand until the tag of the state has changed.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -150,6 +163,7 @@ export interface Postpone {
 /**
  * Handles an event before all waiting events.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -161,6 +175,7 @@ export interface Insert<out Ev> {
 /**
  * Sets, ends or changes a timer.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -172,6 +187,7 @@ export type TimerAction<Ev> =
 /**
  * Runs an effect in the machine's turn. The event that it gives is handled as an inserted event.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -184,6 +200,7 @@ export interface Perform<out Ev, out R> {
 /**
  * Any action.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -199,6 +216,7 @@ export type Action =
 /**
  * Goes to a state. If the tag stays the same, only the data change.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -211,6 +229,7 @@ export interface Next<out S, out A> {
 /**
  * Stays in the state as it is.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -222,6 +241,7 @@ export interface Keep<out A> {
 /**
  * Stays in the state, and enters it once more.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -234,6 +254,7 @@ export interface Repeat<out S, out A> {
 /**
  * Ends the machine, after giving some answers.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -247,6 +268,7 @@ export interface Stop<out S, out A> {
 /**
  * What a handler of a state may return: a transition to any state `S`, from its own state `Own`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -255,6 +277,7 @@ export type Transition<S, Own, A> = Next<S, A> | Keep<A> | Repeat<Own, A> | Stop
 /**
  * The first state of a machine, and its first actions.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -267,6 +290,7 @@ export interface Start<out S, out A> {
 /**
  * An amount of time that passes.
  *
+ * @stability experimental
  * @category testing
  * @since 0.1.0
  */
@@ -303,6 +327,7 @@ const none: ReadonlyArray<never> = []
  * @see {@link keep} to stay, {@link repeat} to enter the same state again
  * @see `{next_state, State, Data, Actions}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -325,6 +350,7 @@ export const next = <const S extends Tagged, const A extends Actions = readonly 
  * @see {@link next} to change the data or the state
  * @see `keep_state_and_data` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -346,6 +372,7 @@ export const keep = <const A extends Actions = readonly []>(actions?: A): Keep<A
  *
  * @see `repeat_state` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -368,6 +395,7 @@ export const repeat = <const S extends Tagged, const A extends Actions = readonl
  * @see {@link stopReply} to give answers first
  * @see `{stop, Reason}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -389,6 +417,7 @@ export const stop: {
  *
  * @see `{stop_and_reply, Reason, Replies}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -429,6 +458,7 @@ const stopping = (
  *
  * @see `{ok, State, Data, Actions}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -458,6 +488,7 @@ export const start = <const S extends Tagged, const A extends Actions>(state: S,
  * @see {@link fail} to make the call fail
  * @see `{reply, From, Reply}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -476,6 +507,7 @@ export const reply = <const A>(value: A): Reply<A> => ({ _tag: "Reply", value })
  *
  * @see {@link failTo} for a call that was left open
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -522,6 +554,7 @@ export const fail = <const E>(error: E): Fail<E> => ({ _tag: "Fail", error })
  *
  * @see {@link reply} for the call in hand, {@link postpone} to handle the call itself again later
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -543,6 +576,7 @@ export const replyTo = <A, E>(from: From<A, E>, value: NoInfer<A>): ReplyTo => (
  * typeof turnAway // => "function"
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -555,6 +589,7 @@ export const failTo = <A, E>(from: From<A, E>, error: NoInfer<E>): ReplyTo => ({
 /**
  * Keeps the event in hand until the tag of the state has changed. Then it is handled again, before all queued events.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -573,6 +608,7 @@ export const postpone: Postpone = { _tag: "Postpone" }
  *
  * @see `{next_event, Type, Content}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -626,6 +662,7 @@ export const insert = <const Ev>(event: Ev): Insert<Ev> => ({ _tag: "Insert", ev
  * await Effect.runPromise(Effect.provide(program, Quote.layer)) // => 5
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -641,6 +678,7 @@ export const perform = <Ev, R = never>(
 /**
  * The timer that ends when the tag of the state changes.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -649,6 +687,7 @@ export const stateTimer: unique symbol = Symbol.for("effect-otp/behaviour/Transi
 /**
  * The timer that ends when any event is handled.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -678,6 +717,7 @@ export const eventTimer: unique symbol = Symbol.for("effect-otp/behaviour/Transi
  * @see {@link eventTimeout}, {@link timeout} for timers that end in other ways
  * @see `{state_timeout, Time, Content}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -702,6 +742,7 @@ export const stateTimeout = <const Ev>(delay: Duration.Input, event: Ev): TimerA
  *
  * @see `{timeout, Time, Content}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -732,6 +773,7 @@ export const eventTimeout = <const Ev>(delay: Duration.Input, event: Ev): TimerA
  * @see {@link cancel}, {@link update}
  * @see `{{timeout, Name}, Time, Content}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -752,6 +794,7 @@ export const timeout = <const Ev>(timer: TimerName, delay: Duration.Input, event
  *
  * @see `{{timeout, Name}, cancel}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -770,6 +813,7 @@ export const cancel = (timer: TimerName): TimerAction<never> => ({ _tag: "Cancel
  *
  * @see `{{timeout, Name}, update, Content}` of `gen_statem`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -799,6 +843,7 @@ export const update = <const Ev>(timer: TimerName, event: Ev): TimerAction<Ev> =
  *
  * @see {@link elapse} for time, {@link info} for messages to the pid
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -821,6 +866,7 @@ export const message: {
  * typeof news // => "object"
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -842,6 +888,7 @@ export const info = <const I>(content: I): InfoEvent<I> =>
  * StateMachine.elapse("10 seconds").millis // => 10000
  * ```
  *
+ * @stability experimental
  * @category testing
  * @since 0.1.0
  */

@@ -24,6 +24,7 @@
  * - `dropped`: a full mailbox dropped it by its strategy, or a killed process sent it.
  * - `deadLettered`: no process took it.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -32,6 +33,7 @@ export type Fate = "handled" | "failed" | "returned" | "abandoned" | "dropped" |
 /**
  * The messages sent to a process, or to all processes of a kernel, by what became of them.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -71,6 +73,7 @@ export interface Accounting extends Readonly<Record<Fate, number>> {
  * await Effect.runPromise(Effect.provide(program, Layer.fresh(Kernel.layer))) // => [2, 0]
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -30,6 +30,7 @@ import type { Pid } from "./Pid.ts"
 /**
  * What is known of a crash.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */

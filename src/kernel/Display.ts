@@ -33,6 +33,7 @@ export type {
   /**
    * How much of a value is shown.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -53,6 +54,7 @@ export type {
  * JavaScript lists the keys of an object all at once. A record with very many keys costs time for each of them (some 50
  * milliseconds for 100,000); an array, a `Map` or a `HashMap` does not.
  *
+ * @stability experimental
  * @category services
  * @since 0.1.0
  */
@@ -73,6 +75,7 @@ export const CurrentLimits: Context.Reference<Limits> = Context.Reference<Limits
  * cookies and sessions: see {@link defaultRedactedNames}. Flags, and numbers under a name that goes on after the word
  * (`tokenCount`), are shown.
  *
+ * @stability experimental
  * @category services
  * @since 0.1.0
  */
@@ -83,6 +86,7 @@ export const CurrentRedactedNames: Context.Reference<ReadonlyArray<string | RegE
 /**
  * The default of {@link CurrentRedactedNames}. Add your own names to it.
  *
+ * @stability experimental
  * @category services
  * @since 0.1.0
  */

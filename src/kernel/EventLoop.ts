@@ -50,6 +50,7 @@ import { currentKernel } from "./shared/currentKernel.ts"
  * await Effect.runPromise(program.pipe(Effect.provide(EventLoop.layer({ threshold: "200 millis" })))) // => "served"
  * ```
  *
+ * @stability experimental
  * @category layers
  * @since 0.1.0
  */

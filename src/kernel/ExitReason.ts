@@ -26,6 +26,7 @@ import { describe, describeCause } from "../values/describe.ts"
 /**
  * Why a process ended.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -34,6 +35,7 @@ export type ExitReason = Normal | Shutdown | Killed | NoProcess | NoConnection |
 /**
  * The process finished its work.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -44,6 +46,7 @@ export interface Normal {
 /**
  * The process was asked to end, or ended on purpose. `detail` may say more.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -55,6 +58,7 @@ export interface Shutdown {
 /**
  * The process was killed. It could neither trap nor delay that.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -65,6 +69,7 @@ export interface Killed {
 /**
  * There was no such process. A monitor or link of a dead process gives this reason.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -75,6 +80,7 @@ export interface NoProcess {
 /**
  * The connection to the node of the process broke.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -85,6 +91,7 @@ export interface NoConnection {
 /**
  * The process failed, died of a defect, or was interrupted by something other than a signal of the kernel.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -98,6 +105,7 @@ export interface Crash {
 /**
  * The reason `Normal`.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -106,6 +114,7 @@ export const normal: ExitReason = { _tag: "Normal" }
 /**
  * The reason `Killed`.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -114,6 +123,7 @@ export const killed: ExitReason = { _tag: "Killed" }
 /**
  * The reason `NoProcess`.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -122,6 +132,7 @@ export const noProcess: ExitReason = { _tag: "NoProcess" }
 /**
  * The reason `NoConnection`.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -148,6 +159,7 @@ const plainShutdown: ExitReason = { _tag: "Shutdown" }
  *
  * @see `shutdown`, `{shutdown, Term}`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -174,6 +186,7 @@ export const shutdown = (detail?: unknown): ExitReason =>
  *
  * @see {@link defect} for a reason from one value
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -205,6 +218,7 @@ const CrashProto = {
  *
  * @see {@link crash} for a reason from a whole cause
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -223,6 +237,7 @@ export const defect = (defect: unknown): ExitReason => crash(Cause.die(defect))
  * exits.map((exit) => ExitReason.fromExit(exit)._tag) // => ["Normal", "Crash", "Crash"]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -243,6 +258,7 @@ export const fromExit = (exit: Exit.Exit<unknown, unknown>): ExitReason =>
  * ExitReason.isExpected(ExitReason.killed) // => false
  * ```
  *
+ * @stability experimental
  * @category guards
  * @since 0.1.0
  */
@@ -268,6 +284,7 @@ export const isExpected = (reason: ExitReason): boolean => reason._tag === "Norm
  * ExitReason.format(ExitReason.shutdown({ by: "admin" })).startsWith("Shutdown: ") // => true
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

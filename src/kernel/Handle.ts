@@ -18,6 +18,7 @@ import { type TypeId, targetOf } from "./shared/handleTarget.ts"
 
 export {
   /**
+   * @stability experimental
    * @category type IDs
    * @since 0.1.0
    */
@@ -29,6 +30,7 @@ export {
 /**
  * Names a server whose protocol is `M`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -39,6 +41,7 @@ export interface Handle<in out M> {
 /**
  * What a handle points to. Only behaviours read it.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -75,6 +78,7 @@ export interface Target<in out M> {
  *
  * @see `whereis/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

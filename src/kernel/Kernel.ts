@@ -29,6 +29,7 @@ export {
    * One running system of processes. As a service it is the kernel that processes started here belong to. Default: one
    * for the whole program.
    *
+   * @stability experimental
    * @category services
    * @since 0.1.0
    */
@@ -38,6 +39,7 @@ export {
 /**
  * What lives in a kernel at this moment.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -58,6 +60,7 @@ export interface Counts {
  * A kernel of its own, a new one each time the layer is provided. When its scope closes, the processes that still live
  * in it are killed and waited for, and timers are dropped.
  *
+ * @stability experimental
  * @category layers
  * @since 0.1.0
  */
@@ -79,6 +82,7 @@ export const layer: Layer.Layer<never> = Layer.fresh(Layer.suspend(() => kernelL
  * freeze records with a function in them, maps, sets, dates, buffers, effects, fibers, handles, pids and instances of
  * other classes. A frozen value is not walked again.
  *
+ * @stability experimental
  * @category layers
  * @since 0.1.0
  */
@@ -101,6 +105,7 @@ export const layerDevelopment: Layer.Layer<never> = Layer.fresh(Layer.suspend(()
  * and ends them by the number of tasks instead of by time. So `TestClock.adjust` waits for the fibers that it wakes,
  * and a seed always gives the same order.
  *
+ * @stability experimental
  * @category layers
  * @since 0.1.0
  */
@@ -114,6 +119,7 @@ export const layerScheduler: Layer.Layer<never> = Layer.effect(
 /**
  * Counts what became of all messages that were sent in this kernel.
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -124,6 +130,7 @@ export const messages: Effect.Effect<Accounting> = Effect.withFiber((fiber) =>
 /**
  * Counts processes, zombies, timers and names.
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -141,6 +148,7 @@ export const counts: Effect.Effect<Counts> = Effect.withFiber((fiber) => {
 /**
  * Lists the processes that are alive, oldest first.
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -30,6 +30,7 @@ import * as Check from "../values/check.ts"
  * - `dropping`: the new message is dropped; a dropped call fails with `MailboxFull`.
  * - `sliding`: the oldest waiting message is dropped to make room; a dropped call fails with `MailboxFull`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -40,6 +41,7 @@ export type Strategy = "suspend" | "fail" | "dropping" | "sliding"
  *
  * Signals of the kernel (`Exit`, `Down`) are never refused.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -73,6 +75,7 @@ export interface Bound {
  * Result.isFailure(tooSmall) // => true
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */

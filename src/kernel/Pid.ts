@@ -16,6 +16,7 @@ import type { Pipeable } from "effect/Pipeable"
 import { has, showBy } from "../values/valueKinds.ts"
 
 /**
+ * @stability experimental
  * @category type IDs
  * @since 0.1.0
  */
@@ -24,6 +25,7 @@ export const TypeId = "~effect-otp/kernel/Pid"
 /**
  * Names one run of one process that accepts messages of type `M`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -51,6 +53,7 @@ export interface Pid<in M = never> extends Equal.Equal, Pipeable {
  *
  * @see `is_pid/1`
  *
+ * @stability experimental
  * @category guards
  * @since 0.1.0
  */

@@ -55,6 +55,7 @@ export type {
   /**
    * The process an effect runs in, as a requirement: only a process can link, monitor or trap exits.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -67,6 +68,7 @@ declare const ReceivesId: unique symbol
  * A requirement: the process in which an effect runs is sent messages of type `M`. A process that accepts them meets
  * it: by the `Inbox` of a plain process, by the `info` of a server. There is nothing to provide.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -77,6 +79,7 @@ export interface Receives<out M> {
 /**
  * The requirement for a member of something that sends messages of type `M`: to be a process, and to accept them.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -85,6 +88,7 @@ export type Member<M> = Self | ([M] extends [never] ? never : Receives<M>)
 /**
  * The receiving end of a plain process. Signals of the kernel arrive among its messages.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -111,6 +115,7 @@ export interface Inbox<in out M> {
 /**
  * Options of a plain process.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -126,6 +131,7 @@ export interface SpawnOptions {
 /**
  * What is known of a live process.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -154,6 +160,7 @@ type Needs<R, M> = Exclude<R, Scope.Scope | Self | Receives<M>>
 /**
  * The process is dead, or belongs to another kernel, or no process has the name. `process` is the pid or the name.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -208,6 +215,7 @@ export class NoProcess extends Data.TaggedError("NoProcess")<{ readonly process:
  * @see {@link spawnLink} and {@link spawnMonitor} for a process whose end you want to hear of
  * @see `erlang:spawn/1`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -250,6 +258,7 @@ export const spawn = <A, E, R, M = never>(
  * @see {@link link} to link to a process that runs already
  * @see `erlang:spawn_link/1`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -299,6 +308,7 @@ export const spawnLink = <A, E, R, M = never>(
  * @see {@link awaitExit} to wait for an end outside of a process
  * @see `erlang:spawn_monitor/1`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -338,6 +348,7 @@ export const spawnMonitor = <A, E, R, M = never>(
  * @see {@link selfFor} for a pid that others can send messages to
  * @see `erlang:self/0`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -379,6 +390,7 @@ export const self: Effect.Effect<Pid, never, Self> = Self
  * @see {@link self} for a pid that is only compared, linked or monitored
  * @see `erlang:self/0`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -419,6 +431,7 @@ export const selfFor = <M>(): Effect.Effect<Pid<M>, never, Self | Receives<M>> =
  * @see `Name.send` for a process known by its name
  * @see `erlang:send/2`, `Pid ! Message`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -462,6 +475,7 @@ export const send: {
  * @see {@link kill} for an end that cannot be trapped
  * @see `erlang:exit/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -505,6 +519,7 @@ export const exit: {
  * @see `Shutdown.killAndAwait` to wait until it has released what it holds
  * @see `erlang:exit(Pid, kill)`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -545,6 +560,7 @@ export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => killUns
  * @see {@link unlink} to remove a link, {@link monitor} to hear of an end without ending
  * @see `erlang:link/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -595,6 +611,7 @@ export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
  *
  * @see `erlang:unlink/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -647,6 +664,7 @@ export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
  * @see {@link demonitor} to stop watching, {@link spawnMonitor} to start and watch in one step
  * @see `erlang:monitor/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -686,6 +704,7 @@ export const monitor = (pid: Pid): Effect.Effect<Signal.MonitorRef, never, Self>
  * @see {@link monitor}
  * @see `erlang:demonitor/2` with `[flush, info]`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -734,6 +753,7 @@ export const demonitor = (ref: Signal.MonitorRef): Effect.Effect<boolean, never,
  *
  * @see `process_flag(trap_exit, true)`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -773,6 +793,7 @@ export const trapExit = (trap: boolean): Effect.Effect<boolean, never, Self> =>
  *
  * @see {@link monitor} to get the end as a message
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -809,6 +830,7 @@ export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
  *
  * @see `erlang:is_process_alive/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -838,6 +860,7 @@ export const isAlive = (pid: Pid): Effect.Effect<boolean> =>
  * @see {@link spawn}, which takes a `label` from the start
  * @see `proc_lib:set_label/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -850,6 +873,7 @@ export const setLabel = (label: string): Effect.Effect<void, never, Self> =>
 /**
  * Lists the processes above this one, its parent first.
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -864,6 +888,7 @@ export {
    * The processes for which this effect runs, nearest first: the process that spawned this one, and the callers of that
    * process.
    *
+   * @stability experimental
    * @category services
    * @since 0.1.0
    */
@@ -897,6 +922,7 @@ export {
  * @see `Sys.getStatus` for the state of a server
  * @see `erlang:process_info/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -33,6 +33,7 @@ export type {
    * How long an orderly end may take: a duration, `"brutalKill"` to kill at once, or `"Infinity"` to wait for ever. A
    * dead process has the same time again for its release: 5 seconds with `"brutalKill"` and `"Infinity"`.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -40,6 +41,7 @@ export type {
   /**
    * How a process ended that was asked to end.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -84,6 +86,7 @@ export type {
  * @see {@link shutdownAll} for many processes at once
  * @see `supervisor`'s shutdown of a child
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -125,6 +128,7 @@ export const shutdown = (
  * await Effect.runPromise(program) // => [false, true]
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -155,6 +159,7 @@ export const awaitEnd = (pid: Pid): Effect.Effect<void> =>
  *
  * @see {@link shutdown} for an orderly end
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -192,6 +197,7 @@ export const killAndAwait = (pid: Pid): Effect.Effect<void> =>
  *
  * @see {@link shutdown} for one process
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -23,6 +23,7 @@ const TypeId = "~effect-otp/kernel/Signal"
 /**
  * A message of the kernel: an exit that the process traps, or the end of a process that it monitors.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -31,6 +32,7 @@ export type Signal = Exit | Down
 /**
  * A trapped exit signal. `from` is undefined if no process sent it.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -49,6 +51,7 @@ export class Exit {
  * The one message of a monitor: the process is dead. `monitor` is the reference that `Process.monitor` gave. `name` is
  * the name with which the monitor was made; undefined if it was made with a pid.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -70,6 +73,7 @@ export class Down {
 /**
  * Identifies one monitor. Compare it by identity.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -99,6 +103,7 @@ export interface MonitorRef {
  *
  * @see {@link isExit}, {@link isDown}
  *
+ * @stability experimental
  * @category guards
  * @since 0.1.0
  */
@@ -119,6 +124,7 @@ export const isSignal = (u: unknown): u is Signal => hasProperty(u, TypeId)
  * @see `Process.trapExit`
  * @see `{'EXIT', From, Reason}`
  *
+ * @stability experimental
  * @category guards
  * @since 0.1.0
  */
@@ -154,6 +160,7 @@ export const isExit = (u: unknown): u is Exit => isInstance(u, Exit)
  * @see `Process.monitor`
  * @see `{'DOWN', Ref, process, Pid, Reason}`
  *
+ * @stability experimental
  * @category guards
  * @since 0.1.0
  */

@@ -30,6 +30,7 @@ import { type TypeId, startUnsafe, timerOf, leftOf } from "./shared/timers.ts"
 /**
  * A message that will be sent later, once or repeatedly.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -40,6 +41,7 @@ export interface Timer extends Pipeable {
 /**
  * Something that stands for a process. It is looked up at each use, in the kernel of its user.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -83,6 +85,7 @@ export interface Address<in M> {
  * @see {@link sendEvery} for a message again and again, {@link cancel} to stop a timer
  * @see `erlang:send_after/3`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -130,6 +133,7 @@ export const sendAfter: {
  * @see {@link sendAfter} for one message
  * @see `timer:send_interval/3`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -172,6 +176,7 @@ export const sendEvery: {
  *
  * @see `erlang:cancel_timer/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -213,6 +218,7 @@ export const cancel = (timer: Timer): Effect.Effect<Option.Option<Duration.Durat
  *
  * @see `erlang:read_timer/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -45,6 +45,7 @@ import { TypeId, AlreadyStarted, type Reference, resolveName, give, checkedName 
 /**
  * A name for a process that accepts messages of type `M`. Timers take it as their address.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -68,6 +69,7 @@ export {
    * @see `Registry.AlreadyRegistered` for a process that registers itself
    * @see `{error, {already_started, Pid}}`
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -77,6 +79,7 @@ export {
 /**
  * The process has a name already: `processName`.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -120,6 +123,7 @@ export class AlreadyNamed extends Data.TaggedError("AlreadyNamed")<{
  * await Effect.runPromise(program) // => "hello Joe"
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -144,6 +148,7 @@ export const make = <M = never>(name: string): Name<M> => {
  * values.map(Name.isName) // => [true, false]
  * ```
  *
+ * @stability experimental
  * @category guards
  * @since 0.1.0
  */
@@ -189,6 +194,7 @@ export const isName = (u: unknown): u is Name => has(u, TypeId)
  * @see {@link unregister}, {@link whereis}
  * @see `erlang:register/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -238,6 +244,7 @@ export const register: {
  * @see {@link register}
  * @see `erlang:unregister/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -280,6 +287,7 @@ export const unregister = <M>(name: Name<M>): Effect.Effect<void, Process.NoProc
  *
  * @see `erlang:whereis/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -290,6 +298,7 @@ export const whereis = <M>(name: Name<M>): Effect.Effect<Option.Option<Pid<M>>> 
  *
  * @see `erlang:registered/0`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -327,6 +336,7 @@ export const registered: Effect.Effect<ReadonlyArray<string>> = Effect.suspend((
  * @see {@link cast}, which cannot fail
  * @see `Name ! Message`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -364,6 +374,7 @@ export const send: {
  * @see {@link send}, which fails instead
  * @see `gen_server:cast/2` with a name
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -415,6 +426,7 @@ export const cast: {
  * @see `Process.monitor`
  * @see `erlang:monitor(process, Name)`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -449,6 +461,7 @@ export const monitor = <M>(name: Name<M>): Effect.Effect<MonitorRef, never, Proc
  *
  * @see `GenServer.whereis/1` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

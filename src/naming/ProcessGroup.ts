@@ -50,6 +50,7 @@ const TypeId = "~effect-otp/naming/ProcessGroup"
 /**
  * A scope of groups of processes that accept messages of type `M`, by keys of type `G`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -61,6 +62,7 @@ export interface ProcessGroup<in out G, in out M = never> extends Pipeable {
 /**
  * One membership.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -72,6 +74,7 @@ export interface Membership<out G, in M = never> {
 /**
  * An element of a stream of changes: first all memberships, then each one that begins or ends.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -127,6 +130,7 @@ interface Takes<in M> {
  * await Effect.runPromise(program) // => [2, []]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -148,6 +152,7 @@ export const make = <G, M = never>(name: string): ProcessGroup<G, M> =>
  * values.map(ProcessGroup.isProcessGroup) // => [true, false]
  * ```
  *
+ * @stability experimental
  * @category guards
  * @since 0.1.0
  */
@@ -190,6 +195,7 @@ export const isProcessGroup = (u: unknown): u is ProcessGroup<never> => has(u, T
  * @see {@link leave}; a process that dies has left all its groups
  * @see `pg:join/3`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -234,6 +240,7 @@ export const join: {
  *
  * @see `pg:leave/3`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -270,6 +277,7 @@ export const leave: {
  *
  * @see `pg:get_members/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -304,6 +312,7 @@ export const members: {
  *
  * @see `pg:which_groups/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -339,6 +348,7 @@ export const groups = <G, M>(self: ProcessGroup<G, M>): Effect.Effect<ReadonlyAr
  *
  * @see {@link send} for one member, `Topic.publish` for subscribers that may also be streams
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -390,6 +400,7 @@ export const broadcast: {
  *
  * @see {@link broadcast} for all members
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -433,6 +444,7 @@ export const send: {
  *
  * @see {@link send}
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -496,6 +508,7 @@ export const dispatch: {
  * @see {@link changesOf} for one group
  * @see `pg:monitor_scope/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -529,6 +542,7 @@ export const changes = <G, M>(
  *
  * @see `pg:monitor/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

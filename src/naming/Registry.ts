@@ -59,6 +59,7 @@ const TypeId = "~effect-otp/naming/Registry"
 /**
  * Whether a key has one owner or any number.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -68,6 +69,7 @@ export type Keys = "unique" | "duplicate"
  * A registry of processes that accept messages of type `M`, by keys of type `K`, with a value of type `V` for each.
  * `Meta` is the type of the settings of the registry itself.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -91,6 +93,7 @@ export interface Registry<
 /**
  * The options of a registry.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -102,6 +105,7 @@ export type Options<U extends Keys, Meta extends object> = {
 /**
  * One process under one key.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -114,6 +118,7 @@ export interface Registration<out K, out V, in M = never> {
 /**
  * An element of a stream of changes: first all entries, then each change.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -124,6 +129,7 @@ export type Change<K, V, M = never> =
 /**
  * A key that stands for the process that has it. Timers take it as an address, `Service.via` as the place of a server.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -136,6 +142,7 @@ export interface Via<in M = never> extends Address<M> {
 /**
  * A key, and the value to register under it. A server takes it as its name.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -147,6 +154,7 @@ export interface Claim<in M = never> extends Via<M> {
  * The requirement of a server with this name, or with a function that gives this name: it must accept the messages of
  * the registry.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -181,6 +189,7 @@ type Refused<U extends Keys> = U extends "unique" ? AlreadyRegistered : never
 /**
  * A process has the key already: `pid`. It may be the process that asked.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -199,6 +208,7 @@ printFields(AlreadyRegistered.prototype)
 /**
  * The process has nothing registered under the key.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -239,6 +249,7 @@ printFields(NotOwner.prototype)
  * await Effect.runPromise(program) // => [["Bergen"], Option.none()]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -295,6 +306,7 @@ export const make: {
  *
  * @see `{via, Registry, {Registry, Key}}`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -323,6 +335,7 @@ export const via: {
  * values.map(Registry.isRegistry) // => [true, false]
  * ```
  *
+ * @stability experimental
  * @category guards
  * @since 0.1.0
  */
@@ -366,6 +379,7 @@ export const isRegistry = (u: unknown): u is Registry<never, never> => has(u, Ty
  * @see {@link unregister}; what is registered is gone with its process
  * @see `Registry.register/3` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -420,6 +434,7 @@ export const register: {
  *
  * @see {@link register} inside the process itself
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -484,6 +499,7 @@ export const registerFor: {
  *
  * @see `Registry.unregister/2` and `unregister_match/3` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -536,6 +552,7 @@ export const unregister: {
  *
  * @see {@link unregister} inside the process itself
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -579,6 +596,7 @@ export const unregisterFor: {
  *
  * @see `Registry.update_value/3` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -636,6 +654,7 @@ export const update: {
  * @see {@link whereis} for the owner of a unique key, {@link match} for values that match
  * @see `Registry.lookup/2` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -670,6 +689,7 @@ export const lookup: {
  *
  * @see `Registry.whereis_name/1` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -712,6 +732,7 @@ export const whereis: {
  *
  * @see `Registry.keys/2` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -750,6 +771,7 @@ export const keys: {
  *
  * @see `Registry.values/3` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -786,6 +808,7 @@ export const values: {
  * @see {@link select} to look at all keys
  * @see `Registry.match/4` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -833,6 +856,7 @@ export const match: {
  * @see {@link lookup} for one key
  * @see `Registry.select/2` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -869,6 +893,7 @@ export const select = <K, V, M>(
  *
  * @see `Registry.count/1` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -904,6 +929,7 @@ export const count = <K, V, M>(self: Registry<K, V, M>): Effect.Effect<number> =
  *
  * @see `Registry.dispatch/4` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -949,6 +975,7 @@ export const dispatch: {
  * @see {@link putMeta} to change it
  * @see `Registry.meta/2` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -994,6 +1021,7 @@ export const meta: {
  *
  * @see `Registry.put_meta/3` of Elixir
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -1058,6 +1086,7 @@ export const putMeta: {
  *
  * @see the `listeners` of Elixir's `Registry`, which are not told of deaths
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -59,6 +59,7 @@ const TypeId = "~effect-otp/naming/Topic"
 /**
  * A topic of messages of type `M`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -74,6 +75,7 @@ export interface Topic<in out M> extends Pipeable {
  * - `sliding`: the oldest waiting message is dropped to make room.
  * - `fail`: it is dropped, and the stream fails with `Overflow` after the waiting messages.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -82,6 +84,7 @@ export type Strategy = "dropping" | "sliding" | "fail"
 /**
  * How many messages may wait for a stream, and what happens to the next.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -93,6 +96,7 @@ export interface Bound<out P extends Strategy = Strategy> {
 /**
  * The subscribers of a topic, and the number of messages that its streams have dropped.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -106,6 +110,7 @@ export interface Counts {
 /**
  * The process that does not get a message.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -134,6 +139,7 @@ interface Takes<in M> {
 /**
  * A stream was too slow for its bound, and its strategy is `fail`.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -171,6 +177,7 @@ export class Overflow extends Data.TaggedError("Overflow")<{ readonly topic: str
  * await Effect.runPromise(Effect.scoped(program)) // => [[2, 3], 1]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -199,6 +206,7 @@ export const make = <M>(name: string): Topic<M> => topicOf(new Topics(name, unde
  * await Effect.runPromise(program) // => [true, { _tag: "Normal" }]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -221,6 +229,7 @@ export const family = <K, M>(name: string): ((key: K) => Topic<M>) => {
  * values.map(Topic.isTopic) // => [true, false]
  * ```
  *
+ * @stability experimental
  * @category guards
  * @since 0.1.0
  */
@@ -263,6 +272,7 @@ export const isTopic = (u: unknown): u is Topic<never> => has(u, TypeId)
  * @see {@link publishUnsafe} in a handler that is not an effect, `ProcessGroup.send` for one of many
  * @see `Phoenix.PubSub.broadcast/3`, `broadcast_from/4`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -312,6 +322,7 @@ export const publish: {
  * await Effect.runPromise(Effect.scoped(Effect.provide(program, Till.layer))) // => ["order 1"]
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -366,6 +377,7 @@ export const publishUnsafe: {
  * @see {@link stream} and {@link subscription} to read a topic as a stream
  * @see `Phoenix.PubSub.subscribe/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -411,6 +423,7 @@ export const subscribe: {
  * @see {@link subscribe}; a subscription ends when its process dies
  * @see `Phoenix.PubSub.unsubscribe/2`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -457,6 +470,7 @@ export const unsubscribe: {
  * await Effect.runPromise(program) // => ["sale", "sold out"]
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -493,6 +507,7 @@ export const stream: {
  * await Effect.runPromise(Effect.scoped(program)) // => ["sale"]
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -532,6 +547,7 @@ export const subscription: {
  *
  * @see {@link counts}, which counts streams as well
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -559,6 +575,7 @@ export const subscribers = <M>(topic: Topic<M>): Effect.Effect<ReadonlyArray<Pid
  * await Effect.runPromise(Effect.scoped(program)) // => { processes: 0, streams: 1, dropped: 1 }
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

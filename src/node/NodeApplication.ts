@@ -66,6 +66,7 @@ import { launch } from "../application/shared/launch.ts"
  * @see `Application.run` inside of a larger program
  * @see `init:stop/0`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

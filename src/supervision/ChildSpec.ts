@@ -33,6 +33,7 @@ const TypeId = "~effect-otp/supervision/ChildSpec"
  * A Schedule over the endings of a child, or (as in `Effect.retry`) a function that gets a typing helper:
  * `($) => $(Schedule.spaced("1 second")).pipe(Schedule.while(({ input }) => input.reason._tag === "Crash"))`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -47,6 +48,7 @@ export type RestartSchedule<E, R> =
 /**
  * How a supervisor treats a child. `E` is the failure of its start.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -71,6 +73,7 @@ export interface ChildOptions<E, R = never> {
 /**
  * How a supervisor treats a resource.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -98,6 +101,7 @@ export interface ResourceOptions<E, S, R = never, RW = never> extends Omit<
  * Keys of services that are handles. Only these may leave a supervisor, because anything else would be stale after a
  * restart.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -111,6 +115,7 @@ type HandleOfAny = { readonly [K in keyof Handle<never>]: { readonly key: string
 /**
  * A process under a supervisor. `ROut` is what it provides, `E` the failure of its start, `RIn` what it needs.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -122,6 +127,7 @@ export interface ChildSpec<out ROut, out E, out RIn> extends Pipeable {
 /**
  * A plain service under a supervisor. It is given to later siblings, rebuilt with them, and never exported.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -133,6 +139,7 @@ export interface ResourceSpec<out ROut, out E, out RIn> extends Pipeable {
 /**
  * Anything that a supervisor can start.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -141,6 +148,7 @@ export type Any = ChildSpec<unknown, unknown, unknown> | ResourceSpec<unknown, u
 /**
  * What a child provides to later siblings.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -149,6 +157,7 @@ export type Provides<C> = C extends { readonly [TypeId]: { readonly _ROut: infer
 /**
  * What a child provides outside of the supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -157,6 +166,7 @@ export type Exports<C> = C extends ChildSpec<infer A, unknown, unknown> ? A : ne
 /**
  * The failure of a child's start.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -168,6 +178,7 @@ type Needs<C> = C extends { readonly [TypeId]: { readonly _RIn: infer R } } ? R 
  * What a list of children needs from outside. Each child has what earlier siblings provide. If the compiler does not
  * know the order of the list, it needs everything.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -210,6 +221,7 @@ export type Requirements<Cs, Have = never, Out = never> = Cs extends readonly [i
  * @see {@link worker} for an effect, {@link resource} for a plain service
  * @see the child specification of `supervisor`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -253,6 +265,7 @@ export const child = <ROut extends Stable, E, RIn, R = never>(
  *
  * @see {@link child} for servers
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -305,6 +318,7 @@ export const worker = <A, E, R, RS = never>(
  *
  * @see {@link child}
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */

@@ -56,6 +56,7 @@ export {
   /**
    * There is no child with this key.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -63,6 +64,7 @@ export {
   /**
    * The supervisor is down, or ended before it answered.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -72,6 +74,7 @@ export type {
   /**
    * How many children there are, how many run, and how many are being started or restarted.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -83,6 +86,7 @@ export type {
 /**
  * The options of a dynamic supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -106,6 +110,7 @@ export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown
 /**
  * What is known of a child.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -125,6 +130,7 @@ export interface ChildInfo {
  *
  * Use in place of the key in `startChild` and `startOrGet`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -140,6 +146,7 @@ export interface ChildOptions {
 /**
  * The service of a dynamic supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -196,6 +203,7 @@ export interface DynamicSupervisorHandle<
 /**
  * The service class of a dynamic supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -216,6 +224,7 @@ export {
   /**
    * The key has a child already: it runs, starts, or is being restarted. Or its name is taken.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -226,6 +235,7 @@ export {
   /**
    * The supervisor has as many children as it may have.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -267,6 +277,7 @@ export {
  * await Effect.runPromise(program.pipe(Effect.provide(Rooms.layer))) // => 2
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */

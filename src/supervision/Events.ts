@@ -14,6 +14,7 @@ export {
   /**
    * A process is dead. Measurements: the messages that it was sent and that it handled.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -22,6 +23,7 @@ export {
    * A process crashed. The event has its report, with the decision of its supervisor, if it has one. It is sent for each
    * crash, even if the log leaves the report out.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -29,6 +31,7 @@ export {
   /**
    * No process took a message: its receiver is dead or full.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -36,6 +39,7 @@ export {
   /**
    * An answer came when its caller had stopped waiting.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -44,6 +48,7 @@ export {
    * The event loop was blocked. The measurement says by how much a timer was late. Sent only if `EventLoop.layer` is
    * provided.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -56,6 +61,7 @@ export {
   /**
    * A stream was too slow and has lost a message of a topic: the new one, or the oldest. Sent for each lost message.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -68,6 +74,7 @@ export {
   /**
    * A child is up. Measurement: how long its start took, in milliseconds.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -75,6 +82,7 @@ export {
   /**
    * A child ended by itself, or did not start. Measurement: how long it was up, in milliseconds; 0 if it did not start.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -83,6 +91,7 @@ export {
    * A child will be started again because it ended or did not start. Siblings that restart with it have no event of
    * their own. Measurement: the delay before the restart, in milliseconds.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -90,6 +99,7 @@ export {
   /**
    * A child did not end within its limit, nor in the same time again after the kill. It is left behind. Measurement: 1.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -97,6 +107,7 @@ export {
   /**
    * A supervisor gave up. Measurement: how many failures were counted, including the last one.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */

@@ -52,6 +52,7 @@ export {
   /**
    * A partition that had to be in use again did not come up.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -59,6 +60,7 @@ export {
   /**
    * The supervisor is down, or ended before it answered.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -68,6 +70,7 @@ export type {
   /**
    * How many partitions there are, how many run, and how many are being started or restarted.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -79,6 +82,7 @@ export type {
 /**
  * The key that decides on the partition. Turn anything else into a text first.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -87,6 +91,7 @@ export type Key = string | number | bigint
 /**
  * How partitions are supervised. `E` is the failure of a partition's start.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -112,6 +117,7 @@ export interface PartitionOptions<E, RS> {
 /**
  * The options of a partition supervisor for servers.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -139,6 +145,7 @@ type Numbered<A> = [A] extends [readonly []]
 /**
  * The options of a partition supervisor for anything with a Layer of its own, such as dynamic supervisors.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -150,6 +157,7 @@ export interface LayerOptions<S, I, E, R, RS> extends PartitionOptions<E, RS> {
 /**
  * What is known of a partition. A partition out of use is `"stopped"`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -160,6 +168,7 @@ export interface PartitionInfo extends Pick<ChildInfo, "state" | "pid" | "restar
 /**
  * The service of a partition supervisor. `C` is the service of one partition.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -196,6 +205,7 @@ export interface PartitionSupervisorHandle<out C> extends Handle<never> {
 /**
  * The service class of a partition supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -212,6 +222,7 @@ export interface ServiceClass<Self, Id extends string, C, E, R> extends Context.
 /**
  * No partition is in use: the supervisor was resized to zero.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -287,6 +298,7 @@ interface Declare<Self> {
  * // => ["/home: 1, in partition 1", "/about: 1, in partition 3", "/home: 2, in partition 1"]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -329,6 +341,7 @@ export const Service = <Self>(): Declare<Self> => {
  * keys.map((key) => PartitionSupervisor.partitionOf(key, 3)) // => [1, 1, 0, 1]
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -43,6 +43,7 @@ import { MonotonicNow } from "./internal/child/monotonicNow.ts"
  * - `transient`: only unexpected ones: all except `Normal` and `Shutdown`.
  * - `temporary`: none. The child is removed from the list.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -55,6 +56,7 @@ export type Restart = "permanent" | "transient" | "temporary"
  *
  * `E` is the typed failure of the child's own start.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -70,6 +72,7 @@ export interface ChildExit<out E> {
 /**
  * The part of a child's ending that `resetAfter` reads.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -115,6 +118,7 @@ export type Uptime = Pick<ChildExit<unknown>, "uptime">
  *
  * `supervisor:add_restart/1`, whose window is truncated to whole seconds.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -166,6 +170,7 @@ export const intensity = (options: {
  * await Effect.runPromise(program) // => [1, 1.5, true]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -226,6 +231,7 @@ export const decaying = (options: {
  * await Effect.runPromise(program) // => [1, 2, 1]
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

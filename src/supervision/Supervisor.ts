@@ -50,13 +50,39 @@ import { ask, startAnswer, viewOf } from "./internal/static/askSupervisor.ts"
 import type { ChildExit } from "./RestartPolicy.ts"
 import type { HandleTarget } from "../kernel/shared/handleTarget.ts"
 
-export { child, resource, worker } from "./ChildSpec.ts"
+export {
+  /**
+   * Makes a child of a Layer that starts one process. It is `ChildSpec.child`.
+   *
+   * @stability experimental
+   * @category constructors
+   * @since 0.1.0
+   */
+  child,
+  /**
+   * Makes a child of a plain service that later siblings need. It is `ChildSpec.resource`.
+   *
+   * @stability experimental
+   * @category constructors
+   * @since 0.1.0
+   */
+  resource,
+  /**
+   * Makes a child of an effect, which runs as a process. It is `ChildSpec.worker`.
+   *
+   * @stability experimental
+   * @category constructors
+   * @since 0.1.0
+   */
+  worker
+} from "./ChildSpec.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
  * Which siblings are restarted when a child fails: none, all, or those after it.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -65,6 +91,7 @@ export type Strategy = "oneForOne" | "oneForAll" | "restForOne"
 /**
  * The options of a supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -85,6 +112,7 @@ export interface Options<Cs> {
 /**
  * What is known of a child.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -102,6 +130,7 @@ export type {
   /**
    * How many children there are, how many run, and how many are being started or restarted.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -111,6 +140,7 @@ export type {
 /**
  * The service of a supervisor. Its methods work while children start, stop and restart.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -138,6 +168,7 @@ export interface SupervisorHandle extends Handle<never> {
 /**
  * The service class of a supervisor: its key, and the Layer of its tree.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -156,6 +187,7 @@ export {
   /**
    * The supervisor has no child with this id, or no longer.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -163,6 +195,7 @@ export {
   /**
    * The child runs already.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -170,6 +203,7 @@ export {
   /**
    * The child is being restarted already.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -179,6 +213,7 @@ export {
    *
    * A restart schedule sees a start that failed with a typed error as the same `StartFailed`.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -186,6 +221,7 @@ export {
   /**
    * The supervisor is down, or ended before it answered.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -197,6 +233,7 @@ export {
    * ends. `attempts` counts the failures, including the last one. `policy` names the limit that was exceeded: the
    * `intensity` of the supervisor or the `schedule` of the child.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -232,6 +269,7 @@ export {
  * await Effect.runPromise(Deferred.await(recovered).pipe(Effect.provide(App.layer))) // => "up in run 3"
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */

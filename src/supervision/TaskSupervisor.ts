@@ -75,6 +75,7 @@ export {
   /**
    * There is no task with this pid.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -82,6 +83,7 @@ export {
   /**
    * The supervisor is down.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -89,6 +91,7 @@ export {
   /**
    * The supervisor has as many tasks as it may have.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -98,6 +101,7 @@ export type {
   /**
    * How many tasks there are, how many run, and how many are being started or restarted.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -109,6 +113,7 @@ export type {
 /**
  * The options of a task supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -131,6 +136,7 @@ export interface Options<RS = never> {
 /**
  * Options of a supervised task.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -142,6 +148,7 @@ export interface TaskOptions extends PlainTaskOptions {
 /**
  * Options of a task without an answer.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -153,6 +160,7 @@ export interface StartOptions extends TaskOptions {
 /**
  * A task as its supervisor sees it.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -164,6 +172,7 @@ export interface TaskInfo extends Pick<ChildInfo, "state" | "pid" | "restarts"> 
 /**
  * How a task supervisor can refuse a task.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -172,6 +181,7 @@ export type Refusal = MaxChildren | SupervisorDown
 /**
  * The service of a task supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -236,6 +246,7 @@ export interface TaskSupervisorHandle extends Handle<never> {
 /**
  * The service class of a task supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -269,6 +280,7 @@ export interface ServiceClass<Self, Id extends string, R> extends Context.Servic
  * await Effect.runPromise(program.pipe(Effect.provide(Jobs.layer))) // => ["done", "Crash"]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */

@@ -53,6 +53,7 @@ const TypeId: typeof HandlerTable.TypeId = HandlerTable.TypeId
 /**
  * An event: a name, and the types of its measurements and its metadata.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -66,6 +67,7 @@ export interface Event<in out Measurements extends object, in out Metadata exten
 /**
  * Types that are taken from an event.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -73,6 +75,7 @@ export declare namespace Event {
   /**
    * An event of unknown types.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -84,6 +87,7 @@ export declare namespace Event {
   /**
    * The measurements of an event. For a union of events, a union.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -92,6 +96,7 @@ export declare namespace Event {
   /**
    * The metadata of an event. For a union of events, a union.
    *
+   * @stability experimental
    * @category models
    * @since 0.1.0
    */
@@ -106,6 +111,7 @@ export declare namespace Event {
  * It runs inside the step that executes the event, so it must be short. Nobody waits for an `async` function; its
  * rejection counts as a failure.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -118,6 +124,7 @@ export type Handler<E extends Event.Any> = (
 /**
  * One execution of an event, as a value.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -127,6 +134,7 @@ export type Emission<E extends Event.Any> =
 /**
  * The attached handlers: those of the whole program by default, or those of the part that has its own `layer`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -141,6 +149,7 @@ export interface Table {
  * span have the same number as `spanContext`, and no other span has it. In the exception event `reason` is the failure,
  * the defect or the interruption, and `cause` is the whole cause with its stack traces.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -170,6 +179,7 @@ export interface SpanEvents<
 /**
  * A handler with this id is attached already.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -182,6 +192,7 @@ export class AlreadyAttached extends Data.TaggedError("AlreadyAttached")<{ reado
 /**
  * No handler with this id is attached.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -229,6 +240,7 @@ export class NotAttached extends Data.TaggedError("NotAttached")<{ readonly id: 
  * await Effect.runPromise(program) // => ["corner: 250"]
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -255,6 +267,7 @@ export const event = <Measurements extends object, Metadata extends object>(
  *
  * @see `telemetry:span/3`
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -288,6 +301,7 @@ export const spanEvents = <
  * await Effect.runPromise(program) // => []
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -303,6 +317,7 @@ export const makeUnsafe = (): Table => {
  *
  * `[telemetry, handler, failure]`.
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -359,6 +374,7 @@ export const handlerFailure = event<
  * @see {@link attachMany} for several events, {@link detach}
  * @see `telemetry:attach/4`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -399,6 +415,7 @@ export const attach = <E extends Event.Any>(
  * @see {@link attach}
  * @see `telemetry:attach_many/4`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -439,6 +456,7 @@ export const attachMany = <E extends Event.Any>(
  *
  * @see {@link attach}
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -482,6 +500,7 @@ export const attachScoped = <E extends Event.Any>(
  * @see {@link attach}
  * @see `telemetry:detach/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -514,6 +533,7 @@ export const detach = (id: string): Effect.Effect<void, NotAttached> =>
  *
  * @see `telemetry:list_handlers/1`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -544,6 +564,7 @@ export const list = (
  * names.length > 0 && names.every((name) => name.startsWith("otp.supervisor.")) // => true
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -576,6 +597,7 @@ export const declared = (prefix?: string): ReadonlyArray<Event.Any> => HandlerTa
  * @see {@link executeUnsafe} on hot paths
  * @see `telemetry:execute/3`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -616,6 +638,7 @@ export const execute = <M extends object, D extends object>(
  *
  * @see {@link execute}
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -645,6 +668,7 @@ export const executeUnsafe = <M extends object, D extends object>(
  *
  * @see {@link executeUnsafe}
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -680,6 +704,7 @@ export const isActiveUnsafe = (table: Table, event: Event.Any): boolean => handl
  *
  * `telemetry:span/3`.
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -722,6 +747,7 @@ export const span: {
  *
  * @see `telemetry:span/3`
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -780,6 +806,7 @@ export const spanWith: {
  *
  * @see {@link stream} to react to each
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -829,6 +856,7 @@ export const collect = <E extends Event.Any>(
  *
  * @see {@link collect} in tests
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -851,6 +879,7 @@ export const stream = <E extends Event.Any>(
 /**
  * The table in use: by default one for the whole program.
  *
+ * @stability experimental
  * @category services
  * @since 0.1.0
  */
@@ -865,6 +894,7 @@ export const Telemetry: Context.Reference<Table> = Context.Reference<Table>(ownK
 /**
  * Gives a part of the program a table of its own, without handlers.
  *
+ * @stability experimental
  * @category layers
  * @since 0.1.0
  */

@@ -55,6 +55,7 @@ import { supervisorLaws } from "./internal/supervisorLaws.ts"
 /**
  * A statement that must be true of every implementation.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -67,12 +68,14 @@ export interface Law {
 /**
  * Any handle: a client, or the service of a supervisor.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
 export type AnyHandle = { readonly [K in keyof Handle<never>]: { readonly key: string } }
 
 /**
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -87,6 +90,7 @@ export interface Options {
 /**
  * A server, and two things to do with it.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -103,6 +107,7 @@ export interface Server<C extends AnyHandle> extends Options {
  * A supervisor of servers that are restarted at once after a crash, and two things to do with one of them. It must have
  * at least one child, and give up on a child that fails 100 times without the passing of time.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -122,6 +127,7 @@ export interface Supervisor<C extends AnyHandle> extends Options {
 /**
  * Finds processes by key.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -144,6 +150,7 @@ export {
   /**
    * A law does not hold. `cause` says what is not true, `seed` in which order.
    *
+   * @stability experimental
    * @category errors
    * @since 0.1.0
    */
@@ -179,6 +186,7 @@ export {
  *
  * @see {@link supervisor}, {@link registry}
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -217,6 +225,7 @@ export const server: <C extends AnyHandle>(subject: Server<C>) => ReadonlyArray<
  *
  * @see {@link server}
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -248,6 +257,7 @@ export const supervisor: <C extends AnyHandle>(subject: Supervisor<C>) => Readon
  *
  * @see {@link server}
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */

@@ -51,6 +51,7 @@ import { isHandle, targetOf } from "../kernel/shared/handleTarget.ts"
 /**
  * A process for a test, which accepts messages of type `M`.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -88,6 +89,7 @@ export interface Probe<in out M> {
 /**
  * Options of a probe.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -101,6 +103,7 @@ export interface Options {
 /**
  * An expected message has not come, or a message came that was not expected.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -147,6 +150,7 @@ export class ExpectationFailed extends Data.TaggedError("ExpectationFailed")<{
  * await Effect.runPromise(Effect.provide(test, TestKernel.layer)) // => { _tag: "Normal" }
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */

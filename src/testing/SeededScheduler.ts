@@ -46,6 +46,7 @@ const TypeId = "~effect-otp/testing/SeededScheduler"
 /**
  * A scheduler whose order depends on its seed and on the tasks scheduled on it before.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -55,6 +56,7 @@ export interface SeededScheduler extends Scheduler.Scheduler {
 }
 
 /**
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -64,6 +66,7 @@ export interface Options {
 }
 
 /**
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -78,6 +81,7 @@ export interface RunOptions extends Options {
 }
 
 /**
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -94,6 +98,7 @@ export interface ExploreOptions extends RunOptions {
  * A run cannot end. `deadlock`: nothing is ready and no fiber sleeps. `asleep`: `sleeping` fibers wait for a time to
  * which nobody adjusts the clock. `endless`: it has run as many tasks as it may.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -117,6 +122,7 @@ export class Stuck extends Data.TaggedError("Stuck")<{
 /**
  * The run of one seed failed: `failure` is its whole cause.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -168,6 +174,7 @@ export class SeedFailed extends Data.TaggedError("SeedFailed")<{
  * await order(7) // => await order(7)
  * ```
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -184,6 +191,7 @@ export const make = (seed: number, options?: Options): SeededScheduler => new Se
  *
  * On another scheduler it only yields behind the tasks of the same fiber.
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -207,6 +215,7 @@ export const settle: Effect.Effect<void> = Effect.yieldNowWith(Number.POSITIVE_I
  * await Effect.runPromise(Effect.provide(program, SeededScheduler.layer(1))) // => 1000
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -245,6 +254,7 @@ export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
  *
  * @see {@link explore} for many seeds
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -282,6 +292,7 @@ export const runSeed: {
  * results.every((count) => count === 3) // => false
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -320,6 +331,7 @@ export const explore = <A, E, R>(
  * await draw() // => await draw()
  * ```
  *
+ * @stability experimental
  * @category layers
  * @since 0.1.0
  */

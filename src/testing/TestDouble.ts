@@ -24,6 +24,7 @@ import type { Stable } from "../supervision/ChildSpec.ts"
 /**
  * Some of the methods of a service: those that a test needs.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -56,6 +57,7 @@ export type Methods<S> = { readonly [K in Exclude<keyof S, typeof Handle.TypeId>
  *
  * @see {@link layer} to provide it
  *
+ * @stability experimental
  * @category constructors
  * @since 0.1.0
  */
@@ -97,6 +99,7 @@ export const make = <I, S extends Stable["Service"]>(key: Context.Key<I, S>, met
  * await Effect.runPromise(Effect.provide(sign, soldOut)) // => "sold out"
  * ```
  *
+ * @stability experimental
  * @category layers
  * @since 0.1.0
  */

@@ -57,6 +57,7 @@ import { targetOf } from "../kernel/shared/handleTarget.ts"
 /**
  * A process that a test has left behind.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -74,6 +75,7 @@ export interface LeakedProcess {
 /**
  * A service that can be started: a class with a `layer`, such as a supervisor, or a server with a layer.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -86,6 +88,7 @@ export interface Startable<out S, in I, out E, out R> {
 /**
  * How a child of a test is supervised. By default it is restarted like any child.
  *
+ * @stability experimental
  * @category models
  * @since 0.1.0
  */
@@ -99,6 +102,7 @@ export interface SupervisedOptions<E> extends Omit<ChildOptions<E>, "significant
 /**
  * A kernel is not empty when its test is over.
  *
+ * @stability experimental
  * @category errors
  * @since 0.1.0
  */
@@ -135,6 +139,7 @@ export class Leaked extends Data.TaggedError("Leaked")<{
  * It waits as long as processes come, go, or get messages, but at most half a second of real time. It does not wait for
  * timers and I/O of the host.
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -172,6 +177,7 @@ export const quiet: Effect.Effect<void> = Effect.withFiber((fiber) => untilQuiet
  *
  * @see {@link quiet} if no time has to pass
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -228,6 +234,7 @@ export const adjust = (duration: Duration.Input): Effect.Effect<void> =>
  * await Effect.runPromise(Effect.provide(test, TestKernel.layer)) // => [1, 2, 1]
  * ```
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -256,6 +263,7 @@ export const startSupervised: {
  *
  * - `Leaked` with what is still there.
  *
+ * @stability experimental
  * @category operations
  * @since 0.1.0
  */
@@ -302,6 +310,7 @@ export const check: Effect.Effect<void, Leaked> = Effect.withFiber((fiber) => {
  * // => "The test left behind:\n  - poller <0.1>, running"
  * ```
  *
+ * @stability experimental
  * @category layers
  * @since 0.1.0
  */
@@ -310,6 +319,7 @@ export const layer: Layer.Layer<Scope.Scope> = Layer.suspend(() => layerOf(new D
 /**
  * A kernel like that of {@link layer}, but messages and states are not frozen.
  *
+ * @stability experimental
  * @category layers
  * @since 0.1.0
  */
