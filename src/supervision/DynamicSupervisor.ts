@@ -135,7 +135,7 @@ export interface ChildInfo {
  * @since 0.1.0
  */
 export interface ChildOptions {
-  /** Its key. Default: one of its own, such as `#1`. */
+  /** Its key. Default: one of its own, such as `child 1`. */
   readonly key?: string | undefined
   /** Which endings a restart follows. Default: as the supervisor says. */
   readonly restart?: Restart | undefined

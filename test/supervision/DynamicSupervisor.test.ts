@@ -66,16 +66,16 @@ describe("startChild", () => {
   treeTest("without a key gives each child a key of its own", ({ journal }) =>
     Effect.gen(function* () {
       const { kids, start } = yield* runKids(journal)
-      yield* start("#2")
+      yield* start("child 2")
       const clients = [yield* kids.startChild(undefined, "a"), yield* kids.startChild(undefined, "b")]
       assert.deepStrictEqual(yield* Effect.forEach(clients, (client) => client.incarnation()), [1, 1])
       const keys = (yield* kids.whichChildren).map(({ key }) => key)
-      assert.deepStrictEqual(keys, ["#2", "#1", "#3"])
-      assert.deepStrictEqual(yield* kids.get("#3"), Option.some(clients[1]!))
+      assert.deepStrictEqual(keys, ["child 2", "child 1", "child 3"])
+      assert.deepStrictEqual(yield* kids.get("child 3"), Option.some(clients[1]!))
       // It is restarted with its arguments, as any other.
       yield* crash(journal, "a")
-      yield* journal.expect("+#21", "+a1", "+b1", "-a1", "+a2")
-      yield* kids.terminateChild("#1")
+      yield* journal.expect("+child 21", "+a1", "+b1", "-a1", "+a2")
+      yield* kids.terminateChild("child 1")
       assert.strictEqual((yield* kids.countChildren).children, 2)
     })
   )
@@ -90,9 +90,9 @@ describe("startChild", () => {
       yield* settle
       assert.deepStrictEqual(
         (yield* kids.whichChildren).map(({ key }) => key),
-        ["#1"]
+        ["child 1"]
       )
-      yield* kids.terminateChild("#1")
+      yield* kids.terminateChild("child 1")
       assert.deepStrictEqual(yield* kids.whichChildren, [])
     })
   )

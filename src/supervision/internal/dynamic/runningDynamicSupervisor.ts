@@ -105,7 +105,7 @@ export class RunningDynamicSupervisor implements SupervisorRun {
   /** A key that no child has. */
   freeKey(): string {
     let key: string
-    do key = `#${++this.keysMade}`
+    do key = `child ${++this.keysMade}`
     while (this.children.has(key))
     return key
   }
