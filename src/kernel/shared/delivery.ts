@@ -172,7 +172,7 @@ const drop = (record: ProcessRecord, envelope: Envelope): true => {
 /** Counts the fate of a message. @internal */
 export const countFate = (record: ProcessRecord, envelope: Envelope, fate: Fate): void => {
   const { development } = record.kernel
-  if (development !== undefined) development.settled(record, envelope, fate)
+  if (development !== undefined) development.gotFate(record, envelope, fate)
   addFate(record, fate)
 }
 

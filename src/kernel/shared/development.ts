@@ -88,7 +88,7 @@ export class Development {
   }
 
   /** A message has its fate. */
-  settled(of: Watched, message: Sent, fate: Fate): void {
+  gotFate(of: Watched, message: Sent, fate: Fate): void {
     const ledger = this.ledgerOf(of)
     const left = (ledger.times.get(message) ?? 0) - 1
     if (left < 0) {
