@@ -9,7 +9,6 @@
  */
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -30,16 +29,17 @@ import type { ChildRunOptions } from "./childRunOptions.ts"
 import { withBelow } from "../tree/supervisorProcess.ts"
 import { warnReleaseFailed } from "./releaseFailure.ts"
 import { noProcess, severalProcesses } from "./wrongLayer.ts"
+import { waitForRelease } from "./waitForRelease.ts"
 import { scopeExit } from "../../../kernel/shared/scopeExit.ts"
 import { childId } from "../../../kernel/shared/displayName.ts"
 import { interruptLater } from "../../../kernel/shared/waitUntil.ts"
-import { awaitDeath, endWithin, parse, shutdownTelling } from "../../../kernel/shared/shutdown.ts"
+import { endWithin, parse, shutdownTelling } from "../../../kernel/shared/shutdown.ts"
 
 /** @internal */
 export class ChildRun {
   private readonly options: ChildRunOptions
   private readonly scope = Scope.makeUnsafe()
-  private fiber: Fiber.Fiber<Context.Context<never>, unknown> | undefined = undefined
+  fiber: Fiber.Fiber<Context.Context<never>, unknown> | undefined = undefined
   private watcher: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** It was told to stop, or has ended by itself. Now it is only released. */
   private stopping = false
@@ -58,7 +58,7 @@ export class ChildRun {
   private endedEarly = false
   /** This run is ending the process. */
   private isEnding = false
-  private readonly done = Latch.makeUnsafe()
+  readonly done = Latch.makeUnsafe()
   /** Waits until its fiber and scope have ended, however long that takes. */
   readonly untilEnded: Effect.Effect<void> = this.done.await
   private adoption: LayerAdoption | undefined = undefined
@@ -188,15 +188,12 @@ export class ChildRun {
   /** It ends by itself. Its clean-up gets the shutdown limit; then the process is killed. */
   private limitEnd(record: ProcessRecord): void {
     if (this.stopping || record.ended) return
-    this.run(
-      Effect.flatMap(endWithin(record, parse(this.limit).own), () =>
-        Effect.sync(() => {
-          if (this.stopping && !this.endedEarly) return
-          if (record.isAlive) this.options.listener.overran(record)
-          killRecord(record, record.exiting)
-        })
-      )
-    )
+    const kill = Effect.sync(() => {
+      if (this.stopping && !this.endedEarly) return
+      if (record.isAlive) this.options.listener.overran(record)
+      killRecord(record, record.exiting)
+    })
+    this.run(Effect.andThen(endWithin(record, parse(this.limit).own), kill))
   }
 
   /** The resource has ended. Its holders must let go of it first, so it is released only when it is told to stop. */
@@ -250,10 +247,9 @@ export class ChildRun {
     const orderlyEnd = orderly === undefined ? Effect.void : Effect.timeoutOption(Fiber.await(fiber), orderly)
     // If the start is interrupted in time, the process ends in good order: see `endProcess`.
     const kill = Effect.sync(() => {
-      const { record } = this
-      if (this.fiber === undefined || record === undefined) return
-      if (record.isAlive && orderly !== undefined) this.options.listener.overran(record)
-      killRecord(record)
+      if (this.fiber === undefined || this.record === undefined) return
+      if (this.record.isAlive && orderly !== undefined) this.options.listener.overran(this.record)
+      killRecord(this.record)
     })
     this.run(Effect.andThen(Effect.andThen(Effect.yieldNow, orderlyEnd), kill))
   }
@@ -308,21 +304,22 @@ export class ChildRun {
    * after it.
    */
   private endProcess(): Effect.Effect<void> {
-    const { record } = this
-    const { listener } = this.options
+    const { options, record } = this
     if (record === undefined || record.ended) return Effect.void
     // It ends by itself within its limit.
     if (this.endedEarly) return awaitEnd(record)
     this.isEnding = true
-    return Effect.andThen(shutdownTelling(record, { limit: this.limit, overran: listener.overran }), awaitEnd(record))
+    return Effect.andThen(
+      shutdownTelling(record, { limit: this.limit, overran: options.listener.overran }),
+      awaitEnd(record)
+    )
   }
 
   /** Reports it overdue if it is not released after this many limits. */
   private reportIfOverdue(limits: number): void {
-    const { id, listener } = this.options
     const report = () => {
       this.isOverdue = true
-      listener.overdue(overdueEnding(id))
+      this.options.listener.overdue(overdueEnding(this.options.id))
     }
     this.run(this.releasedWithin(limits, report))
   }
@@ -332,13 +329,7 @@ export class ChildRun {
    * limit, this first waits for that end.
    */
   private releasedWithin(limits: number, late: () => void): Effect.Effect<void> {
-    const { own, release } = parse(this.limit)
-    const limit = Duration.isFinite(own) ? Duration.times(release, limits) : release
-    const started = Effect.suspend(() => (this.fiber === undefined ? Effect.void : Fiber.await(this.fiber)))
-    const dead = Effect.suspend(() => (this.record === undefined ? Effect.void : awaitDeath(this.record)))
-    const before = Duration.isFinite(own) ? Effect.void : Effect.andThen(started, dead)
-    const waiting = Effect.andThen(before, Effect.timeoutOption(this.done.await, limit))
-    return Effect.map(waiting, () => (this.released ? undefined : late()))
+    return Effect.map(waitForRelease(this, this.limit, limits), () => (this.released ? undefined : late()))
   }
 
   private run<A, E>(effect: Effect.Effect<A, E>): Fiber.Fiber<A, E> {

@@ -74,7 +74,7 @@ export class LiveChildren implements ChildListener {
       case "Ask":
         return this.ask(child, action.ticket, action.exit)
       case "Sleep":
-        return this.sleep(child, action.ticket, action.millis)
+        return this.sleep(child, action)
       case "GiveUp":
         return this.giveUp(child, action.exit, { attempts: action.attempts, policy: "schedule" })
       case "NotStarted":
@@ -246,10 +246,9 @@ export class LiveChildren implements ChildListener {
     this.reports.decided(child, decision)
   }
 
-  private sleep(child: DynamicChild, ticket: number, millis: number): void {
-    child.runStartStep(this.owner.context(), Effect.sleep(Duration.millis(millis)), () =>
-      this.handleEvent(child, { _tag: "DelayPassed", ticket })
-    )
+  private sleep(child: DynamicChild, { millis, ticket }: { readonly millis: number; readonly ticket: number }): void {
+    const passed = () => this.handleEvent(child, { _tag: "DelayPassed", ticket })
+    child.runStartStep(this.owner.context(), Effect.sleep(Duration.millis(millis)), passed)
   }
 
   // ---- stops ------------------------------------------------------------------------------------------------------
@@ -258,21 +257,17 @@ export class LiveChildren implements ChildListener {
   stop(child: DynamicChild): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.handleEvent(child, { _tag: "StopRequested" })
-      const { stopFiber } = child
-      return stopFiber === undefined ? Effect.void : Effect.asVoid(Fiber.await(stopFiber))
+      return child.stopFiber === undefined ? Effect.void : Effect.asVoid(Fiber.await(child.stopFiber))
     })
   }
 
   private beginStop(child: DynamicChild): void {
-    const stopped = Effect.andThen(child.stop(), this.stopped(child))
+    const report = Effect.sync(() => this.reportStopped(child))
+    const stopped = Effect.andThen(child.stop(), report)
     child.stopFiber ??= this.run(Effect.andThen(Effect.yieldNow, stopped))
   }
 
-  private stopped(child: DynamicChild): Effect.Effect<void> {
-    return Effect.sync(() => this.reportStopped(child))
-  }
-
-  private reportStopped(child: DynamicChild): void {
+  private readonly reportStopped = (child: DynamicChild): void => {
     this.handleEvent(
       child,
       child.hasEnded() ? { _tag: "ChildStopped" } : { _tag: "ReleaseTimedOut", exit: releaseTimedOut(child.key) }
@@ -296,11 +291,7 @@ export class LiveChildren implements ChildListener {
     const up = all.filter(({ core }) => core.state._tag === "Up")
     const others = all.filter(({ core }) => core.state._tag !== "Up")
     this.markAllStopping(up)
-    const stopUp = stopTogether(
-      up,
-      (child) => this.reportStopped(child),
-      (child, record) => this.childOverran(child, record)
-    )
+    const stopUp = stopTogether(up, this.reportStopped, (child, record) => this.childOverran(child, record))
     const stops = Effect.forEach(others, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
     return Effect.all([stopUp, stops], { concurrency: 2, discard: true })
   })
@@ -309,7 +300,8 @@ export class LiveChildren implements ChildListener {
   readonly killAll: Effect.Effect<void> = Effect.suspend(() => {
     const all = [...this.byKey.values()]
     this.markAllStopping(all)
-    const killOne = (child: DynamicChild) => Effect.suspend(() => Effect.andThen(child.kill(), this.stopped(child)))
+    const stopped = (child: DynamicChild) => Effect.sync(() => this.reportStopped(child))
+    const killOne = (child: DynamicChild) => Effect.suspend(() => Effect.andThen(child.kill(), stopped(child)))
     return Effect.forEach(all, killOne, { concurrency: "unbounded", discard: true })
   })
 
@@ -324,7 +316,6 @@ export class LiveChildren implements ChildListener {
     this.owner.forgotten(child)
   }
 
-  private run<A>(effect: Effect.Effect<A>): Fiber.Fiber<A> {
-    return Effect.runForkWith(this.owner.context())(effect)
-  }
+  private readonly run = <A>(effect: Effect.Effect<A>): Fiber.Fiber<A> =>
+    Effect.runForkWith(this.owner.context())(effect)
 }

@@ -263,13 +263,9 @@ export class RunningSupervisor implements SupervisorRun {
   }
 
   /** The processes of its children, including those that are being started. */
-  below(): ReadonlyArray<ProcessRecord> {
-    return this.children.runs.flatMap(({ record }) => withBelow(record))
-  }
+  readonly below = () => this.children.runs.flatMap(({ record }) => withBelow(record))
 
-  blockers(): ReadonlyArray<ProcessRecord> {
-    return this.waits.current
-  }
+  readonly blockers = (): ReadonlyArray<ProcessRecord> => this.waits.current
 
   // ---- the end ----------------------------------------------------------------------------------------------------
 
@@ -303,9 +299,7 @@ export class RunningSupervisor implements SupervisorRun {
     return Effect.forEach(this.children.runs, (run) => Effect.suspend(() => run.kill()), { discard: true })
   })
 
-  closed(): void {
-    this.requests.close()
-  }
+  readonly closed = (): void => this.requests.close()
 
   ended(): void {
     this.state = undefined
