@@ -27,13 +27,13 @@ import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { Client, Definition } from "../behaviour/GenServer.ts"
 import type * as Protocol from "../behaviour/Protocol.ts"
-import { launchOf } from "../behaviour/shared/definition.ts"
+import { starterOf } from "../behaviour/shared/definition.ts"
 import { type Handle, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { AlreadyStarted } from "../naming/Name.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
-import { type Counts, countsOf } from "./internal/child/counts.ts"
+import { type Counts, countsOf } from "./internal/child/childCounts.ts"
 import { printHandle } from "./internal/child/handles.ts"
 import { ChildNotFound, MaxChildren, SupervisorDown } from "./internal/core/errors.ts"
 import {
@@ -79,7 +79,7 @@ export type {
    * @since 0.1.0
    */
   Counts
-} from "./internal/child/counts.ts"
+} from "./internal/child/childCounts.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -288,8 +288,8 @@ export const Service =
     options: Options<M, A, E, R, D, RS>
   ): ServiceClass<Self, Id, M, A, E, R | NoInfer<RS>> => {
     const key = Context.Service<Self, DynamicSupervisorHandle<M, A, E>>()(id)
-    const launch = launchOf(`${id}: child`, options.child)
-    const spec = dynamicSpecOf(id, launch, { ...options, schedule: untypedSchedule(options.schedule) })
+    const starter = starterOf(`${id}: child`, options.child)
+    const spec = dynamicSpecOf(id, starter, { ...options, schedule: untypedSchedule(options.schedule) })
     const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target)]]))
     return Object.assign(key, { layer: dynamicLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, M, A, E, R>
   }

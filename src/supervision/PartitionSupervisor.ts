@@ -31,13 +31,13 @@ import * as Check from "../values/check.ts"
 import { has } from "../values/valueKinds.ts"
 import type { Client, Definition } from "../behaviour/GenServer.ts"
 import type * as Protocol from "../behaviour/Protocol.ts"
-import { launchOf } from "../behaviour/shared/definition.ts"
+import { starterOf } from "../behaviour/shared/definition.ts"
 import { type Handle, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule, Stable } from "./ChildSpec.ts"
-import { type Counts, countsOf } from "./internal/child/counts.ts"
+import { type Counts, countsOf } from "./internal/child/childCounts.ts"
 import { printHandle } from "./internal/child/handles.ts"
-import type { Untyped } from "./internal/child/untyped.ts"
+import type { UntypedSpec } from "./internal/child/untypedSpec.ts"
 import { type StartFailed, SupervisorDown } from "./internal/core/errors.ts"
 import { treeLayer } from "./internal/startSupervisor.ts"
 import { partitionSpecOf } from "./internal/options.ts"
@@ -75,7 +75,7 @@ export type {
    * @since 0.1.0
    */
   Counts
-} from "./internal/child/counts.ts"
+} from "./internal/child/childCounts.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -356,7 +356,7 @@ export const partitionOf = (key: Key, count: number): number => {
 
 interface SupervisedService {
   readonly key: string
-  readonly layer: Untyped["layer"]
+  readonly layer: UntypedSpec["layer"]
 }
 
 const isService = (child: AnyOptions["child"]): child is SupervisedService => has(child, "key")
@@ -369,11 +369,11 @@ interface AnyOptions extends PartitionOptions<unknown, never> {
 
 const keyOf = (id: string, partition: number): string => `${id}#${partition}`
 
-const layerOf = ({ args, child }: AnyOptions, partition: number, key: string): Untyped["layer"] => {
+const layerOf = ({ args, child }: AnyOptions, partition: number, key: string): UntypedSpec["layer"] => {
   if (isService(child)) return partitionLayer(child.layer, child.key, key)
-  const launch = launchOf("PartitionSupervisor: child", child)
+  const starter = starterOf("PartitionSupervisor: child", child)
   const layer = child.layer(...(args === undefined ? [partition] : args(partition)))
-  return partitionLayer(layer, launch.id, key)
+  return partitionLayer(layer, starter.id, key)
 }
 
 const currentOf = (target: HandleTarget): Partitions | undefined => {

@@ -34,7 +34,7 @@ import type * as Schedule from "effect/Schedule"
 import { type Handle, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import type { Any, Exports, Fails, Requirements } from "./ChildSpec.ts"
-import { type Counts, countsOf } from "./internal/child/counts.ts"
+import { type Counts, countsOf } from "./internal/child/childCounts.ts"
 import { printHandle } from "./internal/child/handles.ts"
 import type {
   ChildNotFound,
@@ -45,7 +45,7 @@ import type {
 } from "./internal/core/errors.ts"
 import { supervisorLayer } from "./internal/startSupervisor.ts"
 import { specOf } from "./internal/options.ts"
-import { untyped } from "./internal/child/untyped.ts"
+import { untypedSpecs } from "./internal/child/untypedSpec.ts"
 import { ask, startAnswer, viewOf } from "./internal/static/askSupervisor.ts"
 import type { ChildExit } from "./RestartPolicy.ts"
 import type { HandleTarget } from "../kernel/shared/handleTarget.ts"
@@ -135,7 +135,7 @@ export type {
    * @since 0.1.0
    */
   Counts
-} from "./internal/child/counts.ts"
+} from "./internal/child/childCounts.ts"
 
 /**
  * The service of a supervisor. Its methods work while children start, stop and restart.
@@ -280,7 +280,7 @@ export const Service =
     options: Options<Cs>
   ): ServiceClass<Self, Id, Cs> => {
     const key = Context.Service<Self, SupervisorHandle>()(id)
-    const children = untyped(options.children)
+    const children = untypedSpecs(options.children)
     const spec = specOf(id, { ...options, children })
     const handle = (target: HandleTarget) =>
       Context.make(key as unknown as Context.Key<never, SupervisorHandle>, makeHandle(target))

@@ -50,7 +50,7 @@ import { type Self } from "../kernel/Process.ts"
 import { type Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
 import type { ChildInfo } from "./DynamicSupervisor.ts"
-import { type Counts, countsOf } from "./internal/child/counts.ts"
+import { type Counts, countsOf } from "./internal/child/childCounts.ts"
 import { printHandle } from "./internal/child/handles.ts"
 import { ChildNotFound, MaxChildren, SupervisorDown } from "./internal/core/errors.ts"
 import {
@@ -65,7 +65,7 @@ import type { RunningDynamicSupervisor } from "./internal/dynamic/runningDynamic
 import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
 import { dynamicLayer } from "./internal/startSupervisor.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
-import { keyOf, TaskJob, taskLaunch } from "./internal/dynamic/taskJob.ts"
+import { keyOf, TaskJob, taskStarter } from "./internal/dynamic/taskJob.ts"
 import { policyOf } from "./internal/dynamic/childPolicy.ts"
 import type { Restart } from "./RestartPolicy.ts"
 import { selfUnsafe } from "../kernel/shared/processes.ts"
@@ -106,7 +106,7 @@ export type {
    * @since 0.1.0
    */
   Counts
-} from "./internal/child/counts.ts"
+} from "./internal/child/childCounts.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -289,7 +289,7 @@ export const Service =
   <const Id extends string, RS = never>(id: Id, options: Options<RS> = {}): ServiceClass<Self, Id, NoInfer<RS>> => {
     const key = Context.Service<Self, TaskSupervisorHandle>()(id)
     const schedule = options.schedule as unknown as RestartSchedule<unknown, never> | undefined
-    const spec = dynamicSpecOf(id, taskLaunch(id), { ...options, schedule, restart: "temporary" })
+    const spec = dynamicSpecOf(id, taskStarter(id), { ...options, schedule, restart: "temporary" })
     const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target, spec)]]))
     return Object.assign(key, { layer: dynamicLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, RS>
   }

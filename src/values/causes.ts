@@ -6,12 +6,12 @@ import { attempt, put, type Renderer } from "./valueKinds.ts"
 const told = new WeakMap<Cause.Cause<unknown>, () => Cause.Cause<unknown>>()
 
 /** From now on another cause is shown in place of this one, wherever it appears. */
-export const tellAs = (cause: Cause.Cause<unknown>, shown: () => Cause.Cause<unknown>): void => {
+export const showCauseAs = (cause: Cause.Cause<unknown>, shown: () => Cause.Cause<unknown>): void => {
   told.set(cause, shown)
 }
 
 /** Renders the errors of a cause, and keeps its annotations. */
-export const causeWith = (from: Cause.Cause<unknown>, renderer: Renderer): Cause.Cause<unknown> => {
+export const renderCauseWith = (from: Cause.Cause<unknown>, renderer: Renderer): Cause.Cause<unknown> => {
   const cause = told.get(from)?.() ?? from
   const { reasons } = cause
   const shown: Array<Cause.Reason<unknown>> = []

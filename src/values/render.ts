@@ -12,7 +12,7 @@ import * as Option from "effect/Option"
 import * as Redactable from "effect/Redactable"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { causeWith } from "./causes.ts"
+import { renderCauseWith } from "./causes.ts"
 import {
   attempt,
   isRecord,
@@ -73,7 +73,7 @@ export const renderCause = <E>(
   cause: Cause.Cause<E>,
   mode: Mode = "plain",
   settings: Settings = defaultSettings
-): Cause.Cause<unknown> => causeWith(cause, new Rendering(mode, settings))
+): Cause.Cause<unknown> => renderCauseWith(cause, new Rendering(mode, settings))
 
 /** An error that can be shown, rendered as in {@link renderCause}. */
 export const renderError = (error: Error, settings: Settings = defaultSettings): Error => {
@@ -381,7 +381,7 @@ class Rendering implements Renderer {
   }
 
   private cause(value: Cause.Cause<unknown>): unknown {
-    const cause = causeWith(value, this)
+    const cause = renderCauseWith(value, this)
     if (this.mode === "same") return cause
     const failures = cause.reasons.map((reason) => {
       if (reason._tag === "Interrupt") return "Interrupt"

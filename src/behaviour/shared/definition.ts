@@ -12,18 +12,18 @@ import type { HandleTarget } from "../../kernel/shared/handleTarget.ts"
 
 export const DefinitionTypeId = "~effect-otp/behaviour/GenServer/Definition"
 
-export interface Launch {
+export interface ServerStarter {
   /** The copy of the library that it comes from. */
   readonly copy: typeof thisCopy
   readonly id: string
   readonly client: (target: HandleTarget) => Handle<unknown>
-  readonly start: (args: ReadonlyArray<unknown>, where: Where) => Effect.Effect<ProcessRecord, unknown>
+  readonly start: (args: ReadonlyArray<unknown>, where: StartOptions) => Effect.Effect<ProcessRecord, unknown>
 }
 
 /** Makes a part of an uninterruptible effect interruptible. */
 export type Restore = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
-export interface Where {
+export interface StartOptions {
   readonly target: HandleTarget
   readonly adoption: Adoption | undefined
   /** Given by a starter that is in an uninterruptible region of its own. */
@@ -31,22 +31,25 @@ export interface Where {
 }
 
 interface Parts {
-  readonly launch: Launch
+  readonly starter: ServerStarter
   readonly layer: unknown
   readonly start: unknown
 }
 
 /** The definition as users see it. */
-export const makeDefinition = <A extends object>({ launch, layer, start }: Parts, more: A) =>
+export const makeDefinition = <A extends object>({ starter, layer, start }: Parts, more: A) =>
   printAs(
-    Object.assign(Object.create(Prototype) as Pipeable, { [DefinitionTypeId]: launch, layer, start, ...more }),
-    () => `Definition(${launch.id})`
+    Object.assign(Object.create(Prototype) as Pipeable, { [DefinitionTypeId]: starter, layer, start, ...more }),
+    () => `Definition(${starter.id})`
   )
 
 /** The part of a definition that starts servers. Anything that is not a definition of this copy of the library is refused. */
-export const launchOf = (to: string, definition: { readonly [DefinitionTypeId]: { readonly id: string } }): Launch => {
-  const launch = read(definition, DefinitionTypeId)
-  if (read(launch, "copy") === thisCopy) return launch as Launch
+export const starterOf = (
+  to: string,
+  definition: { readonly [DefinitionTypeId]: { readonly id: string } }
+): ServerStarter => {
+  const starter = read(definition, DefinitionTypeId)
+  if (read(starter, "copy") === thisCopy) return starter as ServerStarter
   const what = "a definition of a server, as define gives it"
-  return refuseArgument({ to, what, isForeign: launch !== undefined }, definition)
+  return refuseArgument({ to, what, isForeign: starter !== undefined }, definition)
 }

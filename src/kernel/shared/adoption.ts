@@ -56,7 +56,7 @@ export interface Adopter extends Adoption {
   /** The process is up. `gives` is what its Layer provides. */
   readonly up: (layer: object, gives: Context.Context<never>) => void
   /** Ends the process in good order, within its limit, and waits until it has ended. */
-  readonly end: Effect.Effect<void>
+  readonly stop: Effect.Effect<void>
 }
 
 /**
@@ -158,7 +158,7 @@ export class LayerAdoption implements Adoption {
     }
     this.layer = layer
     // The dependencies of the process were built before it and are released after it, however the child's Layer ends.
-    return Effect.onExit(Effect.andThen(Scope.addFinalizer(scope, this.adopter.end), build), (exit) => {
+    return Effect.onExit(Effect.andThen(Scope.addFinalizer(scope, this.adopter.stop), build), (exit) => {
       if (Exit.isSuccess(exit)) this.adopter.up(layer, exit.value)
       else this.layer = undefined
       return Effect.void

@@ -10,11 +10,11 @@ import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import * as Events from "./events.ts"
 import { writeLine } from "./log.ts"
-import { admits, type Known, type Where } from "./warnings.ts"
+import { mayReport, type Named, type Where } from "./warnings.ts"
 import { settingsOf } from "./shownWithin.ts"
 import { shownOf } from "./shownReason.ts"
 
-interface Descendant extends Known {
+interface Descendant extends Named {
   readonly parent: Descendant | undefined
 }
 
@@ -57,7 +57,7 @@ export const crashOf = (record: Descendant & Pid, mailboxLength: number, details
 /** Sends a crash report to telemetry, and to the log unless there were too many. @internal */
 export const reportCrash = ({ kernel, context }: Where, crash: Crash, decision?: string): void => {
   const isHeard = Telemetry.isActiveUnsafe(kernel.telemetry, Events.processCrash)
-  const isWritten = admits(kernel, "Error", crash.kind, context)
+  const isWritten = mayReport(kernel, "Error", crash.kind, context)
   if (isHeard || isWritten) {
     const settings = settingsOf(context)
     const report = (mode: Mode) => reportOf(crash, decision, { mode, settings })

@@ -7,11 +7,11 @@ import { type ExitReason } from "../ExitReason.ts"
 import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import * as Events from "./events.ts"
-import type { Known } from "./warnings.ts"
+import type { Named } from "./warnings.ts"
 import { settingsOf } from "./shownWithin.ts"
 import { shownOf } from "./shownReason.ts"
 
-interface Receiver extends Known, Pid<unknown> {
+interface Receiver extends Named, Pid<unknown> {
   readonly kernel: { readonly telemetry: Telemetry.Table; isReportingLostMessage: boolean }
   readonly context: Context.Context<never>
 }

@@ -5,11 +5,11 @@ import { type ExitReason } from "../ExitReason.ts"
 import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import * as Events from "./events.ts"
-import type { Known } from "./warnings.ts"
+import type { Named } from "./warnings.ts"
 import { settingsOf } from "./shownWithin.ts"
 import { shownOf } from "./shownReason.ts"
 
-interface Dead extends Known, Pid<unknown> {
+interface Dead extends Named, Pid<unknown> {
   readonly kernel: { readonly telemetry: Telemetry.Table }
   readonly context: Context.Context<never>
   readonly accepted: number

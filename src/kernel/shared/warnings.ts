@@ -15,7 +15,7 @@ import { settingsOf } from "./shownWithin.ts"
 import { CROWD } from "./mailbox.ts"
 
 /** Whatever has a name for people. @internal */
-export interface Known {
+export interface Named {
   readonly name: string | undefined
   readonly label: string | undefined
   readonly child: string | undefined
@@ -48,7 +48,7 @@ export const warn = (
   warning: () => Warning,
   level: Line["level"] = "Warn"
 ): void => {
-  if (!admits(kernel, level, kind, context)) return
+  if (!mayReport(kernel, level, kind, context)) return
   const settings = settingsOf(context)
   const { cause, fields, text }: Warning = attempt(warning) ?? { text: `${kind} ended abnormally` }
   const shown = cause === undefined ? undefined : renderCause(cause, "plain", settings)
@@ -60,7 +60,7 @@ export const warn = (
 const MOST_OF_LINE = 12_000
 
 /** Warns that a mailbox without a bound has become very long. @internal */
-export const warnCrowded = (record: Known & Where): void => {
+export const warnCrowded = (record: Named & Where): void => {
   const name = displayName(record)
   const why =
     "It handles them more slowly than they come. A bound for the mailbox makes its senders wait, or fails them."
@@ -71,7 +71,7 @@ export const warnCrowded = (record: Known & Where): void => {
 }
 
 /** Logs what a listener to a death has thrown, an observer for example. @internal */
-export const logThrown = (process: Known & Where, error: unknown, context = process.context): void => {
+export const logThrown = (process: Named & Where, error: unknown, context = process.context): void => {
   const name = displayName(process)
   const text = () => `${name} has ended. A listener that was told of it threw an error: ${describe(error)}`
   warn({ kernel: process.kernel, context }, `${name}: listener`, () => ({ text: text() }), "Error")
@@ -80,7 +80,7 @@ export const logThrown = (process: Known & Where, error: unknown, context = proc
 // ---- the limit ----------------------------------------------------------------------------------------------------
 
 /** Whether a line about this is to be written. The first line that is left out schedules the summary. @internal */
-export const admits = (
+export const mayReport = (
   { reports }: Reporting,
   level: Line["level"],
   kind: string,

@@ -1,9 +1,9 @@
 /** Checks the options of a supervisor once, and turns them into what its process needs. */
 import * as Duration from "effect/Duration"
-import type { Launch } from "../../behaviour/shared/definition.ts"
+import type { ServerStarter } from "../../behaviour/shared/definition.ts"
 import { type Limit } from "../../kernel/Shutdown.ts"
 import type { RestartSchedule } from "../ChildSpec.ts"
-import type { Untyped } from "./child/untyped.ts"
+import type { UntypedSpec } from "./child/untypedSpec.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import type { Member } from "./group/member.ts"
 import type { DynamicSpec } from "./dynamic/dynamicSpec.ts"
@@ -32,7 +32,7 @@ interface Policies {
 interface StaticOptions extends Policies {
   readonly strategy: Strategy.Options["strategy"]
   readonly autoShutdown?: Strategy.Options["autoShutdown"] | undefined
-  readonly children: ReadonlyArray<Untyped>
+  readonly children: ReadonlyArray<UntypedSpec>
 }
 
 interface DynamicOptions extends Policies {
@@ -81,12 +81,12 @@ export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpe
 /** The options of a supervisor of this many partitions. Partitions are always restarted. @internal */
 export const partitionSpecOf = (
   id: string,
-  layer: (partition: number) => Untyped["layer"],
+  layer: (partition: number) => UntypedSpec["layer"],
   options: PartitionOptions
 ): (() => SupervisorSpec) => {
   const { partitions = defaultPartitions, resetAfter, shutdown, strategy = defaultPartitionStrategy } = options
   Check.wholeNumber(`${id}: partitions`, partitions, 1)
-  const children = Array.from({ length: partitions }, (_, partition): Untyped => {
+  const children = Array.from({ length: partitions }, (_, partition): UntypedSpec => {
     const child = { id: `${partition}`, resetAfter, shutdown }
     return { kind: "child", layer: layer(partition), options: child, key: undefined }
   })
@@ -94,7 +94,7 @@ export const partitionSpecOf = (
 }
 
 /** @internal */
-export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOptions): DynamicSpec => {
+export const dynamicSpecOf = (id: string, starter: ServerStarter, options: DynamicOptions): DynamicSpec => {
   const policy = policyOf(options.schedule)
   const { max, within } = intensityOf(id, options)
   const window = Check.duration(`${id}: intensity: within`, within)
@@ -108,7 +108,7 @@ export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOption
   const restart = checkedRestart(Check.or(options.restart, defaultRestart))
   return {
     id,
-    launch,
+    starter,
     restart,
     intensity: counted ? intensity : undefined,
     steps: () => (policy === undefined ? undefined : new RestartSteps(policy, resetAfter)),
@@ -120,7 +120,7 @@ export const dynamicSpecOf = (id: string, launch: Launch, options: DynamicOption
 const intensityOf = (id: string, { intensity }: Policies) =>
   Check.record(`${id}: intensity`, Check.or(intensity, defaultIntensity))
 
-const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
+const memberOf = (child: UntypedSpec, index: number, counted: boolean): Member => {
   const { id = `child ${index + 1}`, restart = defaultRestart, significant = false } = child.options
   return child.kind === "resource"
     ? { kind: "resource", id, counted, rebuild: rebuildOf(child) }
@@ -128,7 +128,7 @@ const memberOf = (child: Untyped, index: number, counted: boolean): Member => {
 }
 
 /** A resource with a watch says itself when it is broken. For any other resource, a failing holder is the only sign. */
-const rebuildOf = ({ options }: Untyped): "withHolder" | "onWatch" => {
+const rebuildOf = ({ options }: UntypedSpec): "withHolder" | "onWatch" => {
   const rebuild = Check.or(options.rebuild, options.watch === undefined ? "withHolder" : "onWatch")
   return Check.oneOf("rebuild of a resource", rebuild, ["withHolder", "onWatch"])
 }

@@ -36,7 +36,7 @@ const adoptionOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMa
         targets,
         adopt: () => {},
         up: (_, gives) => told.push(`up ${Context.get(gives as Context.Context<Thing>, Thing).n}`),
-        end: Effect.sync(() => told.push("end"))
+        stop: Effect.sync(() => told.push("end"))
       },
       memoMap
     )

@@ -14,10 +14,10 @@ import { shutdown } from "../../../kernel/Shutdown.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Claim } from "../../../naming/Registry.ts"
 import { isVia, viaOf } from "../../../naming/shared/registryVia.ts"
-import type { Launch, Restore, Where } from "../../shared/definition.ts"
+import type { ServerStarter, Restore, StartOptions } from "../../shared/definition.ts"
 import { scopeLimit } from "../defaults.ts"
 import type { ServerSpec } from "./serverSpec.ts"
-import { startServer, type StartOptions } from "./start.ts"
+import { startServer, type ServerStart } from "./start.ts"
 import { checkedName, claimName } from "../../../naming/shared/names.ts"
 import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
@@ -45,18 +45,18 @@ export type ServerName = string | Claim
 
 /** @internal */
 export const define = (parts: ServiceParts, options: DefineOptions) => {
-  const launch = makeLaunch(parts, options)
+  const starter = makeStarter(parts, options)
   const layer = (...args: ReadonlyArray<unknown>): Layer.Layer<unknown, unknown> =>
     processLayer((adoption) =>
-      Effect.map(inScope(launch, args, adoption), (target) => Context.make(parts.key, parts.makeClient(target)))
+      Effect.map(inScope(starter, args, adoption), (target) => Context.make(parts.key, parts.makeClient(target)))
     )
   // Each run of the effect starts a new server with a target of its own.
   const start = (...args: ReadonlyArray<unknown>): Effect.Effect<Handle<unknown>, unknown, Scope.Scope> =>
-    Effect.suspend(() => Effect.map(inScope(launch, args, undefined), parts.makeClient))
-  return { launch, layer, start }
+    Effect.suspend(() => Effect.map(inScope(starter, args, undefined), parts.makeClient))
+  return { starter, layer, start }
 }
 
-const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
+const makeStarter = (parts: ServiceParts, options: DefineOptions): ServerStarter => {
   const spec = specOf(parts, options)
   if (typeof options.name !== "function") checked(options.name)
   return {
@@ -64,21 +64,20 @@ const makeLaunch = (parts: ServiceParts, options: DefineOptions): Launch => {
     id: parts.id,
     client: parts.makeClient,
     start: (args, where) => {
-      const launched = (restore: Restore) =>
-        Effect.suspend(() => launchedIn(spec, options, { ...where, restore, args }))
-      return where.restore === undefined ? Effect.uninterruptibleMask(launched) : launched(where.restore)
+      const startWith = (restore: Restore) => Effect.suspend(() => startIn(spec, options, { ...where, restore, args }))
+      return where.restore === undefined ? Effect.uninterruptibleMask(startWith) : startWith(where.restore)
     }
   }
 }
 
-const launchedIn = (
+const startIn = (
   spec: ServerSpec,
   options: DefineOptions,
-  where: Where & { readonly restore: Restore; readonly args: ReadonlyArray<unknown> }
+  where: StartOptions & { readonly restore: Restore; readonly args: ReadonlyArray<unknown> }
 ): Effect.Effect<ProcessRecord, unknown> => {
   const { args, adoption, restore, target } = where
   const name = nameOf(options, args)
-  const start: StartOptions = {
+  const start: ServerStart = {
     spec,
     target,
     parent: adoption?.parent,
@@ -106,14 +105,14 @@ const claim = (record: ProcessRecord, name: ServerName | undefined): Exit.Exit<v
 
 /** Starts a server that ends with the scope, unless a supervisor adopts it. */
 const inScope = (
-  launch: Launch,
+  starter: ServerStarter,
   args: ReadonlyArray<unknown>,
   adoption: Adoption | undefined
 ): Effect.Effect<HandleTarget, unknown, Scope.Scope> => {
-  const target = targetIn(adoption?.targets, launch.id)
-  if (adoption !== undefined) return Effect.as(launch.start(args, { target, adoption }), target)
+  const target = targetIn(adoption?.targets, starter.id)
+  if (adoption !== undefined) return Effect.as(starter.start(args, { target, adoption }), target)
   return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(launch.start(args, { target, adoption, restore }), (record) => {
+    Effect.flatMap(starter.start(args, { target, adoption, restore }), (record) => {
       return Effect.as(endWithScope(record), target)
     })
   )

@@ -10,7 +10,7 @@ import { become, scopeUnsafe, Self } from "../../../kernel/shared/processRecord.
 import { fiberEnded } from "./terminate.ts"
 import { idleAsDefined } from "./timeLimits.ts"
 import { serve } from "./loop.ts"
-import { InitResult } from "./next.ts"
+import { InitResult } from "./handlerAnswer.ts"
 import { initDone, type Server } from "./server.ts"
 import { applyOptions } from "./turn.ts"
 

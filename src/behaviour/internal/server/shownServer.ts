@@ -1,7 +1,7 @@
 /** What a server shows of itself. `formatStatus` decides, and may throw or return anything. */
 import * as Cause from "effect/Cause"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import { tellAs } from "../../../values/causes.ts"
+import { showCauseAs } from "../../../values/causes.ts"
 import { synchronous } from "../../../values/guard.ts"
 import { attempt } from "../../../values/valueKinds.ts"
 import type { ServerSpec, Shown, Status } from "./serverSpec.ts"
@@ -45,7 +45,7 @@ export class ShownCrash implements CrashDetails {
     this.status = status
     if (spec.formatStatus === undefined || reason._tag !== "Crash") return
     // Its `formatStatus` decides what is shown of this cause everywhere. Only that function sees the cause itself.
-    tellAs(reason.cause, () => (this.isMaking ? reason.cause : this.cause()))
+    showCauseAs(reason.cause, () => (this.isMaking ? reason.cause : this.cause()))
   }
 
   make(): Shown & { readonly reason: ExitReason.ExitReason } {

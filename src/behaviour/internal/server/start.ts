@@ -18,7 +18,7 @@ import { environment, parentOf } from "../../../kernel/shared/processes.ts"
 import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** @internal */
-export interface StartOptions {
+export interface ServerStart {
   readonly spec: ServerSpec
   readonly init: Effect.Effect<unknown, unknown>
   readonly target: HandleTarget
@@ -38,7 +38,7 @@ export interface StartOptions {
  *
  * @internal
  */
-export const startServer = (options: StartOptions, restore: Restore): Effect.Effect<ProcessRecord, unknown> =>
+export const startServer = (options: ServerStart, restore: Restore): Effect.Effect<ProcessRecord, unknown> =>
   Effect.withFiber((fiber) => {
     const parent = options.parent ?? parentOf(fiber)
     const kernel = parent?.kernel ?? currentKernel(fiber)

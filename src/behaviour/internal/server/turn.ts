@@ -19,7 +19,7 @@ import { dropLateReply } from "../call/lateReply.ts"
 import { withMessageContext } from "../call/messageContext.ts"
 import { answer, leaveForLater, messageDone, requestOf, messageContextOf } from "./answers.ts"
 import * as Limits from "./timeLimits.ts"
-import type { Next, Options } from "./next.ts"
+import type { Next, Options } from "./handlerAnswer.ts"
 import { lastDutiesOf, type Server } from "./server.ts"
 import type { Remaining } from "./remaining.ts"
 

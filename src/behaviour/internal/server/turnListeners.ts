@@ -1,7 +1,7 @@
 /** What observes a server while it works: traces, message counts, readers of its states; and what freezes states. */
 import * as Exit from "effect/Exit"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import type { Next } from "./next.ts"
+import type { Next } from "./handlerAnswer.ts"
 import type { Handler, ServerSpec } from "./serverSpec.ts"
 import { deepFreeze } from "../../../kernel/shared/deepFreeze.ts"
 

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Limit } from "../../../kernel/Shutdown.ts"
-import type { Untyped } from "./untyped.ts"
+import type { UntypedSpec } from "./untypedSpec.ts"
 import { defaultShutdown } from "../defaults.ts"
 import { isSupervisor } from "../tree/supervisorProcess.ts"
 
@@ -11,7 +11,7 @@ export const defaultLimitOf = (record: ProcessRecord | undefined): Limit =>
   isSupervisor(record) ? Duration.infinity : defaultShutdown
 
 /** Throws if this process cannot be a child with these options. @internal */
-export const checkChild = (record: ProcessRecord, spec: Untyped): void => {
+export const checkChild = (record: ProcessRecord, spec: UntypedSpec): void => {
   if (spec.options.restart !== "transient" || !isSupervisor(record) || !record.data.onlyGivesUp) return
   throw new RangeError(
     `${record.data.process.id} cannot be transient: a supervisor that gives up ends with Shutdown. That is an expected reason, so ` +

@@ -22,7 +22,7 @@ import { awaitEnd, type Limit } from "../../../kernel/Shutdown.ts"
 import { kill as killRecord } from "../../../kernel/shared/death.ts"
 import { exitSignal } from "../../../kernel/shared/signals.ts"
 import { TreeFailed, CurrentTreeEndListener, type TreeEnd } from "../../../kernel/shared/treeEnd.ts"
-import type { Untyped } from "./untyped.ts"
+import type { UntypedSpec } from "./untypedSpec.ts"
 import { endedDuringStart, releaseTimedOut as overdueEnding, failedStart, type ChildEnd } from "../core/childEnd.ts"
 import { awaitLeftovers } from "./leftovers.ts"
 import type { ChildRunOptions } from "./childRunOptions.ts"
@@ -95,7 +95,7 @@ export class ChildRun {
     fiber.addObserver((exit) => this.built(exit))
   }
 
-  private adopter(spec: Untyped): Adopter {
+  private adopter(spec: UntypedSpec): Adopter {
     const { parent, reporter, listener, targets } = this.options
     return {
       parent,
@@ -118,7 +118,7 @@ export class ChildRun {
         const record = this.record
         if (record !== undefined && record.phase !== "running") this.exiting(record, spec)
       },
-      end: Effect.suspend(() => this.endProcess())
+      stop: Effect.suspend(() => this.endProcess())
     }
   }
 
@@ -144,7 +144,7 @@ export class ChildRun {
     }
     if (this.endedEarly) return this.startFailed(exit, () => endedDuringStart(id, record!))
     return exit._tag === "Success"
-      ? this.started(exit.value)
+      ? this.startSucceeded(exit.value)
       : this.startFailed(exit, () => failedStart(id, exit.cause))
   }
 
@@ -152,7 +152,7 @@ export class ChildRun {
     this.release(exit, () => this.options.listener.startFailed(ending()))
   }
 
-  private started(context: Context.Context<never>): void {
+  private startSucceeded(context: Context.Context<never>): void {
     this.options.listener.started(context)
     const { spec } = this.options
     const { record } = this
@@ -171,7 +171,7 @@ export class ChildRun {
   }
 
   /** Its process has begun to end. If the Layer is still being built, that is a failed start. */
-  private exiting(record: ProcessRecord, spec: Untyped): void {
+  private exiting(record: ProcessRecord, spec: UntypedSpec): void {
     this.limitEnd(record)
     // A Layer that is only the process is built in this moment, so the child was up.
     if (this.isBuilt || this.stopping || this.isEnding || this.endedEarly || this.layer === spec.layer) return

@@ -4,7 +4,7 @@ import type { HandleTargets } from "../../../kernel/shared/adoption.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Limit } from "../../../kernel/Shutdown.ts"
-import type { Untyped } from "./untyped.ts"
+import type { UntypedSpec } from "./untypedSpec.ts"
 import type { ChildEnd } from "../core/childEnd.ts"
 import type { Crash } from "../../../kernel/shared/crashReports.ts"
 
@@ -27,7 +27,7 @@ export interface RunListener {
 /** @internal */
 export interface ChildRunOptions {
   readonly id: string
-  readonly spec: Untyped
+  readonly spec: UntypedSpec
   readonly parent: ProcessRecord
   readonly targets: HandleTargets
   /** The environment of its Layer. */

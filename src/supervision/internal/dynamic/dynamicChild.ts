@@ -4,7 +4,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import type { Launch } from "../../../behaviour/shared/definition.ts"
+import type { ServerStarter } from "../../../behaviour/shared/definition.ts"
 import type { Adoption, HandleTargets } from "../../../kernel/shared/adoption.ts"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import { type Handle } from "../../../kernel/Handle.ts"
@@ -32,7 +32,7 @@ export interface ChildListener {
 }
 
 /** How a child is started. @internal */
-export interface DynamicLaunch extends Launch {
+export interface ChildStarter extends ServerStarter {
   /** Spawns in one step, so that nothing can happen to the process before the supervisor knows it. */
   readonly spawn?: (
     fiber: Fiber.Fiber<unknown, unknown>,
@@ -55,7 +55,7 @@ export interface DynamicChildOptions {
   readonly key: string
   readonly policy: ChildPolicy
   readonly args: ReadonlyArray<unknown>
-  readonly launch: DynamicLaunch
+  readonly starter: ChildStarter
   readonly parent: ProcessRecord
   readonly listener: ChildListener
   readonly targets: HandleTargets
@@ -94,15 +94,15 @@ export class DynamicChild implements Observer, ReportedChild {
   /** The fiber that stops it, once somebody has asked for that. */
   stopFiber: Fiber.Fiber<void> | undefined = undefined
 
-  constructor({ key, args, launch, listener, parent, policy, targets }: DynamicChildOptions) {
+  constructor({ key, args, starter, listener, parent, policy, targets }: DynamicChildOptions) {
     this.key = key
     this.policy = policy
     this.args = args
     this.listener = listener
-    this.isTask = launch.spawn !== undefined
-    this.target = new HandleTarget(launch.id, true, key)
+    this.isTask = starter.spawn !== undefined
+    this.target = new HandleTarget(starter.id, true, key)
     this.target.restartedBy = targets
-    this.client = launch.client(this.target)
+    this.client = starter.client(this.target)
     this.adoption = { parent, targets, adopt: (record) => this.adopt(record) }
   }
 

@@ -1,14 +1,14 @@
 /** The checked options of a dynamic supervisor. */
 import type { Limit } from "../../../kernel/Shutdown.ts"
 import type { Restart } from "../../RestartPolicy.ts"
-import type { DynamicLaunch } from "./dynamicChild.ts"
+import type { ChildStarter } from "./dynamicChild.ts"
 import type * as Intensity from "../core/intensity.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"
 
 /** @internal */
 export interface DynamicSpec {
   readonly id: string
-  readonly launch: DynamicLaunch
+  readonly starter: ChildStarter
   readonly restart: Restart
   /** Undefined if failures are not counted. */
   readonly intensity: Intensity.IntensityLimit | undefined

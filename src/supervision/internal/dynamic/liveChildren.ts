@@ -88,8 +88,9 @@ export class LiveChildren implements ChildListener {
 
   /** Starts a child. The start goes on even if the caller does not. */
   add(key: string, args: ReadonlyArray<unknown>, policy: ChildPolicy): DynamicChild {
-    const { record, spec, targets } = this.owner
-    const child = new DynamicChild({ key, args, policy, launch: spec.launch, parent: record, listener: this, targets })
+    const { record: parent, spec, targets } = this.owner
+    const { starter } = spec
+    const child = new DynamicChild({ key, args, policy, starter, parent, listener: this, targets })
     this.children.add(child)
     this.start(child)
     return child
@@ -113,8 +114,8 @@ export class LiveChildren implements ChildListener {
   }
 
   private startEffect(child: DynamicChild): Effect.Effect<void, unknown> {
-    const { launch } = this.owner.spec
-    const { spawn } = launch
+    const { starter } = this.owner.spec
+    const { spawn } = starter
     if (spawn !== undefined) {
       return Effect.withFiber((fiber) => {
         this.startSucceeded(child, spawn(fiber, child.args!, child.adoption), this.owner.nowMillis())
@@ -125,8 +126,8 @@ export class LiveChildren implements ChildListener {
     return Effect.uninterruptibleMask((restore) => {
       const begun = this.owner.nowMillis()
       const { adoption, target } = child
-      const launched = launch.start(child.args!, { target, adoption, restore })
-      return Effect.map(launched, (record) => this.startSucceeded(child, record, begun))
+      const started = starter.start(child.args!, { target, adoption, restore })
+      return Effect.map(started, (record) => this.startSucceeded(child, record, begun))
     })
   }
 

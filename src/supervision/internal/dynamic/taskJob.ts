@@ -12,7 +12,7 @@ import type { Pid } from "../../../kernel/Pid.ts"
 import { Callers } from "../../../kernel/Process.ts"
 import { checkedRecord, currentProcessUnsafe, Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { kill } from "../../../kernel/shared/death.ts"
-import type { DynamicLaunch } from "./dynamicChild.ts"
+import type { ChildStarter } from "./dynamicChild.ts"
 import { environment, linkStartedUnsafe, recordOf, spawnIn } from "../../../kernel/shared/processes.ts"
 
 type AnyEffect = Effect.Effect<unknown, unknown>
@@ -91,7 +91,7 @@ const callersOf = (fiber: AnyFiber): ReadonlyArray<Pid> => {
 }
 
 /** How a dynamic supervisor starts a job. @internal */
-export const taskLaunch = (id: string): DynamicLaunch => ({
+export const taskStarter = (id: string): ChildStarter => ({
   copy: thisCopy,
   id,
   client: (target) => ({ [HandleTypeId]: target }),

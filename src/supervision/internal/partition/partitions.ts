@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Semaphore from "effect/Semaphore"
 import { SupervisedLayers } from "../../../kernel/shared/adoption.ts"
-import type { Untyped } from "../child/untyped.ts"
+import type { UntypedSpec } from "../child/untypedSpec.ts"
 import type { RunningSupervisor } from "../static/runningSupervisor.ts"
 
 /** @internal */
@@ -39,7 +39,7 @@ export const partitionsOf = (supervisor: RunningSupervisor): Partitions => {
  *
  * @internal
  */
-export const partitionLayer = (layer: Untyped["layer"], service: string, key: string): Untyped["layer"] =>
+export const partitionLayer = (layer: UntypedSpec["layer"], service: string, key: string): UntypedSpec["layer"] =>
   Layer.fromBuild((memoMap, scope) =>
     Effect.withFiber((fiber) => {
       const above = Context.get(fiber.context, SupervisedLayers)

@@ -4,7 +4,7 @@ import { eachTarget, innerTargets, SupervisedLayers, type HandleTargets } from "
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { makeWait } from "../../../kernel/shared/waitCycles.ts"
-import type { Untyped } from "../child/untyped.ts"
+import type { UntypedSpec } from "../child/untypedSpec.ts"
 import type { ChildRun } from "../child/childRun.ts"
 import type { ReportedChild, WaitingReport } from "../child/childReports.ts"
 import { handlesOf } from "../child/handles.ts"
@@ -18,7 +18,7 @@ import { isSupervisor } from "../tree/supervisorProcess.ts"
 export interface SupervisorSpec {
   readonly id: string
   readonly options: Options
-  readonly children: ReadonlyArray<Untyped>
+  readonly children: ReadonlyArray<UntypedSpec>
   /** The schedule of a child. Undefined means: restart at once. */
   readonly schedule: (child: number) => RestartSteps | undefined
   /** Whether the Layer of a child gives the supervised handle if it is provided again below. Default: true. */
@@ -30,7 +30,7 @@ export class ChildEntry implements ReportedChild {
   readonly id: string
   readonly targets: HandleTargets
   /** Dropped once a temporary child has ended. */
-  spec: Untyped | undefined
+  spec: UntypedSpec | undefined
   run: ChildRun | undefined = undefined
   incarnation = 0
   startedAt = 0
@@ -45,7 +45,7 @@ export class ChildEntry implements ReportedChild {
   isHeard = false
   readonly reportKind: string
 
-  constructor(spec: Untyped, of: Pick<ChildEntry, "id" | "targets" | "steps" | "services" | "reportKind">) {
+  constructor(spec: UntypedSpec, of: Pick<ChildEntry, "id" | "targets" | "steps" | "services" | "reportKind">) {
     this.id = of.id
     this.spec = spec
     this.targets = of.targets

@@ -5,7 +5,7 @@ import type * as Layer from "effect/Layer"
 import type { Any, ChildOptions } from "../../ChildSpec.ts"
 
 /** A specification without its types. */
-export interface Untyped {
+export interface UntypedSpec {
   readonly kind: "child" | "resource"
   readonly layer: Layer.Layer<never, unknown>
   readonly options: ChildOptions<unknown> & {
@@ -16,4 +16,5 @@ export interface Untyped {
   readonly key: Context.Key<unknown, unknown> | undefined
 }
 
-export const untyped = (specs: ReadonlyArray<Any>): ReadonlyArray<Untyped> => specs as unknown as ReadonlyArray<Untyped>
+export const untypedSpecs = (specs: ReadonlyArray<Any>): ReadonlyArray<UntypedSpec> =>
+  specs as unknown as ReadonlyArray<UntypedSpec>
