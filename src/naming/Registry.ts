@@ -180,7 +180,7 @@ interface Holds<in V> {
   readonly [TypeId]: { readonly value: (value: V) => unknown }
 }
 
-/** In the data-last form a key is no registry: a registry that comes first makes it the data-first form. */
+/** In the data-last form a key cannot be a registry, because with a registry first it is the data-first form. */
 type NoRegistry<A> = A extends { readonly [TypeId]: unknown } ? never : unknown
 type Refused<U extends Keys> = U extends "unique" ? AlreadyRegistered : never
 
@@ -1100,7 +1100,7 @@ export const changes = <K, V, M>(
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** Of two arguments the first is the key if it is no registry: the registry comes later. */
+/** With two arguments the first is the key if it is not a registry. Then the registry comes later. */
 function registryFirst({ 0: first, length }: IArguments): boolean {
   return length > 2 || (length === 2 && isRegistry(first))
 }

@@ -121,7 +121,7 @@ export interface PublishOptions {
 
 type Failure<P extends Strategy> = P extends "fail" ? Overflow : never
 
-/** In the data-last form a message is no topic: a topic that comes first makes it the data-first form. */
+/** In the data-last form a message cannot be a topic, because with a topic first it is the data-first form. */
 type NoTopic<M> = M extends { readonly [TypeId]: unknown } ? never : unknown
 
 /** A topic that sends no other messages than these. */
@@ -588,12 +588,15 @@ export const counts = <M>(topic: Topic<M>): Effect.Effect<Counts> =>
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** A topic comes first, unless there is one argument and that is a pid. */
+/** The topic comes first, unless the only argument is a pid. */
 function topicFirst({ 0: first, length }: IArguments): boolean {
   return length > 1 || !isPid(first)
 }
 
-/** Of two arguments the first is the message if it is no topic and the second can be options: the topic comes later. */
+/**
+ * With two arguments the first is the message if it is not a topic and the second can be options. Then the topic comes
+ * later.
+ */
 const messageFirst = (first: unknown, second: unknown, length: number): boolean =>
   length < 2 || (length === 2 && !isTopic(first) && (second === undefined || typeof second === "object"))
 

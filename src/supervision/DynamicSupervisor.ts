@@ -124,7 +124,7 @@ export interface ChildInfo {
 }
 
 /**
- * How one child differs from the others.
+ * The options of one child.
  *
  * **When to use**
  *
@@ -156,10 +156,10 @@ export interface DynamicSupervisorHandle<
   E
 > extends Handle<never> {
   /**
-   * Starts a child under a key and waits for its `init`. {@link ChildOptions} in place of the key also say what is
-   * different for this child. Without a key (`undefined`), the child gets a key of its own, which `whichChildren` shows. If the caller is interrupted, the child is started all the same. If a child with this
-   * key is dead for good and has not ended yet, this waits for its end first. If it is interrupted then, no child is
-   * started.
+   * Starts a child under a key and waits for its `init`. {@link ChildOptions} in place of the key also set options of
+   * this child alone. Without a key (`undefined`), the child gets a key of its own, which `whichChildren` shows. If the
+   * caller is interrupted, the child is started all the same. If a child with this key is dead for good and has not
+   * ended yet, this waits for its end first. If it is interrupted then, no child is started.
    *
    * Fails with the failure of `init`; with `AlreadyStarted` or `MaxChildren` if nothing was started; with
    * `ChildNotFound` if the child is terminated meanwhile; and with `SupervisorDown`. If `init` dies, that is a defect
@@ -329,7 +329,7 @@ const infoOf = ({ key, state, record, restarts }: DynamicChild): ChildInfo => ({
   restarts
 })
 
-/** What a caller wants to be started. */
+/** The key and the options that a caller gave. */
 interface WantedChild {
   readonly key: string
   readonly args: ReadonlyArray<unknown>
@@ -355,7 +355,7 @@ const startChild = (
 ): Effect.Effect<Handle<unknown>, unknown> => {
   if (supervisor.isStopping) return downOf(supervisor)
   const before = supervisor.children.get(wanted.key)
-  // The caller may know that it is dead for good.
+  // The caller may know already that it is dead for good.
   if (before?.isDeadForGood === true) {
     const again = Effect.suspend(() => startChild(supervisor, wanted))
     return Effect.andThen(untilFree(supervisor, before), again)

@@ -331,7 +331,7 @@ const layerOf = (development: Development): Layer.Layer<Scope.Scope> =>
   Layer.fresh(
     Layer.effectContext(
       Effect.gen(function* () {
-        // This runs last, also after a test that has failed: a broken invariant may be why.
+        // This runs last, even after a failed test, because a broken invariant may be the cause.
         yield* Effect.addFinalizer(() => development.check)
         const kernel = yield* Effect.acquireRelease(Scope.make(), closeWithin)
         const layer = Layer.provideMerge(kernelLayer(development), Layer.fresh(Telemetry.layer))

@@ -97,7 +97,7 @@ describe("startChild", () => {
     })
   )
 
-  treeTest("refuses what is no key, and options that are none, before anything happens", ({ journal }) =>
+  treeTest("refuses a wrong key and wrong options before anything happens", ({ journal }) =>
     Effect.gen(function* () {
       const { kids } = yield* runKids(journal)
       const start = kids.startChild as (child: unknown, arg: string) => Effect.Effect<unknown, unknown>
@@ -409,7 +409,7 @@ describe("startChild", () => {
 })
 
 describe("startOrGet", () => {
-  treeTest("starts one child, however many ask at once, and gives all of them its client", ({ journal }) =>
+  treeTest("starts one child, however many callers ask at once, and gives all of them its client", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const { kids, startOrGet } = yield* runKids(journal, { script: { init: () => Deferred.await(gate) } })
@@ -428,7 +428,7 @@ describe("startOrGet", () => {
     })
   )
 
-  treeTest("gives all that wait the failure of init, and the next one starts another child", ({ journal }) =>
+  treeTest("gives all waiting callers the failure of init, and the next caller starts another child", ({ journal }) =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const init = (key: string, n: number) =>
@@ -477,7 +477,7 @@ describe("startOrGet", () => {
     })
   )
 
-  treeTest("is refused as startChild is: past the limit, and where the supervisor is down", ({ journal }) =>
+  treeTest("fails like startChild: past the limit, and while the supervisor is down", ({ journal }) =>
     Effect.gen(function* () {
       const { close, startOrGet } = yield* runKids(journal, { maxChildren: 1 })
       const a = yield* startOrGet("a")
@@ -488,7 +488,7 @@ describe("startOrGet", () => {
     })
   )
 
-  treeTest("tells those that wait that the child was stopped before it was up", ({ journal }) =>
+  treeTest("tells waiting callers that the child was stopped before it was up", ({ journal }) =>
     Effect.gen(function* () {
       const { kids, startOrGet } = yield* runKids(journal, { script: { init: () => Effect.never } })
       const asking = yield* Effect.forEach(["a", "a"], (key) => beside(startOrGet(key)))

@@ -1,4 +1,4 @@
-/** An application from the first step of its start: what runs it as a process of the host begins with. */
+/** How an application is started. Runners of main programs use it, too. */
 import type * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
@@ -26,7 +26,7 @@ export class StopTimeout extends Data.TaggedError("StopTimeout")<{
 }
 
 /**
- * An application from the first step of its start.
+ * A running application, from the first step of its start.
  */
 export interface Launching<in out ROut, out E> {
   /** Waits until its layers are built. */

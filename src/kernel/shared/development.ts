@@ -1,5 +1,6 @@
 /**
- * What a kernel for development does beside its work. A kernel for production does none of it.
+ * What a kernel for development does in addition: it freezes values and checks invariants. A kernel for production does
+ * neither.
  *
  * It freezes messages and states. And it checks these invariants of the library, each in the step in which it could break:
  *
@@ -9,8 +10,8 @@
  * - A child has one live run. The next run begins when the last one has ended.
  * - Dead processes send nothing: no message, no signal and no answer.
  *
- * A broken invariant is written to the log at once, and the kernel dies with the first one when it closes. No function here
- * throws: half a step would break more.
+ * A broken invariant is written to the log at once, and the kernel dies with the first one when it closes. No function
+ * here throws, because a throw would leave a step half done.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -78,7 +79,7 @@ export class Development {
 
   // ---- messages ---------------------------------------------------------------------------------------------------
 
-  /** A message was sent. It is not decided yet what becomes of it. */
+  /** A message was sent. It has no fate yet. */
   posted(to: Watched, message: Sent): void {
     if (this.freezes) deepFreeze(message.shared)
     this.sends(message.from, () => `send ${brief(message.content)} to ${known(to)}`)
@@ -168,7 +169,7 @@ const nextOf: Readonly<Record<Life["_tag"], ReadonlyArray<Life["_tag"]>>> = {
   // A record whose process never ran is removed.
   starting: ["running", "exiting", "ended"],
   running: ["exiting"],
-  // `terminate` may make its reason worse.
+  // A `terminate` that dies changes the reason.
   exiting: ["exiting", "dead"],
   dead: ["ended"],
   ended: []

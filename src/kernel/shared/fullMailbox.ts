@@ -15,7 +15,7 @@ export type WhenFull = "wait" | "add" | "drop" | "dropOldest" | "refuse"
 /** `isControl` says whether it is a request to the process itself, `canWait` whether its sender can wait. @internal */
 export const whenFull = (strategy: Strategy, isControl: boolean, canWait: boolean): WhenFull => {
   if (strategy === "suspend" && canWait) return "wait"
-  // No bound keeps a request to the process itself out.
+  // No bound refuses a request to the process itself.
   if (isControl) return "add"
   switch (strategy) {
     case "dropping":

@@ -102,7 +102,7 @@ describe("each message has one fate", () => {
   )
 })
 
-describe("a life goes its way", () => {
+describe("a process goes through its phases in order", () => {
   finds(
     "a process that runs again is found",
     Effect.gen(function* () {
@@ -170,7 +170,7 @@ describe("a child has one live run", () => {
   )
 })
 
-describe("the dead are silent", () => {
+describe("dead processes send nothing", () => {
   finds(
     "a message from a dead process is found",
     Effect.gen(function* () {

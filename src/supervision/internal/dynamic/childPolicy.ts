@@ -1,4 +1,4 @@
-/** How one child of a dynamic supervisor is treated, where that differs from the others. */
+/** The options of one child of a dynamic supervisor that differ from those of the others. */
 import type { Limit } from "../../../kernel/Shutdown.ts"
 import { checkedLimit } from "../../../kernel/shared/shutdown.ts"
 import type { Restart } from "../../RestartPolicy.ts"
@@ -12,7 +12,7 @@ export interface PolicyOptions {
   readonly shutdown?: Limit | undefined
 }
 
-/** The policy of a child, checked. What is not given is that of the supervisor. @internal */
+/** The checked policy of a child. The supervisor's options are used where the child has none. @internal */
 export const policyOf = (spec: DynamicSpec, { restart, shutdown }: PolicyOptions = {}): ChildPolicy => {
   if (restart !== undefined) checkedRestart(restart)
   if (restart === undefined && shutdown === undefined) return spec
