@@ -557,7 +557,10 @@ export const changesOf = <G, M>(
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** With two arguments, if the first is not a scope and the second is a pid, the first is the group: the scope comes later. */
+/**
+ * With two arguments, if the first is not a scope and the second is a pid, the first is the group, and the scope comes
+ * later.
+ */
 function scopeFirst({ 0: first, 1: second, length }: IArguments): boolean {
   return length > 2 || (length === 2 && (isProcessGroup(first) || !isPid(second)))
 }
