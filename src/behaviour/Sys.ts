@@ -659,7 +659,7 @@ const ask = <T extends Target, A>(
 const targetOf = (to: string, target: Target): HandleTarget => {
   if (!Pid.isPid(target) && isHandle(target)) return handleTargetOf(to, target)
   const record = checkedRecord(to, target, "a client or a pid")
-  const found = new HandleTarget(displayName(record), false)
+  const found = new HandleTarget(displayName(record))
   if (record.isAlive) found.markUp(record)
   else found.markGone(record.reason!)
   return found

@@ -7,7 +7,7 @@ import { HandleTarget } from "../../src/kernel/shared/handleTarget.ts"
 
 /** A handle as a behaviour makes one. */
 const make = () => {
-  const target = new HandleTarget("test/server", true)
+  const target = new HandleTarget("test/server", { restart: undefined })
   const handle: Handle.Handle<never> = { [Handle.TypeId]: target }
   return { handle, target }
 }
@@ -66,7 +66,7 @@ describe("a handle", () => {
     "of a server without a supervisor is gone at its end",
     Effect.gen(function* () {
       const pid = yield* idle()
-      const target = new HandleTarget("test/server", false)
+      const target = new HandleTarget("test/server")
       let heard = 0
       target.markUp(recordOf(pid))
       target.addWaiter(() => void heard++)

@@ -333,7 +333,7 @@ describe("resolve", () => {
     "finds the live process behind a pid, a name or a handle",
     Effect.gen(function* () {
       const { pid } = yield* keeper
-      const target = new HandleTarget("test/server", true)
+      const target = new HandleTarget("test/server", { restart: undefined })
       const handle: Handle.Handle<string> = { [Handle.TypeId]: target }
       const all = () =>
         Effect.all([Name.resolve(pid), Name.resolve(Shop), Name.resolve(handle)], { concurrency: "unbounded" })

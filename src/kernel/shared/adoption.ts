@@ -271,8 +271,7 @@ export const targetIn = (targets: HandleTargets | undefined, key: string): Handl
   let target = targets?.own.get(key)
   if (target === undefined) {
     const child = targets?.child === undefined ? undefined : childId(key, targets.child)
-    target = new HandleTarget(key, targets !== undefined, child)
-    target.restartedBy = targets
+    target = new HandleTarget(key, targets, child)
     targets?.own.set(key, target)
   }
   return target

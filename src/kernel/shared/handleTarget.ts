@@ -30,16 +30,14 @@ export class HandleTarget implements Wait {
   /** Why the server is gone for good. Undefined as long as it may be started again. */
   goneReason: ExitReason.ExitReason | undefined = undefined
   private waiters: Set<Waiter> | undefined = undefined
-  /** Whether a supervisor may start the server again after its end. */
-  private readonly isSupervised: boolean
   /** Its id or key in its supervisor, unless its key ends with it. */
   private readonly child: string | undefined
-  /** Where its supervisor says what must happen before its next start. */
-  restartedBy: RestartSource | undefined = undefined
+  /** Where its supervisor says what must happen before its next start. Undefined: nobody starts it again. */
+  readonly restartedBy: RestartSource | undefined
 
-  constructor(key: string, isSupervised: boolean, child?: string) {
+  constructor(key: string, restartedBy?: RestartSource, child?: string) {
     this.key = key
-    this.isSupervised = isSupervised
+    this.restartedBy = restartedBy
     this.child = child
   }
 
@@ -78,7 +76,7 @@ export class HandleTarget implements Wait {
     if (this.current !== record) return
     this.current = undefined
     this.last = record
-    if (!this.isSupervised) this.markGone(ExitReason.normal)
+    if (this.restartedBy === undefined) this.markGone(ExitReason.normal)
   }
 
   markGone(reason: ExitReason.ExitReason): void {

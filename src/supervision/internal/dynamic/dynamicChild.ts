@@ -100,8 +100,7 @@ export class DynamicChild implements Observer, ReportedChild {
     this.args = args
     this.listener = listener
     this.isTask = starter.spawn !== undefined
-    this.target = new HandleTarget(starter.id, true, key)
-    this.target.restartedBy = targets
+    this.target = new HandleTarget(starter.id, targets, key)
     this.client = starter.client(this.target)
     this.adoption = { parent, targets, adopt: (record) => this.adopt(record) }
   }
