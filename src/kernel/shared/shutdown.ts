@@ -122,6 +122,15 @@ const killWithin = (
     return endWithin(record, limit)
   })
 
+/**
+ * Runs an effect two tasks from now, unless it is not needed any more by then. Most processes end in one step and are
+ * released in the next, so they need no timer.
+ */
+export const unlessSoon = (isOver: () => boolean, effect: Effect.Effect<void>): Effect.Effect<void> => {
+  const wanted = Effect.suspend(() => (isOver() ? Effect.void : effect))
+  return Effect.andThen(Effect.andThen(Effect.yieldNow, Effect.yieldNow), wanted)
+}
+
 export const endWithin = (record: ProcessRecord, limit: Duration.Duration): Effect.Effect<void> =>
   Effect.suspend(() => (record.ended ? Effect.void : within(awaitEnded(record), limit)))
 

@@ -33,7 +33,7 @@ import { waitForRelease } from "./waitForRelease.ts"
 import { scopeExit } from "../../../kernel/shared/scopeExit.ts"
 import { childId } from "../../../kernel/shared/displayName.ts"
 import { interruptLater } from "../../../kernel/shared/waitUntil.ts"
-import { endWithin, parse, shutdownTelling } from "../../../kernel/shared/shutdown.ts"
+import { endWithin, parse, shutdownTelling, unlessSoon } from "../../../kernel/shared/shutdown.ts"
 
 /** @internal */
 export class ChildRun {
@@ -193,7 +193,7 @@ export class ChildRun {
       if (record.isAlive) this.options.listener.overran(record)
       killRecord(record, record.exiting)
     })
-    this.run(Effect.andThen(endWithin(record, parse(this.limit).own), kill))
+    this.run(unlessSoon(() => record.ended, Effect.andThen(endWithin(record, parse(this.limit).own), kill)))
   }
 
   /** The resource has ended. Its holders must let go of it first, so it is released only when it is told to stop. */
@@ -321,7 +321,7 @@ export class ChildRun {
       this.isOverdue = true
       this.options.listener.overdue(overdueEnding(this.options.id))
     }
-    this.run(this.releasedWithin(limits, report))
+    this.run(unlessSoon(this.hasEnded, this.releasedWithin(limits, report)))
   }
 
   /**
