@@ -439,7 +439,8 @@ export const send: {
   <M>(message: M): (self: Pid<M>) => Effect.Effect<void>
   <M>(self: Pid<M>, message: NoInfer<M>): Effect.Effect<void>
 } = function (first: unknown, second?: unknown) {
-  // Written out, because functions made with `dual` share their code, and V8 does not inline it.
+  // Written out, because functions made with `dual` share their code, and V8 does not inline it. The implementation has one
+  // signature for both forms, so the type of the two is stated here.
   return arguments.length < 2 ? (self: Pid<unknown>) => sendTo(self, first) : sendTo(first as Pid<unknown>, second)
 } as never
 

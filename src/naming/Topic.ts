@@ -280,6 +280,7 @@ export const publish: {
   <M>(message: M & NoTopic<M>, options?: PublishOptions): (self: Takes<M>) => Effect.Effect<void>
   <M>(self: Topic<M>, message: NoInfer<M>, options?: PublishOptions): Effect.Effect<void>
 } = function (first: unknown, second?: unknown, third?: PublishOptions) {
+  // The implementation has one signature for both forms, so the type of the two is stated here.
   return messageFirst(first, second, arguments.length)
     ? (self: Topic<unknown>) => publishTo(self, first, second as PublishOptions)
     : publishTo(first as Topic<unknown>, second, third)

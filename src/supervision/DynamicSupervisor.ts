@@ -45,6 +45,7 @@ import {
 } from "./internal/dynamic/askDynamicSupervisor.ts"
 import { policyOf } from "./internal/dynamic/childPolicy.ts"
 import type { ChildPolicy, DynamicChild } from "./internal/dynamic/dynamicChild.ts"
+import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
 import type { RunningDynamicSupervisor } from "./internal/dynamic/runningDynamicSupervisor.ts"
 import { dynamicLayer } from "./internal/startSupervisor.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
@@ -304,9 +305,17 @@ const makeHandle = (target: HandleTarget) =>
   printHandle({
     [HandleTypeId]: target,
     startChild: (child: string | ChildOptions = {}, ...args: ReadonlyArray<unknown>) =>
-      withSupervisor(target, (supervisor) => startChild(supervisor, wantedChild(supervisor, child, args))),
+      withSupervisor(target, (supervisor) => {
+        const options = optionsOf(supervisor.spec, child)
+        const key = options.key ?? supervisor.freeKey()
+        return startChild(supervisor, { key, args, policy: policyOf(supervisor.spec, options) })
+      }),
     startOrGet: (child: string | ChildOptions, ...args: ReadonlyArray<unknown>) =>
-      withSupervisor(target, (supervisor) => startOrGet(supervisor, wantedChild(supervisor, child, args))),
+      withSupervisor(target, (supervisor) => {
+        const options = optionsOf(supervisor.spec, child)
+        const key = options.key ?? Check.refuse(`${supervisor.spec.id}: key`, "a string", undefined)
+        return startOrGet(supervisor, { key, args, policy: policyOf(supervisor.spec, options) })
+      }),
     get: (key: string) =>
       Effect.sync(() => {
         const child = currentOf(target)?.children.get(key)
@@ -336,17 +345,14 @@ interface WantedChild {
   readonly policy: ChildPolicy
 }
 
-const wantedChild = (
-  supervisor: RunningDynamicSupervisor,
-  child: string | ChildOptions,
-  args: ReadonlyArray<unknown>
-): WantedChild => {
-  const { spec } = supervisor
-  if (typeof child === "string") return { key: child, args, policy: spec }
+/** The options that a caller gave in place of a key, or with its key, checked. */
+const optionsOf = ({ id }: DynamicSpec, child: string | ChildOptions): ChildOptions => {
+  if (typeof child === "string") return { key: child }
   if (child === null || typeof child !== "object")
-    return Check.refuse(`${spec.id}: a child`, "a key or a record of options", child)
-  const options = Check.record(`${spec.id}: a child`, child)
-  return { key: options.key ?? supervisor.freeKey(), args, policy: policyOf(spec, options) }
+    return Check.refuse(`${id}: a child`, "a key or a record of options", child)
+  const options = Check.record(`${id}: a child`, child)
+  if (options.key !== undefined && typeof options.key !== "string") Check.refuse(`${id}: key`, "a string", options.key)
+  return options
 }
 
 const startChild = (

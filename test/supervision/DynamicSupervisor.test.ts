@@ -101,15 +101,17 @@ describe("startChild", () => {
     Effect.gen(function* () {
       const { kids } = yield* runKids(journal)
       const start = kids.startChild as (child: unknown, arg: string) => Effect.Effect<unknown, unknown>
-      const refused = (child: unknown) =>
-        Effect.map(Effect.exit(start(child, "a")), (exit) =>
-          String(Cause.squash(Option.getOrThrow(Exit.getCause(exit))))
-        )
+      const ask = kids.startOrGet as (child: unknown, arg: string) => Effect.Effect<unknown, unknown>
+      const refused = (child: unknown, how = start) =>
+        Effect.map(Effect.exit(how(child, "a")), (exit) => String(Cause.squash(Option.getOrThrow(Exit.getCause(exit)))))
       assert.strictEqual(
         yield* refused(1),
         "RangeError: test/Kids: a child must be a key or a record of options, not 1"
       )
       assert.include(yield* refused(null), "not null")
+      assert.strictEqual(yield* refused({ key: 1 }), "RangeError: test/Kids: key must be a string, not 1")
+      assert.include(yield* refused({}, ask), "key must be a string, not undefined")
+      assert.include(yield* refused(undefined, ask), "not undefined")
       assert.include(yield* refused({ restart: "always" }), '"always"')
       assert.include(yield* refused({ shutdown: -1 }), "-1")
       assert.deepStrictEqual(yield* kids.whichChildren, [])

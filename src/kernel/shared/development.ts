@@ -88,7 +88,7 @@ export class Development {
     ledger.total++
   }
 
-  /** A message has its fate. */
+  /** The kernel has counted the fate of a message. */
   gotFate(of: Watched, message: Sent, fate: Fate): void {
     const ledger = this.ledgerOf(of)
     const left = (ledger.times.get(message) ?? 0) - 1

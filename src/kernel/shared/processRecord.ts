@@ -230,7 +230,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
   fates: Tally | undefined = undefined
 
   relations: Relations.Relations<ProcessRecord> | undefined = undefined
-  /** What it waits for in its own fiber: its edges in the wait-for graph. */
+  /** The wait of its own fiber: its edges in the wait-for graph. */
   waitingFor: Wait | undefined = undefined
   observers: Array<Observer> | undefined = undefined
   belongings: Set<Belonging> | undefined = undefined

@@ -2,7 +2,7 @@
  * Knows which process waits for which other, and whether a process would wait for itself.
  *
  * A process waits when its own fiber does: a server in its turn, in `init` and in `terminate`, a plain process in its body.
- * What it waits for is in its record. For authors of behaviours.
+ * Its record holds the wait. Authors of behaviours use this module.
  *
  * **Guarantees**
  *
