@@ -82,7 +82,7 @@ const restartLaws = <C extends AnyHandle>({ law, started, subject }: World<C>): 
   )
 ]
 
-/** The supervisor restarts a child after a crash, and gives up after too many. */
+/** Laws about crashes: their reports, giving up, and the end of the children. */
 const crashLaws = <C extends AnyHandle>({ law, started, subject }: World<C>): ReadonlyArray<Law> => [
   law(
     "a crash is reported once, with what the supervisor decided",
