@@ -36,7 +36,12 @@ import type { Receives, Self } from "../kernel/Process.ts"
 import type { Signal } from "../kernel/Signal.ts"
 import type { AlreadyStarted } from "../naming/Name.ts"
 import type * as Registry from "../naming/Registry.ts"
-import type { Client, Definition as ServerDefinition, Shown, Status } from "./GenServer.ts"
+import type {
+  Client,
+  Definition as ServerDefinition,
+  Shown as ServerShown,
+  Status as ServerStatus
+} from "./GenServer.ts"
 import { clientMaker } from "./internal/call/client.ts"
 import { messagesOf } from "./internal/call/messages.ts"
 import { define } from "./internal/server/define.ts"
@@ -47,6 +52,7 @@ import * as Simulated from "./internal/machine/machineSimulation.ts"
 import { shown } from "./internal/machine/machineEvent.ts"
 import { viaTarget } from "./internal/server/viaTarget.ts"
 import * as Protocol from "./Protocol.ts"
+import type { MachineStatus } from "./internal/server/serverSpec.ts"
 import { makeDefinition } from "./shared/definition.ts"
 import type * as T from "./Transition.ts"
 
@@ -146,6 +152,51 @@ type ServicesOf<H> = {
 }[keyof H]
 type ServicesOfStates<H> = { readonly [K in keyof H]-?: ServicesOf<H[K]> }[keyof H]
 
+export type {
+  /**
+   * What a state machine has to handle besides the messages in its mailbox.
+   *
+   * @see `Sys.getStatus`, which shows it
+   *
+   * @stability experimental
+   * @category models
+   * @since 0.1.0
+   */
+  MachineStatus,
+  /**
+   * A timer that a state machine has set.
+   *
+   * @stability experimental
+   * @category models
+   * @since 0.1.0
+   */
+  MachineTimer
+} from "./internal/server/serverSpec.ts"
+
+/**
+ * What can be shown of a state machine. Its `formatStatus` gets this.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export interface Status<out S> extends ServerStatus<S> {
+  /** The events and timers of the machine. Undefined for a crash report. */
+  readonly machine?: MachineStatus | undefined
+}
+
+/**
+ * What a state machine shows of itself in a crash report and by `Sys.getStatus`. Its `formatStatus` returns this.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export interface Shown extends ServerShown {
+  /** If it is undefined or left out, no events and timers are shown. */
+  readonly machine?: MachineStatus | undefined
+}
+
 /**
  * The options of a state machine.
  *
@@ -197,7 +248,10 @@ export interface Options<
    * then the machine ends as after a kill. Code that blocks the thread cannot be stopped. Default: no limit.
    */
   readonly turnTimeout?: Duration.Input | undefined
-  /** What a crash report shows in place of state and message, for example without secrets. */
+  /**
+   * What crash reports and `Sys.getStatus` show in place of state, message, reason, events and timers, for example
+   * without secrets.
+   */
   readonly formatStatus?: ((status: Status<S>) => Shown) | undefined
 }
 

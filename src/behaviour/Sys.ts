@@ -41,7 +41,7 @@ import { defaultSettings, type Settings } from "../values/render.ts"
 import type { Accounting } from "../kernel/Accounting.ts"
 import type * as Handle from "../kernel/Handle.ts"
 import * as Pid from "../kernel/Pid.ts"
-import { awaitExit } from "../kernel/Process.ts"
+import * as Process from "../kernel/Process.ts"
 import { displayName } from "../kernel/shared/displayName.ts"
 import { checkedRecord } from "../kernel/shared/processRecord.ts"
 import type { CallError, CallOptions } from "./GenServer.ts"
@@ -53,7 +53,8 @@ import * as Inspection from "./internal/server/inspection.ts"
 import { userState, type Server } from "./internal/server/server.ts"
 import type * as TurnListeners from "./internal/server/turnListeners.ts"
 import type * as Protocol from "./Protocol.ts"
-import { settingsOf } from "../kernel/shared/shownWithin.ts"
+import type { MachineStatus } from "./StateMachine.ts"
+import { settingsOf } from "../kernel/shared/displaySettings.ts"
 import { isHandle, HandleTarget, targetOf as handleTargetOf } from "../kernel/shared/handleTarget.ts"
 
 /**
@@ -73,7 +74,7 @@ export const StateTypeId = "~effect-otp/behaviour/Sys/State"
  * @category models
  * @since 0.1.0
  */
-export type Target = Pid.Pid | { readonly [Handle.TypeId]: { readonly key: string } }
+export type Target = Process.Target
 
 /**
  * A protocol that carries the type of its servers' state, like that of an agent.
@@ -139,6 +140,8 @@ export interface Status {
   readonly status: "running" | "suspended"
   /** The state as `formatStatus` gives it, without secrets and within the limits of `Display`. */
   readonly state: unknown
+  /** The events and timers of a state machine, shown like the state. Undefined for other servers. */
+  readonly machine: MachineStatus | undefined
   /** How many messages wait. */
   readonly mailboxLength: number
   /** The counts of the messages of this run. */
@@ -460,7 +463,8 @@ export const resume = <T extends Target>(target: T, options?: CallOptions): Effe
  *
  * **Details**
  *
- * The state is shown without secrets and within the limits of `Display`, or as the server's `formatStatus` says.
+ * The state is shown without secrets and within the limits of `Display`, or as the server's `formatStatus` says. For a
+ * state machine `machine` shows the events that wait in it and its timers, in the same way.
  *
  * **Errors**
  *
@@ -707,7 +711,7 @@ const statusOf = (server: Server): Status => {
     label: record.label,
     parent: record.parent,
     status: server.suspended ? "suspended" : "running",
-    state: Inspection.shownState(server),
+    ...Inspection.shownStatus(server),
     mailboxLength: record.mailbox.size,
     messages: record.accounting
   }
@@ -738,6 +742,6 @@ const feed = Effect.fnUntraced(function* <T extends Target>(
     Inspection.addTracer(server, tracer)
     return Exit.succeed(server.record)
   }
-  yield* awaitExit(yield* ask(target, { tag: "trace", options }, begin))
+  yield* Process.awaitExit(yield* ask(target, { tag: "trace", options }, begin))
   yield* Queue.end(queue)
 })

@@ -57,8 +57,8 @@ export interface Target<in out M> {
  *
  * **When to use**
  *
- * Use for functions that need a pid: monitors, `Process.info`, `Shutdown`. Do not keep the pid: after a restart it
- * names a dead run, while the handle stays valid.
+ * Use to compare runs, to print the pid, and for functions that take pids only. The functions of `Process` and `Shutdown`
+ * take the handle itself. Do not keep the pid: after a restart it names a dead run, while the handle stays valid.
  *
  * **Example** (Looking behind a client)
  *

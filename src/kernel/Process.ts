@@ -4,6 +4,8 @@
  * A process has a parent (the process that spawned it). Others can link to it, monitor it, send it messages and exit
  * signals, and kill it. However it ends, its end has one `ExitReason`.
  *
+ * All functions but `send` take the client of a server in place of a pid. See {@link Target}.
+ *
  * **Guarantees**
  *
  * - `spawn` returns when the links and monitors that were asked for are in place; the body has not run yet. If a
@@ -35,7 +37,7 @@ import { attempt } from "../values/valueKinds.ts"
 import type { Accounting } from "./Accounting.ts"
 import * as ExitReason from "./ExitReason.ts"
 import { poll, receive, runPlain } from "./internal/plainProcess.ts"
-import * as Relations from "./internal/relations.ts"
+import * as Relations from "./internal/linksAndMonitors.ts"
 import { type Bound } from "./Mailbox.ts"
 import type { Pid } from "./Pid.ts"
 import { checkedRecord, currentProcessUnsafe, Self, type ProcessRecord } from "./shared/processRecord.ts"
@@ -47,7 +49,16 @@ import { waitUntil } from "./shared/waitUntil.ts"
 import { duringWait, waitForEnd } from "./shared/waitCycles.ts"
 import { MessageEnvelope } from "./shared/plainEnvelopes.ts"
 import { displayName } from "./shared/displayName.ts"
-import { selfUnsafe, linkStartedUnsafe, monitorUnsafe, postUnsafe, parentOf, makeIn } from "./shared/processes.ts"
+import {
+  selfUnsafe,
+  linkStartedUnsafe,
+  monitorUnsafe,
+  postUnsafe,
+  parentOf,
+  makeIn,
+  recordBehind,
+  type Target
+} from "./shared/processes.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -151,6 +162,19 @@ export interface Info {
   readonly mailboxLength: number
   readonly messages: Accounting
 }
+
+export type {
+  /**
+   * A process: the pid of one run, or the client of a server.
+   *
+   * A client means the run that is up. While the server is down it means the last run, which is dead.
+   *
+   * @stability experimental
+   * @category models
+   * @since 0.1.0
+   */
+  Target
+} from "./shared/processes.ts"
 
 type Body<M, A, E, R> = Effect.Effect<A, E, R> | ((inbox: Inbox<M>) => Effect.Effect<A, E, R>)
 type Needs<R, M> = Exclude<R, Scope.Scope | Self | Receives<M>>
@@ -481,11 +505,11 @@ export const send: {
  * @since 0.1.0
  */
 export const exit: {
-  (reason: ExitReason.ExitReason): (self: Pid) => Effect.Effect<void>
-  (self: Pid, reason: ExitReason.ExitReason): Effect.Effect<void>
-} = dual(2, (self: Pid, reason: ExitReason.ExitReason) =>
+  (reason: ExitReason.ExitReason): (self: Target) => Effect.Effect<void>
+  (self: Target, reason: ExitReason.ExitReason): Effect.Effect<void>
+} = dual(2, (self: Target, reason: ExitReason.ExitReason) =>
   Effect.withFiber((fiber) => {
-    exitSignal(checkedRecord("Process.exit", self), currentProcessUnsafe(fiber), reason)
+    exitSignal(recordBehind("Process.exit", fiber, self), currentProcessUnsafe(fiber), reason)
     return Effect.void
   })
 )
@@ -524,7 +548,11 @@ export const exit: {
  * @category operations
  * @since 0.1.0
  */
-export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => killUnsafe(checkedRecord("Process.kill", pid)))
+export const kill = (target: Target): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    killUnsafe(recordBehind("Process.kill", fiber, target))
+    return Effect.void
+  })
 
 /**
  * Links this process to another: when one of them ends abnormally, the other gets its exit signal.
@@ -565,17 +593,17 @@ export const kill = (pid: Pid): Effect.Effect<void> => Effect.sync(() => killUns
  * @category operations
  * @since 0.1.0
  */
-export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
+export const link = (target: Target): Effect.Effect<void, NoProcess, Self> =>
   Effect.withFiber((fiber) => {
     const me = selfUnsafe(fiber)
-    const other = checkedRecord("Process.link", pid)
+    const other = recordBehind("Process.link", fiber, target)
     // A dead process makes no relations, because nothing would end them.
     if (!me.isAlive) return me.wasKilled ? Effect.void : Effect.fail(new NoProcess({ process: me }))
     if (other.isAlive) {
       Relations.link<ProcessRecord>(me, other)
       return Effect.void
     }
-    if (!me.trapExit) return Effect.fail(new NoProcess({ process: pid }))
+    if (!me.trapExit) return Effect.fail(new NoProcess({ process: other }))
     signal(me, new Signal.Exit(other, ExitReason.noProcess))
     return Effect.void
   })
@@ -616,10 +644,10 @@ export const link = (pid: Pid): Effect.Effect<void, NoProcess, Self> =>
  * @category operations
  * @since 0.1.0
  */
-export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
+export const unlink = (target: Target): Effect.Effect<void, never, Self> =>
   Effect.withFiber((fiber) => {
     const me = selfUnsafe(fiber)
-    const other = checkedRecord("Process.unlink", pid)
+    const other = recordBehind("Process.unlink", fiber, target)
     if (!Relations.unlink<ProcessRecord>(me, other) && !other.isAlive) {
       // A signal that the other process sent by `exit` while it lived stays.
       const ends = [other.reason, ExitReason.noProcess]
@@ -669,8 +697,10 @@ export const unlink = (pid: Pid): Effect.Effect<void, never, Self> =>
  * @category operations
  * @since 0.1.0
  */
-export const monitor = (pid: Pid): Effect.Effect<Signal.MonitorRef, never, Self> =>
-  Effect.withFiber((fiber) => Effect.succeed(monitorUnsafe(selfUnsafe(fiber), checkedRecord("Process.monitor", pid))))
+export const monitor = (target: Target): Effect.Effect<Signal.MonitorRef, never, Self> =>
+  Effect.withFiber((fiber) =>
+    Effect.succeed(monitorUnsafe(selfUnsafe(fiber), recordBehind("Process.monitor", fiber, target)))
+  )
 
 /**
  * Stops watching. A `Down` of this monitor that has come already is taken out of the mailbox.
@@ -798,9 +828,9 @@ export const trapExit = (trap: boolean): Effect.Effect<boolean, never, Self> =>
  * @category operations
  * @since 0.1.0
  */
-export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
-  Effect.suspend(() => {
-    const record = checkedRecord("Process.awaitExit", pid)
+export const awaitExit = (target: Target): Effect.Effect<ExitReason.ExitReason> =>
+  Effect.withFiber((fiber) => {
+    const record = recordBehind("Process.awaitExit", fiber, target)
     if (record.reason !== undefined) return Exit.succeed(record.reason)
     const exit = waitUntil<ExitReason.ExitReason>((resume) => {
       const observer = { dead: (reason: ExitReason.ExitReason) => resume(Exit.succeed(reason)) }
@@ -835,8 +865,8 @@ export const awaitExit = (pid: Pid): Effect.Effect<ExitReason.ExitReason> =>
  * @category operations
  * @since 0.1.0
  */
-export const isAlive = (pid: Pid): Effect.Effect<boolean> =>
-  Effect.sync(() => checkedRecord("Process.isAlive", pid).isAlive)
+export const isAlive = (target: Target): Effect.Effect<boolean> =>
+  Effect.withFiber((fiber) => Effect.succeed(recordBehind("Process.isAlive", fiber, target).isAlive))
 
 /**
  * Gives this process a label, which crash reports and listings show.
@@ -927,8 +957,8 @@ export {
  * @category operations
  * @since 0.1.0
  */
-export const info = (pid: Pid): Effect.Effect<Option.Option<Info>> =>
-  Effect.sync(() => infoUnsafe(checkedRecord("Process.info", pid)))
+export const info = (target: Target): Effect.Effect<Option.Option<Info>> =>
+  Effect.withFiber((fiber) => Effect.succeed(infoUnsafe(recordBehind("Process.info", fiber, target))))
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 

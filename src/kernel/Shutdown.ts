@@ -14,9 +14,8 @@
  */
 import * as Effect from "effect/Effect"
 import type * as ExitReason from "./ExitReason.ts"
-import type { Pid } from "./Pid.ts"
 import { kill as killUnsafe } from "./shared/death.ts"
-import { checkedRecord } from "./shared/processRecord.ts"
+import { recordBehind, type Target } from "./shared/processes.ts"
 import {
   awaitEnded,
   type Limit,
@@ -91,10 +90,12 @@ export type {
  * @since 0.1.0
  */
 export const shutdown = (
-  pid: Pid,
+  target: Target,
   options?: { readonly limit?: Limit | undefined; readonly reason?: ExitReason.ExitReason | undefined }
 ): Effect.Effect<Ended> =>
-  shutdownTelling(checkedRecord("Shutdown.shutdown", pid), { ...options, overran: tellOverrun })
+  Effect.withFiber((fiber) =>
+    shutdownTelling(recordBehind("Shutdown.shutdown", fiber, target), { ...options, overran: tellOverrun })
+  )
 
 /**
  * Waits until the fiber and the scope of a process have ended.
@@ -132,8 +133,8 @@ export const shutdown = (
  * @category operations
  * @since 0.1.0
  */
-export const awaitEnd = (pid: Pid): Effect.Effect<void> =>
-  Effect.suspend(() => awaitEnded(checkedRecord("Shutdown.awaitEnd", pid)))
+export const awaitEnd = (target: Target): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => awaitEnded(recordBehind("Shutdown.awaitEnd", fiber, target)))
 
 /**
  * Kills a process and waits until its fiber and its scope have ended. There is no limit to the waiting.
@@ -163,10 +164,11 @@ export const awaitEnd = (pid: Pid): Effect.Effect<void> =>
  * @category operations
  * @since 0.1.0
  */
-export const killAndAwait = (pid: Pid): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    killUnsafe(checkedRecord("Shutdown.killAndAwait", pid))
-    return awaitEnd(pid)
+export const killAndAwait = (target: Target): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => {
+    const record = recordBehind("Shutdown.killAndAwait", fiber, target)
+    killUnsafe(record)
+    return awaitEnded(record)
   })
 
 /**
@@ -202,12 +204,14 @@ export const killAndAwait = (pid: Pid): Effect.Effect<void> =>
  * @since 0.1.0
  */
 export const shutdownAll = (
-  pids: ReadonlyArray<Pid>,
+  targets: ReadonlyArray<Target>,
   options?: { readonly limit?: Limit | undefined }
 ): Effect.Effect<void> =>
-  shutdownAllTelling(
-    pids.map((pid) => checkedRecord("Shutdown.shutdownAll", pid)),
-    { ...options, overran: tellOverrun }
+  Effect.withFiber((fiber) =>
+    shutdownAllTelling(
+      targets.map((target) => recordBehind("Shutdown.shutdownAll", fiber, target)),
+      { ...options, overran: tellOverrun }
+    )
   )
 
 // ---- internals ----------------------------------------------------------------------------------------------------

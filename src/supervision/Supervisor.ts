@@ -35,7 +35,7 @@ import { type Handle, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import type { Any, Exports, Fails, Requirements } from "./ChildSpec.ts"
 import { type Counts, countsOf } from "./internal/child/childCounts.ts"
-import { printHandle } from "./internal/child/handles.ts"
+import { printHandle } from "./internal/child/exportedHandles.ts"
 import type {
   ChildNotFound,
   ChildRestarting,

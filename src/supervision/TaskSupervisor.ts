@@ -51,7 +51,7 @@ import { type Limit } from "../kernel/Shutdown.ts"
 import type { RestartSchedule } from "./ChildSpec.ts"
 import type { ChildInfo } from "./DynamicSupervisor.ts"
 import { type Counts, countsOf } from "./internal/child/childCounts.ts"
-import { printHandle } from "./internal/child/handles.ts"
+import { printHandle } from "./internal/child/exportedHandles.ts"
 import { ChildNotFound, MaxChildren, SupervisorDown } from "./internal/core/errors.ts"
 import {
   currentOf,

@@ -43,8 +43,7 @@ import { withLive } from "./internal/liveClock.ts"
 import { untilQuiet } from "./internal/quiet.ts"
 import * as SeededScheduler from "./SeededScheduler.ts"
 import { displayName } from "../kernel/shared/displayName.ts"
-import { nobodyUnsafe, monitorUnsafe, recordOf } from "../kernel/shared/processes.ts"
-import { isHandle, targetOf } from "../kernel/shared/handleTarget.ts"
+import { monitorUnsafe, recordBehind, recordOf } from "../kernel/shared/processes.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -200,7 +199,10 @@ const makeProbe = (record: ProcessRecord, arrivals: Arrivals): Probe<unknown> =>
     expectNothing,
     expectDown,
     expectExit,
-    monitor: (target) => Effect.sync(() => monitorUnsafe(record, watched(record, target))),
+    monitor: (target) =>
+      Effect.withFiber((fiber) =>
+        Effect.succeed(monitorUnsafe(record, recordBehind("monitor of a probe", fiber, target)))
+      ),
     run: <A, E, R>(effect: Effect.Effect<A, E, R>) =>
       Effect.provideService(effect, Self, record) as Effect.Effect<A, E, Exclude<R, Self | Process.Receives<unknown>>>,
     received: quietly(() => Effect.succeed([...arrivals.all]))
@@ -249,12 +251,6 @@ const deathOf = (
   return Effect.flatMap(Effect.tap(arrivals.within(Process.awaitExit(pid), expected), taken), (reason) =>
     Effect.sync(() => Option.match(arrivals.takeNow(expected), { onNone: () => reason, onSome: (down) => down.reason }))
   )
-}
-
-const watched = <T>(record: ProcessRecord, target: Pid | Handle<T>): ProcessRecord => {
-  if (!isHandle(target)) return checkedRecord("monitor of a probe", target, "a pid or a client")
-  const { current, key } = targetOf("monitor of a probe", target)
-  return current ?? nobodyUnsafe(record.kernel, key)
 }
 
 /** The messages that have come to a probe, and the expectations that wait for more. */

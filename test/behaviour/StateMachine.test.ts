@@ -1,9 +1,9 @@
 /** State machines as processes. The order of events is tested in `internal/machineEngine.test.ts`. */
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Layer, Option, Schema, Scope, Stream } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Schema, Scope, Stream } from "effect"
 import { Rpc } from "effect/rpc"
 import { GenServer, StateMachine, Sys } from "effect-otp/behaviour"
-import { ExitReason, Kernel, type Pid, Process, Shutdown, Signal } from "effect-otp/kernel"
+import { Display, ExitReason, Kernel, type Pid, Process, Shutdown, Signal } from "effect-otp/kernel"
 import { DynamicSupervisor, Supervisor } from "effect-otp/supervision"
 import { Laws } from "effect-otp/testing"
 import { kernelTest, settle } from "../fixtures/kernel.ts"
@@ -27,6 +27,34 @@ import {
 
 const { cancel, eventTimeout, fail, insert, keep, message, next, perform, postpone, repeat } = StateMachine
 const { reply, replyTo, failTo, stateTimeout, stop, stopReply, timeout, update } = StateMachine
+
+type GateState = { readonly _tag: "Closed" } | { readonly _tag: "Open" }
+type Alarm = { readonly _tag: "Alarm"; readonly token: string }
+
+const gateProtocol = [
+  StateMachine.cast("enter", { payload: { card: Schema.String, pin: Schema.String } }),
+  StateMachine.cast("arm"),
+  StateMachine.cast("open")
+]
+/** Keeps those that want to enter waiting until it is open. */
+class Gate extends StateMachine.Service<Gate, Alarm>()("test/Gate", gateProtocol) {
+  static readonly make = (formatStatus?: (status: StateMachine.Status<GateState>) => StateMachine.Shown) => {
+    const alarm: Alarm = { _tag: "Alarm", token: "abc" }
+    return this.define({
+      init: () => Effect.succeed<GateState>({ _tag: "Closed" }),
+      common: { Alarm: () => keep(), open: () => next({ _tag: "Open" }) },
+      states: {
+        Closed: {
+          enter: () => keep([postpone]),
+          arm: () => keep([timeout("alarm", 1000, alarm), stateTimeout(2000, alarm)])
+        },
+        Open: { enter: () => keep(), arm: () => keep() }
+      },
+      formatStatus
+    })
+  }
+  static readonly definition = this.make()
+}
 
 const A: State = { _tag: "A", data: 0 }
 const B: State = { _tag: "B", data: 0 }
@@ -774,6 +802,74 @@ describe("what sys sees", () => {
       assert.strictEqual(yield* Fiber.join(call), "answer")
       assert.deepStrictEqual((yield* Sys.getStatus(machine)).state, { _tag: "B", data: "replaced" })
     })
+  )
+
+  kernelTest(
+    "is also what waits in the machine: queued and postponed events in order, and timers with the time they still run",
+    Effect.gen(function* () {
+      const machine = yield* Gate.definition.start()
+      assert.deepStrictEqual((yield* Sys.getStatus(machine)).machine, { queue: [], postponed: [], timers: [] })
+      yield* machine.enter({ card: "a", pin: "1234" })
+      yield* machine.enter({ card: "b", pin: "5678" })
+      yield* machine.arm()
+      yield* later(300)
+      assert.deepStrictEqual((yield* Sys.getStatus(machine)).machine, {
+        queue: [],
+        postponed: [
+          { _tag: "enter", payload: { card: "a", pin: "<redacted>" } },
+          { _tag: "enter", payload: { card: "b", pin: "<redacted>" } }
+        ],
+        timers: [
+          { name: "alarm", left: Duration.millis(700), event: { _tag: "Alarm", token: "<redacted>" } },
+          { name: "state timer", left: Duration.millis(1700), event: { _tag: "Alarm", token: "<redacted>" } }
+        ]
+      })
+      // The answers to messages in the mailbox come in order, so the status shows the machine between two events.
+      const [status] = yield* Effect.all([beside(Sys.getStatus(machine)), machine.open()])
+      assert.deepStrictEqual((yield* Fiber.join(status)).machine?.postponed.length, 2)
+      assert.deepStrictEqual((yield* Sys.getStatus(machine)).machine?.postponed, [])
+    })
+  )
+
+  kernelTest(
+    "hides what waits in the machine if its formatStatus gives no events, and shows what it gives",
+    Effect.gen(function* () {
+      const hidden = yield* Gate.make(({ message, state }) => ({ state, message })).start()
+      yield* hidden.enter({ card: "a", pin: "1234" })
+      assert.strictEqual((yield* Sys.getStatus(hidden)).machine, undefined)
+      const chosen = yield* Gate.make(({ machine, message, state }) => ({
+        state,
+        message,
+        machine: machine && { ...machine, postponed: machine.postponed.map(() => "somebody waits") }
+      })).start()
+      yield* chosen.enter({ card: "a", pin: "1234" })
+      assert.deepStrictEqual((yield* Sys.getStatus(chosen)).machine?.postponed, ["somebody waits"])
+      const wrong = yield* Gate.make(({ message, state }) => ({ state, message, machine: "none" as never })).start()
+      const status = yield* Sys.getStatus(wrong)
+      assert.deepStrictEqual([status.state, status.machine], ["formatStatus failed", undefined])
+    })
+  )
+
+  kernelTest(
+    "is within the limits of Display: the events beyond them are only counted, and every timer is listed",
+    Effect.gen(function* () {
+      const machine = yield* Gate.definition.start()
+      for (let at = 0; at < 40; at++) yield* machine.enter({ card: `card ${at}`, pin: "0" })
+      yield* machine.arm()
+      const shown = (yield* Sys.getStatus(machine)).machine!
+      assert.strictEqual(shown.postponed.length, 3)
+      assert.deepStrictEqual(shown.postponed.slice(0, 2), [
+        { _tag: "enter", payload: { card: "card 0", pin: "<redacted>" } },
+        { _tag: "enter", payload: { card: "card 1", pin: "<redacted>" } }
+      ])
+      assert.include(String(shown.postponed[2]), "38 more")
+      assert.deepStrictEqual(
+        shown.timers.map(({ name }) => name),
+        ["alarm", "state timer"]
+      )
+    }).pipe(
+      Effect.provideService(Display.CurrentLimits, { depth: 6, width: 2, nodes: 300, length: 1000, size: 16_000 })
+    )
   )
 
   kernelTest(

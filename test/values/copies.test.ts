@@ -93,10 +93,11 @@ describe("a second copy of the library", () => {
       const topic = One.Topic.make<number>("copies/topic")
       const uses: ReadonlyArray<readonly [text: string, use: () => unknown]> = [
         ["Process.send needs a pid", () => Two.Process.send(pid, 1)],
-        ["Process.kill needs a pid", () => Two.Process.kill(pid)],
-        ["Process.exit needs a pid", () => Two.Process.exit(pid, One.ExitReason.killed)],
-        ["Process.awaitExit needs a pid", () => Two.Process.awaitExit(pid)],
-        ["Shutdown.shutdown needs a pid", () => Two.Shutdown.shutdown(pid)],
+        ["Process.kill needs a pid or a client", () => Two.Process.kill(pid)],
+        ["Process.exit needs a pid or a client", () => Two.Process.exit(pid, One.ExitReason.killed)],
+        ["Process.awaitExit needs a pid or a client", () => Two.Process.awaitExit(pid)],
+        ["Process.kill needs a client, as the service of a server is", () => Two.Process.kill(client)],
+        ["Shutdown.shutdown needs a pid or a client", () => Two.Shutdown.shutdown(pid)],
         ["Timer.sendAfter needs a pid", () => Two.Timer.sendAfter(pid, 1, "1 second")],
         ["Timer.cancel needs a timer", () => Two.Timer.cancel(timer)],
         ["Name.register needs a pid", () => Two.Name.register(Two.Name.make<number>("copies/name"), pid)],

@@ -277,11 +277,11 @@ describe("the table above", () => {
 
 describe("the sentence", () => {
   it.effect.each<readonly [value: (pid: Otp.Pid.Pid, client: Counter["Service"]) => unknown, text: string]>([
-    [() => null, "Process.kill needs a pid, not null"],
-    [() => ({}), "Process.kill needs a pid, not {}"],
-    [() => ({ password: "hunter2" }), 'Process.kill needs a pid, not {"password":"<redacted>"}'],
-    [() => "<0.1>", 'Process.kill needs a pid, not "<0.1>"'],
-    [(_, client) => client, "Process.kill needs a pid, not [given/Counter]"]
+    [() => null, "Process.kill needs a pid or a client, not null"],
+    [() => ({}), "Process.kill needs a pid or a client, not {}"],
+    [() => ({ password: "hunter2" }), 'Process.kill needs a pid or a client, not {"password":"<redacted>"}'],
+    [() => "<0.1>", 'Process.kill needs a pid or a client, not "<0.1>"'],
+    [(_, client) => [client], 'Process.kill needs a pid or a client, not ["[given/Counter]"]']
   ])("names the function, and shows what it was given: %#", ([value, text]) =>
     Effect.gen(function* () {
       const pid = yield* Process.spawn(Effect.never)

@@ -21,7 +21,7 @@ import { shutdownAll } from "../../kernel/Shutdown.ts"
 import { TaskTimeout } from "../internal/task/taskError.ts"
 import { TaskRun, toResult, type TaskRunOwner } from "./taskRun.ts"
 import { checked, type CheckedSpec, type StreamSpec } from "./taskStreamSpec.ts"
-import { TaskWindow, type WindowItem } from "../internal/task/taskWindow.ts"
+import { UnreadItems, type UnreadItem } from "../internal/task/unreadItems.ts"
 import { disarm, type Deadline } from "../../kernel/shared/deadlines.ts"
 import { armUnsafe } from "../../kernel/shared/timers.ts"
 
@@ -67,7 +67,7 @@ interface FlowOptions extends CheckedSpec {
 }
 
 /** One item: its task and its time limit. */
-class Item implements WindowItem, TaskRunOwner, Deadline {
+class Item implements UnreadItem, TaskRunOwner, Deadline {
   list: Deadline["list"] = undefined
   due = 0
   previous: Deadline["previous"] = undefined
@@ -130,7 +130,7 @@ class TaskFlow {
   private readonly startsKnown = Latch.makeUnsafe()
   private readonly options: FlowOptions
   private readonly millis: number
-  private readonly window: TaskWindow<Item>
+  private readonly unread: UnreadItems<Item>
   /** Input that was pulled and has not begun yet. */
   private inputs: ReadonlyArray<unknown> = []
   private nextInput = 0
@@ -152,7 +152,7 @@ class TaskFlow {
     this.options = options
     this.timedOut = new TaskTimeout({ timeout: options.timeout })
     this.millis = Duration.toMillis(options.timeout)
-    this.window = new TaskWindow(options.concurrency, options.ordered ?? true)
+    this.unread = new UnreadItems(options.concurrency, options.ordered ?? true)
   }
 
   // ---- reading ----------------------------------------------------------------------------------------------------
@@ -164,19 +164,19 @@ class TaskFlow {
 
   private next(): AnyPull {
     if (this.failure !== undefined) return Exit.failCause(this.failure) as AnyPull
-    const item = this.window.read()
+    const item = this.unread.read()
     if (item !== undefined) return Exit.succeed([this.element(item)] as const)
     if (this.isDone) return Exit.failCause(this.inputEnd!) as AnyPull
     return Effect.flatMap(this.wait, () => this.next())
   }
 
   private get isDone(): boolean {
-    return this.inputEnd !== undefined && this.window.unread === 0
+    return this.inputEnd !== undefined && this.unread.count === 0
   }
 
   private readonly wait = waitUntil<void>((resume, resumeNow) => {
     // Something to read may have come after the look and before this step.
-    if (this.failure !== undefined || this.window.isReady || this.isDone) return resumeNow(Exit.void)
+    if (this.failure !== undefined || this.unread.isReady || this.isDone) return resumeNow(Exit.void)
     this.waiter = () => resume(Exit.void)
     return () => {
       this.waiter = undefined
@@ -199,9 +199,9 @@ class TaskFlow {
 
   /** Begins as many tasks as there is room for, and asks for more input if there is still room. */
   private refill(fiber: AnyFiber): void {
-    const { inputs, window } = this
-    while (this.isOpen && window.hasRoom && this.nextInput < inputs.length) this.begin(fiber, inputs[this.nextInput++])
-    if (this.isOpen && window.hasRoom && this.inputEnd === undefined) this.ask(fiber)
+    const { inputs, unread } = this
+    while (this.isOpen && unread.hasRoom && this.nextInput < inputs.length) this.begin(fiber, inputs[this.nextInput++])
+    if (this.isOpen && unread.hasRoom && this.inputEnd === undefined) this.ask(fiber)
   }
 
   private get isOpen(): boolean {
@@ -211,7 +211,7 @@ class TaskFlow {
   private begin(fiber: AnyFiber, input: unknown): void {
     const { begin, f, label } = this.options
     const item = new Item(this, input)
-    this.window.begin(item)
+    this.unread.begin(item)
     const effect = Effect.suspend(() => f(input))
     const { run } = item
     begin(fiber, run, { effect, label })
@@ -266,8 +266,8 @@ class TaskFlow {
     if (item.run.refused) this.fail(outcome)
     else if (item.isLate && this.options.onTimeout !== "kill") this.fail(Exit.fail(this.timedOut))
     else if (this.options.linked && outcome._tag === "Failure") this.fail(outcome)
-    else this.window.finish(item)
-    if (this.failure !== undefined || this.window.isReady) this.wake()
+    else this.unread.finish(item)
+    if (this.failure !== undefined || this.unread.isReady) this.wake()
   }
 
   private fail(exit: Outcome): void {

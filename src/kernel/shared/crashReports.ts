@@ -11,7 +11,7 @@ import { displayName } from "./displayName.ts"
 import * as Events from "./events.ts"
 import { writeLine } from "./log.ts"
 import { mayReport, type Named, type Where } from "./warnings.ts"
-import { settingsOf } from "./shownWithin.ts"
+import { settingsOf } from "./displaySettings.ts"
 import { shownOf } from "./shownReason.ts"
 
 interface Descendant extends Named {

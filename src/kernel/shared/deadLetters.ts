@@ -8,7 +8,7 @@ import type { Pid } from "../Pid.ts"
 import { displayName } from "./displayName.ts"
 import * as Events from "./events.ts"
 import type { Named } from "./warnings.ts"
-import { settingsOf } from "./shownWithin.ts"
+import { settingsOf } from "./displaySettings.ts"
 import { shownOf } from "./shownReason.ts"
 
 interface Receiver extends Named, Pid<unknown> {

@@ -4,16 +4,18 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Tracer from "effect/Tracer"
 import { ownKey } from "../../values/copies.ts"
+import { isInstance } from "../../values/describe.ts"
 import { CurrentAdoption } from "./adoption.ts"
 import * as ExitReason from "../ExitReason.ts"
 import { makePlain, runPlain, type PlainOptions } from "../internal/plainProcess.ts"
-import * as Relations from "../internal/relations.ts"
+import * as Relations from "../internal/linksAndMonitors.ts"
 import { bound } from "../Mailbox.ts"
 import type { Pid } from "../Pid.ts"
-import { currentProcessUnsafe, Self as SelfKey, type Envelope, type ProcessRecord } from "./processRecord.ts"
+import { checkedRecord, currentProcessUnsafe, Self as SelfKey, ProcessRecord, type Envelope } from "./processRecord.ts"
 import * as Signal from "../Signal.ts"
 import { discard } from "./death.ts"
 import { post, signal, withdraw } from "./delivery.ts"
+import { isHandle, targetOf, type TypeId as HandleTypeId } from "./handleTarget.ts"
 import { linkedExit } from "./signals.ts"
 import { resumeLater } from "./waitUntil.ts"
 import { CurrentTreeEndListener } from "./treeEnd.ts"
@@ -26,6 +28,21 @@ export const Callers: Context.Reference<ReadonlyArray<Pid>> = Context.Reference<
 
 /** The record behind a pid that was checked already. */
 export const recordOf = (pid: Pid): ProcessRecord => pid as unknown as ProcessRecord
+
+/** A process: the pid of one run, or the client of a server. */
+export type Target = Pid | { readonly [HandleTypeId]: { readonly key: string } }
+
+/**
+ * The record of the process that is meant. A client means the run that is up, and while its server is down the last
+ * run, which is dead. `to` names the function that was given it.
+ */
+export const recordBehind = (to: string, fiber: Fiber.Fiber<unknown, unknown>, target: Target): ProcessRecord => {
+  if (isInstance(target, ProcessRecord) || !isHandle(target)) return checkedRecord(to, target, PID_OR_CLIENT)
+  const { current, key, last } = targetOf(to, target)
+  return current ?? last ?? nobodyUnsafe(currentKernel(fiber), key)
+}
+
+const PID_OR_CLIENT = "a pid or a client"
 
 /** The record of the process that this fiber runs in. For effects whose type says that there is one. */
 export const selfUnsafe = (fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>

@@ -93,7 +93,7 @@ interface MessageTimerOptions {
   readonly every: boolean
 }
 
-class MessageTimer implements Deadline, Belonging {
+export class MessageTimer implements Deadline, Belonging {
   list: Deadline["list"] = undefined
   due = 0
   previous: Deadline["previous"] = undefined

@@ -11,7 +11,7 @@ import { monotonicMillis } from "./monotonic.ts"
 import { isVisible, writeLine, type Line } from "./log.ts"
 import { runAfter } from "../internal/unrefTimer.ts"
 import type { LeftOut, ReportLimiter } from "../internal/reportLimiter.ts"
-import { settingsOf } from "./shownWithin.ts"
+import { settingsOf } from "./displaySettings.ts"
 import { CROWD } from "./mailbox.ts"
 
 /** Whatever has a name for people. @internal */

@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import type * as Rpc from "effect/rpc/Rpc"
 import * as RpcSchema from "effect/rpc/RpcSchema"
 import { refusalOf } from "../../../values/schemaRefusal.ts"
-import { settingsOf } from "../../../kernel/shared/shownWithin.ts"
+import { settingsOf } from "../../../kernel/shared/displaySettings.ts"
 
 /** Marks an `Rpc` as a cast. */
 export const IsCast: Context.Reference<boolean> = Context.Reference<boolean>("effect-otp/behaviour/Protocol/IsCast", {

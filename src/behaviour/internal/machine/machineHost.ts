@@ -1,16 +1,19 @@
 /** What one run of a state machine holds besides its state: real timers, and the messages it has put aside. */
+import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import { isInstance } from "../../../values/describe.ts"
-import type { Belonging, Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import type { Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { recountFate } from "../../../kernel/shared/delivery.ts"
-import type { TimerName } from "../../Transition.ts"
+import { eventTimer, stateTimer, type TimerName } from "../../Transition.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
 import { ReplyTo } from "../server/handlerContext.ts"
-import type { List, MachineState } from "./machineEngine.ts"
+import type { MachineStatus } from "../server/serverSpec.ts"
+import { toArray, type List, type MachineState } from "./machineEngine.ts"
 import type { Event } from "./machineEvent.ts"
 import type { Timed } from "./machineTimers.ts"
 import type { MessageContext } from "../call/messageContext.ts"
-import { startEnvelopeUnsafe } from "../../../kernel/shared/timers.ts"
+import { leftOf, startEnvelopeUnsafe, type MessageTimer } from "../../../kernel/shared/timers.ts"
 
 /** The server state of a machine. @internal */
 export interface MachineServerState {
@@ -57,7 +60,7 @@ class ElapsedEnvelope implements Envelope {
 
 interface RealTimer {
   readonly number: number
-  readonly timer: Belonging
+  readonly timer: MessageTimer
 }
 
 /** @internal */
@@ -91,6 +94,12 @@ export class MachineHost {
     }
   }
 
+  /** Zero for a timer that is due. */
+  timeLeft(name: TimerName): Duration.Duration {
+    const set = this.set.get(name)
+    return set === undefined ? Duration.zero : Option.getOrElse(leftOf(set.timer), () => Duration.zero)
+  }
+
   /** A postponed event has had its turn. If its caller has left meanwhile, it counts as abandoned. */
   postponedHandled(event: Event): void {
     const call = event.origin instanceof Origin ? event.origin.call : undefined
@@ -114,6 +123,22 @@ export const postponedCount = ({ postponed, queue }: MachineState): number => {
   }
   return count
 }
+
+/** What a machine has to handle besides messages, as its user wrote it. @internal */
+export const machineStatus = ({ host, running }: MachineServerState): MachineStatus => ({
+  queue: toArray(running.queue).map(shownEvent),
+  postponed: toArray(running.postponed).map(shownEvent).toReversed(),
+  timers: Array.from(running.timers, ([name, { event }]) => ({
+    name: nameOfTimer(name),
+    left: host.timeLeft(name),
+    event: shownEvent(event)
+  }))
+})
+
+const shownEvent = (event: Event): unknown => event.toJSON()
+
+const nameOfTimer = (name: TimerName): string =>
+  name === stateTimer ? "state timer" : name === eventTimer ? "event timer" : name
 
 const wasLeft = (call: CallEnvelope | undefined): boolean => call?.abandoned === true && call.keptIn === undefined
 

@@ -13,7 +13,15 @@ import type { DefineOptions } from "../server/define.ts"
 import type { ReplyTo } from "../server/handlerContext.ts"
 import * as Engine from "./machineEngine.ts"
 import { eventOf, MachineEvent, type Event } from "./machineEvent.ts"
-import { answer, Elapsed, postponedCount, Origin, MachineHost, type MachineServerState } from "./machineHost.ts"
+import {
+  answer,
+  Elapsed,
+  machineStatus,
+  postponedCount,
+  Origin,
+  MachineHost,
+  type MachineServerState
+} from "./machineHost.ts"
 import * as Timers from "./machineTimers.ts"
 import { InitResult, type Next, type Options } from "../server/handlerAnswer.ts"
 import type { Handler, HandlerContext, Lens, Shown, Status } from "../server/serverSpec.ts"
@@ -71,7 +79,8 @@ const lens: Lens = {
     const { running } = state as MachineServerState
     if (content === undefined) return Engine.next(running)?.event.toJSON()
     return isInstance(content, Elapsed) ? eventOfTimer(running, content)?.event.toJSON() : content
-  }
+  },
+  machine: (state) => machineStatus(state as MachineServerState)
 }
 
 const eventOfTimer = (running: Engine.MachineState, { number, timer }: Elapsed) => Timers.expire(running, timer, number)

@@ -2,13 +2,13 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import { deepFreeze } from "../../../kernel/shared/deepFreeze.ts"
-import { render } from "../../../values/render.ts"
+import { render, type Settings } from "../../../values/render.ts"
 import { CallEnvelope } from "../call/envelopes.ts"
 import type { Server } from "./server.ts"
-import type { ServerSpec } from "./serverSpec.ts"
-import { shownBy } from "./shownServer.ts"
+import type { MachineStatus, MachineTimer, ServerSpec } from "./serverSpec.ts"
+import { shownBy } from "./formattedStatus.ts"
 import { withListener, Inspectors, type StateReader, type MessageCounts, type Tracer } from "./turnListeners.ts"
-import { settingsOf } from "../../../kernel/shared/shownWithin.ts"
+import { settingsOf } from "../../../kernel/shared/displaySettings.ts"
 
 // ---- the state ----------------------------------------------------------------------------------------------------
 
@@ -21,11 +21,35 @@ export const replaceState = (server: Server, value: unknown): void => {
   watchersOf(server)?.became(state)
 }
 
-/** The state as people may see it. @internal */
-export const shownState = (server: Server): unknown => {
-  const { state } = shownBy(server.spec, { state: server.state, message: undefined, reason: undefined })
-  return render(state, "same", settingsOf(server.record.context))
+interface ShownStatus {
+  readonly state: unknown
+  readonly machine: MachineStatus | undefined
 }
+
+/** The state, and what a state machine has to do, as people may see them. @internal */
+export const shownStatus = ({ record, spec, state: whole }: Server): ShownStatus => {
+  const known = { state: whole, message: undefined, reason: undefined }
+  const pending = whole === undefined ? undefined : spec.lens?.machine(whole)
+  const { machine, state } = shownBy(spec, pending === undefined ? known : { ...known, machine: pending })
+  const settings = settingsOf(record.context)
+  return {
+    state: render(state, "same", settings),
+    machine: machine === undefined ? undefined : shownMachine(machine, settings)
+  }
+}
+
+/** Every timer is listed. The events have the limits of a list. */
+const shownMachine = ({ postponed, queue, timers }: MachineStatus, settings: Settings): MachineStatus => {
+  const show = <A>(value: A): A => render(value, "same", settings) as A
+  const shownTimer = ({ event, left, name }: MachineTimer, index: number): MachineTimer => ({
+    name: show(name),
+    left,
+    event: index < settings.limits.width ? show(event) : MORE
+  })
+  return { queue: show(queue), postponed: show(postponed), timers: timers.map(shownTimer) }
+}
+
+const MORE = "…"
 
 // ---- looking on ---------------------------------------------------------------------------------------------------
 

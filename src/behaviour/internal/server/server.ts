@@ -9,7 +9,7 @@ import { Self, type Envelope, type ProcessRecord } from "../../../kernel/shared/
 import type { CallEnvelope } from "../call/envelopes.ts"
 import type { Continuation } from "./handlerAnswer.ts"
 import type { HandlerContext, ServerSpec } from "./serverSpec.ts"
-import type { ShownCrash } from "./shownServer.ts"
+import type { ShownCrash } from "./formattedStatus.ts"
 import { freezing, type TurnListener } from "./turnListeners.ts"
 import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 

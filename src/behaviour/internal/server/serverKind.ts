@@ -9,7 +9,7 @@ import { StopEnvelope } from "../call/envelopes.ts"
 import { messageDone, failUnanswered, timeLeft } from "./answers.ts"
 import { interruptTurn, noteMessage } from "./crash.ts"
 import { lastDutiesOf, heldCount, type Server } from "./server.ts"
-import { ShownCrash } from "./shownServer.ts"
+import { ShownCrash } from "./formattedStatus.ts"
 
 /** @internal */
 export const isServer = (record: ProcessRecord): record is ProcessRecord<Server> => record.kind === server

@@ -1,4 +1,5 @@
 /** What `define` says about a server, without its types. */
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
@@ -48,6 +49,28 @@ export interface Lens {
   readonly held: (state: unknown) => number
   /** What a turn in this state is about: the message that came, or undefined for a turn without one. */
   readonly subject: (state: unknown, content: unknown) => unknown
+  /** The events and timers of a state machine. */
+  readonly machine: (state: unknown) => MachineStatus
+}
+
+/** A timer that a state machine has set. */
+export interface MachineTimer {
+  /** The name of the timer. The two timers without a name of their own are `"state timer"` and `"event timer"`. */
+  readonly name: string
+  /** How long it still runs. Zero if it is due. */
+  readonly left: Duration.Duration
+  /** The event that it will give. */
+  readonly event: unknown
+}
+
+/** What a state machine has to handle besides the messages in its mailbox. */
+export interface MachineStatus {
+  /** Events that come before the next message, in order: inserted events, and postponed ones that come again. */
+  readonly queue: ReadonlyArray<unknown>
+  /** Postponed events, the oldest first. */
+  readonly postponed: ReadonlyArray<unknown>
+  /** In the order in which they were set. */
+  readonly timers: ReadonlyArray<MachineTimer>
 }
 
 /** What can be shown of a server. There is a reason only once it crashes. @internal */
@@ -55,6 +78,8 @@ export interface Status {
   readonly state: unknown
   readonly message: unknown
   readonly reason: ExitReason | undefined
+  /** For a state machine, as long as it has not crashed. */
+  readonly machine?: MachineStatus | undefined
 }
 
 /** What is shown. If it gives no reason, the real one is shown. @internal */
@@ -62,4 +87,5 @@ export interface Shown {
   readonly state: unknown
   readonly message: unknown
   readonly reason?: ExitReason | undefined
+  readonly machine?: MachineStatus | undefined
 }

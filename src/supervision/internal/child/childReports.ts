@@ -11,7 +11,7 @@ import * as Telemetry from "../../../telemetry/Telemetry.ts"
 import * as Events from "../events.ts"
 import type { ChildEnd } from "../core/childEnd.ts"
 import { abnormalEnd, shownEnd, type AbnormalEnd } from "./abnormalEnd.ts"
-import { settingsOf } from "../../../kernel/shared/shownWithin.ts"
+import { settingsOf } from "../../../kernel/shared/displaySettings.ts"
 import { OVERRAN } from "../../../kernel/shared/shutdown.ts"
 
 /** Writes a report once the decision is known. @internal */

@@ -2,7 +2,7 @@
 import type * as Context from "effect/Context"
 import { TypeId } from "../../../kernel/Handle.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
-import { handlesOf } from "./handles.ts"
+import { handlesOf } from "./exportedHandles.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 import { type HandleTarget, targetOf } from "../../../kernel/shared/handleTarget.ts"
 

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { forAll } from "../../fixtures/property.ts"
-import * as Relations from "../../../src/kernel/internal/relations.ts"
+import * as Relations from "../../../src/kernel/internal/linksAndMonitors.ts"
 
 interface Node extends Relations.Node<Node> {
   readonly id: number

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { TaskWindow } from "../../../src/behaviour/internal/task/taskWindow.ts"
+import { UnreadItems } from "../../../src/behaviour/internal/task/unreadItems.ts"
 import { forAll, type Choices } from "../../fixtures/property.ts"
 
 interface Item {
@@ -12,7 +12,7 @@ interface Item {
  * were read.
  */
 const history = ({ chance, int, size }: Choices, capacity: number, ordered: boolean) => {
-  const window = new TaskWindow<Item>(capacity, ordered)
+  const unread = new UnreadItems<Item>(capacity, ordered)
   const running: Array<Item> = []
   const began: Array<number> = []
   const finished: Array<number> = []
@@ -20,32 +20,32 @@ const history = ({ chance, int, size }: Choices, capacity: number, ordered: bool
   const read: Array<number> = []
   const steps = 10 + size * 2
   for (let step = 0; step < steps; step++) {
-    assert.strictEqual(window.unread, began.length - read.length)
-    assert.strictEqual(window.hasRoom, window.unread < capacity)
-    if (window.hasRoom && chance(0.5)) {
+    assert.strictEqual(unread.count, began.length - read.length)
+    assert.strictEqual(unread.hasRoom, unread.count < capacity)
+    if (unread.hasRoom && chance(0.5)) {
       const item = { n: began.length, finished: false }
-      window.begin(item)
+      unread.begin(item)
       began.push(item.n)
       running.push(item)
     }
     if (running.length > 0 && chance(0.5)) {
       const [item] = running.splice(int(running.length), 1)
-      window.finish(item!)
+      unread.finish(item!)
       finished.push(item!.n)
       known.add(item!.n)
     }
     const next = ordered ? began[read.length] : finished[read.length]
     const isReady = next !== undefined && known.has(next)
-    assert.strictEqual(window.isReady, isReady)
+    assert.strictEqual(unread.isReady, isReady)
     if (chance(0.5)) {
-      const item = window.read()
+      const item = unread.read()
       assert.strictEqual(item?.n, isReady ? next : undefined)
       if (item !== undefined) read.push(item.n)
     }
   }
 }
 
-describe("the window", () => {
+describe("the list of unread items", () => {
   it(
     "reads finished items in the order in which they began, and never holds more than its room",
     { timeout: 300_000 },
@@ -56,13 +56,13 @@ describe("the window", () => {
     forAll((choices) => history(choices, 1 + choices.int(8), false)))
 
   it("drops read items, however long it runs", () => {
-    const window = new TaskWindow<Item>(3, true)
+    const unread = new UnreadItems<Item>(3, true)
     for (let n = 0; n < 10_000; n++) {
       const item = { n, finished: false }
-      window.begin(item)
-      window.finish(item)
-      assert.strictEqual(window.read(), item)
+      unread.begin(item)
+      unread.finish(item)
+      assert.strictEqual(unread.read(), item)
     }
-    assert.isBelow(Reflect.get(window, "line").length, 100)
+    assert.isBelow(Reflect.get(unread, "line").length, 100)
   })
 })

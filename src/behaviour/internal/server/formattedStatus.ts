@@ -1,10 +1,11 @@
 /** What a server shows of itself. `formatStatus` decides, and may throw or return anything. */
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { showCauseAs } from "../../../values/causes.ts"
 import { synchronous } from "../../../values/guard.ts"
 import { attempt } from "../../../values/valueKinds.ts"
-import type { ServerSpec, Shown, Status } from "./serverSpec.ts"
+import type { MachineStatus, ServerSpec, Shown, Status } from "./serverSpec.ts"
 import type { CrashDetails } from "../../../kernel/shared/crashReports.ts"
 
 /**
@@ -22,7 +23,19 @@ const askUser = ({ formatStatus, lens }: ServerSpec, status: Status): Shown => {
 
 const FAILED = "formatStatus failed"
 
-const picked = ({ message, reason, state }: Shown): Shown => ({ message, reason, state })
+const picked = ({ machine, message, reason, state }: Shown): Shown => ({
+  message,
+  reason,
+  state,
+  machine: machine === undefined ? undefined : pickedMachine(machine)
+})
+
+/** Throws if a user's function has returned something else. */
+const pickedMachine = ({ postponed, queue, timers }: MachineStatus): MachineStatus => ({
+  queue: [...queue],
+  postponed: [...postponed],
+  timers: timers.map(({ event, left, name }) => ({ name, left: Duration.fromInputUnsafe(left), event }))
+})
 
 /**
  * What a crash report shows. It is made when the report, or an event about this end, is first shown, and not at all if

@@ -6,12 +6,12 @@
  */
 
 /** @internal */
-export interface WindowItem {
+export interface UnreadItem {
   finished: boolean
 }
 
 /** @internal */
-export class TaskWindow<T extends WindowItem> {
+export class UnreadItems<T extends UnreadItem> {
   private readonly capacity: number
   private readonly ordered: boolean
   /** Items in the order in which they are read: as they began, or as they finished. */
@@ -19,7 +19,7 @@ export class TaskWindow<T extends WindowItem> {
   /** Where the line begins. The items before it have been read. */
   private head = 0
   /** How many items have begun and are unread. */
-  unread = 0
+  count = 0
 
   constructor(capacity: number, ordered: boolean) {
     this.capacity = capacity
@@ -27,11 +27,11 @@ export class TaskWindow<T extends WindowItem> {
   }
 
   get hasRoom(): boolean {
-    return this.unread < this.capacity
+    return this.count < this.capacity
   }
 
   begin(item: T): void {
-    this.unread++
+    this.count++
     if (this.ordered) this.line.push(item)
   }
 
@@ -49,7 +49,7 @@ export class TaskWindow<T extends WindowItem> {
   read(): T | undefined {
     const item = this.line[this.head]
     if (item?.finished !== true) return undefined
-    this.unread--
+    this.count--
     this.head++
     this.compact()
     return item
