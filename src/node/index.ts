@@ -4,3 +4,15 @@
  * @since 0.1.0
  */
 export * as NodeApplication from "./NodeApplication.ts"
+/**
+ * HTTP servers as supervised children.
+ *
+ * @since 0.1.0
+ */
+export * as NodeHttpListener from "./NodeHttpListener.ts"
+/**
+ * TCP and other socket servers as supervised children.
+ *
+ * @since 0.1.0
+ */
+export * as SocketListener from "./SocketListener.ts"

@@ -15,7 +15,6 @@ const refusals = {
   WrongHost: 421,
   NotAWebSocket: 426,
   TooManySockets: 429,
-  Draining: 503,
   HistoryDown: 503,
   WeatherDown: 503
 }

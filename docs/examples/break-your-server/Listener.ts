@@ -2,13 +2,12 @@
  * The HTTP server of Node, with limits on what one client may cost it.
  *
  * A request must arrive within 15 seconds. A connection without traffic for 20 seconds is closed. A client may
- * have 512 connections. When the listener stops, it closes the connections that are left.
+ * have 512 connections.
  */
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as HttpServer from "effect/http/HttpServer"
-import { createServer } from "node:http"
+import { createServer, type Server } from "node:http"
 import type { Socket } from "node:net"
 import { Settings } from "./Settings.ts"
 
@@ -17,39 +16,24 @@ const PATIENCE_MILLIS = 15_000
 const IDLE_MILLIS = 20_000
 const MAX_CONNECTIONS_PER_CLIENT = 512
 
-/** A client has one second to answer the close of its WebSocket. The types of `ws` do not know this option yet. */
-const websocket = { maxPayload: 64 * 1024, closeTimeout: 1000 }
-
-export const listener = Layer.effect(
-  HttpServer.HttpServer,
-  Effect.gen(function* () {
-    const { port, host } = yield* Settings
-    const connections = new Connections()
-    const server = yield* NodeHttpServer.make(() => nodeServer(connections), {
-      port,
-      host,
-      gracefulShutdownTimeout: "500 millis",
-      websocket
-    })
-    yield* Effect.addFinalizer(() => Effect.sync(() => connections.destroy()))
-    return server
+export const nodeServer = (): Server => {
+  const connections = new Connections()
+  return createServer({
+    headersTimeout: PATIENCE_MILLIS,
+    requestTimeout: PATIENCE_MILLIS,
+    connectionsCheckingInterval: 1000
   })
-)
-
-const nodeServer = (connections: Connections) => {
-  const server = createServer(
-    { headersTimeout: PATIENCE_MILLIS, requestTimeout: PATIENCE_MILLIS, connectionsCheckingInterval: 1000 },
-    (_, response) => {
-      // It listens before it has routes, and without an answer here such a request would never get one.
-      if (server.listenerCount("request") > 1) return
-      response.writeHead(503, { "content-type": "application/json" }).end(JSON.stringify({ status: "starting" }))
-    }
-  )
-  return server
     .setTimeout(IDLE_MILLIS)
     .on("connection", (socket: Socket) => connections.add(socket))
     .on("clientError", refuseRequest)
 }
+
+export const listen = (server: () => Server) =>
+  Layer.unwrap(
+    Effect.map(Settings, ({ port, host }) =>
+      NodeHttpServer.layerServer(server, { port, host, websocket: { maxPayload: 64 * 1024 } })
+    )
+  )
 
 class Connections {
   private readonly byClient = new Map<string, Set<Socket>>()
@@ -67,10 +51,6 @@ class Connections {
       error: "TooManyConnections",
       message: `a client may have ${MAX_CONNECTIONS_PER_CLIENT} connections at a time`
     })
-  }
-
-  destroy() {
-    for (const open of this.byClient.values()) for (const socket of open) socket.destroy()
   }
 }
 

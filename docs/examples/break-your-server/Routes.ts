@@ -35,7 +35,6 @@ const json = HttpServerResponse.jsonUnsafe
 
 class BadBody extends Data.TaggedError("BadBody")<{ readonly message: string }> {}
 class BadEncoding extends Data.TaggedError("BadEncoding")<{ readonly message: string }> {}
-class Draining extends Data.TaggedError("Draining")<{ readonly message: string }> {}
 class NotAWebSocket extends Data.TaggedError("NotAWebSocket")<{ readonly message: string }> {}
 class NotFound extends Data.TaggedError("NotFound")<{ readonly message: string }> {}
 
@@ -48,10 +47,6 @@ const died = (defect: unknown) =>
     json({ error: "Defect", message: "this is a bug of the server: its log says more" }, { status: 500 })
   )
 
-const whileReady = Effect.flatMap(Application.readiness, (status) =>
-  status === "draining" ? Effect.fail(new Draining({ message: "the server is about to stop" })) : Effect.void
-)
-
 const route = <E extends Failure, R>(
   method: "GET" | "POST",
   path: HttpRouter.PathInput,
@@ -61,10 +56,7 @@ const route = <E extends Failure, R>(
     method,
     path,
     // This may wait for ever, and a handler of Effect's server is uninterruptible by default.
-    Effect.interruptible(Effect.all([whileReady, trusted], { discard: true }).pipe(Effect.andThen(handler))).pipe(
-      Effect.catch(refuse),
-      Effect.catchDefect(died)
-    )
+    Effect.interruptible(Effect.andThen(trusted, handler)).pipe(Effect.catch(refuse), Effect.catchDefect(died))
   )
 
 // ---- what comes in ------------------------------------------------------------------------------------------------

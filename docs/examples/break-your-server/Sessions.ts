@@ -117,13 +117,3 @@ export class Sessions extends DynamicSupervisor.Service<Sessions>()("demo/Sessio
   restart: "temporary",
   maxChildren: 2000
 }) {}
-
-/** Closes all sockets before this server stops, so that its clients connect to another server. */
-export const closeAll = Sessions.useSync((sessions) =>
-  Effect.flatMap(sessions.whichChildren, (children) =>
-    Effect.forEach(children, ({ key }) => Effect.ignore(sessions.terminateChild(key)), {
-      concurrency: "unbounded",
-      discard: true
-    })
-  )
-)

@@ -16,21 +16,15 @@ import { CANNOT_START, Settings } from "./Settings.ts"
 import { outliveTerminal, stopWithRunner, tellServing, whenWanted } from "./Surroundings.ts"
 import { Above } from "./Tree.ts"
 import { Upstream } from "./Upstream.ts"
-import { Web } from "./Web.ts"
+import { web } from "./Web.ts"
 
 class App extends Supervisor.Service<App>()("demo/App", {
   strategy: "oneForOne",
-  children: [
-    Supervisor.child(Chat.layer, { id: "chat", schedule: Schedule.recurs(0) }),
-    Supervisor.child(Web.layer, { id: "web" })
-  ]
+  children: [Supervisor.child(Chat.layer, { id: "chat", schedule: Schedule.recurs(0) }), web]
 }) {}
 
-const isUp = Effect.fnUntraced(function* (tree: Context.Context<App | Web>) {
-  yield* Ref.set(yield* Above, [
-    [App.key, Context.get(tree, App)],
-    [Web.key, Context.get(tree, Web)]
-  ])
+const isUp = Effect.fnUntraced(function* (tree: Context.Context<App>) {
+  yield* Ref.set(yield* Above, [[App.key, Context.get(tree, App)]])
   const { host, port } = yield* Settings
   yield* Console.log(`The chat is at http://${host}:${port}`)
   tellServing()
