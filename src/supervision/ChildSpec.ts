@@ -188,6 +188,40 @@ export type Requirements<Cs, Have = never, Out = never> = Cs extends readonly [i
     ? Out
     : Out | Exclude<Needs<Cs extends ReadonlyArray<infer X> ? X : never>, Have>
 
+/**
+ * What a list of children has to be so that each child comes after those that it needs. It is `unknown` in the place of
+ * a child that does, and a sentence in the place of a child that does not: the compiler shows it at that child.
+ *
+ * **Details**
+ *
+ * Only what a later sibling provides, and no earlier one, is out of order. Whatever no sibling provides has to come from
+ * outside. Where the compiler does not know the order, as in a list that is spread from an array, it checks nothing.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export type InOrder<Cs extends ReadonlyArray<unknown>> = Ordered<Cs, Provides<Cs[number]>>
+
+/** Tail-recursive, so that long lists are within the limits of the compiler. */
+type Ordered<Cs, All, Have = never, Checked extends ReadonlyArray<unknown> = []> = Cs extends readonly [
+  infer H,
+  ...infer T
+]
+  ? Ordered<T, All, Have | Provides<H>, [...Checked, AfterSiblings<Exclude<Needs<H>, Have | Provides<H>>, All>]>
+  : Cs extends readonly []
+    ? Readonly<Checked>
+    : Checked extends readonly []
+      ? unknown
+      : readonly [...Checked, ...ReadonlyArray<unknown>]
+
+/** A child with these needs, which no earlier sibling meets. Nothing can be said of needs of type `any`. */
+type AfterSiblings<Unmet, All> = 0 extends 1 & (Unmet | All)
+  ? unknown
+  : [Extract<Unmet, All>] extends [never]
+    ? unknown
+    : "this child needs what a later sibling provides: write it below that one"
+
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 /**

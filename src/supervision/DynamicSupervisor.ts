@@ -1,8 +1,9 @@
 /**
- * Supervisors of many processes of one kind, which are started by key while the system runs.
+ * Supervisors of many children of one kind, which are started by key while the system runs.
  *
- * A dynamic supervisor is declared for one definition. `startChild` starts a process under a key. Its client stays
- * valid and its key stays the same while the supervisor restarts the process.
+ * A dynamic supervisor is declared for one definition of a server, or for a function that makes a Layer: then each child
+ * is what its Layer starts, such as a supervisor with children of its own. `startChild` starts a child under a key. Its
+ * client stays valid and its key stays the same while the supervisor restarts it.
  *
  * **Guarantees**
  *
@@ -32,7 +33,7 @@ import { type Handle, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
 import { AlreadyStarted } from "../naming/Name.ts"
 import type { Limit } from "../kernel/Shutdown.ts"
-import type { RestartSchedule } from "./ChildSpec.ts"
+import type { RestartSchedule, Stable } from "./ChildSpec.ts"
 import { type Counts, countsOf } from "./internal/child/childCounts.ts"
 import { printHandle } from "./internal/child/exportedHandles.ts"
 import { ChildNotFound, MaxChildren, SupervisorDown } from "./internal/core/errors.ts"
@@ -43,15 +44,17 @@ import {
   terminate,
   withSupervisor
 } from "./internal/dynamic/askDynamicSupervisor.ts"
-import { policyOf } from "./internal/dynamic/childPolicy.ts"
-import type { ChildPolicy, DynamicChild } from "./internal/dynamic/dynamicChild.ts"
+import { policyOf, type ChildPolicy } from "./internal/dynamic/childPolicy.ts"
+import type { ChildStarter, DynamicChild } from "./internal/dynamic/dynamicChild.ts"
 import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
+import { layerStarter, type MakeLayer } from "./internal/dynamic/layerStarter.ts"
 import type { RunningDynamicSupervisor } from "./internal/dynamic/runningDynamicSupervisor.ts"
 import { dynamicLayer } from "./internal/startSupervisor.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import type { Restart } from "./RestartPolicy.ts"
 import type { HandleTarget } from "../kernel/shared/handleTarget.ts"
 import * as Check from "../values/check.ts"
+import { has } from "../values/valueKinds.ts"
 
 export {
   /**
@@ -85,15 +88,13 @@ export type {
 // ---- models -------------------------------------------------------------------------------------------------------
 
 /**
- * The options of a dynamic supervisor.
+ * How a dynamic supervisor treats its children. `E` is the failure of a child's start.
  *
  * @stability experimental
  * @category models
  * @since 0.1.0
  */
-export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS> {
-  /** The definition of its children. */
-  readonly child: Definition<D, M, A, E, R>
+export interface DynamicOptions<E, RS> {
   /** Which endings a restart follows. Default: `"permanent"`. */
   readonly restart?: Restart | undefined
   /** The delay of restarts, and when to give up, for each child. Default: restart at once. */
@@ -102,10 +103,86 @@ export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown
   readonly resetAfter?: Duration.Input | undefined
   /** One counter for all children. Default: 3 in 5 seconds. Off if a schedule is given without it. */
   readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
-  /** How long the orderly end of a child may take before the kill. Default: 5 seconds. */
+  /** How long the orderly end of a child may take before the kill. Default: 5 seconds; no limit for a supervisor. */
   readonly shutdown?: Limit | undefined
   /** How many children there may be, including those that are being restarted. Default: no limit. */
   readonly maxChildren?: number | undefined
+}
+
+/**
+ * The options of a dynamic supervisor for servers.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS> extends DynamicOptions<
+  E,
+  RS
+> {
+  /** The definition of its children. */
+  readonly child: Definition<D, M, A, E, R>
+}
+
+/**
+ * The options of a dynamic supervisor for anything with a Layer, such as supervisors.
+ *
+ * **When to use**
+ *
+ * Use when one key needs several processes, or a process with resources of its own.
+ *
+ * **Example** (A tree for each room)
+ *
+ * ```ts import.meta.vitest
+ * import { Context, Effect, Schema } from "effect"
+ * import { Rpc } from "effect/rpc"
+ * import { DynamicSupervisor, GenServer, Supervisor } from "effect-otp"
+ *
+ * class Clock extends GenServer.Service<Clock>()("app/Clock", [Rpc.make("now", { success: Schema.Int })]) {
+ *   static readonly definition = this.define({
+ *     init: () => Effect.succeed(0),
+ *     handlers: { now: (_, n) => GenServer.reply(n, n + 1) }
+ *   })
+ * }
+ * class Log extends GenServer.Service<Log>()("app/Log", [Rpc.make("note", { success: Schema.String })]) {
+ *   static readonly definition = this.define({
+ *     init: (room: string) => Effect.map(Clock, (clock) => ({ clock, room })),
+ *     handlers: {
+ *       note: (_, log) =>
+ *         Effect.map(Effect.orDie(log.clock.now()), (now) => GenServer.reply(`${log.room} at ${now}`, log))
+ *     }
+ *   })
+ * }
+ *
+ * class Room extends Supervisor.Service<Room>()("app/Room", {
+ *   strategy: "restForOne",
+ *   children: (name: string) => [
+ *     Supervisor.child(Clock.definition.layer()),
+ *     Supervisor.child(Log.definition.layer(name))
+ *   ]
+ * }) {}
+ * class Rooms extends DynamicSupervisor.Service<Rooms>()("app/Rooms", { child: Room.layer }) {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const rooms = yield* Rooms
+ *   const lobby = yield* rooms.startOrGet("lobby", "lobby")
+ *   yield* Context.get(lobby, Clock).now()
+ *   return yield* Context.get(lobby, Log).note()
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.provide(Rooms.layer))) // => "lobby at 1"
+ * ```
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export interface LayerOptions<A extends ReadonlyArray<unknown>, ROut, E, R, RS> extends DynamicOptions<E, RS> {
+  /**
+   * Makes the Layer of a child from the arguments of its start, for each start anew. As for `Supervisor.child`, the
+   * Layer starts one process: a server or a supervisor.
+   */
+  readonly child: (...args: A) => Layer.Layer<ROut, E, R>
 }
 
 /**
@@ -145,17 +222,14 @@ export interface ChildOptions {
 }
 
 /**
- * The service of a dynamic supervisor.
+ * The service of a dynamic supervisor. `C` is what a child gives: the client of its server, or a `Context` with all the
+ * handles that its Layer provides. They stay valid while the child is restarted.
  *
  * @stability experimental
  * @category models
  * @since 0.1.0
  */
-export interface DynamicSupervisorHandle<
-  M extends Protocol.Any,
-  A extends ReadonlyArray<unknown>,
-  E
-> extends Handle<never> {
+export interface DynamicSupervisorHandle<out C, in A extends ReadonlyArray<unknown>, out E> extends Handle<never> {
   /**
    * Starts a child under a key and waits for its `init`. {@link ChildOptions} in place of the key also set options of
    * this child alone. Without a key (`undefined`), the child gets a key of its own, which `whichChildren` shows. If the
@@ -169,7 +243,7 @@ export interface DynamicSupervisorHandle<
   readonly startChild: (
     child?: string | ChildOptions | undefined,
     ...args: A
-  ) => Effect.Effect<Client<M>, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
+  ) => Effect.Effect<C, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
   /**
    * Gives the client of the child with this key, and starts the child if there is none. One `init` runs, however many
    * callers ask at once: all of them wait for it, and all get its client or its failure. The arguments are those of the
@@ -181,9 +255,9 @@ export interface DynamicSupervisorHandle<
   readonly startOrGet: (
     child: string | (ChildOptions & { readonly key: string }),
     ...args: A
-  ) => Effect.Effect<Client<M>, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
+  ) => Effect.Effect<C, E | AlreadyStarted | MaxChildren | ChildNotFound | SupervisorDown>
   /** The client of a child that was up once and is not dead for good. It stays valid while the child is restarted. */
-  readonly get: (key: string) => Effect.Effect<Option.Option<Client<M>>>
+  readonly get: (key: string) => Effect.Effect<Option.Option<C>>
   /**
    * Stops a child, or cancels its start or restart, and waits until it has ended. If the caller is interrupted, the
    * stop goes on. The key is free when this returns.
@@ -211,11 +285,11 @@ export interface DynamicSupervisorHandle<
 export interface ServiceClass<
   Self,
   Id extends string,
-  M extends Protocol.Any,
+  C,
   A extends ReadonlyArray<unknown>,
   E,
   R
-> extends Context.ServiceClass<Self, Id, DynamicSupervisorHandle<M, A, E>> {
+> extends Context.ServiceClass<Self, Id, DynamicSupervisorHandle<C, A, E>> {
   readonly layer: Layer.Layer<Self, never, R>
 }
 
@@ -245,8 +319,29 @@ export {
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
+interface Declare<Self> {
+  <const Id extends string, A extends ReadonlyArray<unknown>, ROut extends Stable, E, R, RS = never>(
+    id: Id,
+    options: LayerOptions<A, ROut, E, R, RS>
+  ): ServiceClass<Self, Id, Context.Context<ROut>, A, E, R | NoInfer<RS>>
+  <const Id extends string, M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS = never>(
+    id: Id,
+    options: Options<M, A, E, R, D, RS>
+  ): ServiceClass<Self, Id, Client<M>, A, E, R | NoInfer<RS>>
+}
+
 /**
- * Declares a dynamic supervisor: its service, its name in the environment, and the definition of its children.
+ * Declares a dynamic supervisor: its service, its name in the environment, and what its children are.
+ *
+ * **Details**
+ *
+ * `child` is the definition of a server. Then a start takes the arguments of `init` and gives the client.
+ *
+ * Or `child` is a function from arguments to a Layer that starts one process: a supervisor with its children, or a server
+ * with what only it needs. Then a start takes these arguments and gives a `Context` with the handles that the Layer
+ * provides: use `Context.get` for one of them, or `Effect.provide` for all. A restart builds the Layer anew, and the
+ * handles point to the new processes. If the Layer's supervisor gives up, that is one failure of the child. What the
+ * Layers need, the Layer of the dynamic supervisor needs.
  *
  * Throws a `RangeError` for a `maxChildren` or an intensity that is not a number.
  *
@@ -282,24 +377,31 @@ export {
  * @category constructors
  * @since 0.1.0
  */
-export const Service =
-  <Self>() =>
-  <const Id extends string, M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS = never>(
-    id: Id,
-    options: Options<M, A, E, R, D, RS>
-  ): ServiceClass<Self, Id, M, A, E, R | NoInfer<RS>> => {
-    const key = Context.Service<Self, DynamicSupervisorHandle<M, A, E>>()(id)
-    const starter = starterOf(`${id}: child`, options.child)
-    const spec = dynamicSpecOf(id, starter, { ...options, schedule: untypedSchedule(options.schedule) })
+export const Service = <Self>(): Declare<Self> => {
+  const declare = (id: string, options: AnyOptions): unknown => {
+    const key = Context.Service<Self, DynamicSupervisorHandle<unknown, ReadonlyArray<unknown>, unknown>>()(id)
+    const spec = dynamicSpecOf(id, childStarterOf(id, options.child), options)
     const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target)]]))
-    return Object.assign(key, { layer: dynamicLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, M, A, E, R>
+    return Object.assign(key, { layer: dynamicLayer(spec, handle) })
   }
+  return declare as Declare<Self>
+}
 
 // ---- internals ----------------------------------------------------------------------------------------------------
 
-/** The supervisor provides the services that a schedule needs, and gives it only the errors of its own child. */
-const untypedSchedule = <E, R>(schedule: RestartSchedule<E, R> | undefined) =>
-  schedule as unknown as RestartSchedule<unknown, never> | undefined
+/** The options without their types. */
+interface AnyOptions extends DynamicOptions<unknown, never> {
+  readonly child: Definition<unknown, Protocol.Any, ReadonlyArray<unknown>, unknown, never> | MakeLayer
+}
+
+const childStarterOf = (id: string, child: AnyOptions["child"]): ChildStarter =>
+  isMakeLayer(child) ? layerStarter(id, child) : starterOf(`${id}: child`, child, childIs)
+
+/** The class of a service is a function, too. */
+const isMakeLayer = (child: AnyOptions["child"]): child is MakeLayer =>
+  typeof child === "function" && !has(child, "key")
+
+const childIs = "a definition of a server, as define gives it, or a function that makes a Layer"
 
 const makeHandle = (target: HandleTarget) =>
   printHandle({
@@ -319,8 +421,7 @@ const makeHandle = (target: HandleTarget) =>
     get: (key: string) =>
       Effect.sync(() => {
         const child = currentOf(target)?.children.get(key)
-        const isThere = child !== undefined && (child.wasUp || child.isUp) && !child.isGone
-        return isThere ? Option.some(child.client) : Option.none()
+        return child !== undefined && child.hasClient && !child.isGone ? Option.some(child.client) : Option.none()
       }),
     terminateChild: (key: string) =>
       withSupervisor(target, (supervisor): Effect.Effect<void, ChildNotFound | SupervisorDown> => {
@@ -355,10 +456,7 @@ const optionsOf = ({ id }: DynamicSpec, child: string | ChildOptions): ChildOpti
   return options
 }
 
-const startChild = (
-  supervisor: RunningDynamicSupervisor,
-  wanted: WantedChild
-): Effect.Effect<Handle<unknown>, unknown> => {
+const startChild = (supervisor: RunningDynamicSupervisor, wanted: WantedChild): Effect.Effect<unknown, unknown> => {
   if (supervisor.isStopping) return downOf(supervisor)
   const before = supervisor.children.get(wanted.key)
   // The caller may know already that it is dead for good.
@@ -369,10 +467,7 @@ const startChild = (
   return add(supervisor, wanted)
 }
 
-const startOrGet = (
-  supervisor: RunningDynamicSupervisor,
-  wanted: WantedChild
-): Effect.Effect<Handle<unknown>, unknown> => {
+const startOrGet = (supervisor: RunningDynamicSupervisor, wanted: WantedChild): Effect.Effect<unknown, unknown> => {
   if (supervisor.isStopping) return downOf(supervisor)
   const child = supervisor.children.get(wanted.key)
   if (child === undefined) return add(supervisor, wanted)
@@ -393,7 +488,7 @@ const untilFree = (supervisor: RunningDynamicSupervisor, child: DynamicChild): E
 const add = (
   supervisor: RunningDynamicSupervisor,
   { key, args, policy }: WantedChild
-): Effect.Effect<Handle<unknown>, unknown> => {
+): Effect.Effect<unknown, unknown> => {
   const child = supervisor.add(key, args, policy)
   switch (child) {
     case "AlreadyStarted":
@@ -407,10 +502,7 @@ const add = (
 }
 
 /** The client of a child, once its first start has succeeded. */
-const whenStarted = (
-  supervisor: RunningDynamicSupervisor,
-  child: DynamicChild
-): Effect.Effect<Handle<unknown>, unknown> =>
+const whenStarted = (supervisor: RunningDynamicSupervisor, child: DynamicChild): Effect.Effect<unknown, unknown> =>
   Effect.flatMap(awaitFirstStart(child), (first) => {
     if (first === "stopped") {
       return supervisor.isStopping ? downOf(supervisor) : Exit.fail(new ChildNotFound({ id: child.key }))
@@ -420,5 +512,5 @@ const whenStarted = (
 
 const downOf = ({ spec }: RunningDynamicSupervisor) => Exit.fail(new SupervisorDown({ supervisor: spec.id }))
 
-const taken = ({ record, target }: DynamicChild): AlreadyStarted =>
-  new AlreadyStarted({ processName: target.displayName, pid: record?.isAlive === true ? record : undefined })
+const taken = ({ displayName, record }: DynamicChild): AlreadyStarted =>
+  new AlreadyStarted({ processName: displayName, pid: record?.isAlive === true ? record : undefined })

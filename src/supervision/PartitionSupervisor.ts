@@ -307,7 +307,7 @@ export const Service = <Self>(): Declare<Self> => {
     const key = Context.Service<Self, PartitionSupervisorHandle<unknown>>()(id)
     const spec = partitionSpecOf(id, (partition) => layerOf(options, partition, keyOf(id, partition)), options)
     const layer = treeLayer(
-      id,
+      { key: id },
       // The Layer of a partition can be used by the next partition, and by everybody else.
       (where) => new RunningSupervisor({ ...spec(), sharesLayers: false }, where),
       ({ exports, spec, process: { target } }) => {

@@ -33,7 +33,7 @@ import type * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import { type Handle, TypeId as HandleTypeId } from "../kernel/Handle.ts"
 import type { Pid } from "../kernel/Pid.ts"
-import type { Any, Exports, Fails, Requirements } from "./ChildSpec.ts"
+import type { Any, Exports, Fails, InOrder, Requirements } from "./ChildSpec.ts"
 import { type Counts, countsOf } from "./internal/child/childCounts.ts"
 import { printHandle } from "./internal/child/exportedHandles.ts"
 import type {
@@ -49,6 +49,7 @@ import { untypedSpecs } from "./internal/child/untypedSpec.ts"
 import { ask, startAnswer, viewOf } from "./internal/static/askSupervisor.ts"
 import type { ChildExit } from "./RestartPolicy.ts"
 import type { HandleTarget } from "../kernel/shared/handleTarget.ts"
+import type { LayerSource } from "../kernel/shared/providedTwice.ts"
 
 export {
   /**
@@ -106,6 +107,10 @@ export interface Options<Cs> {
   readonly intensity?: { readonly max: number; readonly within: Duration.Input } | undefined
   /** Whether the final end of one significant child, or of the last one, ends the supervisor. Default: `"never"`. */
   readonly autoShutdown?: "never" | "anySignificant" | "allSignificant" | undefined
+  /**
+   * The children in start order, or a function that makes them from arguments. With a function, `layer` is a function of
+   * the same arguments.
+   */
   readonly children: Cs
 }
 
@@ -181,6 +186,26 @@ export interface ServiceClass<Self, Id extends string, Cs extends ReadonlyArray<
   readonly layer: Layer.Layer<Self | Exports<Cs[number]>, Fails<Cs[number]>, Requirements<Cs>>
 }
 
+/**
+ * The service class of a supervisor whose children are made from arguments.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export interface ServiceClassWith<
+  Self,
+  Id extends string,
+  A extends ReadonlyArray<unknown>,
+  Cs extends ReadonlyArray<Any>
+> extends Context.ServiceClass<Self, Id, SupervisorHandle> {
+  /**
+   * Starts a tree with the children for these arguments. Each call makes another Layer: give two trees that must be one
+   * the same Layer.
+   */
+  readonly layer: (...args: A) => Layer.Layer<Self | Exports<Cs[number]>, Fails<Cs[number]>, Requirements<Cs>>
+}
+
 // ---- errors -------------------------------------------------------------------------------------------------------
 
 export {
@@ -242,8 +267,25 @@ export {
 
 // ---- constructors -------------------------------------------------------------------------------------------------
 
+type MakeChildren = (...args: ReadonlyArray<unknown>) => ReadonlyArray<Any>
+
+/** `A` has its default, `never`, if the children are a list. */
+type Declared<Self, Id extends string, Cs extends ReadonlyArray<Any>, A extends ReadonlyArray<unknown>> = [A] extends [
+  never
+]
+  ? ServiceClass<Self, Id, Cs>
+  : ServiceClassWith<Self, Id, A, Cs>
+
 /**
  * Declares a supervisor: its service, its name in the environment, and its children in start order.
+ *
+ * **Details**
+ *
+ * A child that needs what a later sibling provides does not compile. What no sibling provides, the Layer of the supervisor
+ * needs.
+ *
+ * If `children` is a function, `layer` takes its arguments: `Tenant.layer("acme")`. This is for trees that differ in
+ * their arguments, such as those below a `DynamicSupervisor`.
  *
  * Throws a `RangeError` for options that no supervisor can work with: an id used twice, an intensity that is not a
  * number, a significant child without `autoShutdown`.
@@ -275,16 +317,22 @@ export {
  */
 export const Service =
   <Self>() =>
-  <const Id extends string, const Cs extends ReadonlyArray<Any>>(
+  <const Id extends string, const Cs extends ReadonlyArray<Any>, A extends ReadonlyArray<unknown> = never>(
     id: Id,
-    options: Options<Cs>
-  ): ServiceClass<Self, Id, Cs> => {
+    options: Options<(Cs & InOrder<Cs>) | ((...args: A) => Cs & InOrder<Cs>)>
+  ): Declared<Self, Id, Cs, A> => {
     const key = Context.Service<Self, SupervisorHandle>()(id)
-    const children = untypedSpecs(options.children)
-    const spec = specOf(id, { ...options, children })
     const handle = (target: HandleTarget) =>
       Context.make(key as unknown as Context.Key<never, SupervisorHandle>, makeHandle(target))
-    return Object.assign(key, { layer: supervisorLayer(id, spec, handle) }) as unknown as ServiceClass<Self, Id, Cs>
+    const layerOf = (children: ReadonlyArray<Any>, source: Omit<LayerSource, "key"> = {}) =>
+      supervisorLayer({ key: id, ...source }, specOf(id, { ...options, children: untypedSpecs(children) }), handle)
+    const children: ReadonlyArray<Any> | MakeChildren = options.children as ReadonlyArray<Any> | MakeChildren
+    // The other options are checked here in any case.
+    const layer =
+      typeof children !== "function"
+        ? layerOf(children)
+        : (layerOf([]), (...args: ReadonlyArray<unknown>) => layerOf(children(...args), { definition: key, args }))
+    return Object.assign(key, { layer }) as unknown as Declared<Self, Id, Cs, A>
   }
 
 // ---- internals ----------------------------------------------------------------------------------------------------

@@ -60,13 +60,13 @@ import {
   terminate,
   withSupervisor
 } from "./internal/dynamic/askDynamicSupervisor.ts"
-import type { ChildPolicy, DynamicChild } from "./internal/dynamic/dynamicChild.ts"
+import type { DynamicChild } from "./internal/dynamic/dynamicChild.ts"
 import type { RunningDynamicSupervisor } from "./internal/dynamic/runningDynamicSupervisor.ts"
 import type { DynamicSpec } from "./internal/dynamic/dynamicSpec.ts"
 import { dynamicLayer } from "./internal/startSupervisor.ts"
 import { dynamicSpecOf } from "./internal/options.ts"
 import { keyOf, TaskJob, taskStarter } from "./internal/dynamic/taskJob.ts"
-import { policyOf } from "./internal/dynamic/childPolicy.ts"
+import { policyOf, type ChildPolicy } from "./internal/dynamic/childPolicy.ts"
 import type { Restart } from "./RestartPolicy.ts"
 import { selfUnsafe } from "../kernel/shared/processes.ts"
 import type { HandleTarget } from "../kernel/shared/handleTarget.ts"

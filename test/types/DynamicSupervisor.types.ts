@@ -1,8 +1,8 @@
 /**
  * What must and what must not compile about dynamic supervisors. Checked by `tsc`; nothing here runs.
  */
-// @effect-diagnostics floatingEffect:off
-import { Context, Duration, Effect, type Layer, type Option, Schedule, Schema } from "effect"
+// @effect-diagnostics floatingEffect:off missingEffectContext:off
+import { Context, Duration, Effect, Layer, type Option, Schedule, Schema } from "effect"
 import { Rpc } from "effect/rpc"
 import { DynamicSupervisor, GenServer, type RestartPolicy, Supervisor } from "effect-otp"
 import type { Name } from "effect-otp/naming"
@@ -211,6 +211,86 @@ DynamicSupervisor.Service<never>()("types/Wrong", {
   // @ts-expect-error the schedule is for another child's failures
   schedule: overOthers
 })
+
+// ---- Layers -------------------------------------------------------------------------------------------------------
+
+class Log extends GenServer.Service<Log>()("types/Log", [get]) {
+  static readonly definition = this.define({
+    init: (_room: string) => Effect.as(History, 0),
+    handlers: { get: (_, n) => GenServer.reply(n, n) }
+  })
+}
+class House extends Supervisor.Service<House>()("types/House", {
+  strategy: "oneForAll",
+  children: (name: string, limit?: number) => [
+    Supervisor.child(Log.definition.layer(name)),
+    Supervisor.child(Room.definition.layer(limit === undefined ? { name } : { name, limit }))
+  ]
+}) {}
+class Houses extends DynamicSupervisor.Service<Houses>()("types/Houses", { child: House.layer }) {}
+
+// It needs what the Layers need. It cannot fail: the failures of the Layers are those of a start.
+same<typeof Houses.layer, Layer.Layer<Houses, never, History>>(true)
+export const withHouses = Effect.gen(function* () {
+  const houses = yield* Houses
+  same<
+    typeof houses.startOrGet,
+    (
+      child: string | (DynamicSupervisor.ChildOptions & { readonly key: string }),
+      name: string,
+      limit?: number
+    ) => Effect.Effect<Context.Context<House | Log | Room>, DatabaseError | Refusals>
+  >(true)
+  same<typeof houses.get, (key: string) => Effect.Effect<Option.Option<Context.Context<House | Log | Room>>>>(true)
+  const house = yield* houses.startChild({ key: "a", shutdown: "1 second" }, "a", 3)
+  const lines: number = yield* Context.get(house, Room).post({ text: "hello" })
+  yield* Context.get(house, House).whichChildren
+  // The handles are a Context like any other.
+  const provided: Effect.Effect<number, GenServer.CallError> = Effect.provide(
+    Effect.flatMap(Log, (log) => log.get()),
+    house
+  )
+  // @ts-expect-error the Layers do not provide it
+  Context.get(house, Rooms)
+  // @ts-expect-error the arguments are checked
+  yield* houses.startChild("a")
+  // @ts-expect-error the arguments are checked
+  yield* houses.startChild("a", 1)
+  return [lines, provided]
+})
+
+// Any Layer that starts a process will do, with services of its own.
+declare const historyOf: (room: string) => Layer.Layer<History, DatabaseError, Patience>
+class Own extends DynamicSupervisor.Service<Own>()("types/Own", {
+  child: (room: string) => Layer.provide(Log.definition.layer(room), historyOf(room)),
+  restart: "transient",
+  schedule: ($) =>
+    $(Schedule.forever).pipe(
+      Schedule.while(({ input }) => {
+        same<typeof input, RestartPolicy.ChildExit<DatabaseError>>(true)
+        return true
+      })
+    ),
+  shutdown: "Infinity",
+  maxChildren: 10
+}) {}
+same<typeof Own.layer, Layer.Layer<Own, never, Patience>>(true)
+class None extends DynamicSupervisor.Service<None>()("types/None", { child: () => House.layer("the only one") }) {}
+export const startNone = (none: None["Service"]) => {
+  const started = none.startChild("a")
+  same<typeof started, Effect.Effect<Context.Context<House | Log | Room>, DatabaseError | Refusals>>(true)
+}
+
+DynamicSupervisor.Service<never>()("types/Wrong", {
+  // @ts-expect-error only handles leave a child: a plain service would be stale after a restart
+  child: (room: string) => historyOf(room)
+})
+// @ts-expect-error the function makes a Layer
+DynamicSupervisor.Service<never>()("types/Wrong", { child: () => Effect.void })
+// @ts-expect-error a Layer is not a function
+DynamicSupervisor.Service<never>()("types/Wrong", { child: House.layer("a") })
+// @ts-expect-error a class is not a function that makes a Layer
+DynamicSupervisor.Service<never>()("types/Wrong", { child: Chat })
 
 // ---- options ------------------------------------------------------------------------------------------------------
 

@@ -1,8 +1,9 @@
 /**
- * Sixty children in one list, each of which needs the one before it. The type of the tree is exact, and it compiles
- * within the compiler's limits. `tsc --extendedDiagnostics` counts 59,000 instantiations for this file, 48,000 of them
- * for the libraries it imports. Checked by `tsc`; nothing here runs.
+ * Sixty children in one list, each of which needs the one before it. The type of the tree is exact, their order is
+ * checked, and it compiles within the compiler's limits. `tsc --extendedDiagnostics` counts 111,000 instantiations for
+ * this file, 97,000 of them for the libraries it imports. Checked by `tsc`; nothing here runs.
  */
+// @effect-diagnostics floatingEffect:off
 import type { Layer } from "effect"
 import { type ChildSpec, Supervisor } from "effect-otp"
 import type { Handle } from "effect-otp/kernel"
@@ -100,9 +101,12 @@ type All<N, F extends "Server" | "Failure"> = N extends number ? (F extends "Ser
 
 same<typeof Sixty.layer, Layer.Layer<Sixty | All<Numbers, "Server">, All<Numbers, "Failure">>>(true)
 
-class Broken extends Supervisor.Service<Broken>()("types/Broken", {
-  strategy: "restForOne",
-  children: [child(1, 0), child(0, undefined)]
-}) {}
 // The order counts, however long the list is.
-same<typeof Broken.layer, Layer.Layer<Broken | Server<0> | Server<1>, Failure<0> | Failure<1>, Server<0>>>(true)
+Supervisor.Service<never>()("types/Broken", {
+  strategy: "restForOne",
+  children: [
+    // @ts-expect-error the first child needs what the second provides
+    child(1, 0),
+    child(0, undefined)
+  ]
+})

@@ -145,18 +145,158 @@ export const safe: Layer.Layer<Bank, never, Config> = Bank.layer
 
 // ---- order --------------------------------------------------------------------------------------------------------
 
-class WrongOrder extends Supervisor.Service<WrongOrder>()("app/WrongOrder", {
+Supervisor.Service<never>()("app/WrongOrder", {
   strategy: "restForOne",
   children: [
+    // @ts-expect-error Audit needs Account, which starts after it
     Supervisor.child(Audit.layer),
     Supervisor.resource(Database, DatabaseLive),
     Supervisor.child(Account.layer)
   ]
+})
+Supervisor.Service<never>()("app/WrongResource", {
+  strategy: "oneForOne",
+  children: [
+    // @ts-expect-error Account needs the database, which is built after it
+    Supervisor.child(Account.layer),
+    Supervisor.resource(Database, DatabaseLive)
+  ]
+})
+Supervisor.Service<never>()("app/WrongTwice", {
+  strategy: "oneForOne",
+  children: [
+    Supervisor.resource(Config, Layer.succeed(Config, { url: "" })),
+    // @ts-expect-error the interest is for an account, which starts after it
+    Supervisor.worker("interest", interest),
+    // @ts-expect-error so does Audit
+    Supervisor.child(Audit.layer),
+    Supervisor.resource(Database, DatabaseLive),
+    Supervisor.child(Account.layer)
+  ]
+})
+class Late extends Supervisor.Service<Late>()("app/Late", {
+  strategy: "oneForOne",
+  children: [Supervisor.child(Audit.layer)]
 }) {}
-// Audit needs Account, which starts after it, so Account is left to provide.
-same<Needs<typeof WrongOrder.layer>, Account | Config>(true)
-// @ts-expect-error Audit needs Account, which starts after it
-export const wrongOrder: Layer.Layer<WrongOrder | Account | Audit, DatabaseError, Config> = WrongOrder.layer
+Supervisor.Service<never>()("app/WrongNested", {
+  strategy: "oneForOne",
+  children: [
+    // @ts-expect-error a child of Late needs Account, which a child of Bank provides
+    Supervisor.child(Late.layer),
+    Supervisor.child(Bank.layer)
+  ]
+})
+Supervisor.Service<never>()("app/WrongSchedule", {
+  strategy: "oneForOne",
+  children: [
+    // @ts-expect-error its schedule needs Metrics, which come after it
+    Supervisor.worker("w", Effect.void, { schedule: needy }),
+    Supervisor.resource(Metrics, Layer.succeed(Metrics, { count: () => Effect.void }))
+  ]
+})
+
+// The error says in words what to do, at the child that is in the wrong place.
+type TooEarly = "this child needs what a later sibling provides: write it below that one"
+declare const audit: ChildSpec.ChildSpec<Audit, never, Account>
+declare const account: ChildSpec.ChildSpec<Account, DatabaseError, Database>
+declare const database: ChildSpec.ResourceSpec<Database, DatabaseError, Config>
+// oxlint-disable-next-line typescript/no-explicit-any -- nothing can be said of such a child
+declare const anything: ChildSpec.ChildSpec<any, any, any>
+same<ChildSpec.InOrder<readonly [typeof audit, typeof account]>, readonly [TooEarly, unknown]>(true)
+same<
+  ChildSpec.InOrder<readonly [typeof audit, typeof account, typeof database]>,
+  readonly [TooEarly, TooEarly, unknown]
+>(true)
+same<ChildSpec.InOrder<readonly [typeof database, typeof account, typeof audit]>, readonly [unknown, unknown, unknown]>(
+  true
+)
+// What nobody in the list provides has to come from outside.
+same<ChildSpec.InOrder<readonly [typeof audit, typeof database]>, readonly [unknown, unknown]>(true)
+// If an earlier sibling provides it as well, the child has that.
+same<ChildSpec.InOrder<readonly [typeof account, typeof audit, typeof account]>, readonly [unknown, unknown, unknown]>(
+  true
+)
+same<ChildSpec.InOrder<readonly []>, readonly []>(true)
+same<
+  ChildSpec.InOrder<readonly [typeof anything, typeof audit, typeof anything]>,
+  readonly [unknown, unknown, unknown]
+>(true)
+
+// Where the compiler does not know the order, it checks nothing, and the list needs everything.
+declare const accounts: ReadonlyArray<ChildSpec.ChildSpec<Account, DatabaseError, Database>>
+declare const isLarge: boolean
+class Spread extends Supervisor.Service<Spread>()("app/Spread", {
+  strategy: "oneForOne",
+  children: [Supervisor.resource(Database, DatabaseLive), ...accounts, Supervisor.child(Audit.layer)]
+}) {}
+same<Out<typeof Spread.layer>, Spread | Account | Audit>(true)
+same<Needs<typeof Spread.layer>, Config | Account>(true)
+class SpreadFirst extends Supervisor.Service<SpreadFirst>()("app/SpreadFirst", {
+  strategy: "oneForOne",
+  children: [...accounts, Supervisor.resource(Database, DatabaseLive)]
+}) {}
+same<Out<typeof SpreadFirst.layer>, SpreadFirst | Account>(true)
+Supervisor.Service<never>()("app/SpreadLate", {
+  strategy: "oneForOne",
+  children: [
+    // @ts-expect-error what comes before the spread is in order, too
+    Supervisor.child(Audit.layer),
+    ...accounts
+  ]
+})
+class Mapped extends Supervisor.Service<Mapped>()("app/Mapped", {
+  strategy: "oneForOne",
+  children: ["a", "b"].map((id) => Supervisor.child(Account.layer, { id }))
+}) {}
+same<typeof Mapped.layer, Layer.Layer<Mapped | Account, never, Database>>(true)
+// A child that is there or not.
+class Sometimes extends Supervisor.Service<Sometimes>()("app/Sometimes", {
+  strategy: "oneForOne",
+  children: [
+    Supervisor.resource(Database, DatabaseLive),
+    ...(isLarge ? [Supervisor.worker("w", Effect.void)] : []),
+    Supervisor.child(Account.layer)
+  ]
+}) {}
+same<Out<typeof Sometimes.layer>, Sometimes | Account>(true)
+
+// ---- children from arguments --------------------------------------------------------------------------------------
+
+class Branch extends Supervisor.Service<Branch>()("app/Branch", {
+  strategy: "restForOne",
+  children: (url: string, isAudited: boolean) => [
+    Supervisor.resource(Config, Layer.succeed(Config, { url })),
+    Supervisor.resource(Database, DatabaseLive),
+    Supervisor.child(Account.layer),
+    Supervisor.child(Audit.layer, { restart: isAudited ? "permanent" : "temporary" })
+  ]
+}) {}
+same<typeof Branch.layer, (url: string, isAudited: boolean) => Layer.Layer<Branch | Account | Audit, DatabaseError>>(
+  true
+)
+same<Context.Service.Shape<typeof Branch>, Supervisor.SupervisorHandle>(true)
+class Branches extends Supervisor.Service<Branches>()("app/Branches", {
+  strategy: "oneForOne",
+  children: [Supervisor.child(Branch.layer("north", true))]
+}) {}
+same<typeof Branches.layer, Layer.Layer<Branches | Branch | Account | Audit, DatabaseError>>(true)
+class Block extends Supervisor.Service<Block>()("app/Block", {
+  strategy: "oneForOne",
+  children: (ids: ReadonlyArray<string>) => {
+    const all = ids.map((id) => Supervisor.worker(id, Effect.void))
+    return [Supervisor.child(Account.layer), ...all]
+  }
+}) {}
+same<typeof Block.layer, (ids: ReadonlyArray<string>) => Layer.Layer<Block | Account, never, Database>>(true)
+// @ts-expect-error the arguments are checked
+Branch.layer("north")
+Supervisor.Service<never>()("app/WrongBranch", {
+  strategy: "oneForOne",
+  // @ts-expect-error Account needs the database, which is built after it
+  children: (_url: string) => [Supervisor.child(Account.layer), Supervisor.resource(Database, DatabaseLive)]
+})
+// @ts-expect-error a function of children gives children
+Supervisor.Service<never>()("app/WrongBranch", { strategy: "oneForOne", children: () => [Account.layer] })
 
 class NeedsItself extends Supervisor.Service<NeedsItself>()("app/NeedsItself", {
   strategy: "oneForOne",

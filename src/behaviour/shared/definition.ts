@@ -46,10 +46,10 @@ export const makeDefinition = <A extends object>({ starter, layer, start }: Part
 /** The part of a definition that starts servers. Anything that is not a definition of this copy of the library is refused. */
 export const starterOf = (
   to: string,
-  definition: { readonly [DefinitionTypeId]: { readonly id: string } }
+  definition: { readonly [DefinitionTypeId]: { readonly id: string } },
+  what = "a definition of a server, as define gives it"
 ): ServerStarter => {
   const starter = read(definition, DefinitionTypeId)
   if (read(starter, "copy") === thisCopy) return starter as ServerStarter
-  const what = "a definition of a server, as define gives it"
   return refuseArgument({ to, what, isForeign: starter !== undefined }, definition)
 }

@@ -30,6 +30,7 @@ import { childId } from "./displayName.ts"
 import type { ProcessRecord, Wait } from "./processRecord.ts"
 import { currentKernel } from "./currentKernel.ts"
 import { HandleTarget } from "./handleTarget.ts"
+import { addSource, startedAlone, type LayerSource } from "./providedTwice.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -47,14 +48,28 @@ export interface Adoption {
 }
 
 /**
+ * The Layer that started a process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StartedBy {
+  readonly layer: object
+  /** What the Layer provides. */
+  readonly gives: Context.Context<never>
+  /** Whether it is inside a `Layer.fresh`. */
+  readonly isFresh: boolean
+}
+
+/**
  * What a supervisor does with the process that a child's Layer starts.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Adopter extends Adoption {
-  /** The process is up. `gives` is what its Layer provides. */
-  readonly up: (layer: object, gives: Context.Context<never>) => void
+  /** The process is up. */
+  readonly up: (by: StartedBy) => void
   /** Ends the process in good order, within its limit, and waits until it has ended. */
   readonly stop: Effect.Effect<void>
 }
@@ -144,11 +159,12 @@ export class LayerAdoption implements Adoption {
     const { memoMap, scope } = at
     let memo = this.memos.get(memoMap)
     if (memo === undefined) this.memos.set(memoMap, (memo = Layer.makeMemoMapUnsafe()))
-    return memo.getOrElseMemoize(layer, scope, (_, scope) => this.take(layer, scope, build(scope)))
+    const by = { layer, isFresh: memoMap !== this.memoMap }
+    return memo.getOrElseMemoize(layer, scope, (_, scope) => this.take(by, scope, build(scope)))
   }
 
   private take<A, E, R>(
-    layer: object,
+    by: Omit<StartedBy, "gives">,
     scope: Scope.Scope,
     build: Effect.Effect<Context.Context<A>, E, R>
   ): Effect.Effect<Context.Context<A>, E, R> {
@@ -156,10 +172,10 @@ export class LayerAdoption implements Adoption {
       this.isContested = true
       return Effect.die(new Error(takenTwice))
     }
-    this.layer = layer
+    this.layer = by.layer
     // The dependencies of the process were built before it and are released after it, however the child's Layer ends.
     return Effect.onExit(Effect.andThen(Scope.addFinalizer(scope, this.adopter.stop), build), (exit) => {
-      if (Exit.isSuccess(exit)) this.adopter.up(layer, exit.value)
+      if (Exit.isSuccess(exit)) this.adopter.up({ ...by, gives: exit.value })
       else this.layer = undefined
       return Effect.void
     })
@@ -216,6 +232,8 @@ export const makeTargets = (child?: string): HandleTargets => ({
  * Layer. It also gets the fiber that asked for the Layer: `Layer.mergeAll` builds each Layer on a fiber of its own,
  * which ends when the Layer is built.
  *
+ * With a `source` the log says if the Layer is provided to a supervisor and once more beside it.
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -223,7 +241,8 @@ export const processLayer = <I, E, R>(
   build: (
     adoption: Adoption | undefined,
     asker: Fiber.Fiber<unknown, unknown>
-  ) => Effect.Effect<Context.Context<I>, E, R>
+  ) => Effect.Effect<Context.Context<I>, E, R>,
+  source?: LayerSource
 ): Layer.Layer<I, E, Exclude<R, Scope.Scope>> => {
   const layer: Layer.Layer<I, E, R> = Layer.fromBuild((memoMap, scope) => {
     const caller = Fiber.getCurrent()
@@ -237,11 +256,16 @@ export const processLayer = <I, E, R>(
       }
       const inScope = (scope: Scope.Scope) =>
         Effect.provideService(build(adoption, asker), Scope.Scope, scope) as Effect.Effect<Context.Context<I>, E, R>
-      return adoption === undefined
-        ? memoMap.getOrElseMemoize(layer, scope, (_, scope) => inScope(scope))
-        : adoption.build(layer, { memoMap, scope }, inScope)
+      if (adoption !== undefined) return adoption.build(layer, { memoMap, scope }, inScope)
+      const isWatched = source !== undefined && !isFresh(memoMap, fiber.context)
+      const alone = (scope: Scope.Scope) =>
+        isWatched
+          ? Effect.tap(inScope(scope), (gives) => Effect.sync(() => startedAlone(layer, gives)))
+          : inScope(scope)
+      return memoMap.getOrElseMemoize(layer, scope, (_, scope) => alone(scope))
     })
   })
+  if (source !== undefined) addSource(layer, source)
   return layer as Layer.Layer<I, E, Exclude<R, Scope.Scope>>
 }
 
@@ -301,6 +325,10 @@ export const eachTarget = (targets: HandleTargets, f: (target: HandleTarget) => 
 }
 
 // ---- internals ----------------------------------------------------------------------------------------------------
+
+/** Whether a Layer is built inside a `Layer.fresh`, which builds with a memo map that the environment does not have. */
+const isFresh = (memoMap: Layer.MemoMap, context: Context.Context<never>): boolean =>
+  Context.getOrUndefined(context, Layer.CurrentMemoMap) !== memoMap
 
 const takenTwice =
   "The Layer of one supervised child started a second process. Make each server a child of its own: " +

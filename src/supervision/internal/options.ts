@@ -1,11 +1,11 @@
 /** Checks the options of a supervisor once, and turns them into what its process needs. */
 import * as Duration from "effect/Duration"
-import type { ServerStarter } from "../../behaviour/shared/definition.ts"
 import { type Limit } from "../../kernel/Shutdown.ts"
 import type { RestartSchedule } from "../ChildSpec.ts"
 import type { UntypedSpec } from "./child/untypedSpec.ts"
 import type { Restart } from "../RestartPolicy.ts"
 import type { Member } from "./group/member.ts"
+import type { ChildStarter } from "./dynamic/dynamicChild.ts"
 import type { DynamicSpec } from "./dynamic/dynamicSpec.ts"
 import * as Intensity from "./core/intensity.ts"
 import {
@@ -14,8 +14,7 @@ import {
   defaultMaxChildren,
   defaultPartitions,
   defaultPartitionStrategy,
-  defaultRestart,
-  defaultShutdown
+  defaultRestart
 } from "./defaults.ts"
 import * as Check from "../../values/check.ts"
 import { policyOf, RestartSteps } from "./child/restartSchedule.ts"
@@ -94,7 +93,7 @@ export const partitionSpecOf = (
 }
 
 /** @internal */
-export const dynamicSpecOf = (id: string, starter: ServerStarter, options: DynamicOptions): DynamicSpec => {
+export const dynamicSpecOf = (id: string, starter: ChildStarter, options: DynamicOptions): DynamicSpec => {
   const policy = policyOf(options.schedule)
   const { max, within } = intensityOf(id, options)
   const window = Check.duration(`${id}: intensity: within`, within)
@@ -112,7 +111,7 @@ export const dynamicSpecOf = (id: string, starter: ServerStarter, options: Dynam
     restart,
     intensity: counted ? intensity : undefined,
     steps: () => (policy === undefined ? undefined : new RestartSteps(policy, resetAfter)),
-    limit: checkedLimit(`${id}: shutdown`, Check.or<Limit>(options.shutdown, defaultShutdown)),
+    limit: options.shutdown === undefined ? undefined : checkedLimit(`${id}: shutdown`, options.shutdown),
     maxChildren
   }
 }

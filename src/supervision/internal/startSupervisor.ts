@@ -21,29 +21,33 @@ import { launchFiberOf } from "./tree/layerLaunch.ts"
 import type { SupervisorSpec } from "./static/children.ts"
 import { RunningSupervisor } from "./static/runningSupervisor.ts"
 import type { SupervisorRun, SupervisorProcessOptions } from "./tree/supervisorProcess.ts"
+import type { LayerSource } from "../../kernel/shared/providedTwice.ts"
 import { currentKernel } from "../../kernel/shared/currentKernel.ts"
 import { environment, parentOf } from "../../kernel/shared/processes.ts"
 import type { HandleTarget } from "../../kernel/shared/handleTarget.ts"
 
 /** The Layer of a supervisor. It gives the supervisor's handle and those of its children. @internal */
 export const supervisorLayer = (
-  id: string,
+  source: LayerSource,
   spec: () => SupervisorSpec,
   handle: (target: HandleTarget) => Context.Context<never>
 ): Layer.Layer<never, unknown> =>
   treeLayer(
-    id,
+    source,
     (options) => new RunningSupervisor(spec(), options),
     ({ exports, process }) => Context.merge(exports, handle(process.target))
   )
 
 /** The Layer of any static supervisor. `services` says what it provides once its children are up. @internal */
 export const treeLayer = <P extends RunningSupervisor>(
-  id: string,
+  source: LayerSource,
   make: (options: Omit<SupervisorProcessOptions, "id">) => P,
   services: (supervisor: P) => Context.Context<never>
 ): Layer.Layer<never, unknown> =>
-  processLayer((adoption, asker) => Effect.map(startTree({ id, make }, { adoption, asker }), services))
+  processLayer(
+    (adoption, asker) => Effect.map(startTree({ id: source.key, make }, { adoption, asker }), services),
+    source
+  )
 
 interface TreeSpec<P> {
   readonly id: string
@@ -131,19 +135,21 @@ export const dynamicLayer = (
   spec: DynamicSpec,
   handle: (target: HandleTarget) => Context.Context<never>
 ): Layer.Layer<never> =>
-  processLayer((adoption, asker) =>
-    Effect.withFiber<Context.Context<never>, never, Scope.Scope>((fiber) => {
-      const supervisor = new RunningDynamicSupervisor(spec, processOptions(fiber, spec.id, { asker, adoption }))
-      const services = handle(supervisor.process.target)
-      adoption?.adopt(supervisor.record)
-      supervisor.run()
-      return adoption !== undefined
-        ? Effect.succeed(services)
-        : Effect.as(
-            Effect.addFinalizer(() => stop(supervisor)),
-            services
-          )
-    }).pipe(Effect.uninterruptible)
+  processLayer(
+    (adoption, asker) =>
+      Effect.withFiber<Context.Context<never>, never, Scope.Scope>((fiber) => {
+        const supervisor = new RunningDynamicSupervisor(spec, processOptions(fiber, spec.id, { asker, adoption }))
+        const services = handle(supervisor.process.target)
+        adoption?.adopt(supervisor.record)
+        supervisor.run()
+        return adoption !== undefined
+          ? Effect.succeed(services)
+          : Effect.as(
+              Effect.addFinalizer(() => stop(supervisor)),
+              services
+            )
+      }).pipe(Effect.uninterruptible),
+    { key: spec.id }
   )
 
 const bootFailureOf = ({ bootFailure, record, spec }: RunningSupervisor): Exit.Exit<never, unknown> => {

@@ -35,7 +35,7 @@ const adoptionOf = (targets = Adoption.makeTargets(), memoMap = Layer.makeMemoMa
         parent: recordOf(pid),
         targets,
         adopt: () => {},
-        up: (_, gives) => told.push(`up ${Context.get(gives as Context.Context<Thing>, Thing).n}`),
+        up: ({ gives }) => told.push(`up ${Context.get(gives as Context.Context<Thing>, Thing).n}`),
         stop: Effect.sync(() => told.push("end"))
       },
       memoMap

@@ -47,8 +47,10 @@ export type ServerName = string | Claim
 export const define = (parts: ServiceParts, options: DefineOptions) => {
   const starter = makeStarter(parts, options)
   const layer = (...args: ReadonlyArray<unknown>): Layer.Layer<unknown, unknown> =>
-    processLayer((adoption) =>
-      Effect.map(inScope(starter, args, adoption), (target) => Context.make(parts.key, parts.makeClient(target)))
+    processLayer(
+      (adoption) =>
+        Effect.map(inScope(starter, args, adoption), (target) => Context.make(parts.key, parts.makeClient(target))),
+      { key: parts.id, definition: starter, args }
     )
   // Each run of the effect starts a new server with a target of its own.
   const start = (...args: ReadonlyArray<unknown>): Effect.Effect<Handle<unknown>, unknown, Scope.Scope> =>

@@ -110,11 +110,12 @@ export class ChildRun {
           exiting: () => isThis() && this.exiting(record, spec),
           dead: (reason) => isThis() && this.dead(reason)
         })
+        listener.adopted?.(record)
       },
-      up: (layer, gives) => {
+      up: (by) => {
         this.isUp = true
-        this.layer = layer
-        listener.up(layer, gives)
+        this.layer = by.layer
+        listener.up(by)
         const record = this.record
         if (record !== undefined && record.phase !== "running") this.exiting(record, spec)
       },
@@ -233,9 +234,8 @@ export class ChildRun {
   stop(): void {
     if (this.stopping) return this.reportIfOverdue(1)
     this.stopping = true
-    const fiber = this.fiber
-    if (fiber === undefined) this.release(Exit.interrupt())
-    else this.interruptStart(fiber)
+    if (this.fiber === undefined) this.release(Exit.interrupt())
+    else this.interruptStart(this.fiber)
     // Two limits: for an orderly end, and after a kill.
     this.reportIfOverdue(2)
   }

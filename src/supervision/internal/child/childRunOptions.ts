@@ -1,6 +1,6 @@
 /** The input of one run of a child, and its callbacks. */
 import type * as Context from "effect/Context"
-import type { HandleTargets } from "../../../kernel/shared/adoption.ts"
+import type { HandleTargets, StartedBy } from "../../../kernel/shared/adoption.ts"
 import type * as ExitReason from "../../../kernel/ExitReason.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Limit } from "../../../kernel/Shutdown.ts"
@@ -10,8 +10,10 @@ import type { Crash } from "../../../kernel/shared/crashReports.ts"
 
 /** The callbacks of a child. They run in fibers of its own, never inside a decision. @internal */
 export interface RunListener {
-  /** Its process is up. `gives` is what the Layer that started it provides. The child's Layer may still be building. */
-  readonly up: (layer: object, gives: Context.Context<never>) => void
+  /** Its process exists, and does not run yet. */
+  readonly adopted?: ((record: ProcessRecord) => void) | undefined
+  /** Its process is up. The child's Layer may still be building. */
+  readonly up: (by: StartedBy) => void
   readonly started: (context: Context.Context<never>) => void
   readonly startFailed: (ending: ChildEnd) => void
   readonly exited: (reason: ExitReason.ExitReason) => void

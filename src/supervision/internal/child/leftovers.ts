@@ -27,6 +27,11 @@ export const addLeftover = (targets: HandleTargets, leftover: Leftover): void =>
 const left = (targets: HandleTargets): ReadonlyArray<Leftover> =>
   (known.get(targets) ?? []).filter(({ hasEnded }) => !hasEnded())
 
+/** What is left below a child is left to its supervisor, because the child is forgotten. @internal */
+export const addLeftoversOf = (child: HandleTargets, supervisor: HandleTargets): void => {
+  for (const leftover of leftoversOf(child)) addLeftover(supervisor, leftover)
+}
+
 /** The leftovers of a child and of all children below it. */
 const leftoversOf = (targets: HandleTargets): ReadonlyArray<Leftover> => [
   ...left(targets),

@@ -1,10 +1,15 @@
-/** The options of one child of a dynamic supervisor that differ from those of the others. */
+/** How one child of a dynamic supervisor is treated. Its own options may differ from those of the others. */
 import type { Limit } from "../../../kernel/Shutdown.ts"
 import { checkedLimit } from "../../../kernel/shared/shutdown.ts"
 import type { Restart } from "../../RestartPolicy.ts"
 import { checkedRestart } from "../core/restartType.ts"
-import type { ChildPolicy } from "./dynamicChild.ts"
-import type { DynamicSpec } from "./dynamicSpec.ts"
+
+/** @internal */
+export interface ChildPolicy {
+  readonly restart: Restart
+  /** Undefined: the default for its process. */
+  readonly limit: Limit | undefined
+}
 
 /** @internal */
 export interface PolicyOptions {
@@ -13,11 +18,14 @@ export interface PolicyOptions {
 }
 
 /** The checked policy of a child. The supervisor's options are used where the child has none. @internal */
-export const policyOf = (spec: DynamicSpec, { restart, shutdown }: PolicyOptions = {}): ChildPolicy => {
+export const policyOf = (
+  supervisor: ChildPolicy & { readonly id: string },
+  { restart, shutdown }: PolicyOptions = {}
+): ChildPolicy => {
   if (restart !== undefined) checkedRestart(restart)
-  if (restart === undefined && shutdown === undefined) return spec
+  if (restart === undefined && shutdown === undefined) return supervisor
   return {
-    restart: restart ?? spec.restart,
-    limit: shutdown === undefined ? spec.limit : checkedLimit(`${spec.id}: shutdown`, shutdown)
+    restart: restart ?? supervisor.restart,
+    limit: shutdown === undefined ? supervisor.limit : checkedLimit(`${supervisor.id}: shutdown`, shutdown)
   }
 }

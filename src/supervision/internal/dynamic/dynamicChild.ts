@@ -6,18 +6,21 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { ServerStarter } from "../../../behaviour/shared/definition.ts"
 import type { Adoption, HandleTargets } from "../../../kernel/shared/adoption.ts"
-import type { ExitReason } from "../../../kernel/ExitReason.ts"
+import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { type Handle } from "../../../kernel/Handle.ts"
 import type { Observer, ProcessRecord, Wait } from "../../../kernel/shared/processRecord.ts"
 import { kill } from "../../../kernel/shared/death.ts"
 import { awaitEnd, type Limit } from "../../../kernel/Shutdown.ts"
 import * as Waiting from "../../../kernel/shared/waitCycles.ts"
-import type { Restart } from "../../RestartPolicy.ts"
+import { defaultLimitOf } from "../child/checkChild.ts"
 import type { ReportedChild, WaitingReport } from "../child/childReports.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"
+import type { UntypedSpec } from "../child/untypedSpec.ts"
 import type { RunEnd } from "../core/childEnd.ts"
 import { begun, isFirstStart, isRestarting, isStopping, type SingleChild } from "../core/singleChild.ts"
 import { withBelow } from "../tree/supervisorProcess.ts"
+import type { ChildPolicy } from "./childPolicy.ts"
+import { LayerRuns } from "./layerRuns.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
 import type { Crash } from "../../../kernel/shared/crashReports.ts"
 import { endWithin, parse, shutdownTelling } from "../../../kernel/shared/shutdown.ts"
@@ -26,7 +29,7 @@ import { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 /** Gets the events of a child's process. @internal */
 export interface ChildListener {
   readonly childExiting: (child: DynamicChild) => void
-  readonly childDead: (child: DynamicChild, reason: ExitReason) => void
+  readonly childDead: (child: DynamicChild, reason: ExitReason.ExitReason) => void
   readonly childCrashed: (child: DynamicChild, crash: Crash) => void
   readonly childOverran: (child: DynamicChild, record: ProcessRecord) => void
 }
@@ -39,16 +42,12 @@ export interface ChildStarter extends ServerStarter {
     args: ReadonlyArray<unknown>,
     adoption: Adoption
   ) => ProcessRecord
+  /** Makes the Layer of a child. Then the child is everything that this Layer starts. */
+  readonly layer?: (args: ReadonlyArray<unknown>) => UntypedSpec["layer"]
 }
 
 /** How the first start of a child has ended. `"stopped"` means that the child was told to stop before. @internal */
 export type FirstStart = Exit.Exit<void, unknown> | "stopped"
-
-/** How one child is treated. @internal */
-export interface ChildPolicy {
-  readonly restart: Restart
-  readonly limit: Limit
-}
 
 /** @internal */
 export interface DynamicChildOptions {
@@ -65,11 +64,13 @@ export interface DynamicChildOptions {
 export class DynamicChild implements Observer, ReportedChild {
   readonly key: string
   readonly target: HandleTarget
-  readonly client: Handle<unknown>
   readonly adoption: Adoption
+  /** The runs of its Layer. Undefined if it is a process and no more. */
+  readonly layers: LayerRuns | undefined
   readonly policy: ChildPolicy
   /** Whether it is a task. */
   readonly isTask: boolean
+  private readonly ownClient: Handle<unknown>
   private readonly listener: ChildListener
   /** Dropped once no other start can follow. */
   args: ReadonlyArray<unknown> | undefined
@@ -101,7 +102,8 @@ export class DynamicChild implements Observer, ReportedChild {
     this.listener = listener
     this.isTask = starter.spawn !== undefined
     this.target = new HandleTarget(starter.id, targets, key)
-    this.client = starter.client(this.target)
+    this.ownClient = starter.client(this.target)
+    this.layers = starter.layer === undefined ? undefined : new LayerRuns(key, targets)
     this.adoption = { parent, targets, adopt: (record) => this.adopt(record) }
   }
 
@@ -114,11 +116,21 @@ export class DynamicChild implements Observer, ReportedChild {
     record.observe(this)
   }
 
+  /** The process of a run of its Layer, which the run watches. It may die while a start or a stop is under way. */
+  adopted(record: ProcessRecord, diedUnheard: () => void): void {
+    this.record = record
+    this.decision = undefined
+    const dead = () => {
+      if (this.record === record && this.core.state._tag !== "Up") diedUnheard()
+    }
+    record.observe({ dead })
+  }
+
   exiting(): void {
     this.listener.childExiting(this)
   }
 
-  dead(reason: ExitReason): void {
+  dead(reason: ExitReason.ExitReason): void {
     this.listener.childDead(this, reason)
   }
 
@@ -126,6 +138,16 @@ export class DynamicChild implements Observer, ReportedChild {
 
   get id(): string {
     return this.key
+  }
+
+  /** What its callers get: the client of its server, or the handles that its Layer provides. */
+  get client(): Handle<unknown> | Context.Context<never> {
+    return this.layers === undefined ? this.ownClient : this.layers.services
+  }
+
+  /** How long its orderly end may take. */
+  get limit(): Limit {
+    return this.policy.limit ?? defaultLimitOf(this.record)
   }
 
   get reportKind(): string {
@@ -144,7 +166,8 @@ export class DynamicChild implements Observer, ReportedChild {
 
   /** Whether its process is up now, as anybody with an answer from it knows. */
   get isUp(): boolean {
-    return this.record?.phase === "running" && !isStopping(this.core)
+    if (this.record?.phase !== "running" || isStopping(this.core)) return false
+    return this.layers === undefined || this.layers.isUp
   }
 
   /** Whether its first start has succeeded. */
@@ -152,9 +175,15 @@ export class DynamicChild implements Observer, ReportedChild {
     return this.firstStart !== "stopped" && this.firstStart?._tag === "Success"
   }
 
+  /** Whether its client exists. A Layer gives it when it is built. */
+  get hasClient(): boolean {
+    return this.wasUp || (this.isUp && this.layers === undefined)
+  }
+
   /** Whether the process of its last start has been up. */
   get cameUp(): boolean {
-    const { record, target } = this
+    const { layers, record, target } = this
+    if (layers !== undefined) return layers.cameUp
     return record !== undefined && (target.current === record || target.last === record)
   }
 
@@ -177,7 +206,19 @@ export class DynamicChild implements Observer, ReportedChild {
 
   /** Its name for people, whether a run of it is up or not. */
   get displayName(): string {
-    return this.record === undefined || !this.isTask ? this.target.displayName : displayName(this.record)
+    const hasOwnName = this.isTask || this.layers !== undefined
+    return this.record === undefined || !hasOwnName ? this.target.displayName : displayName(this.record)
+  }
+
+  /** Why its handles are gone once it is not started again. */
+  get goneReason(): ExitReason.ExitReason {
+    return this.layers === undefined ? ExitReason.normal : this.layers.goneReason
+  }
+
+  /** Gives its handles the reason why they are gone. */
+  markGone(reason: ExitReason.ExitReason): void {
+    if (this.layers === undefined) this.target.markGone(reason)
+    else this.layers.markGone(reason)
   }
 
   // ---- its start --------------------------------------------------------------------------------------------------
@@ -206,20 +247,21 @@ export class DynamicChild implements Observer, ReportedChild {
 
   /** A wait for its end. A process that is killed does not finish its work, so nothing waits for it. */
   get endWait(): Wait {
-    return Waiting.makeWait(() => (this.policy.limit === "brutalKill" ? [] : withBelow(this.record)))
+    return Waiting.makeWait(() => (this.limit === "brutalKill" ? [] : withBelow(this.record)))
   }
 
   /** Whether its last run has ended. */
-  readonly hasEnded = (): boolean => this.record?.ended !== false
+  readonly hasEnded = (): boolean => (this.layers === undefined ? this.record?.ended !== false : this.layers.hasEnded)
 
   /** Waits for the end of its last run, however long that takes. */
   get untilEnded(): Effect.Effect<void> {
+    if (this.layers !== undefined) return this.layers.untilEnded
     return this.record === undefined ? Effect.void : awaitEnd(this.record)
   }
 
   /** How long a dead run may take to end. */
   get releaseLimit(): Duration.Duration {
-    return parse(this.policy.limit).release
+    return parse(this.limit).release
   }
 
   /**
@@ -227,8 +269,8 @@ export class DynamicChild implements Observer, ReportedChild {
    * afterwards.
    */
   stop(): Effect.Effect<void> {
-    const { releaseLimit } = this
-    const { limit } = this.policy
+    const { layers, limit, releaseLimit } = this
+    if (layers !== undefined) return Effect.andThen(this.interruptStart(releaseLimit), layers.stop)
     const endRun = Effect.suspend(() => {
       const { record, startFiber } = this
       if (record === undefined) return Effect.void
@@ -244,7 +286,8 @@ export class DynamicChild implements Observer, ReportedChild {
 
   /** Kills it, wherever it stands, and waits within the limit until everything has ended. */
   kill(): Effect.Effect<void> {
-    const { releaseLimit } = this
+    const { layers, releaseLimit } = this
+    if (layers !== undefined) return Effect.andThen(this.interruptStart(releaseLimit), layers.kill)
     if (this.record !== undefined) kill(this.record)
     const killRun = Effect.suspend(() => {
       const { record, startFiber } = this

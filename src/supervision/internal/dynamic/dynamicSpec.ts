@@ -13,6 +13,7 @@ export interface DynamicSpec {
   /** Undefined if failures are not counted. */
   readonly intensity: Intensity.IntensityLimit | undefined
   readonly steps: () => RestartSteps | undefined
-  readonly limit: Limit
+  /** Undefined: 5 seconds, and no limit for a supervisor. */
+  readonly limit: Limit | undefined
   readonly maxChildren: number
 }

@@ -14,19 +14,21 @@ import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import type { Crash } from "../../../kernel/shared/crashReports.ts"
 import { ChildReports } from "../child/childReports.ts"
 import { addLeftover } from "../child/leftovers.ts"
-import { releaseTimedOut, failedStart, type RunEnd } from "../core/childEnd.ts"
+import { releaseTimedOut, failedStart, type ChildEnd, type RunEnd } from "../core/childEnd.ts"
 import { restartsAfter } from "../core/restartType.ts"
 import { decide, isStopping, type Action, type Event } from "../core/singleChild.ts"
-import { DynamicChild, type ChildListener, type ChildPolicy } from "./dynamicChild.ts"
+import { beginLayer, type LayerHost } from "./beginLayer.ts"
+import type { ChildPolicy } from "./childPolicy.ts"
+import { DynamicChild, type ChildListener } from "./dynamicChild.ts"
 import type { ChildrenOwner } from "./childrenOwner.ts"
 import type { GivingUp } from "../tree/supervisorProcess.ts"
 import { ChildrenByKey } from "./childrenByKey.ts"
-import { stopTogether } from "./stopTogether.ts"
+import { killAll, stopAll, type ChildStopper } from "./stopAll.ts"
 import { endWithin, parse } from "../../../kernel/shared/shutdown.ts"
 
 /** @internal */
-export class LiveChildren implements ChildListener {
-  private readonly owner: ChildrenOwner
+export class LiveChildren implements ChildListener, ChildStopper, LayerHost {
+  readonly owner: ChildrenOwner
   private readonly children = new ChildrenByKey()
   readonly reports: ChildReports
   /** How many restarts were allowed. */
@@ -103,14 +105,18 @@ export class LiveChildren implements ChildListener {
   }
 
   private start(child: DynamicChild): void {
+    if (child.layers !== undefined) return beginLayer(child, child.layers, this)
     child.runStartStep(this.owner.context(), Effect.exit(this.startEffect(child)), (exit) => {
-      if (exit._tag === "Success") return child.answerStart(exit)
-      // It was told to stop meanwhile, and that stop does the rest.
-      if (isStopping(child.core)) return
-      const ending = failedStart(child.key, exit.cause)
-      this.reports.exited(child, ending.reason, 0)
-      this.handleEvent(child, { _tag: "StartFailed", exit: { ...ending, isStart: true, uptimeMillis: 0 } })
+      if (exit._tag === "Success") child.answerStart(exit)
+      else this.startFailed(child, failedStart(child.key, exit.cause))
     })
+  }
+
+  startFailed(child: DynamicChild, ending: ChildEnd): void {
+    // It was told to stop meanwhile, and that stop does the rest.
+    if (isStopping(child.core)) return
+    this.reports.exited(child, ending.reason, 0)
+    this.handleEvent(child, { _tag: "StartFailed", exit: { ...ending, isStart: true, uptimeMillis: 0 } })
   }
 
   private startEffect(child: DynamicChild): Effect.Effect<void, unknown> {
@@ -131,11 +137,15 @@ export class LiveChildren implements ChildListener {
     })
   }
 
-  private startSucceeded(child: DynamicChild, record: ProcessRecord, begun: number): void {
+  started(child: DynamicChild, begun: number): void {
     child.startedAt = this.owner.nowMillis()
     this.handleEvent(child, { _tag: "ChildStarted" })
     if (child.policy.restart === "temporary") child.args = undefined
     this.reports.started(child, child.startedAt - begun)
+  }
+
+  private startSucceeded(child: DynamicChild, record: ProcessRecord, begun: number): void {
+    this.started(child, begun)
     // It may be dying or dead already.
     if (record.phase === "exiting") this.childExiting(child)
     else if (record.phase === "dead") this.childDead(child, record.reason!)
@@ -153,8 +163,11 @@ export class LiveChildren implements ChildListener {
     this.reports.crashed(child, crash)
   }
 
+  /** It has outlived its limit: that of a stop, or that of an end by itself. */
   childOverran(child: DynamicChild, record: ProcessRecord): void {
-    this.reports.overran(child, record, this.owner.isStopping() ? "stop" : "no restart")
+    const isRestarted =
+      child.core.state._tag === "Up" && restartsAfter(child.policy.restart, ExitReason.isExpected(record.exiting!))
+    this.reports.overran(child, record, this.owner.isStopping() ? "stop" : isRestarted ? "restart" : "no restart")
   }
 
   /** It ends by itself. Its clean-up gets the shutdown limit. */
@@ -163,18 +176,22 @@ export class LiveChildren implements ChildListener {
     const record = child.record!
     const killIt = Effect.sync(() => {
       if (child.core.state._tag !== "Up" || child.record !== record) return
-      const follows = restartsAfter(child.policy.restart, ExitReason.isExpected(record.exiting!))
-      if (record.isAlive) this.reports.overran(child, record, follows ? "restart" : "no restart")
+      if (record.isAlive) this.childOverran(child, record)
       kill(record, record.exiting)
     })
     // Most children end at once, so look again before setting a timer.
     this.owner.later(() => {
-      if (record.isAlive) this.run(Effect.andThen(endWithin(record, parse(child.policy.limit).own), killIt))
+      if (record.isAlive) this.run(Effect.andThen(endWithin(record, parse(child.limit).own), killIt))
     })
   }
 
   childDead(child: DynamicChild, reason: ExitReason.ExitReason): void {
     if (child.core.state._tag !== "Up") return this.diedUnheard(child)
+    this.died(child, reason)
+    this.owner.later(() => this.awaitRelease(child))
+  }
+
+  died(child: DynamicChild, reason: ExitReason.ExitReason): void {
     const isStopping = this.owner.isStopping()
     const uptimeMillis = this.owner.nowMillis() - child.startedAt
     this.reports.exited(child, reason, uptimeMillis)
@@ -187,27 +204,31 @@ export class LiveChildren implements ChildListener {
       this.reports.decided(child, isStopping ? "stop" : "no restart")
       this.children.markDeadForGood(child)
     }
-    this.owner.later(() => this.awaitRelease(child))
   }
 
   /** It died while its start or its stop was under way. If it will not be started again, it leaves the lists. */
-  private diedUnheard(child: DynamicChild): void {
+  diedUnheard(child: DynamicChild): void {
     const isTemporary = child.policy.restart === "temporary" && child.cameUp
     if (isStopping(child.core) || isTemporary) this.children.markDeadForGood(child)
   }
 
-  /** Reports that the dead run has ended, or that it has not ended within the limit. */
+  /** Waits for the end of the dead run, within the limit. */
   private awaitRelease(child: DynamicChild): void {
-    const { record } = child
+    const { layers, record } = child
+    if (layers !== undefined) return layers.stopAgain()
     const report = () => {
-      // A stop reports it, too.
-      if (child.stopFiber !== undefined || child.record !== record) return
-      if (child.hasEnded()) return this.handleEvent(child, { _tag: "ChildStopped" })
-      if (child.core.restart !== undefined) this.reports.overdue(child)
-      this.handleEvent(child, { _tag: "ReleaseTimedOut", exit: releaseTimedOut(child.key) })
+      if (child.record === record) this.releaseOver(child)
     }
     if (record === undefined || record.ended) report()
     else this.run(Effect.andThen(endWithin(record, child.releaseLimit), Effect.sync(report)))
+  }
+
+  /** Reports that the dead run has ended, or that it has not ended within the limit. */
+  releaseOver(child: DynamicChild): void {
+    // A stop reports it, too.
+    if (child.stopFiber !== undefined) return
+    if (!child.hasEnded() && child.core.restart !== undefined) this.reports.overdue(child)
+    this.reportStopped(child)
   }
 
   // ---- restarts ---------------------------------------------------------------------------------------------------
@@ -268,15 +289,13 @@ export class LiveChildren implements ChildListener {
     child.stopFiber ??= this.run(Effect.andThen(Effect.yieldNow, stopped))
   }
 
-  private readonly reportStopped = (child: DynamicChild): void => {
-    this.handleEvent(
-      child,
-      child.hasEnded() ? { _tag: "ChildStopped" } : { _tag: "ReleaseTimedOut", exit: releaseTimedOut(child.key) }
-    )
+  reportStopped(child: DynamicChild): void {
+    if (child.hasEnded()) this.handleEvent(child, { _tag: "ChildStopped" })
+    else this.handleEvent(child, { _tag: "ReleaseTimedOut", exit: releaseTimedOut(child.key) })
   }
 
   /** Marks all as ending for good. The caller ends them. */
-  private markAllStopping(children: Iterable<DynamicChild>): void {
+  markAllStopping(children: Iterable<DynamicChild>): void {
     for (const child of children) child.core = decide(child.core, { _tag: "StopRequested" }, child.policy.restart)[0]
   }
 
@@ -287,24 +306,10 @@ export class LiveChildren implements ChildListener {
   }
 
   /** Stops all of them side by side, in good order. */
-  readonly stopAll: Effect.Effect<void> = Effect.suspend(() => {
-    const all = [...this.byKey.values()]
-    const up = all.filter(({ core }) => core.state._tag === "Up")
-    const others = all.filter(({ core }) => core.state._tag !== "Up")
-    this.markAllStopping(up)
-    const stopUp = stopTogether(up, this.reportStopped, (child, record) => this.childOverran(child, record))
-    const stops = Effect.forEach(others, (child) => this.stop(child), { concurrency: "unbounded", discard: true })
-    return Effect.all([stopUp, stops], { concurrency: 2, discard: true })
-  })
+  readonly stopAll: Effect.Effect<void> = Effect.suspend(() => stopAll(this.byKey.values(), this))
 
   /** Kills all of them, and waits for each within its limit. */
-  readonly killAll: Effect.Effect<void> = Effect.suspend(() => {
-    const all = [...this.byKey.values()]
-    this.markAllStopping(all)
-    const stopped = (child: DynamicChild) => Effect.sync(() => this.reportStopped(child))
-    const killOne = (child: DynamicChild) => Effect.suspend(() => Effect.andThen(child.kill(), stopped(child)))
-    return Effect.forEach(all, killOne, { concurrency: "unbounded", discard: true })
-  })
+  readonly killAll: Effect.Effect<void> = Effect.suspend(() => killAll(this.byKey.values(), this))
 
   private forget(child: DynamicChild): void {
     this.children.remove(child)
@@ -312,6 +317,7 @@ export class LiveChildren implements ChildListener {
       this.reports.overdue(child)
       addLeftover(this.owner.targets, child)
     }
+    child.layers?.forget(this.owner.targets)
     if (child.decision === undefined) this.reports.decided(child, "stop")
     child.answerStart("stopped")
     this.owner.forgotten(child)

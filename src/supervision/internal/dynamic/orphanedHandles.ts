@@ -5,20 +5,24 @@
  * the children are simply gone. If the tree ends, they share its reason, which the root gives to all handles of the
  * tree.
  */
-import { innerTargets, type HandleTargets } from "../../../kernel/shared/adoption.ts"
+import { eachTarget, innerTargets, type HandleTargets } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
-import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
+import type { DynamicChild } from "./dynamicChild.ts"
+
+type Orphan = Pick<DynamicChild, "key" | "layers" | "target">
 
 const CHILDREN = "children"
 
-/** Leaves a child's target where the root of the tree finds it. @internal */
-export const addOrphan = (targets: HandleTargets, key: string, target: HandleTarget): void => {
-  innerTargets(targets, CHILDREN).own.set(key, target)
+/** Leaves a child's targets where the root of the tree finds them. @internal */
+export const addOrphan = (targets: HandleTargets, { key, layers, target }: Orphan): void => {
+  const orphans = innerTargets(targets, CHILDREN)
+  if (layers === undefined) orphans.own.set(key, target)
+  else layers.addTo(orphans)
 }
 
 /** The supervisor runs again, and does not know the children of the run before. @internal */
 export const markOrphansGone = ({ inner }: HandleTargets): void => {
   const left = inner.get(CHILDREN)
   inner.delete(CHILDREN)
-  for (const target of left?.own.values() ?? []) target.markGone(ExitReason.normal)
+  if (left !== undefined) eachTarget(left, (target) => target.markGone(ExitReason.normal))
 }

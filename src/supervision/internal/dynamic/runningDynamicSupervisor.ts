@@ -14,7 +14,8 @@ import {
   type SupervisorRun,
   type SupervisorProcessOptions
 } from "../tree/supervisorProcess.ts"
-import type { ChildPolicy, DynamicChild } from "./dynamicChild.ts"
+import type { ChildPolicy } from "./childPolicy.ts"
+import type { DynamicChild } from "./dynamicChild.ts"
 import type { DynamicSpec } from "./dynamicSpec.ts"
 import { markOrphansGone, addOrphan } from "./orphanedHandles.ts"
 import { LiveChildren } from "./liveChildren.ts"
@@ -164,9 +165,9 @@ export class RunningDynamicSupervisor implements SupervisorRun {
   ended(): void {}
 
   /** Gives a child's handle the reason why it is gone, or leaves that to the supervisor above. */
-  private forgotten({ key, target }: DynamicChild): void {
-    if (this.endedFor === "RestartLimit") target.markGone(this.finalReason!)
-    else if (this.isStopping && !this.process.isRoot) addOrphan(this.process.targets, key, target)
-    else target.markGone(ExitReason.normal)
+  private forgotten(child: DynamicChild): void {
+    if (this.endedFor === "RestartLimit") child.markGone(this.finalReason!)
+    else if (this.isStopping && !this.process.isRoot) addOrphan(this.process.targets, child)
+    else child.markGone(child.goneReason)
   }
 }

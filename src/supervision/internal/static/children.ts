@@ -1,6 +1,12 @@
 /** The children of one supervisor: the run of each, and what each provides to later siblings and to the outside. */
 import * as Context from "effect/Context"
-import { eachTarget, innerTargets, SupervisedLayers, type HandleTargets } from "../../../kernel/shared/adoption.ts"
+import {
+  eachTarget,
+  innerTargets,
+  SupervisedLayers,
+  type HandleTargets,
+  type StartedBy
+} from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { makeWait } from "../../../kernel/shared/waitCycles.ts"
@@ -8,11 +14,11 @@ import type { UntypedSpec } from "../child/untypedSpec.ts"
 import type { ChildRun } from "../child/childRun.ts"
 import type { ReportedChild, WaitingReport } from "../child/childReports.ts"
 import { handlesOf } from "../child/exportedHandles.ts"
+import { supervisedEntry } from "../child/supervisedEntry.ts"
 import type { RestartSteps } from "../child/restartSchedule.ts"
 import type { Options } from "../group/group.ts"
 import { addLeftover } from "../child/leftovers.ts"
 import type { OwnSupervisedLayers } from "../tree/supervisedLayers.ts"
-import { isSupervisor } from "../tree/supervisorProcess.ts"
 
 /** What a supervisor knows of its children. @internal */
 export interface SupervisorSpec {
@@ -153,10 +159,8 @@ export class Children {
   }
 
   /** The process of a child is up. */
-  addSupervised(child: number, layer: object, gives: Context.Context<never>): void {
-    const { record, targets } = this.at(child)
-    const below = isSupervisor(record) ? record.data.process.supervised : undefined
-    this.supervised.add(child, { layer, supervised: { targets, context: handlesOf(gives) }, below })
+  addSupervised(child: number, by: StartedBy): void {
+    this.supervised.add(child, supervisedEntry(this.at(child), by))
   }
 
   /** Leaves behind the runs that have not ended. The next run of the supervisor has to wait for them. */

@@ -181,8 +181,8 @@ export class RunningSupervisor implements SupervisorRun {
     const at = { child: index, incarnation }
     const begun = this.process.nowMillis
     return {
-      up: (layer, gives) => {
-        if (this.spec.sharesLayers !== false) this.children.addSupervised(index, layer, gives)
+      up: (by) => {
+        if (this.spec.sharesLayers !== false) this.children.addSupervised(index, by)
       },
       started: (built) => {
         child.startedAt = this.process.nowMillis

@@ -6,22 +6,28 @@
  */
 import type { Supervised, SupervisedLayers } from "../../../kernel/shared/adoption.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { isSameLayer, startedInTree, type SupervisedChild, type Tree } from "../../../kernel/shared/providedTwice.ts"
 
-/** One child: the Layer that started it last, and the entries of the children below it. */
-interface Entry {
+/** One child: the Layer that started it last, and the entries of the children below it. @internal */
+export interface SupervisedEntry {
+  readonly id: string
   readonly layer: object
+  /** Whether the Layer is inside a `Layer.fresh`. */
+  readonly isFresh: boolean
   readonly supervised: Supervised
   readonly below: OwnSupervisedLayers | undefined
 }
 
 /** @internal */
-export class OwnSupervisedLayers implements SupervisedLayers {
+export class OwnSupervisedLayers implements SupervisedLayers, Tree {
+  private readonly supervisor: string
   private readonly kernel: ProcessRecord["kernel"]
   private readonly above: SupervisedLayers | undefined
-  private readonly entries = new Map<number, Entry>()
+  private readonly entries = new Map<number, SupervisedEntry>()
   private readonly byLayer = new Map<object, Supervised>()
 
-  constructor(kernel: ProcessRecord["kernel"], above: SupervisedLayers | undefined) {
+  constructor(supervisor: string, kernel: ProcessRecord["kernel"], above: SupervisedLayers | undefined) {
+    this.supervisor = supervisor
     this.kernel = kernel
     this.above = above
   }
@@ -31,7 +37,7 @@ export class OwnSupervisedLayers implements SupervisedLayers {
   }
 
   /** The process of a child is up. The entry of the run before is removed. */
-  add(child: number, entry: Entry): void {
+  add(child: number, entry: SupervisedEntry): void {
     const before = this.entries.get(child)
     if (before !== undefined) {
       this.byLayer.delete(before.layer)
@@ -39,6 +45,24 @@ export class OwnSupervisedLayers implements SupervisedLayers {
     }
     this.entries.set(child, entry)
     this.byLayer.set(entry.layer, entry.supervised)
+    this.tellOf(entry)
+  }
+
+  /** Children of a supervisor below are known from here on, too. */
+  private tellOf({ below, layer }: SupervisedEntry): void {
+    startedInTree(this.kernel, layer)
+    for (const entry of below?.entries.values() ?? []) below!.tellOf(entry)
+  }
+
+  startedBy(layer: object, key: string): SupervisedChild | undefined {
+    for (const { below, id, isFresh, layer: own, supervised } of this.entries.values()) {
+      if (!isFresh && isSameLayer(own, layer)) {
+        return { id, supervisor: this.supervisor, record: supervised.targets.own.get(key)?.current }
+      }
+      const found = below?.startedBy(layer, key)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   /** Nothing is supervised here any more. */

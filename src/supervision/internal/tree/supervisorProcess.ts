@@ -10,6 +10,7 @@ import { close, finish } from "../../../kernel/shared/death.ts"
 import { running } from "../../../kernel/shared/life.ts"
 import { writeLine } from "../../../kernel/shared/log.ts"
 import { become, ProcessRecord, Self, type Kind } from "../../../kernel/shared/processRecord.ts"
+import { addTree, removeTree } from "../../../kernel/shared/providedTwice.ts"
 import { warn } from "../../../kernel/shared/warnings.ts"
 import { TreeFailed, type TreeEndListener } from "../../../kernel/shared/treeEnd.ts"
 import * as Telemetry from "../../../telemetry/Telemetry.ts"
@@ -127,12 +128,13 @@ export class SupervisorProcess {
     this.record.label = id
     this.target = options.target
     this.targets = options.targets
-    this.supervised = new OwnSupervisedLayers(kernel, Context.get(context, SupervisedLayers))
+    this.supervised = new OwnSupervisedLayers(id, kernel, Context.get(context, SupervisedLayers))
     this.isRoot = options.adoption === undefined
     this.onTreeEnd = options.onTreeEnd
     this.launchFiber = options.launchFiber
     const { record } = this
     if (record.isOpen) record.context = Context.add(context, Self, record)
+    if (this.isRoot) addTree(kernel, this.supervised)
   }
 
   /** Runs its own fiber. It answers from now on. */
@@ -211,6 +213,8 @@ export class SupervisorProcess {
   ended(): void {
     this.launchFiber = undefined
     // Below another supervisor this is not cleared, because that supervisor may start it again.
-    if (this.isRoot) this.supervised.clear()
+    if (!this.isRoot) return
+    this.supervised.clear()
+    removeTree(this.record.kernel, this.supervised)
   }
 }
