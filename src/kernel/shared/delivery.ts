@@ -86,10 +86,10 @@ const push = (record: ProcessRecord, envelope: Envelope): true => {
 
 /** Wakes the fiber of the process if it waits for a message. @internal */
 export const wake = (record: ProcessRecord): void => {
-  const { fiber, resume } = record
+  const { fiber, kind, resume } = record
   if (resume === undefined || fiber === undefined) return
   record.resume = undefined
-  resumeLater(fiber, resume, Exit.void)
+  resumeLater(fiber, resume, kind.whenWoken ?? Exit.void)
 }
 
 // ---- room ---------------------------------------------------------------------------------------------------------

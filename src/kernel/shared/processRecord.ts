@@ -143,7 +143,7 @@ export const checkedRecord = (to: string, pid: Pid.Pid, what = "a pid"): Process
  * has one kind, made once.
  *
  * `Data` is what the kind keeps for each process. The functions run in a step of the kernel, so they must not run code
- * of a user. Delivery does not call them. @internal
+ * of a user. Delivery calls none of them. @internal
  */
 export interface Kind<Data = unknown> {
   /** An exit signal has come. Whether it is trapped has not been checked yet. True if the kind has handled it. */
@@ -170,6 +170,8 @@ export interface Kind<Data = unknown> {
   blockers?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
   /** All processes below it. They end before it. */
   below?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
+  /** What its fiber does when a message has come for which it waited. Without this, it goes on where it waited. */
+  readonly whenWoken?: Effect.Effect<void>
   /** Whether it limits its own end, and so needs no limit once it is dead. */
   readonly limitsItself?: boolean
 }

@@ -3,7 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import { printAs } from "../../../values/printAs.ts"
 import * as Check from "../../../values/check.ts"
 import { TypeId as HandleTypeId, type Handle } from "../../../kernel/Handle.ts"
@@ -54,26 +54,32 @@ const methodOf = (message: Message): PropertyDescriptor => {
   }
 }
 
+// ---- the effects --------------------------------------------------------------------------------------------------
+
+// A cast and a call are effects that are one small object; a closure in an effect would be three. Each has a prototype
+// of its own, so that a fiber that runs it comes to its function directly.
+
 /** @internal */
 export const castMethod =
   (message: Message, target: HandleTarget) =>
   (payload: unknown): Effect.Effect<void> =>
     new CastEffect(message, target, payload)
 
-class CastEffect extends Effectable.Class<void> {
-  private readonly message: Message
-  private readonly target: HandleTarget
-  private readonly payload: unknown
+interface CastEffect extends Effect.Effect<void> {
+  message: Message
+  target: HandleTarget
+  payload: unknown
+}
 
-  constructor(message: Message, target: HandleTarget, payload: unknown) {
-    super()
-    this.message = message
-    this.target = target
-    this.payload = payload
-  }
+const CastEffect = function (this: CastEffect, message: Message, target: HandleTarget, payload: unknown) {
+  this.message = message
+  this.target = target
+  this.payload = payload
+} as unknown as new (message: Message, target: HandleTarget, payload: unknown) => CastEffect
 
-  asEffect(): Effect.Effect<void> {
-    const fiber = Fiber.getCurrent()!
+CastEffect.prototype = Effectable.Prototype<CastEffect>({
+  label: "effect-otp/Cast",
+  evaluate(fiber) {
     const { message, target } = this
     const payload = message.construct(this.payload, target, fiber)
     const record = receiver(target, fiber)
@@ -81,7 +87,7 @@ class CastEffect extends Effectable.Class<void> {
     post(record, envelopeOf(fiber, message.tag, payload))
     return Exit.void
   }
-}
+})
 
 const castToBounded = (
   fiber: Fiber.Fiber<unknown, unknown>,
@@ -121,25 +127,29 @@ export const castUnsafe = (caster: Caster, to: Handle<unknown>, tag: string, pay
 /** @internal */
 export const callMethod =
   (message: Message, target: HandleTarget) =>
-  (payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> =>
-    new CallEffect(message, target, payload, options)
-
-class CallEffect extends Effectable.Class<unknown, unknown> {
-  private readonly message: Message
-  private readonly target: HandleTarget
-  private readonly payload: unknown
-  private readonly options: CallOptions | undefined
-
-  constructor(message: Message, target: HandleTarget, payload: unknown, options: CallOptions | undefined) {
-    super()
-    this.message = message
-    this.target = target
-    this.payload = payload
-    this.options = options
+  (payload: unknown, options?: CallOptions): Effect.Effect<unknown, unknown> => {
+    const call = new CallEffect(message, target, payload)
+    call.options = options
+    return call
   }
 
-  asEffect(): Effect.Effect<unknown, unknown> {
-    const fiber = Fiber.getCurrent()!
+interface CallEffect extends Effect.Effect<unknown, unknown> {
+  message: Message
+  target: HandleTarget
+  payload: unknown
+  options: CallOptions | undefined
+}
+
+const CallEffect = function (this: CallEffect, message: Message, target: HandleTarget, payload: unknown) {
+  this.message = message
+  this.target = target
+  this.payload = payload
+  this.options = undefined
+} as unknown as new (message: Message, target: HandleTarget, payload: unknown) => CallEffect
+
+CallEffect.prototype = Effectable.Prototype<CallEffect>({
+  label: "effect-otp/Call",
+  evaluate(fiber) {
     const { message, options, target } = this
     const { calls, process } = senderOf(fiber)
     const call: Call = {
@@ -152,7 +162,7 @@ class CallEffect extends Effectable.Class<unknown, unknown> {
     }
     return waitsWhenDown(options, calls) ? askWhenUp(call, ask) : askNow(call, ask)
   }
-}
+})
 
 const askNow = (call: Call, ask: Ask): Effect.Effect<unknown, unknown> => {
   const { current } = call.target

@@ -5,7 +5,6 @@
  * value needs no fiber. An effect that a handler returns runs as a turn on a fiber of its own.
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
 import { close } from "../../../kernel/shared/death.ts"
@@ -65,7 +64,7 @@ const park = (server: Server, resume: (effect: Effect.Effect<void>) => void): vo
   const { record } = server
   forgetSender()
   // A message may have come after the look and before this step. It has woken nobody, because nobody was waiting.
-  if (record.mailbox.size > 0 || hasToAct(server)) resume(Exit.void)
+  if (record.mailbox.size > 0 || hasToAct(server)) resume(loop)
   else record.resume = resume
 }
 
@@ -129,14 +128,12 @@ const runIdle = (server: Server): Remaining => {
 
 // ---- the parts all servers share ----------------------------------------------------------------------------------
 
-const loop: Effect.Effect<void> = Effect.withFiber((fiber) => takeMessages(serverOf(fiber)))
+/** Takes the next messages. A server that waits for one goes on here. @internal */
+export const loop: Effect.Effect<void> = Effect.withFiber((fiber) => takeMessages(serverOf(fiber)))
 const again = (): Effect.Effect<void> => loop
 const pause: Effect.Effect<void> = Effect.flatMap(Effect.yieldNow, again)
 const inLine: Effect.Effect<void> = Effect.flatMap(nextTurn, again)
-const rest: Effect.Effect<void> = Effect.flatMap(
-  Effect.callback<void>((resume) => park(serverOf(Fiber.getCurrent()!), resume)),
-  again
-)
+const rest: Effect.Effect<void> = Effect.callback<void>((resume) => park(serverOf(Fiber.getCurrent()!), resume))
 
 /** Handles messages until the server is to end, then ends it. @internal */
 export const serve: Effect.Effect<void> = Effect.flatMap(

@@ -8,6 +8,7 @@ import { interrupt, shutdown } from "../../../kernel/shared/signals.ts"
 import { StopEnvelope } from "../call/envelopes.ts"
 import { messageDone, failUnanswered, timeLeft } from "./answers.ts"
 import { interruptTurn, noteMessage } from "./crash.ts"
+import { loop } from "./loop.ts"
 import { lastDutiesOf, heldCount, type Server } from "./server.ts"
 import { ShownCrash } from "./formattedStatus.ts"
 
@@ -92,7 +93,8 @@ const server: Kind<Server> = {
   inHand: ({ data }) => (data.inHand === undefined ? 0 : 1),
   setAside: (record) => (record.isOpen ? heldCount(record.data) : 0),
   crashDetails,
-  timeLeft: ({ data }) => timeLeft(data)
+  timeLeft: ({ data }) => timeLeft(data),
+  whenWoken: loop
 }
 
 /** @internal */

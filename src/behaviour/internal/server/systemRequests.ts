@@ -61,7 +61,7 @@ const pause = (server: Server, seen: number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     // A message may have come after the look and before this step. It has woken nobody, because nobody was waiting.
     if (server.record.mailbox.end > seen || isToEnd(server)) resume(Exit.void)
-    else server.record.resume = resume
+    else server.record.resume = () => resume(Exit.void)
   })
 
 const isToEnd = ({ lastDuties, record }: Server): boolean => lastDuties?.stop?.isInLine === false || !record.isOpen
