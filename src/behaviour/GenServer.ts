@@ -28,8 +28,13 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type { Pipeable } from "effect/Pipeable"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
 import type * as Scope from "effect/Scope"
+import type * as Rpc from "effect/rpc/Rpc"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Check from "../values/check.ts"
+import { read } from "../values/describe.ts"
 import * as ExitReason from "../kernel/ExitReason.ts"
 import type * as Handle from "../kernel/Handle.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
@@ -48,9 +53,10 @@ import { stopServer } from "./internal/server/stop.ts"
 import { addTravelingReference } from "./internal/call/messageContext.ts"
 import { viaTarget } from "./internal/server/viaTarget.ts"
 import { messagesOf } from "./internal/call/messages.ts"
+import { protocolOf, servedGroup, servedHandlers } from "./internal/call/served.ts"
 import * as Protocol from "./Protocol.ts"
 import { type DefinitionTypeId, makeDefinition } from "./shared/definition.ts"
-import { targetOf } from "../kernel/shared/handleTarget.ts"
+import { isHandle, targetOf } from "../kernel/shared/handleTarget.ts"
 
 export {
   /**
@@ -421,6 +427,8 @@ export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> e
     E | NameError<N>,
     Without<RI | ServicesOf<H> | RN | RC | RD | RT | Registry.ClaimNeeds<N>, I>
   >
+  /** The messages, as a group of Effect. For `RpcServer` use {@link toRpcGroup} and {@link toRpcHandlers}. */
+  readonly protocol: RpcGroup.RpcGroup<M>
   /**
    * The client of the server behind a key of a registry. The server is looked up at each use of the client. While no
    * process has the key, a call fails with `NoProcess`, or waits with `whenDown: "wait"`. If the process is not a
@@ -433,21 +441,6 @@ export interface ServiceClass<Self, Id extends string, M extends Protocol.Any> e
 
 export type {
   /**
-   * What happened to a call.
-   *
-   * - `Timeout`: no answer within its timeout.
-   * - `NoProcess`: the server is down at the moment, or gone.
-   * - `ServerDown`: the server ended before it answered.
-   * - `MailboxFull`: its mailbox refused the call.
-   * - `CallCycle`: the server waits, directly or through others, for the process that calls. `path` names all of
-   *   them.
-   *
-   * @stability experimental
-   * @category models
-   * @since 0.1.0
-   */
-  CallReason,
-  /**
    * `"no"`: the server never began this call, so a retry is safe. `"unknown"`: it may have begun.
    *
    * @stability experimental
@@ -458,6 +451,56 @@ export type {
 } from "./internal/call/callError.ts"
 export {
   /**
+   * What happened to a call, and the Schema of it.
+   *
+   * @stability experimental
+   * @category errors
+   * @since 0.1.0
+   */
+  CallReason,
+  /**
+   * There was no answer within the timeout of the call.
+   *
+   * @stability experimental
+   * @category errors
+   * @since 0.1.0
+   */
+  Timeout,
+  /**
+   * The server is down at the moment, or gone.
+   *
+   * @stability experimental
+   * @category errors
+   * @since 0.1.0
+   */
+  NoProcess,
+  /**
+   * The server ended before it answered. Its `reason` is the exit reason of the server, with the cause of a crash.
+   *
+   * @stability experimental
+   * @category errors
+   * @since 0.1.0
+   */
+  ServerDown,
+  /**
+   * The mailbox of the server refused the call.
+   *
+   * @stability experimental
+   * @category errors
+   * @since 0.1.0
+   */
+  MailboxFull,
+  /**
+   * The server waits, directly or through others, for the process that calls. `path` names all of them.
+   *
+   * @stability experimental
+   * @category errors
+   * @since 0.1.0
+   */
+  CallCycle
+} from "./internal/call/callReason.ts"
+export {
+  /**
    * A call got no answer.
    *
    * **Details**
@@ -465,13 +508,78 @@ export {
    * The `reason` says what happened. `started` says whether the server may have begun the call: after `started: "no"` a
    * retry is safe. To handle one reason, use `Effect.catchReason("CallError", "Timeout", …)`.
    *
+   * `isRetryable` is true if a retry is safe and may succeed: the call did not begin, and its reason may pass. For a
+   * request that may run twice, `reason.isRetryable` says whether a retry may succeed.
+   *
+   * It is a Schema, so it can be one of the errors of an `Rpc` or of an `HttpApiEndpoint`. Its status is 503. What a
+   * server crashed with is encoded as `ExitReason` says. For clients that must not see that, and for the status 504 of a
+   * `Timeout`, use {@link HttpCallError}. An HTTP handler that fails with it, and whose endpoint does not declare it,
+   * answers with the same status and without a body.
+   *
+   * **Example** (Retrying while it is safe)
+   *
+   * ```ts import.meta.vitest
+   * import { Effect } from "effect"
+   * import { GenServer } from "effect-otp"
+   *
+   * const noProcess = new GenServer.CallError({
+   *   server: "shop/Till",
+   *   request: "pay",
+   *   reason: new GenServer.NoProcess(),
+   *   started: "no"
+   * })
+   * let calls = 0
+   * const pay = Effect.suspend(() => (++calls < 3 ? Effect.fail(noProcess) : Effect.succeed(5)))
+   *
+   * const paid = pay.pipe(
+   *   Effect.retry({ while: ({ isRetryable }) => isRetryable, times: 3 }),
+   *   Effect.catchReason("CallError", "Timeout", () => Effect.succeed(0))
+   * )
+   *
+   * await Effect.runPromise(paid) // => 5
+   * ```
+   *
    * @see the exits of `gen_server:call`: `timeout`, `noproc`, `calling_self`, or the reason for which the server died
    *
    * @stability experimental
    * @category errors
    * @since 0.1.0
    */
-  CallError
+  CallError,
+  /**
+   * The errors of an `HttpApiEndpoint` for {@link CallError}: status 504 for a `Timeout`, 503 for every other reason.
+   *
+   * **When to use**
+   *
+   * Use in the `error` of an endpoint whose handler calls a server and lets the `CallError` through.
+   *
+   * **Details**
+   *
+   * The client gets a `CallError` without what is known of the end of the server: a crash has no cause, and a `Shutdown`
+   * has no detail.
+   *
+   * **Example** (Letting a CallError through)
+   *
+   * ```ts import.meta.vitest
+   * import { Schema } from "effect"
+   * import { GenServer } from "effect-otp"
+   * import { HttpApiEndpoint } from "effect/http-api"
+   *
+   * class OutOfStock extends Schema.TaggedError<OutOfStock>()("OutOfStock", {}, { httpApiStatus: 409 }) {}
+   *
+   * const take = HttpApiEndpoint.post("take", "/take", {
+   *   success: Schema.Finite,
+   *   error: [OutOfStock, ...GenServer.HttpCallError]
+   * })
+   *
+   * take.error.size // => 3
+   * ```
+   *
+   * @stability experimental
+   * @category errors
+   * @since 0.1.0
+   */
+  HttpCallError
 } from "./internal/call/callError.ts"
 export {
   /**
@@ -535,15 +643,20 @@ export {
  */
 export const Service =
   <Self>() =>
-  <const Id extends string, const Ms extends ReadonlyArray<Protocol.Any>>(
+  <const Id extends string, const P extends Protocol.Source>(
     id: Id,
-    protocol: Ms & Protocol.NoStreams<Ms>
-  ): ServiceClass<Self, Id, Ms[number]> => {
-    const key = Context.Service<Self, Client<Ms[number]>>()(id)
-    const makeClient = clientMaker(messagesOf(id, protocol))
+    protocol: P & Protocol.NoStreams<P>
+  ): ServiceClass<Self, Id, Protocol.MessagesOf<P>> => {
+    const key = Context.Service<Self, Client<Protocol.MessagesOf<P>>>()(id)
+    const { messages, protocol: group } = messagesOf(id, protocol)
+    const makeClient = clientMaker(messages)
     const untyped = (options: DefineOptions) => makeDefinition(define({ id, key, makeClient }, options), {})
     const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
-    return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, Ms[number]>
+    return Object.assign(key, { define: untyped, via, protocol: group }) as unknown as ServiceClass<
+      Self,
+      Id,
+      Protocol.MessagesOf<P>
+    >
   }
 
 /**
@@ -918,6 +1031,191 @@ export const terminate = <M extends Protocol.Any>(
 export const traveling = <A>(reference: Context.Reference<A>): Context.Reference<A> => {
   addTravelingReference(reference)
   return reference
+}
+
+// ---- over a network -----------------------------------------------------------------------------------------------
+
+/**
+ * The service of a server that can be served over a network: a `GenServer` or a `StateMachine`.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export interface Servable<Self, M extends Protocol.Any> extends Context.Key<Self, Client<M>> {
+  readonly protocol: RpcGroup.RpcGroup<M>
+}
+
+/**
+ * The protocol of a server as an `RpcGroup` for clients in other programs.
+ *
+ * **When to use**
+ *
+ * Use for `RpcServer.layer` and `RpcClient.make`, with {@link toRpcHandlers}. Client and server must use the same group.
+ *
+ * **Details**
+ *
+ * Each message may fail with {@link CallError}, too, because the server may be down, crash or take too long. A cast is
+ * answered as soon as it is in the mailbox of the server. It fails with `CallError` if it does not get there.
+ *
+ * For two servers with the same tags, give one of them a prefix: `GenServer.toRpcGroup(Stock).prefix("stock.")`, and
+ * the same one to {@link toRpcHandlers}.
+ *
+ * **Example** (The errors of a served message)
+ *
+ * ```ts import.meta.vitest
+ * import { Schema } from "effect"
+ * import { GenServer } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * class Stock extends GenServer.Service<Stock>()("shop/Stock", [
+ *   Rpc.make("left", { success: Schema.Finite }),
+ *   GenServer.cast("deliver", { payload: { count: Schema.Finite } })
+ * ]) {}
+ *
+ * class StockRpcs extends GenServer.toRpcGroup(Stock) {}
+ *
+ * Array.from(StockRpcs.requests.keys()) // => ["left", "deliver"]
+ * ```
+ *
+ * @stability experimental
+ * @category constructors
+ * @since 0.1.0
+ */
+export const toRpcGroup = <Self, M extends Protocol.Any>(
+  service: Servable<Self, M>
+): RpcGroup.RpcGroup<Protocol.Served<M>> =>
+  servedGroup(protocolOf("GenServer.toRpcGroup", service)) as unknown as RpcGroup.RpcGroup<Protocol.Served<M>>
+
+/**
+ * The handlers with which Effect's `RpcServer` serves a running server.
+ *
+ * **When to use**
+ *
+ * Use to call a server from another program, with the group of {@link toRpcGroup}.
+ *
+ * **Details**
+ *
+ * Each request is a call or a cast of the client of the server, so it waits for its turn as any other message does.
+ * `timeout` and `whenDown` are the options of these calls. The span of the remote caller travels to the handler.
+ *
+ * **Errors**
+ *
+ * The remote client gets the errors that the call declares, and `CallError`: `NoProcess` while the server is down,
+ * `ServerDown` if it crashes under the call, `Timeout`, `MailboxFull`. With a group that does not declare `CallError`,
+ * the remote client gets a defect in its place. If the payload cannot be decoded, it gets a defect, too, and the server
+ * never sees the message.
+ *
+ * **Interruption**
+ *
+ * If the remote client is interrupted or its connection breaks, the call is taken back if it has not begun. A call that
+ * has begun runs to its end. A handler that is written for `RpcServer` by hand is interrupted instead.
+ *
+ * **Example** (A client of another program)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Layer, Schema } from "effect"
+ * import { GenServer } from "effect-otp"
+ * import { Rpc, RpcTest } from "effect/rpc"
+ *
+ * class Stock extends GenServer.Service<Stock>()("shop/Stock", [
+ *   Rpc.make("left", { success: Schema.Finite }),
+ *   GenServer.cast("deliver", { payload: { count: Schema.Finite } })
+ * ]) {
+ *   static readonly layer = this.define({
+ *     init: () => Effect.succeed(0),
+ *     handlers: {
+ *       left: (_, left) => GenServer.reply(left, left),
+ *       deliver: ({ count }, left) => GenServer.noReply(left + count)
+ *     }
+ *   }).layer()
+ * }
+ *
+ * class StockRpcs extends GenServer.toRpcGroup(Stock) {}
+ * const Handlers = GenServer.toRpcHandlers(Stock, { timeout: "2 seconds" }).pipe(Layer.provide(Stock.layer))
+ * // In a real program: RpcServer.layerHttp({ group: StockRpcs, path: "/rpc" }).pipe(Layer.provide(Handlers))
+ *
+ * const program = Effect.gen(function*() {
+ *   const stock = yield* RpcTest.makeClient(StockRpcs)
+ *   yield* stock.deliver({ count: 3 })
+ *   return yield* stock.left()
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(Effect.provide(program, Handlers))) // => 3
+ * ```
+ *
+ * @stability experimental
+ * @category layers
+ * @since 0.1.0
+ */
+export const toRpcHandlers = <Self, M extends Protocol.Any, const Prefix extends string = "">(
+  service: Servable<Self, M>,
+  options: CallOptions & { readonly prefix?: Prefix } = {}
+): Layer.Layer<Rpc.ToHandler<Rpc.Prefixed<M, Prefix>>, never, Self> => {
+  const { prefix = "", ...calls } = options
+  const protocol = protocolOf("GenServer.toRpcHandlers", service)
+  return servedHandlers({ protocol, key: service }, prefix, calls)
+}
+
+/**
+ * The Schema of the clients of a server, for protocols that stay in one program.
+ *
+ * **When to use**
+ *
+ * Use in a payload or an answer of a server that hands out clients of others: a directory, a pool.
+ *
+ * **Errors**
+ *
+ * A client cannot be encoded: it stands for a server of this program. Send the key with which the other side finds the
+ * server, or serve the server itself with {@link toRpcHandlers}.
+ *
+ * **Example** (A directory of servers)
+ *
+ * ```ts import.meta.vitest
+ * import { Effect, Schema } from "effect"
+ * import { GenServer } from "effect-otp"
+ * import { Rpc } from "effect/rpc"
+ *
+ * class Room extends GenServer.Service<Room>()("app/Room", [Rpc.make("topic", { success: Schema.String })]) {
+ *   static readonly definition = this.define({
+ *     init: (topic: string) => Effect.succeed(topic),
+ *     handlers: { topic: (_, topic) => GenServer.reply(topic, topic) }
+ *   })
+ * }
+ *
+ * class Rooms extends GenServer.Service<Rooms>()("app/Rooms", [
+ *   Rpc.make("find", { success: GenServer.clientSchema(Room) })
+ * ]) {
+ *   static readonly layer = this.define({
+ *     init: () => Room.definition.start("weather"),
+ *     handlers: { find: (_, room) => GenServer.reply(room, room) }
+ *   }).layer()
+ * }
+ *
+ * const program = Effect.gen(function*() {
+ *   const rooms = yield* Rooms
+ *   const room = yield* rooms.find()
+ *   return yield* room.topic()
+ * })
+ *
+ * await Effect.runPromise(Effect.provide(program, Rooms.layer)) // => "weather"
+ * ```
+ *
+ * @stability experimental
+ * @category schemas
+ * @since 0.1.0
+ */
+export const clientSchema = <Self, M extends Protocol.Any>(service: Servable<Self, M>): Schema.declare<Client<M>> => {
+  const tags = [...protocolOf("GenServer.clientSchema", service).requests.keys()]
+  const isClient = (u: unknown): u is Client<M> =>
+    isHandle(u) && tags.every((tag) => typeof read(u, tag) === "function")
+  const refuse = SchemaGetter.forbidden<never, unknown>(
+    () => `a client of ${service.key} means nothing outside its program: send a key of the server`
+  )
+  return Schema.declare(isClient, {
+    expected: `a client of ${service.key}`,
+    toCodec: () => Schema.link<Client<M>>()(Schema.String, { decode: refuse, encode: refuse })
+  })
 }
 
 // ---- services -----------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /**
- * The protocol of a server: a list of `Rpc`s of Effect, and casts.
+ * The protocol of a server: `Rpc`s of Effect, and casts, in a list or in an `RpcGroup`.
  *
- * Effect's own `RpcServer` can serve the same `Rpc`s over a network.
+ * Effect's own `RpcServer` can serve the same `Rpc`s over a network: see `GenServer.toRpcHandlers`.
  *
  * **Not here**
  *
@@ -13,7 +13,9 @@
 import type * as Schema from "effect/Schema"
 import type * as Types from "effect/Types"
 import * as Rpc from "effect/rpc/Rpc"
-import { IsCast } from "./internal/call/messages.ts"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
+import type { CallError } from "./internal/call/callError.ts"
+import { noAnswer } from "./internal/call/messages.ts"
 
 declare const CastTypeId: unique symbol
 
@@ -29,6 +31,36 @@ declare const CastTypeId: unique symbol
 export type Any = Rpc.Any
 
 /**
+ * What can be given as a protocol: a list of messages, or an `RpcGroup` of them.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export type Source = ReadonlyArray<Any> | RpcGroup.Any
+
+/**
+ * The messages of a protocol.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export type MessagesOf<P extends Source> =
+  P extends ReadonlyArray<infer M extends Any> ? M : P extends RpcGroup.RpcGroup<infer M> ? M : never
+
+/**
+ * The Schema of what a cast answers: nothing. It marks a message as a cast.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export interface NoAnswer extends Schema.Void {
+  readonly [CastTypeId]: true
+}
+
+/**
  * A message without an answer.
  *
  * @stability experimental
@@ -36,7 +68,7 @@ export type Any = Rpc.Any
  * @since 0.1.0
  */
 export interface Cast {
-  readonly [CastTypeId]: true
+  readonly successSchema: NoAnswer
 }
 
 /**
@@ -67,13 +99,20 @@ export type Input<R> = Rpc.PayloadConstructor<R>
 export type Success<R> = Rpc.Success<R>
 
 /**
- * The error that a call declares.
+ * The error that a call declares, and with which its handler may fail.
+ *
+ * `CallError` is not part of it, even if the message declares it for `RpcServer`: it says that there was no answer. A
+ * handler that gets one from another server turns it into an error of its own. The errors of middleware are not part of it,
+ * either: middleware belongs to `RpcServer`, and a call inside the program does not run it.
  *
  * @stability experimental
  * @category models
  * @since 0.1.0
  */
-export type Error<R> = Rpc.Error<R>
+export type Error<R> =
+  R extends Rpc.Rpc<infer _Tag, infer _Payload, infer _Success, infer E, infer _Middleware, infer _Requires>
+    ? Exclude<E["Type"], CallError>
+    : never
 
 /**
  * The message of a protocol that has this tag.
@@ -100,11 +139,28 @@ export type CastTags<M extends Any> = M extends Cast ? M["_tag"] : never
  * @category models
  * @since 0.1.0
  */
-export type NoStreams<Ms extends ReadonlyArray<Any>> = {
-  readonly [K in keyof Ms]: [Rpc.IsStream<Ms[K], Ms[K]["_tag"]>] extends [never]
-    ? unknown
-    : "a message of a server cannot answer with a stream"
-}
+export type NoStreams<P extends Source> =
+  P extends ReadonlyArray<Any>
+    ? { readonly [K in keyof P]: NoStream<P[K]> }
+    : [Streams<MessagesOf<P>>] extends [never]
+      ? unknown
+      : "a message of a server cannot answer with a stream"
+
+type NoStream<R> = [Streams<R>] extends [never] ? unknown : "a message of a server cannot answer with a stream"
+type Streams<R> = R extends Any ? Rpc.IsStream<R, R["_tag"]> : never
+
+/**
+ * A message as clients of an `RpcServer` see it: it may fail with `CallError`, too. A cast is answered when the server
+ * has it in its mailbox.
+ *
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export type Served<R> =
+  R extends Rpc.Rpc<infer Tag, infer Payload, infer Success, infer E, infer Middleware, infer Requires>
+    ? Rpc.Rpc<Tag, Payload, Success, Schema.Union<readonly [E, typeof CallError]>, Middleware, Requires>
+    : never
 
 /**
  * The arguments of a method that sends a message. A message without a payload needs none.
@@ -123,10 +179,9 @@ export type Arguments<R, Options extends ReadonlyArray<unknown>> =
 type CastRpc<Tag extends string, P> = Rpc.Rpc<
   Tag,
   P extends Schema.Struct.Fields ? Schema.Struct<P> : P extends Schema.Top ? P : never,
-  typeof Schema.Void,
+  NoAnswer,
   typeof Schema.Never
-> &
-  Cast
+>
 
 /**
  * Declares a message without an answer.
@@ -183,5 +238,5 @@ export const cast = <const Tag extends string, const P extends Schema.Top | Sche
   const payload = options?.payload
   const rpc: Rpc.Any =
     payload === undefined ? Rpc.make(tag) : Rpc.make<Tag, Schema.Top | Schema.Struct.Fields>(tag, { payload })
-  return (rpc as Rpc.Rpc<Tag>).annotate(IsCast, true) as unknown as CastRpc<Tag, P>
+  return (rpc as Rpc.Rpc<Tag>).setSuccess(noAnswer) as unknown as CastRpc<Tag, P>
 }

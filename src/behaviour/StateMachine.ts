@@ -29,6 +29,7 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Check from "../values/check.ts"
 import type * as ExitReason from "../kernel/ExitReason.ts"
 import type { Bound } from "../kernel/Mailbox.ts"
@@ -344,6 +345,8 @@ export interface ServiceClass<
     S,
     Event<M, Ev> | T.InfoEvent<I | Signal>
   >
+  /** The messages, as a group of Effect. `GenServer.toRpcGroup` and `toRpcHandlers` serve a machine over a network, too. */
+  readonly protocol: RpcGroup.RpcGroup<M>
   /** The client of the machine behind a key of a registry, like `via` of a `GenServer`. */
   via(key: Registry.Via): Client<M>
 }
@@ -407,12 +410,12 @@ type Distinct<M extends Protocol.Any, Ev extends T.Tagged> = [M["_tag"] & Ev["_t
  */
 export const Service =
   <Self, Ev extends T.Tagged = never>() =>
-  <const Id extends string, const Ms extends ReadonlyArray<Protocol.Any>>(
+  <const Id extends string, const P extends Protocol.Source>(
     id: Id,
-    protocol: Ms & Protocol.NoStreams<Ms> & Distinct<Ms[number], Ev>
-  ): ServiceClass<Self, Id, Ms[number], Ev> => {
-    const key = Context.Service<Self, Client<Ms[number]>>()(id)
-    const messages = messagesOf(id, protocol)
+    protocol: P & Protocol.NoStreams<P> & Distinct<Protocol.MessagesOf<P>, Ev>
+  ): ServiceClass<Self, Id, Protocol.MessagesOf<P>, Ev> => {
+    const key = Context.Service<Self, Client<Protocol.MessagesOf<P>>>()(id)
+    const { messages, protocol: group } = messagesOf(id, protocol)
     const tags = messages.map(({ tag }) => tag)
     if (tags.includes("onEnter"))
       throw new RangeError(`${id}: a message of a state machine cannot have the tag "onEnter"`)
@@ -423,7 +426,12 @@ export const Service =
       return makeDefinition(defined, { [MachineTypeId]: { machine } })
     }
     const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
-    return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, Ms[number], Ev>
+    return Object.assign(key, { define: untyped, via, protocol: group }) as unknown as ServiceClass<
+      Self,
+      Id,
+      Protocol.MessagesOf<P>,
+      Ev
+    >
   }
 
 /**

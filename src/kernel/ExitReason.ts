@@ -18,8 +18,14 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import { describe, describeCause } from "../values/describe.ts"
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import { describe, describeCause, read } from "../values/describe.ts"
+import { render, renderCause } from "../values/render.ts"
+import { settingsOf } from "./shared/displaySettings.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -243,6 +249,81 @@ export const defect = (defect: unknown): ExitReason => crash(Cause.die(defect))
  */
 export const fromExit = (exit: Exit.Exit<unknown, unknown>): ExitReason =>
   exit._tag === "Success" ? normal : crash(exit.cause)
+
+// ---- schemas ------------------------------------------------------------------------------------------------------
+
+/** A reason as plain JSON. */
+const Encoded = Schema.Union([
+  Schema.Struct({ _tag: Schema.Literals(["Normal", "Killed", "NoProcess", "NoConnection"]) }),
+  Schema.Struct({ _tag: Schema.Literal("Shutdown"), detail: Schema.optionalKey(Schema.Defect()) }),
+  Schema.Struct({
+    _tag: Schema.Literal("Crash"),
+    cause: Schema.toCodecJson(Schema.Cause(Schema.Defect(), Schema.Defect()))
+  })
+])
+
+const tags: ReadonlySet<unknown> = new Set(["Normal", "Shutdown", "Killed", "NoProcess", "NoConnection"])
+
+const isExitReason = (u: unknown): u is ExitReason => {
+  const tag = read(u, "_tag")
+  return tag === "Crash" ? Cause.isCause(read(u, "cause")) : tags.has(tag)
+}
+
+/** A reason as others may see it. */
+const encodable = (reason: ExitReason): Effect.Effect<typeof Encoded.Type> =>
+  Effect.withFiber(({ context }) => Effect.succeed(shownIn(context, reason)))
+
+const shownIn = (context: Context.Context<never>, reason: ExitReason): typeof Encoded.Type => {
+  if (reason._tag === "Crash") {
+    return { _tag: "Crash", cause: renderCause(reason.cause, "plain", settingsOf(context)) }
+  }
+  if (reason._tag !== "Shutdown" || reason.detail === undefined) return { _tag: reason._tag }
+  return { _tag: "Shutdown", detail: render(reason.detail, "plain", settingsOf(context)) }
+}
+
+const decoded = (reason: typeof Encoded.Type): ExitReason => {
+  if (reason._tag === "Crash") return crash(reason.cause)
+  return reason._tag === "Shutdown" ? shutdown(reason.detail) : { _tag: reason._tag }
+}
+
+/**
+ * The Schema of exit reasons.
+ *
+ * **When to use**
+ *
+ * Use in a payload, an answer or an error that leaves the program.
+ *
+ * **Details**
+ *
+ * The cause of a crash and the detail of a `Shutdown` are encoded as `Display` shows them: within its limits, without
+ * secrets, and as the `formatStatus` of the server says. An error keeps its name, its message and its own cause, and
+ * loses its stack and its class. Any other value becomes plain data. What is decoded is never the same object.
+ *
+ * **Example** (Sending the reason of a crash)
+ *
+ * ```ts import.meta.vitest
+ * import { Cause, Schema } from "effect"
+ * import { ExitReason } from "effect-otp"
+ *
+ * const json = Schema.encodeSync(ExitReason.ExitReason)(ExitReason.defect(new Error("out of paper")))
+ * const received = Schema.decodeUnknownSync(ExitReason.ExitReason)(JSON.parse(JSON.stringify(json)))
+ *
+ * received._tag === "Crash" && Cause.squash(received.cause) // => new Error("out of paper")
+ * ```
+ *
+ * @stability experimental
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ExitReason: Schema.decodeTo<Schema.declare<ExitReason>, typeof Encoded> = Encoded.pipe(
+  Schema.decodeTo(
+    Schema.declare(isExitReason, { expected: "an exit reason" }),
+    SchemaTransformation.transformEffect<ExitReason, typeof Encoded.Type>({
+      decode: (reason) => Effect.succeed(decoded(reason)),
+      encode: encodable
+    })
+  )
+)
 
 // ---- guards -------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import { Rpc } from "effect/rpc"
 import { TestClock } from "effect/testing"
 import { Application, DynamicSupervisor, GenServer, Kernel, Name, Process, Supervisor, Task } from "effect-otp"
 import { inKernel, kernelTest, settle } from "../fixtures/kernel.ts"
+import { fieldsOf } from "../fixtures/callReason.ts"
 
 /** A tree with one worker that does not end before the gate opens. */
 const stuckUntil = (letGo: Deferred.Deferred<void>) =>
@@ -335,7 +336,7 @@ describe("a fiber that outlives its application", () => {
           yield* till.close()
           const after = yield* Kernel.messages
           const add = yield* Effect.flip(pool.startChild("a"))
-          return [call.reason, after.deadLettered - before.deadLettered, add._tag]
+          return [fieldsOf(call.reason), after.deadLettered - before.deadLettered, add._tag]
         })
       )
       assert.deepStrictEqual(

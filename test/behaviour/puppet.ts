@@ -19,6 +19,7 @@ import type { Name } from "effect-otp/naming"
 import { Telemetry } from "effect-otp/telemetry"
 import { Events } from "effect-otp/supervision"
 import { settle } from "../fixtures/kernel.ts"
+import { fieldsOf, type ReasonFields } from "../fixtures/callReason.ts"
 
 /** The result of a turn. The state is a number, the token of a continue a string. */
 export type Answer =
@@ -132,14 +133,14 @@ export const running = (fiber: Fiber.Fiber<unknown, unknown>): Effect.Effect<voi
 
 /** The failure of a call, without its texts. */
 export interface Failed {
-  readonly reason: GenServer.CallReason
+  readonly reason: ReasonFields
   readonly started: GenServer.CallStarted
 }
 
 const failedOf = (cause: Cause.Cause<unknown>): Failed => {
   const [reason] = cause.reasons
   if (cause.reasons.length === 1 && reason?._tag === "Fail" && reason.error instanceof GenServer.CallError) {
-    return { reason: reason.error.reason, started: reason.error.started }
+    return { reason: fieldsOf(reason.error.reason), started: reason.error.started }
   }
   return assert.fail(`no CallError: ${String(cause)}`)
 }

@@ -48,7 +48,12 @@ class House extends DynamicSupervisor.Service<House>()("test/House", { child: Ro
 
 const noProcess = (request: string, key = "attic") =>
   Exit.fail(
-    new GenServer.CallError({ server: `test/rooms("${key}")`, request, reason: { _tag: "NoProcess" }, started: "no" })
+    new GenServer.CallError({
+      server: `test/rooms("${key}")`,
+      request,
+      reason: new GenServer.NoProcess(),
+      started: "no"
+    })
   )
 
 describe("a server under a key", () => {
@@ -161,7 +166,7 @@ describe("a client through a key", () => {
       const timeout = new GenServer.CallError({
         server: 'test/rooms("cellar")',
         request: "name",
-        reason: { _tag: "Timeout" },
+        reason: new GenServer.Timeout(),
         started: "no"
       })
       assert.deepStrictEqual(yield* Fiber.join(late), Exit.fail(timeout))

@@ -19,7 +19,12 @@ const samples = (pid: Pid.Pid): ReadonlyArray<AnyError> => [
   new Registry.AlreadyRegistered({ registry: "shop/tills", key: 1, pid }),
   new Registry.NotOwner({ registry: "shop/tills", key: 1 }),
   new Otp.Topic.Overflow({ topic: "shop/sales", capacity: 1 }),
-  new GenServer.CallError({ server: "shop/Till", request: "open", reason: { _tag: "Timeout" }, started: "no" }),
+  new GenServer.CallError({ server: "shop/Till", request: "open", reason: new GenServer.Timeout(), started: "no" }),
+  new GenServer.Timeout(),
+  new GenServer.NoProcess(),
+  new GenServer.ServerDown({ reason: ExitReason.killed }),
+  new GenServer.MailboxFull(),
+  new GenServer.CallCycle({ path: ["shop/Till", "shop/Till"] }),
   new Sys.NotAServer({ process: "shop/Shop" }),
   new Sys.WrongState({ server: "shop/Till", refusal: "state.left: is missing" }),
   new Sys.ReplaceFailed({ failure: Cause.die("odd") }),
@@ -42,32 +47,36 @@ const samples = (pid: Pid.Pid): ReadonlyArray<AnyError> => [
 ]
 
 /** The classes of errors that the modules export. */
-const exported = (modules: object): ReadonlyArray<string> =>
+const exported = (modules: object): ReadonlyArray<Function> =>
   Object.values(modules)
-    .flatMap((module) => Object.entries(module as Readonly<Record<string, unknown>>))
-    .flatMap(([name, value]) => (typeof value === "function" && value.prototype instanceof Error ? [name] : []))
+    .flatMap((module) => Object.values(module as Readonly<Record<string, unknown>>))
+    .filter((value) => typeof value === "function")
+    .filter(({ prototype }) => prototype instanceof Error)
+
+/** The errors that leave the program: those of a call, over `RpcServer` or `HttpApi`. */
+const travel = new Set(["CallError", "Timeout", "NoProcess", "ServerDown", "MailboxFull", "CallCycle"])
 
 describe("an error", () => {
   it.effect("of each exported class is in the table below", () =>
     Effect.gen(function* () {
       const pid = yield* Process.spawn(Effect.void)
-      const names = new Set([...exported(Otp), ...exported(Testing)])
+      // Names of the barrel, such as those of state machines, are the same classes again.
+      const classes = new Set([...exported(Otp), ...exported(Testing)])
+      const sampled = new Set(samples(pid).map((error) => error.constructor))
       assert.deepStrictEqual(
-        samples(pid)
-          .map(({ _tag }) => _tag)
-          .toSorted(),
-        [...names].toSorted()
+        [...classes].filter((type) => !sampled.has(type)),
+        []
       )
     })
   )
 
-  it.effect("is made with Data.TaggedError, never with a Schema", () =>
+  it.effect("is made with Data.TaggedError, and with Schema.TaggedError if it leaves the program", () =>
     Effect.gen(function* () {
       const pid = yield* Process.spawn(Effect.void)
-      assert.deepStrictEqual(
-        samples(pid).filter((error) => Schema.isSchema(error.constructor)),
-        []
-      )
+      const withSchema = samples(pid).filter((error) => Schema.isSchema(error.constructor))
+      assert.deepStrictEqual(new Set(withSchema.map(({ _tag }) => _tag)), travel)
+      // `Process.NoProcess` has the same name, and stays.
+      assert.isFalse(Schema.isSchema(Process.NoProcess))
     })
   )
 

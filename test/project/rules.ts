@@ -86,7 +86,7 @@ export const paths: Rule = (source) =>
 
 const areas: ReadonlyArray<readonly [area: RegExp, layers: ReadonlyArray<string>]> = [
   [/^effect\/rpc\//, ["behaviour", "cluster"]],
-  [/^effect\/http(-api)?\//, ["node", "observer"]],
+  [/^effect\/http(-api)?\//, ["behaviour", "node", "observer"]],
   [/^effect\/socket\//, ["node", "port"]],
   [/^effect\/(cluster|sql)\//, ["cluster", "storage"]],
   [/^(effect\/(process|workers)\/|node:)/, ["port", "node"]],

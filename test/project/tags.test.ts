@@ -11,6 +11,7 @@ const categories = [
   "layers",
   "models",
   "operations",
+  "schemas",
   "services",
   "testing",
   "type IDs"

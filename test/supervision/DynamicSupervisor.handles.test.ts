@@ -4,11 +4,12 @@ import { DynamicSupervisor, type GenServer, Supervisor } from "effect-otp"
 import { ExitReason, Process } from "effect-otp/kernel"
 import { kid, supervisorOf } from "../fixtures/dynamic.ts"
 import { boom, child, crash, Journal, pass, pidOf, quiet, run, treeTest } from "../fixtures/supervision.ts"
+import { fieldsOf } from "../fixtures/callReason.ts"
 
 const waitLong = { whenDown: "wait", timeout: "1 hour" } as const
 
 const reasonOf = <A>(call: Effect.Effect<A, GenServer.CallError>) =>
-  Effect.map(Effect.flip(call), ({ reason }) => reason)
+  Effect.map(Effect.flip(call), ({ reason }) => fieldsOf(reason))
 
 interface Intensity {
   readonly max: number

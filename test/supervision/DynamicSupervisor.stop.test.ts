@@ -4,6 +4,7 @@ import { Supervisor } from "effect-otp"
 import { ExitReason, Kernel, Process, type Pid } from "effect-otp/kernel"
 import { type KidsOptions, runKids, type Script, supervisorOf } from "../fixtures/dynamic.ts"
 import { beside, boom, crash, end, type Journal, pass, quiet, run, treeTest } from "../fixtures/supervision.ts"
+import { fieldsOf } from "../fixtures/callReason.ts"
 
 const startOf = (journal: Journal, options: KidsOptions, ...keys: ReadonlyArray<string>) =>
   Effect.tap(runKids(journal, options), ({ start }) => Effect.forEach(keys, start, { discard: true }))
@@ -91,7 +92,10 @@ describe("a stop", () => {
       yield* closing.join
       assert.deepStrictEqual(yield* Process.awaitExit(pid), ExitReason.killed)
       const { reason, started } = yield* Fiber.join(calling)
-      assert.deepStrictEqual([reason, started], [{ _tag: "ServerDown", reason: ExitReason.killed }, "unknown"])
+      assert.deepStrictEqual(
+        [fieldsOf(reason), started],
+        [{ _tag: "ServerDown", reason: ExitReason.killed }, "unknown"]
+      )
       yield* journal.expect("+a1", "-a1")
     })
   )

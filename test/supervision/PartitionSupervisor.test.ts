@@ -17,6 +17,7 @@ import {
   type StartError,
   treeTest
 } from "../fixtures/supervision.ts"
+import { fieldsOf } from "../fixtures/callReason.ts"
 
 const { NoPartitions, partitionOf, StartFailed, SupervisorDown } = PartitionSupervisor
 
@@ -39,7 +40,7 @@ const runParts = (journal: Journal, options?: Options) =>
   })
 
 const reasonOf = <A>(call: Effect.Effect<A, GenServer.CallError>) =>
-  Effect.map(Effect.flip(call), ({ reason }) => reason)
+  Effect.map(Effect.flip(call), ({ reason }) => fieldsOf(reason))
 
 const names = (count: number) => Array.from({ length: count }, (_, partition) => `p${partition}`)
 

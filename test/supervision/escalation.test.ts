@@ -17,6 +17,7 @@ import {
   server,
   treeTest
 } from "../fixtures/supervision.ts"
+import { fieldsOf } from "../fixtures/callReason.ts"
 
 const once = { max: 0, within: "1 second" } as const
 
@@ -276,13 +277,13 @@ describe("the root", () => {
           ]
         )
         const error = yield* Effect.flip(b.incarnation())
-        assert.deepStrictEqual(error.reason, { _tag: "ServerDown", reason })
+        assert.deepStrictEqual(fieldsOf(error.reason), { _tag: "ServerDown", reason })
         assert.strictEqual(error.started, "no")
         // One call was in the mailbox and never began, or it had begun. Both have ended.
         assert.isDefined(pending.pollUnsafe())
         assert.isDefined(patient.pollUnsafe())
         const [waiting] = [yield* Effect.flip(b.incarnation(undefined, { whenDown: "wait" }))]
-        assert.deepStrictEqual(waiting.reason, { _tag: "ServerDown", reason })
+        assert.deepStrictEqual(fieldsOf(waiting.reason), { _tag: "ServerDown", reason })
         assert.deepStrictEqual(yield* Context.get(context, Top).whichChildren, [])
         assert.strictEqual((yield* Effect.flip(Context.get(context, Top).terminateChild("a")))._tag, "SupervisorDown")
         // When its scope closes afterwards, there is nothing left to do.

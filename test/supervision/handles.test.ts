@@ -5,7 +5,7 @@ import { ExitReason, Handle, Process } from "effect-otp/kernel"
 import { crash, end, type Journal, pass, pidOf, quiet, run, server, treeTest } from "../fixtures/supervision.ts"
 
 const noProcess = (request: string) =>
-  new GenServer.CallError({ server: "test/a", request, reason: { _tag: "NoProcess" }, started: "no" })
+  new GenServer.CallError({ server: "test/a", request, reason: new GenServer.NoProcess(), started: "no" })
 
 describe("a handle", () => {
   /** A handle that survives restarts of its child, of its supervisor, and of the whole group. */
@@ -269,7 +269,7 @@ describe("calls in flight", () => {
       yield* quiet
       yield* end(journal, "a", ExitReason.killed)
       yield* quiet
-      const reason = { _tag: "ServerDown", reason: ExitReason.killed } as const
+      const reason = new GenServer.ServerDown({ reason: ExitReason.killed })
       const base = { server: "test/a", reason }
       const first = inHand.pollUnsafe()
       assert.deepStrictEqual(

@@ -20,6 +20,7 @@ import {
   treeTest,
   type World
 } from "../fixtures/supervision.ts"
+import { fieldsOf } from "../fixtures/callReason.ts"
 
 const reasons = (journal: Journal, ...names: ReadonlyArray<string>) =>
   Effect.forEach(names, (name) => Process.awaitExit(journal.pid(name)))
@@ -1042,7 +1043,7 @@ describe("a killed supervisor", () => {
       yield* journal.expect("+a1", "+b1", "+c1", "+d1", "-d1", "-c1", "-b1", "-a1")
       assert.deepStrictEqual(lines, [{ level: "Fatal", message: "The supervision tree test/Outer ended: Killed" }])
       const error = yield* Effect.flip(Context.get(context, C).incarnation())
-      assert.deepStrictEqual(error.reason, { _tag: "ServerDown", reason: ExitReason.killed })
+      assert.deepStrictEqual(fieldsOf(error.reason), { _tag: "ServerDown", reason: ExitReason.killed })
     })
   )
 })

@@ -149,6 +149,9 @@ const places: Readonly<Record<string, Readonly<Record<string, Place>>>> = {
   GenServer: {
     pid: (client) => GenServer.pid(client),
     terminate: (client) => GenServer.terminate(client),
+    toRpcGroup: (service) => GenServer.toRpcGroup(service),
+    toRpcHandlers: (service) => GenServer.toRpcHandlers(service),
+    clientSchema: (service) => GenServer.clientSchema(service),
     "cast in a handler": casting,
     "via a key": (key) => Counter.via(key),
     "the child of a DynamicSupervisor": (child) => Otp.DynamicSupervisor.Service<never>()("given/Pool", { child }),

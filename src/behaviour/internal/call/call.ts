@@ -4,7 +4,9 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { cycleNames } from "../../../kernel/shared/waitCycles.ts"
-import { CallError, type CallReason } from "./callError.ts"
+import type { CallError } from "./callError.ts"
+import type { CallReason } from "./callReason.ts"
+import { callCycle, makeCallError, noProcess, serverDown } from "./makeCallError.ts"
 import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** @internal */
@@ -22,16 +24,14 @@ export type Ask = (call: Call, server: ProcessRecord) => Effect.Effect<unknown, 
 
 /** @internal */
 export const downReason = (target: HandleTarget): CallReason =>
-  target.goneReason === undefined || target.goneReason._tag === "Normal"
-    ? { _tag: "NoProcess" }
-    : { _tag: "ServerDown", reason: target.goneReason }
+  target.goneReason === undefined || target.goneReason._tag === "Normal" ? noProcess : serverDown(target.goneReason)
 
 /** Fails a call because its caller would wait for itself. @internal */
 export const failWithCycle = (call: Call, cycle: ReadonlyArray<ProcessRecord>): Effect.Effect<never, CallError> => {
   call.from!.waitingFor = undefined
-  return Exit.fail(callErrorOf(call, { _tag: "CallCycle", path: cycleNames(cycle) }))
+  return Exit.fail(callErrorOf(call, callCycle(cycleNames(cycle))))
 }
 
 /** @internal */
 export const callErrorOf = (call: Call, reason: CallReason): CallError =>
-  new CallError({ server: call.target.displayName, request: call.tag, reason, started: "no" })
+  makeCallError({ server: call.target.displayName, request: call.tag, reason, started: "no" })

@@ -1,43 +1,90 @@
-/** Why a call got no answer. */
-import * as Data from "effect/Data"
+/** A call got no answer. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import type { Respondable } from "effect/http/HttpServerRespondable"
+import type { HttpServerResponse } from "effect/http/HttpServerResponse"
 import { printFields } from "../../../values/printAs.ts"
-import type * as ExitReason from "../../../kernel/ExitReason.ts"
-import { outline } from "../../../kernel/shared/shownReason.ts"
-
-export type CallReason =
-  | { readonly _tag: "Timeout" }
-  | { readonly _tag: "NoProcess" }
-  | { readonly _tag: "ServerDown"; readonly reason: ExitReason.ExitReason }
-  | { readonly _tag: "MailboxFull" }
-  | { readonly _tag: "CallCycle"; readonly path: ReadonlyArray<string> }
+import * as ExitReason from "../../../kernel/ExitReason.ts"
+import { CallReason, ServerDown } from "./callReason.ts"
 
 export type CallStarted = "no" | "unknown"
 
-export class CallError extends Data.TaggedError("CallError")<{
-  readonly server: string
-  readonly request: string
-  readonly reason: CallReason
-  readonly started: CallStarted
-}> {
-  override get message() {
+const fields = {
+  server: Schema.String,
+  request: Schema.String,
+  reason: CallReason,
+  started: Schema.Literals(["no", "unknown"])
+}
+
+export class CallError
+  extends Schema.TaggedError<CallError>("effect-otp/behaviour/GenServer/CallError")("CallError", fields, {
+    httpApiStatus: 503
+  })
+  implements Respondable
+{
+  static {
+    this.prototype.name = "CallError"
+    printFields(this.prototype)
+  }
+
+  override get message(): string {
     const begun = this.started === "no" ? "the call did not begin" : "the call may have begun"
-    return `${this.server}.${this.request}: ${explain(this.reason)} (${begun})`
+    return `${this.server}.${this.request}: ${this.reason.message} (${begun})`
+  }
+
+  /** The reason. What a server crashed with is only in the `reason` of a `ServerDown`, because anything that encodes errors follows their causes. */
+  override get cause(): CallReason {
+    return this.reason
+  }
+
+  /** Whether another attempt is safe and may succeed: the call did not begin, and its reason may pass. */
+  get isRetryable(): boolean {
+    return this.started === "no" && this.reason.isRetryable
+  }
+
+  /** The response of an HTTP handler that fails with it: 504 for a timeout, otherwise 503, without a body. */
+  ["~effect/http/HttpServerRespondable"](): Effect.Effect<HttpServerResponse> {
+    const status = isTimeout(this) ? 504 : 503
+    return Effect.map(httpServerResponse, ({ empty }) => empty({ status }))
   }
 }
 
-printFields(CallError.prototype)
+/** Loaded when it is first needed: a program that has no HTTP server does not load that of Effect. */
+const httpServerResponse = Effect.promise(() => import("effect/http/HttpServerResponse"))
 
-const explain = (reason: CallReason): string => {
-  switch (reason._tag) {
-    case "Timeout":
-      return "no answer within the timeout"
-    case "NoProcess":
-      return "the server is not running"
-    case "ServerDown":
-      return `the server ended: ${outline(reason.reason)}`
-    case "MailboxFull":
-      return "the mailbox of the server is full"
-    case "CallCycle":
-      return `the call would wait for itself: ${reason.path.join(" → ")}`
-  }
+const isTimeout = ({ reason }: CallError): boolean => reason._tag === "Timeout"
+
+// ---- for HTTP -----------------------------------------------------------------------------------------------------
+
+/** The error without what is known of the end of the server: an HTTP client may be a stranger. */
+const outlined = (error: CallError): CallError => {
+  const { reason, request, server, started } = error
+  if (reason._tag !== "ServerDown") return error
+  return new CallError({ server, request, started, reason: new ServerDown({ reason: bare(reason.reason) }) })
 }
+
+const bare = (reason: ExitReason.ExitReason): ExitReason.ExitReason => {
+  if (reason._tag === "Crash") return ExitReason.crash(Cause.fromReasons([]))
+  return reason._tag === "Shutdown" ? ExitReason.shutdown() : reason
+}
+
+const Outlined = CallError.pipe(
+  Schema.decodeTo(
+    Schema.toType(CallError),
+    SchemaTransformation.transform<CallError, CallError>({ decode: (error) => error, encode: outlined })
+  )
+)
+
+/** An endpoint of an `HttpApi` answers with the status of the first Schema that accepts the error. */
+const answeredWith = (httpApiStatus: number, name: string, accepts: (error: CallError) => boolean) =>
+  Outlined.check(Schema.makeFilter(accepts)).annotate({
+    identifier: `effect-otp/behaviour/GenServer/${name}`,
+    httpApiStatus
+  })
+
+export const HttpCallError: readonly [timeout: typeof Outlined, unavailable: typeof Outlined] = [
+  answeredWith(504, "CallTimeout", isTimeout),
+  answeredWith(503, "CallRefused", (error) => !isTimeout(error))
+]

@@ -28,6 +28,12 @@ interface Client extends Handle<unknown> {
   readonly [MessagesKey]: ReadonlyMap<string, Message>
 }
 
+/** The cast with this tag. Undefined if the client has none, or is a double. @internal */
+export const castOf = (client: Handle<unknown>, tag: string): Message | undefined => {
+  const message = (client as Client)[MessagesKey]?.get(tag)
+  return message?.isCast === true ? message : undefined
+}
+
 /** Makes the constructor for the clients of one protocol. All of them share one prototype. @internal */
 export const clientMaker = (messages: ReadonlyArray<Message>): ((target: HandleTarget) => Handle<unknown>) => {
   const proto: object = { [MessagesKey]: new Map(messages.map((message) => [message.tag, message])) }
@@ -96,14 +102,15 @@ const castToBounded = (
   payload: unknown
 ): Effect.Effect<void> => postUnsafe(fiber, record, () => envelopeOf(fiber, tag, payload))
 
-const envelopeOf = (fiber: Fiber.Fiber<unknown, unknown>, tag: string, payload: unknown): CastEnvelope =>
+/** @internal */
+export const envelopeOf = (fiber: Fiber.Fiber<unknown, unknown>, tag: string, payload: unknown): CastEnvelope =>
   new CastEnvelope(tag, payload, senderOf(fiber).process, captureMessageContext(fiber))
 
 /**
  * The run that a cast goes to. While none is up, the cast is a dead letter of the last run, or of a process that never
- * existed.
+ * existed. @internal
  */
-const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
+export const receiver = (target: HandleTarget, fiber: Fiber.Fiber<unknown, unknown>): ProcessRecord =>
   target.current ?? target.last ?? nobodyUnsafe(currentKernel(fiber), target.displayName)
 
 /** The server of a handler that casts in its own step. @internal */
@@ -116,8 +123,8 @@ export interface Caster {
 /** Casts in the step of a handler. @internal */
 export const castUnsafe = (caster: Caster, to: Handle<unknown>, tag: string, payload: unknown): void => {
   const target = targetOf("context.cast", to)
-  const message = (to as Client)[MessagesKey]?.get(tag)
-  if (message?.isCast !== true) throw new RangeError(`${target.displayName} has no cast "${tag}"`)
+  const message = castOf(to, tag)
+  if (message === undefined) throw new RangeError(`${target.displayName} has no cast "${tag}"`)
   const from = caster.record
   const record = target.current ?? target.last ?? nobodyUnsafe(from.kernel, target.displayName)
   const made = message.construct(payload, target, from)

@@ -15,7 +15,9 @@ import type { Envelope, ProcessRecord, Refusal } from "../../../kernel/shared/pr
 import { warn } from "../../../kernel/shared/warnings.ts"
 import { cycleNames } from "../../../kernel/shared/waitCycles.ts"
 import { resumeLater } from "../../../kernel/shared/waitUntil.ts"
-import { CallError, type CallReason, type CallStarted } from "./callError.ts"
+import type { CallError, CallStarted } from "./callError.ts"
+import type { CallReason } from "./callReason.ts"
+import { callCycle, mailboxFull, makeCallError, noProcess, serverDown, timeout } from "./makeCallError.ts"
 import type { MessageContext } from "./messageContext.ts"
 import { disarm, type Deadline } from "../../../kernel/shared/deadlines.ts"
 
@@ -135,7 +137,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   fail(cycle: ReadonlyArray<ProcessRecord>): boolean {
     if (this.isDone) return false
     const { begun } = this
-    const exit = Exit.fail(this.error({ _tag: "CallCycle", path: cycleNames(cycle) }, begun ? "unknown" : "no"))
+    const exit = Exit.fail(this.error(callCycle(cycleNames(cycle)), begun ? "unknown" : "no"))
     const resume = this.resume!
     this.callerLeft()
     resumeLater(this.caller, resume, exit)
@@ -184,7 +186,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   }
 
   private error(reason: CallReason, started: CallStarted): CallError {
-    return new CallError({ server: displayName(this.server), request: this.tag, reason, started })
+    return makeCallError({ server: displayName(this.server), request: this.tag, reason, started })
   }
 
   /** Called in a step of the kernel, in which no code of the caller may run. */
@@ -212,7 +214,7 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
     const resume = this.resume!
     const started: CallStarted = this.begun ? "unknown" : "no"
     this.callerLeft()
-    resume(Exit.fail(this.error({ _tag: "Timeout" }, started)))
+    resume(Exit.fail(this.error(timeout, started)))
   }
 
   refuse(why: Refusal): Fate {
@@ -227,10 +229,10 @@ export class CallEnvelope extends Effectable.Class<void> implements Envelope, De
   }
 }
 
-/** `NoProcess` if the server was dead already; `ServerDown` with the reason if it is ending. */
-const refusalReason = (server: ProcessRecord, why: Refusal): CallReason => {
-  if (why._tag === "Full") return { _tag: "MailboxFull" }
-  return server.phase === "dead" ? { _tag: "NoProcess" } : { _tag: "ServerDown", reason: why.reason }
+/** `NoProcess` if the server was dead already; `ServerDown` with the reason if it is ending. @internal */
+export const refusalReason = (server: ProcessRecord, why: Refusal): CallReason => {
+  if (why._tag === "Full") return mailboxFull
+  return server.phase === "dead" ? noProcess : serverDown(why.reason)
 }
 
 /** Asks a server to stop when the message's turn comes. @internal */

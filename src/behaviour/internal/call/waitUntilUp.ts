@@ -7,6 +7,7 @@ import { findCycleUnsafe } from "../../../kernel/shared/waitCycles.ts"
 import { resumeLater } from "../../../kernel/shared/waitUntil.ts"
 import { isInstance } from "../../../values/describe.ts"
 import { CallError } from "./callError.ts"
+import { timeout } from "./makeCallError.ts"
 import { failWithCycle, downReason, callErrorOf, type Ask, type Call } from "./call.ts"
 import { disarm, millisLeft, type Deadline } from "../../../kernel/shared/deadlines.ts"
 import { monotonicMillis } from "../../../kernel/shared/monotonic.ts"
@@ -115,7 +116,7 @@ class UpWait implements Deadline, Wait {
   expire(): void {
     this.stopWaiting()
     this.clearWaitingFor()
-    this.finish(Effect.fail(callErrorOf(this.call, { _tag: "Timeout" })))
+    this.finish(Effect.fail(callErrorOf(this.call, timeout)))
   }
 
   fail(cycle: ReadonlyArray<ProcessRecord>): boolean {

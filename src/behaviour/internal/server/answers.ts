@@ -7,6 +7,7 @@ import { millisLeft } from "../../../kernel/shared/deadlines.ts"
 import { countFate, recountFate } from "../../../kernel/shared/delivery.ts"
 import type { Envelope } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, CastEnvelope } from "../call/envelopes.ts"
+import { serverDown } from "../call/makeCallError.ts"
 import { dropLateReply } from "../call/lateReply.ts"
 import { captureMessageContext, type MessageContext } from "../call/messageContext.ts"
 import { heldCount, subjectOf, type Server } from "./server.ts"
@@ -49,7 +50,7 @@ export const answerAfterTerminate = (server: Server, hasEnded: boolean): void =>
   if (reply === undefined) return
   lastDuties!.reply = undefined
   if (hasEnded && record.isAlive) answerLater(server, reply.call, Exit.succeed(reply.value))
-  else reply.call.failWith({ _tag: "ServerDown", reason: record.exiting! })
+  else reply.call.failWith(serverDown(record.exiting!))
 }
 
 /**
@@ -60,10 +61,12 @@ export const failUnanswered = (server: Server, reason: ExitReason): void => {
   const { lastDuties, inHand, unanswered, record } = server
   const held = heldCount(server)
   for (let i = 0; i < held; i++) recountFate(record, "failed")
-  if (inHand instanceof CallEnvelope) inHand.failWith({ _tag: "ServerDown", reason })
+  if (inHand instanceof CallEnvelope) inHand.failWith(serverDown(reason))
   server.unanswered = undefined
-  for (const call of unanswered ?? []) {
-    if (call !== lastDuties?.reply?.call) call.failWith({ _tag: "ServerDown", reason })
+  if (unanswered === undefined) return
+  const down = serverDown(reason)
+  for (const call of unanswered) {
+    if (call !== lastDuties?.reply?.call) call.failWith(down)
   }
 }
 

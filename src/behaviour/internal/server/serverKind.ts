@@ -6,6 +6,7 @@ import type { EndedBy } from "../../../kernel/shared/life.ts"
 import type { Kind, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { interrupt, shutdown } from "../../../kernel/shared/signals.ts"
 import { StopEnvelope } from "../call/envelopes.ts"
+import { serverDown } from "../call/makeCallError.ts"
 import { messageDone, failUnanswered, timeLeft } from "./answers.ts"
 import { interruptTurn, noteMessage } from "./crash.ts"
 import { loop } from "./loop.ts"
@@ -59,7 +60,7 @@ const killed = ({ data: server }: ProcessRecord<Server>, reason: ExitReason): vo
   const reply = server.lastDuties?.reply
   if (reply === undefined) return
   server.lastDuties!.reply = undefined
-  reply.call.failWith({ _tag: "ServerDown", reason })
+  reply.call.failWith(serverDown(reason))
 }
 
 const ended = ({ data: server, reason }: ProcessRecord<Server>): void => {

@@ -9,7 +9,9 @@ import { post } from "../../../kernel/shared/delivery.ts"
 import { currentProcessUnsafe, type ProcessRecord, type Wait } from "../../../kernel/shared/processRecord.ts"
 import { awaitEnd } from "../../../kernel/Shutdown.ts"
 import { findCycleUnsafe, duringWait, waitForEnd, cycleNames } from "../../../kernel/shared/waitCycles.ts"
-import { CallError, type CallReason } from "../call/callError.ts"
+import type { CallError } from "../call/callError.ts"
+import type { CallReason } from "../call/callReason.ts"
+import { callCycle, makeCallError, noProcess, serverDown, timeout } from "../call/makeCallError.ts"
 import { StopEnvelope } from "../call/envelopes.ts"
 import { isServer } from "./serverKind.ts"
 import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
@@ -21,21 +23,19 @@ export const stopServer = (
 ): Effect.Effect<void, CallError> =>
   Effect.withFiber((fiber) => {
     const server = target.current ?? stillEnding(target)
-    if (server === undefined) return Effect.fail(failure(target, { _tag: "NoProcess" }, "no"))
+    if (server === undefined) return Effect.fail(failure(target, noProcess, "no"))
     const from = currentProcessUnsafe(fiber)
     const wait = waitForEnd(server)
     const cycle = from === undefined ? undefined : cycleOf(from, fiber, server, wait)
-    if (cycle !== undefined) return Effect.fail(failure(target, { _tag: "CallCycle", path: cycleNames(cycle) }, "no"))
+    if (cycle !== undefined) return Effect.fail(failure(target, callCycle(cycleNames(cycle)), "no"))
     post(server, new StopEnvelope(options.reason, from), isSuspended(server) ? undefined : () => {})
     // The request of a killed process is discarded, so there is nothing to wait for.
     if (from?.wasKilled === true) {
-      return Effect.fail(failure(target, { _tag: "ServerDown", reason: ExitReason.killed }, "no"))
+      return Effect.fail(failure(target, serverDown(ExitReason.killed), "no"))
     }
     const ending = Effect.timeoutOption(awaitEnd(server), options.timeout)
     return Effect.flatMap(duringWait(wait, ending), (ended) =>
-      Option.isNone(ended)
-        ? Effect.fail(failure(target, { _tag: "Timeout" }, "unknown"))
-        : check(target, server, options.reason)
+      Option.isNone(ended) ? Effect.fail(failure(target, timeout, "unknown")) : check(target, server, options.reason)
     )
   })
 
@@ -52,10 +52,8 @@ const stillEnding = ({ last }: HandleTarget): ProcessRecord | undefined => (last
 
 const check = (target: HandleTarget, server: ProcessRecord, wanted: ExitReason.ExitReason) => {
   const reason = server.reason ?? ExitReason.normal
-  return Equal.equals(reason, wanted)
-    ? Effect.void
-    : Effect.fail(failure(target, { _tag: "ServerDown", reason }, "unknown"))
+  return Equal.equals(reason, wanted) ? Effect.void : Effect.fail(failure(target, serverDown(reason), "unknown"))
 }
 
 const failure = (target: HandleTarget, reason: CallReason, started: "no" | "unknown"): CallError =>
-  new CallError({ server: target.displayName, request: "terminate", reason, started })
+  makeCallError({ server: target.displayName, request: "terminate", reason, started })

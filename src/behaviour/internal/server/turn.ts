@@ -15,6 +15,7 @@ import { displayName } from "../../../kernel/shared/displayName.ts"
 import { warn } from "../../../kernel/shared/warnings.ts"
 import type { Envelope, ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { CallEnvelope, isTypedFailure } from "../call/envelopes.ts"
+import { serverDown } from "../call/makeCallError.ts"
 import { dropLateReply } from "../call/lateReply.ts"
 import { withMessageContext } from "../call/messageContext.ts"
 import { answer, leaveForLater, messageDone, requestOf, messageContextOf } from "./answers.ts"
@@ -117,7 +118,7 @@ const apply = (server: Server, message: Envelope | undefined, next: Next): undef
   server.state = next.state
   if (tag === "StopReply") lastDutiesOf(server).reply = { call: call!, value: next.value }
   messageDone(server, "handled")
-  if (tag === "Stop" && call !== undefined) call.failWith({ _tag: "ServerDown", reason: next.reason })
+  if (tag === "Stop" && call !== undefined) call.failWith(serverDown(next.reason))
   close(record, next.reason)
 }
 
