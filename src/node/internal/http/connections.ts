@@ -8,6 +8,7 @@
  *
  * HTTP/2 does all of this itself.
  */
+import type * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
@@ -18,27 +19,30 @@ import { lingerMillis, quietMillis } from "../defaults.ts"
 /** A server as `node:http`, `node:https` and `node:http2` make it. */
 export type NodeServer = Http.Server | Http2.Http2Server | Http2.Http2SecureServer
 
-/** A request that has come and is not over. @internal */
+/** A request over HTTP/1.1. @internal */
 export interface Pending {
   readonly connection: Connection
-  /** The fiber that handles it, once it does. */
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
-  /** Whether it asks for another protocol, as a WebSocket does. */
-  readonly upgrade: boolean
+  /** Undefined if it asks for another protocol, as a WebSocket does. */
+  readonly response: Http.ServerResponse | undefined
   /** Whether it came after the last request that is answered. */
   readonly isLate: boolean
-  /** It gets an answer of HTTP. */
-  answered: boolean
+  /** The fiber that handles it, once it does, with the environment that Effect has given it. */
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  context: Context.Context<never> | undefined
+  /** It asks for another protocol, but gets an answer of HTTP. */
+  isAnswered: boolean
 }
 
 interface Connection {
+  readonly owner: Connections
   readonly socket: Socket
-  readonly pending: Set<Pending>
+  /** Requests that have come. Those that are over are left out when somebody looks. */
+  pending: Array<Pending>
   /** The request that came last. */
   latest: Pending | undefined
   /** The request whose answer is the last one. Those that come after it are late. */
   final: Pending | undefined
-  /** When it was last seen to be in use, by the clock of Node. */
+  /** When the draining server has last seen it in use, by the clock of Node. */
   usedAt: number
   /** How much had come by then. */
   bytesRead: number
@@ -48,15 +52,24 @@ interface Connection {
   phase: "open" | "closing" | "destroying"
 }
 
+/** Each request costs one property, because a `WeakMap` would cost more. */
+const PendingKey: unique symbol = Symbol("effect-otp/node/Pending")
+
+interface Marked {
+  [PendingKey]?: Pending
+}
+
+/** The request behind a request of Effect. Undefined for HTTP/2. @internal */
+export const pendingOf = (source: object): Pending | undefined => (source as Marked)[PendingKey]
+
 /** @internal */
 export class Connections {
   private readonly open = new Map<Socket, Connection>()
   /** Everything that was accepted, also what is not a connection of HTTP yet. */
   private readonly accepted = new Set<Socket>()
   private readonly sessions = new Set<Http2.ServerHttp2Session>()
-  private readonly requests = new WeakMap<object, Pending>()
-  /** What came before there was a handler for it. */
-  private readonly early: Array<() => void> = []
+  /** What came before there was a handler for it. Undefined once there is one. */
+  private early: Array<() => void> | undefined = []
   /** How many connections were accepted. */
   count = 0
   /** When it began to drain. */
@@ -81,20 +94,27 @@ export class Connections {
       session.once("close", () => this.sessions.delete(session))
       if (this.isDraining) session.close()
     })
-    for (const event of ["request", "checkContinue", "upgrade"]) {
-      server.on(event, (request: Http.IncomingMessage, ...rest: [Http.ServerResponse | Duplex, Buffer?]) => {
-        if (this.requests.has(request)) return
-        const pending = this.came(request, event === "upgrade")
-        if (pending !== undefined && event !== "upgrade") rest[0].once("close", () => over(pending))
-        // Nobody else listens yet.
-        if (server.listenerCount(event) === 1) this.early.push(() => server.emit(event, request, ...rest))
+    for (const event of ["request", "checkContinue"]) {
+      server.on(event, (request: Http.IncomingMessage, response: Http.ServerResponse) => {
+        if (this.came(request, response)) this.wait(server, event, [request, response])
       })
     }
+    server.on("upgrade", (request: Http.IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (this.came(request, undefined)) this.wait(server, "upgrade", [request, socket, head])
+    })
+  }
+
+  /** Sends an event again once somebody handles it. */
+  private wait(server: Http.Server, event: string, values: ReadonlyArray<unknown>): void {
+    // The server may have a listener of its user.
+    if (server.listenerCount(event) === 1) this.early?.push(() => server.emit(event, ...values))
   }
 
   /** There are handlers now. */
   served(): void {
-    for (const again of this.early.splice(0)) again()
+    const early = this.early ?? []
+    this.early = undefined
+    for (const again of early) again()
   }
 
   get isDraining(): boolean {
@@ -106,42 +126,43 @@ export class Connections {
     return this.open.size === 0 && this.sessions.size === 0
   }
 
-  /** The request behind a request of Effect. Undefined for HTTP/2. */
-  find(source: object): Pending | undefined {
-    return this.requests.get(source)
-  }
-
   // ---- what comes -------------------------------------------------------------------------------------------------
 
   private add(socket: Socket): void {
     const connection: Connection = {
+      owner: this,
       socket,
-      pending: new Set(),
+      pending: [],
       latest: undefined,
       final: undefined,
-      usedAt: performance.now(),
+      usedAt: 0,
       bytesRead: 0,
       bytesWritten: 0,
       phase: "open"
     }
     this.open.set(socket, connection)
     socket.once("close", () => this.open.delete(socket))
-    if (this.isDraining) closeWithLinger(connection)
+    if (this.isDraining) beginDraining(connection)
   }
 
-  private came(request: Http.IncomingMessage, upgrade: boolean): Pending | undefined {
+  /** Returns whether there may be nobody yet who handles the request. */
+  private came(request: Http.IncomingMessage & Marked, response: Http.ServerResponse | undefined): boolean {
     const connection = this.open.get(request.socket)
-    if (connection === undefined) return undefined
+    if (connection === undefined) return this.early !== undefined
+    // It has waited for a handler.
+    if (request[PendingKey] !== undefined) return false
     const isLate = connection.final !== undefined
-    const pending: Pending = { connection, upgrade, isLate, fiber: undefined, answered: false }
-    this.requests.set(request, pending)
-    connection.pending.add(pending)
-    connection.bytesWritten = connection.socket.bytesWritten
-    if (isLate) return pending
-    connection.latest = pending
-    // A client may always have another request on the way. This one is its last.
-    if (this.drainsFor > 2 * quietMillis) connection.final = pending
-    return pending
+    const pending: Pending = { connection, response, isLate, fiber: undefined, context: undefined, isAnswered: false }
+    request[PendingKey] = pending
+    leaveOut(connection)
+    connection.pending.push(pending)
+    if (response === undefined) connection.bytesWritten = connection.socket.bytesWritten
+    if (!isLate) {
+      connection.latest = pending
+      // A client may always have another request on the way. This one is its last.
+      if (this.drainsFor > 2 * quietMillis) connection.final = pending
+    }
+    return this.early !== undefined
   }
 
   // ---- the end ----------------------------------------------------------------------------------------------------
@@ -150,12 +171,13 @@ export class Connections {
     return this.drainsSince === undefined ? 0 : performance.now() - this.drainsSince
   }
 
-  /** From now on, answers tell clients to connect elsewhere. */
-  drain(): void {
-    if (this.isDraining) return
+  /** From now on, answers tell clients to connect elsewhere. Returns the requests that are not over. */
+  drain(): ReadonlyArray<Pending> {
+    if (this.isDraining) return []
     this.drainsSince = performance.now()
-    for (const connection of this.open.values()) closeWithLinger(connection)
+    for (const connection of this.open.values()) beginDraining(connection)
     for (const session of this.sessions) session.close()
+    return Array.from(this.open.values(), ({ pending }) => pending).flat()
   }
 
   /** Closes what is quiet, and ends what is no longer HTTP. */
@@ -196,12 +218,6 @@ export class Connections {
   }
 }
 
-const over = (pending: Pending): void => {
-  const { connection } = pending
-  connection.pending.delete(pending)
-  connection.usedAt = performance.now()
-}
-
 /** The answer to this request is about to be sent. Tells whether it is the last one of its connection. @internal */
 export const isFinal = (pending: Pending): boolean => {
   const { connection } = pending
@@ -209,17 +225,33 @@ export const isFinal = (pending: Pending): boolean => {
   return connection.final === pending
 }
 
-const isUpgraded = ({ answered, connection, upgrade }: Pending): boolean =>
-  upgrade && !answered && connection.socket.bytesWritten > connection.bytesWritten
+const isUpgraded = ({ connection, isAnswered, response }: Pending): boolean =>
+  response === undefined && !isAnswered && connection.socket.bytesWritten > connection.bytesWritten
+
+const isOver = ({ response }: Pending): boolean => response?.destroyed === true
+
+const leaveOut = (connection: Connection): void => {
+  const { pending } = connection
+  if (pending.length === 1 && isOver(pending[0]!)) pending.pop()
+  else if (pending.length > 0) connection.pending = pending.filter((one) => !isOver(one))
+}
 
 const isQuiet = (connection: Connection): boolean => {
-  const { pending, phase, socket } = connection
-  if (socket.bytesRead !== connection.bytesRead) {
-    // A part of a request has come.
+  const { phase, socket } = connection
+  leaveOut(connection)
+  if (connection.pending.length > 0 || socket.bytesRead !== connection.bytesRead) {
+    // It has a request, or a part of one.
     connection.bytesRead = socket.bytesRead
     connection.usedAt = performance.now()
   }
-  return phase === "open" && pending.size === 0 && performance.now() - connection.usedAt >= quietMillis
+  return phase === "open" && performance.now() - connection.usedAt >= quietMillis
+}
+
+const beginDraining = (connection: Connection): void => {
+  leaveOut(connection)
+  connection.usedAt = performance.now()
+  connection.bytesRead = connection.socket.bytesRead
+  closeWithLinger(connection)
 }
 
 /** Node calls `destroySoon` when the last answer is written. */

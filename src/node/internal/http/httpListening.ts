@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import { lingerMillis } from "../defaults.ts"
 import type { Listening, Reporter } from "../listener/listener.ts"
 import { closeNow, closePort } from "./closePort.ts"
-import { Connections, isFinal, type NodeServer } from "./connections.ts"
+import { Connections, isFinal, type NodeServer, type Pending, pendingOf } from "./connections.ts"
 
 /** How often a server that drains looks for connections to close. */
 const lookMillis = 20
@@ -86,7 +86,8 @@ class Running {
   }
 
   private beginDraining(): void {
-    this.connections.drain()
+    // An answer to a request for another protocol has been prepared already.
+    for (const pending of this.connections.drain()) if (pending.response !== undefined) prepareAnswer(pending)
     this.report.draining()
   }
 
@@ -143,7 +144,7 @@ const drainable = (
   const server = HttpServer.make({
     address,
     serve: (app, middleware) => {
-      const tracked = track(app, (source) => servers.find(({ connections }) => connections.find(source))?.connections)
+      const tracked = track(app)
       const serving = middleware === undefined ? serve(tracked) : serve(tracked, middleware)
       return serving.pipe(
         Effect.tap(() => Effect.sync(() => servers.forEach(({ connections }) => connections.served()))),
@@ -158,26 +159,32 @@ const drainable = (
   )
 }
 
-/** Notes which fiber handles a request, and says with its answer whether the connection ends. */
+/** Notes which fiber handles a request, and lets its answer say whether the connection ends. */
 const track = <E, R>(
-  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
-  connectionsOf: (source: object) => Connections | undefined
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 ): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest> =>
   Effect.withFiber((fiber) => {
-    const { source } = Context.getUnsafe(fiber.context, HttpServerRequest)
-    const connections = connectionsOf(source)
-    const pending = connections?.find(source)
-    if (connections === undefined || pending === undefined) return app
+    const pending = pendingOf(Context.getUnsafe(fiber.context, HttpServerRequest).source)
+    if (pending === undefined) return app
     // Its client was told that it will not be answered. It is interrupted when the connection closes.
     if (pending.isLate) return Effect.interruptible(Effect.never)
     pending.fiber = fiber
-    return HttpEffect.withPreResponseHandler(app, (_, response) => {
-      pending.answered = true
-      return connections.isDraining
-        ? Effect.map(nextRound, () => (isFinal(pending) ? closing(response) : response))
-        : Effect.succeed(response)
-    })
+    pending.context = fiber.context
+    // It costs time, so before the server drains an answer of HTTP goes without.
+    if (pending.response === undefined || pending.connection.owner.isDraining) prepareAnswer(pending)
+    return app
   })
+
+/** Says with the answer to a request whether the connection ends. */
+const prepareAnswer = (pending: Pending): void => {
+  if (pending.context === undefined) return
+  HttpEffect.appendPreResponseHandlerUnsafe(pending.context, (_, response) => {
+    pending.isAnswered = true
+    return pending.connection.owner.isDraining
+      ? Effect.map(nextRound, () => (isFinal(pending) ? closing(response) : response))
+      : Effect.succeed(response)
+  })
+}
 
 const closing = (response: HttpServerResponse.HttpServerResponse) =>
   HttpServerResponse.setHeader(response, "connection", "close")
