@@ -6,9 +6,11 @@ import { NodeHttpListener } from "effect-otp/node"
 import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as http from "node:http"
 import * as http2 from "node:http2"
+import * as https from "node:https"
 import type * as net from "node:net"
 import { inspect } from "node:util"
 import { assert, describe, it } from "vitest"
+import { certificate } from "../fixtures/certificate.ts"
 import { answers, connect, get, listenerTree, startListener, untilRefused } from "../fixtures/listener.ts"
 
 /** A request that waits until the test lets it go on. */
@@ -278,6 +280,72 @@ describe.concurrent("a listener that is told to stop", { timeout: 30_000 }, () =
     assert.strictEqual(await goaway, http2.constants.NGHTTP2_NO_ERROR)
     await held.open()
     await stopped
+    assert.strictEqual(body, "done")
+  })
+})
+
+describe.concurrent("a listener over TLS", { timeout: 30_000 }, () => {
+  const start = async (createServer: () => https.Server | http2.Http2SecureServer, held: ReturnType<typeof gate>) => {
+    let server: net.Server | undefined
+    const Web = NodeHttpListener.layer(
+      HttpRouter.serve(Layer.merge(hello, waiting(held)), { disableLogger: true, disableListenLog: true }),
+      {
+        createServer,
+        listen: (createServer) => NodeHttpServer.layer(() => (server = createServer()), { port: 0, host: "127.0.0.1" })
+      }
+    )
+    class App extends Supervisor.Service<App>()("test/App", {
+      strategy: "oneForOne",
+      children: [Supervisor.child(Web)]
+    }) {}
+    const running = await Effect.runPromise(Application.start(App.layer))
+    const { port } = server!.address() as net.AddressInfo
+    return { port, stop: () => Effect.runPromise(running.stop) }
+  }
+
+  const ask = (port: number, path: string, agent: https.Agent) =>
+    new Promise<ReadonlyArray<unknown>>((resolve, reject) => {
+      const request = https.get({ host: "127.0.0.1", port, path, agent }, (response) => {
+        let body = ""
+        response.setEncoding("utf8").on("data", (part: string) => (body += part))
+        response.on("end", () => resolve([response.statusCode, response.headers.connection, body]))
+      })
+      request.on("error", reject)
+    })
+
+  const client = () => new https.Agent({ keepAlive: true, rejectUnauthorized: false })
+
+  it("drains as without TLS, and does not wait for a client that never greets", async () => {
+    const held = gate()
+    const { port, stop } = await start(() => https.createServer(certificate), held)
+    const silent = await connect(port)
+    const agent = client()
+    assert.deepStrictEqual(await ask(port, "/hello", agent), [200, "keep-alive", "hello"])
+    const answer = ask(port, "/wait", agent)
+    await held.begun
+    const stopped = seconds(stop())
+    await untilRefused(port)
+    await held.open()
+    assert.deepStrictEqual(await answer, [200, "close", "done"])
+    assert.isBelow(await stopped, 2)
+    assert.strictEqual(await silent.closed, "end")
+  })
+
+  it("drains HTTP/1.1 beside HTTP/2", async () => {
+    const held = gate()
+    const { port, stop } = await start(() => http2.createSecureServer({ ...certificate, allowHTTP1: true }), held)
+    const session = http2.connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false })
+    const stream = session.request({ ":path": "/wait" })
+    let body = ""
+    stream.setEncoding("utf8").on("data", (part: string) => (body += part))
+    await held.begun
+    const answer = ask(port, "/wait", client())
+    await sleep(100)
+    const stopped = seconds(stop())
+    await untilRefused(port)
+    await held.open()
+    assert.deepStrictEqual(await answer, [200, "close", "done"])
+    assert.isBelow(await stopped, 2)
     assert.strictEqual(body, "done")
   })
 })
