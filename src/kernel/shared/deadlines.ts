@@ -12,6 +12,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Logger from "effect/Logger"
 import * as Scheduler from "effect/Scheduler"
 import { renderCause } from "../../values/render.ts"
+import { keepShape } from "./keepShape.ts"
 import { monotonicMillis } from "./monotonic.ts"
 import { DueHeap, type Entry } from "../internal/dueHeap.ts"
 
@@ -254,3 +255,8 @@ const report = (failures: ReadonlyArray<unknown>): Effect.Effect<void> =>
   Effect.forEach(failures, (failure) => Effect.logError("A timer failed", renderCause(Cause.die(failure))), {
     discard: true
   })
+
+const exampleOfQueue = new DeadlineQueue(undefined!, undefined!)
+const exampleOfList = new DeadlineList(exampleOfQueue, 0.5)
+exampleOfList.due = 0.5
+keepShape(exampleOfQueue, exampleOfList)

@@ -10,6 +10,7 @@ import { TypeId as HandleTypeId, type Handle } from "../../../kernel/Handle.ts"
 import { post } from "../../../kernel/shared/delivery.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { findCycleUnsafe } from "../../../kernel/shared/waitCycles.ts"
+import { keepShape } from "../../../kernel/shared/keepShape.ts"
 import type { Message } from "./messages.ts"
 import { callTimeoutMillis } from "../defaults.ts"
 import { failWithCycle, downReason, callErrorOf, type Ask, type Call } from "./call.ts"
@@ -247,3 +248,5 @@ const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: 
   if (timeout !== "inherit") return Check.millis("The timeout of a call", timeout)
   return caller?.kind.timeLeft?.(caller) ?? callTimeoutMillis
 }
+
+keepShape(new CastEffect(undefined!, undefined!, undefined), new CallEffect(undefined!, undefined!, undefined))

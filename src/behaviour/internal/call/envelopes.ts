@@ -11,6 +11,7 @@ import type * as ExitReason from "../../../kernel/ExitReason.ts"
 import { withdraw } from "../../../kernel/shared/delivery.ts"
 import type { EndedBy } from "../../../kernel/shared/life.ts"
 import { displayName } from "../../../kernel/shared/displayName.ts"
+import { keepShape } from "../../../kernel/shared/keepShape.ts"
 import type { Envelope, ProcessRecord, Refusal } from "../../../kernel/shared/processRecord.ts"
 import { warn } from "../../../kernel/shared/warnings.ts"
 import { cycleNames } from "../../../kernel/shared/waitCycles.ts"
@@ -265,3 +266,17 @@ export class StopEnvelope implements Envelope {
 /** Whether a cause holds only typed failures. @internal */
 export const isTypedFailure = (cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.length > 0 && cause.reasons.every((reason) => reason._tag === "Fail")
+
+const exampleOfCall = new CallEnvelope({
+  tag: "",
+  payload: undefined,
+  from: undefined,
+  messageContext: undefined,
+  server: undefined!,
+  caller: undefined!,
+  resume: () => {},
+  systemRequest: undefined
+})
+// A time is seldom a whole number.
+exampleOfCall.due = 0.5
+keepShape(new CastEnvelope("", undefined, undefined, undefined), exampleOfCall)

@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import type * as Fiber from "effect/Fiber"
 import * as References from "effect/References"
+import { keepShape } from "../../../kernel/shared/keepShape.ts"
 import { currentProcessUnsafe, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { CallDefaults, type CallOptions } from "./callOptions.ts"
 
@@ -46,3 +47,11 @@ const look = (fiber: Fiber.Fiber<unknown, unknown>): Sender => {
     clock: Context.get(context, Clock.Clock)
   }
 }
+
+keepShape({
+  context: undefined,
+  process: undefined,
+  annotations: undefined,
+  calls: undefined,
+  clock: undefined
+} satisfies { readonly [K in keyof Sender]: undefined })

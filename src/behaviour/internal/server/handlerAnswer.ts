@@ -1,6 +1,7 @@
 /** What a handler returns, without its types. */
 import type * as Duration from "effect/Duration"
 import type { ExitReason } from "../../../kernel/ExitReason.ts"
+import { keepShape } from "../../../kernel/shared/keepShape.ts"
 
 /** @internal */
 export interface Options {
@@ -31,3 +32,8 @@ export class InitResult {
     this.options = options
   }
 }
+
+keepShape(
+  { _tag: "Reply", value: undefined, state: undefined, options: undefined } satisfies Next,
+  { _tag: "NoReply", state: undefined, options: undefined } satisfies Next
+)

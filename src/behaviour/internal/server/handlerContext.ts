@@ -6,6 +6,7 @@ import { printAs } from "../../../values/printAs.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { MessageEnvelope } from "../../../kernel/shared/plainEnvelopes.ts"
+import { keepShape } from "../../../kernel/shared/keepShape.ts"
 import type * as Timer from "../../../kernel/Timer.ts"
 import { castUnsafe } from "../call/client.ts"
 import type { CallEnvelope } from "../call/envelopes.ts"
@@ -97,3 +98,4 @@ export class ReplyTo {
 
 printAs(ReplyTo.prototype, ({ call }) => `ReplyTo(${call.tag})`)
 printAs(ServerHandlerContext.prototype, () => "HandlerContext")
+keepShape(new ServerHandlerContext(undefined!, undefined))
