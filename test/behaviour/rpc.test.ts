@@ -32,7 +32,7 @@ import {
 import { Socket } from "effect/socket"
 import { createServer } from "node:http"
 import { fieldsOf, own } from "../fixtures/callReason.ts"
-import { settle } from "../fixtures/kernel.ts"
+import { kernelTest, settle } from "../fixtures/kernel.ts"
 
 class OutOfStock extends Schema.TaggedError<OutOfStock>()("OutOfStock", { left: Schema.Finite }) {}
 
@@ -106,9 +106,12 @@ type Remote<E = RpcClientError.RpcClientError> = RpcClient.RpcClient<RpcGroup.Rp
 const App = Shop.layer.pipe(Layer.provideMerge(Yard.layer), Layer.provideMerge(Logger.layer([])))
 const Handlers = GenServer.toRpcHandlers(Stock, { whenDown: "fail", timeout: "10 seconds" })
 
+/** The group of the program, whose messages do not declare `CallError`. */
+const undeclared = RpcServer.layerHttp({ group: StockRpcs, path: "/undeclared", protocol: "http" })
+
 /** A real HTTP server on a free port. */
 const web = (protocol: "http" | "websocket") =>
-  HttpRouter.serve(RpcServer.layerHttp({ group: Served, path: "/rpc", protocol }), {
+  HttpRouter.serve(Layer.merge(RpcServer.layerHttp({ group: Served, path: "/rpc", protocol }), undeclared), {
     disableLogger: true,
     disableListenLog: true
   }).pipe(Layer.provide(Handlers), Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0 })))
@@ -239,12 +242,12 @@ describe("a server that RpcServer serves", () => {
   it.live("over HTTP: a payload that cannot be decoded is a defect of that request, and no message", () => {
     const way = web("http").pipe(Layer.provide(RpcSerialization.layerJson), Layer.provideMerge(App))
     return Effect.gen(function* () {
-      const url = `http://${yield* host}/rpc`
-      const ask = (tag: string, payload: unknown) =>
+      const at = `http://${yield* host}`
+      const ask = (tag: string, payload: unknown, path = "/rpc") =>
         Effect.promise(async () => {
           const body = JSON.stringify([{ _tag: "Request", id: "1", tag, payload, headers: [] }])
           const headers = { "content-type": "application/json" }
-          const response = await fetch(url, { method: "POST", headers, body })
+          const response = await fetch(`${at}${path}`, { method: "POST", headers, body })
           return JSON.stringify(await response.json())
         })
       const before = Option.getOrThrow(yield* GenServer.pid(yield* Stock))
@@ -258,6 +261,10 @@ describe("a server that RpcServer serves", () => {
       assert.strictEqual(Option.getOrThrow(yield* GenServer.pid(yield* Stock)), before)
       const info = Option.getOrThrow(yield* Process.info(before))
       assert.strictEqual(info.messages.accepted, 1)
+      // A group that does not declare CallError cannot send it.
+      const undeclared = yield* ask("breakDown", null, "/undeclared")
+      assert.include(undeclared, `"_tag":"Die"`)
+      assert.include(undeclared, "Failed to encode response")
     }).pipe(Effect.provide(way))
   })
 
@@ -290,16 +297,10 @@ describe("a server that RpcServer serves", () => {
     body: Effect.Effect<unknown, unknown, Box | Scope.Scope | Rpc.ToHandler<RpcGroup.Rpcs<typeof BoxRpcs>>>,
     mailbox?: Mailbox.Bound
   ) =>
-    it.effect(title, () =>
-      body.pipe(
-        Effect.scoped,
-        Effect.provide(
-          Layer.provideMerge(
-            GenServer.toRpcHandlers(Box).pipe(Layer.provideMerge(Box.at(mailbox).layer())),
-            TestKernel.layer
-          )
-        )
-      )
+    kernelTest(
+      title,
+      Effect.provide(body, GenServer.toRpcHandlers(Box).pipe(Layer.provideMerge(Box.at(mailbox).layer()))),
+      20
     )
 
   const refusal = <A, E>(call: Effect.Effect<A, E>) =>

@@ -103,5 +103,5 @@ export const say = (name: string, draft: Draft) => Effect.andThen(wake(name), ro
 /** Posts in a room. If the room never began the post, it is tried again: that is safe. */
 export const post = (name: string, draft: Draft) =>
   Effect.andThen(wake(name), room(name).post(draft, { whenDown: "wait", timeout: "1 second" })).pipe(
-    Effect.retry({ while: (error) => error._tag === "CallError" && error.started === "no", times: 2 })
+    Effect.retry({ while: (error) => error._tag === "CallError" && error.isRetryable, times: 2 })
   )

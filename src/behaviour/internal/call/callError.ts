@@ -20,6 +20,7 @@ const fields = {
 
 export class CallError
   extends Schema.TaggedError<CallError>("effect-otp/behaviour/GenServer/CallError")("CallError", fields, {
+    description: "The server gave no answer.",
     httpApiStatus: 503
   })
   implements Respondable
@@ -78,13 +79,19 @@ const Outlined = CallError.pipe(
 )
 
 /** An endpoint of an `HttpApi` answers with the status of the first Schema that accepts the error. */
-const answeredWith = (httpApiStatus: number, name: string, accepts: (error: CallError) => boolean) =>
+const answeredWith = (
+  httpApiStatus: number,
+  name: string,
+  description: string,
+  accepts: (error: CallError) => boolean
+) =>
   Outlined.check(Schema.makeFilter(accepts)).annotate({
     identifier: `effect-otp/behaviour/GenServer/${name}`,
+    description,
     httpApiStatus
   })
 
 export const HttpCallError: readonly [timeout: typeof Outlined, unavailable: typeof Outlined] = [
-  answeredWith(504, "CallTimeout", isTimeout),
-  answeredWith(503, "CallRefused", (error) => !isTimeout(error))
+  answeredWith(504, "CallTimeout", "The server gave no answer in time.", isTimeout),
+  answeredWith(503, "CallFailure", "The server gave no answer.", (error) => !isTimeout(error))
 ]
