@@ -230,10 +230,9 @@ describe("a restart", () => {
       yield* quiet
       assert.deepStrictEqual(yield* Effect.map(reasonOf(desk.incarnation()), ({ _tag }) => _tag), "NoProcess")
       assert.deepStrictEqual(yield* tenant.whichChildren, [])
-      assert.deepStrictEqual(
-        (yield* tenants.whichChildren).map(({ state, restarts }) => [state, restarts]),
-        [["restarting", 0]]
-      )
+      assert.deepStrictEqual(yield* tenants.whichChildren, [
+        { key: "acme", state: "restarting", pid: undefined, restarts: 0 }
+      ])
       const waiting = yield* beside(desk.incarnation(undefined, { whenDown: "wait" }))
       yield* pass("999 millis")
       assert.isFalse(yield* waiting.isDone)
@@ -379,6 +378,31 @@ describe("a stop", () => {
       yield* journal.expect("+acme/store1", "+acme/desk1", "-acme/desk1", "-acme/store1")
       yield* stopped.join
       assert.deepStrictEqual(yield* Kernel.counts, { ...(yield* Kernel.counts), zombies: 0 })
+    })
+  )
+
+  treeTest("of a start that has failed waits until what it had built is released", ({ journal }) =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      class Held extends Context.Service<Held, object>()("test/Held") {}
+      const held = Layer.effect(
+        Held,
+        Effect.acquireRelease(Effect.succeed({}), () => Deferred.await(gate))
+      )
+      const { Store } = tenantsOf(journal, { script: { init: () => Effect.fail(new StartError({ child: "store" })) } })
+      const needsHeld = (tenant: string) =>
+        Layer.unwrap(Effect.as(Held, Store.definition.layer(tenant))).pipe(Layer.provide(held))
+      class Stores extends DynamicSupervisor.Service<Stores>()("test/Stores", { child: needsHeld }) {}
+      const { context } = yield* run(Stores.layer)
+      const stores = Context.get(context, Stores)
+      const started = yield* beside(Effect.exit(stores.startChild("acme", "acme")))
+      yield* journal.expect("!acme/store1", "-acme/store1")
+      const stopped = yield* beside(stores.terminateChild("acme"))
+      yield* quiet
+      assert.deepStrictEqual([yield* started.isDone, yield* stopped.isDone], [false, false])
+      yield* Deferred.succeed(gate, undefined)
+      yield* stopped.join
+      assert.deepStrictEqual(yield* started.join, Exit.fail(new DynamicSupervisor.ChildNotFound({ id: "acme" })))
     })
   )
 

@@ -1,7 +1,7 @@
 import { assert, describe } from "@effect/vitest"
 import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { DynamicSupervisor, GenServer, PartitionSupervisor, Supervisor } from "effect-otp"
+import { Agent, DynamicSupervisor, GenServer, PartitionSupervisor, Supervisor } from "effect-otp"
 import { Kernel, type Pid, Process } from "effect-otp/kernel"
 import { type Line, pidOf, quiet, run, treeTest } from "../fixtures/supervision.ts"
 
@@ -86,6 +86,23 @@ describe("a Layer that is provided to a supervisor and once more beside it", () 
       assert.deepStrictEqual(yield* told(lines), [])
       yield* run(Stock.definition.layer(3))
       assert.strictEqual((yield* told(lines)).length, 1)
+    })
+  )
+
+  treeTest("is told of agents, too", ({ lines }) =>
+    Effect.gen(function* () {
+      class Count extends Agent.Service<Count, number>()("test/Count") {
+        static readonly layer = this.define({ init: () => Effect.succeed(0) }).layer()
+      }
+      class Counts extends Supervisor.Service<Counts>()("test/Counts", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Count.layer)]
+      }) {}
+      yield* run(Layer.mergeAll(Counts.layer, Count.layer))
+      assert.deepStrictEqual(
+        (yield* told(lines)).map(({ message }) => message.slice(0, 21)),
+        ["test/Count runs twice"]
+      )
     })
   )
 
