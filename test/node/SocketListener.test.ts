@@ -1,7 +1,7 @@
 /** Real connections over the loopback, because the subject is what the operating system and Node do with them. */
 import { NodeSocketServer } from "@effect/platform-node"
-import { Cause, Effect, Layer, Logger, type Scope } from "effect"
-import { Application, type Pid, Process, Supervisor } from "effect-otp"
+import { Cause, Context, Effect, Layer, Logger, Option, type Scope } from "effect"
+import { Application, DynamicSupervisor, ExitReason, GenServer, type Pid, Process, Supervisor } from "effect-otp"
 import { SocketListener } from "effect-otp/node"
 import type * as NetAddress from "effect/net/NetAddress"
 import { type Socket, SocketServer } from "effect/socket"
@@ -20,6 +20,14 @@ const seconds = async (promise: Promise<unknown>) => {
   return (performance.now() - begin) / 1000
 }
 
+/** A server on any port, which is noted. */
+const portOf = (ports: Array<number>) =>
+  Layer.tap(NodeSocketServer.layer({ port: 0, host: "127.0.0.1" }), (context) =>
+    SocketServer.SocketServer.useSync(({ address }) => {
+      ports.push((address as NetAddress.InetAddress).port)
+    }).pipe(Effect.provideContext(context))
+  )
+
 const start = async (
   handler: Handler,
   {
@@ -29,11 +37,7 @@ const start = async (
   }: { loggers?: Array<Logger.Logger<unknown, void>>; maxConnections?: number; shutdown?: number } = {}
 ) => {
   const ports: Array<number> = []
-  const listen = Layer.tap(NodeSocketServer.layer({ port: 0, host: "127.0.0.1" }), (context) =>
-    SocketServer.SocketServer.useSync(({ address }) => {
-      ports.push((address as NetAddress.InetAddress).port)
-    }).pipe(Effect.provideContext(context))
-  )
+  const listen = portOf(ports)
   class App extends Supervisor.Service<App>()("test/App", {
     strategy: "oneForOne",
     children: [Supervisor.child(SocketListener.layer(handler, { listen, maxConnections }), { id: "tcp", shutdown })]
@@ -130,6 +134,48 @@ describe.concurrent("a socket listener", { timeout: 30_000 }, () => {
     await second.until(/HELLO/)
     await stop()
     assert.deepStrictEqual([await second.closed, await third.closed, third.text()], ["end", "end", ""])
+  })
+
+  it("can hand a connection to a server of a dynamic supervisor, which then owns it", async () => {
+    class Session extends GenServer.Service<Session>()("test/Session", [GenServer.cast("stop")]) {
+      static readonly definition = this.define({
+        init: (socket: Socket.Socket) =>
+          Effect.gen(function* () {
+            const { write } = yield* socket.writer
+            yield* socket.reader
+            yield* write("welcome\n")
+          }),
+        handlers: { stop: () => GenServer.stop(ExitReason.normal, undefined) }
+      })
+    }
+    class Sessions extends DynamicSupervisor.Service<Sessions>()("test/Sessions", {
+      child: Session.definition,
+      restart: "temporary"
+    }) {}
+    const handler = (socket: Socket.Socket) =>
+      Effect.gen(function* () {
+        const sessions = yield* Sessions
+        const session = yield* sessions.startChild("one", socket)
+        const pid = Option.getOrThrow(yield* GenServer.pid(session))
+        yield* Effect.raceFirst(Process.awaitExit(pid), SocketListener.draining)
+        yield* Effect.ignore(sessions.terminateChild("one"))
+      }).pipe(Effect.orDie)
+    const ports: Array<number> = []
+    const listen = portOf(ports)
+    class App extends Supervisor.Service<App>()("test/App", {
+      strategy: "oneForOne",
+      children: [Supervisor.child(Sessions.layer), Supervisor.child(SocketListener.layer(handler, { listen }))]
+    }) {}
+    const running = await Effect.runPromise(Application.start(App.layer))
+    const first = await connect(ports[0]!)
+    await first.until(/welcome/)
+    const dynamic = Context.get(running.context, Sessions)
+    await Effect.runPromise(Effect.flatMap(dynamic.get("one"), (session) => Option.getOrThrow(session).stop()))
+    assert.strictEqual(await first.closed, "end")
+    const second = await connect(ports[0]!)
+    await second.until(/welcome/)
+    assert.isBelow(await seconds(Effect.runPromise(running.stop)), 1)
+    assert.strictEqual(await second.closed, "end")
   })
 
   it("fails its start with SocketServerError if the port is in use", async () => {
