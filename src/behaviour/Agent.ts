@@ -175,7 +175,7 @@ export const Service =
   <const Id extends string>(id: Id): ServiceClass<Self, Id, S> => {
     const key = Context.Service<Self, Agent<S>>()(id)
     const untyped = (options: Omit<DefineOptions, "handlers">) =>
-      makeDefinition(define({ id, key, makeClient }, { ...options, handlers: Server.handlers }), {})
+      makeDefinition(define({ id, key, makeClient }, { ...options, behaviour: "Agent", handlers: Server.handlers }), {})
     const via = (at: Registry.Via) => makeClient(viaTarget(at, { id, key, makeClient }))
     return Object.assign(key, { define: untyped, via }) as unknown as ServiceClass<Self, Id, S>
   }
@@ -216,7 +216,7 @@ export const start = <S, E = never, R = never, const N extends string | Registry
 ): Effect.Effect<Agent<S>, E | NameError<N>, Without<R | Registry.ClaimNeeds<N>> | Scope.Scope> =>
   Effect.suspend(() => {
     const { label = "Agent", ...rest } = options ?? {}
-    const untyped = { ...rest, init: () => init, handlers: Server.handlers } as DefineOptions
+    const untyped = { ...rest, behaviour: "Agent", init: () => init, handlers: Server.handlers } as DefineOptions
     return define({ id: label, key: Anonymous, makeClient }, untyped).start()
   }) as Effect.Effect<Agent<S>, E | NameError<N>, Without<R | Registry.ClaimNeeds<N>> | Scope.Scope>
 

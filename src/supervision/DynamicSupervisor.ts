@@ -432,10 +432,10 @@ const makeHandle = (target: HandleTarget) =>
     countChildren: Effect.sync(() => countsOf(listed(target)))
   })
 
-const infoOf = ({ key, state, record, restarts }: DynamicChild): ChildInfo => ({
+const infoOf = ({ key, pid, restarts, state }: DynamicChild): ChildInfo => ({
   key,
   state,
-  pid: record?.isAlive === true ? record : undefined,
+  pid,
   restarts
 })
 

@@ -289,7 +289,12 @@ export const Service =
   <const Id extends string, RS = never>(id: Id, options: Options<RS> = {}): ServiceClass<Self, Id, NoInfer<RS>> => {
     const key = Context.Service<Self, TaskSupervisorHandle>()(id)
     const schedule = options.schedule as unknown as RestartSchedule<unknown, never> | undefined
-    const spec = dynamicSpecOf(id, taskStarter(id), { ...options, schedule, restart: "temporary" })
+    const spec = dynamicSpecOf(id, taskStarter(id), {
+      ...options,
+      behaviour: "TaskSupervisor",
+      schedule,
+      restart: "temporary"
+    })
     const handle = (target: HandleTarget) => Context.makeUnsafe<never>(new Map([[id, makeHandle(target, spec)]]))
     return Object.assign(key, { layer: dynamicLayer(spec, handle) }) as unknown as ServiceClass<Self, Id, RS>
   }

@@ -25,6 +25,7 @@ const gates = [
   { ours: "idle_server_bytes", raw: "rawIdle_server_bytes", holds: (ratio: number) => ratio <= 1, wanted: "≤ 1" },
   ...["busy_1000", "busy_1000_run_queue"].map((what) => gap(what, 50)),
   ...["busy_50000", "busy_50000_run_queue"].map((what) => gap(what, 100)),
+  gap("snapshot_100000", 10),
   flat("start_child"),
   flat("crash_restart"),
   flat("stop_child")

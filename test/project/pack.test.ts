@@ -67,7 +67,7 @@ describe("the packed package, in an empty Effect app", () => {
     fs.writeFileSync(path.join(app, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["src"] }))
     fs.writeFileSync(path.join(app, "src/main.ts"), main)
   }, 120_000)
-  afterAll(() => fs.rmSync(work, { recursive: true, force: true }))
+  afterAll(() => fs.rmSync(work, { recursive: true, force: true }), 60_000)
 
   it("type-checks, declarations included, and runs", { timeout: 120_000 }, () => {
     run(app, "tsc", "-p", ".")

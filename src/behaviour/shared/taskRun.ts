@@ -142,6 +142,7 @@ export const spawnTask = (
 ): ProcessRecord =>
   spawnIn(fiber, run.body(options.effect), {
     label: options.label,
+    kind: "Task",
     parent: undefined,
     adopt: (record) => run.spawned(record)
   })

@@ -12,8 +12,9 @@ import * as ExitReason from "../ExitReason.ts"
 import type { Bound } from "../Mailbox.ts"
 import { close, finish } from "../shared/death.ts"
 import { roomMade, countFate } from "../shared/delivery.ts"
-import { running } from "../shared/life.ts"
+import { running, type EndedBy } from "../shared/life.ts"
 import { become, ProcessRecord, scopeUnsafe, Self, type Kind, type RecordOptions } from "../shared/processRecord.ts"
+import { viewAs, type Behaviour } from "../shared/processView.ts"
 import { addDefects } from "../shared/scopeExit.ts"
 import { interrupt } from "../shared/signals.ts"
 import { resumeLater } from "../shared/waitUntil.ts"
@@ -23,32 +24,40 @@ export interface PlainOptions {
   readonly label?: string | undefined
   readonly trapExit?: boolean | undefined
   readonly mailbox?: Bound | undefined
+  /** What listings call it. Default: `"Process"`. */
+  readonly kind?: keyof typeof kinds | undefined
 }
 
 // ---- the kind -----------------------------------------------------------------------------------------------------
 
-const plain: Kind<undefined> = {
-  onSignal: (record, reason, by) => {
-    if (close(record, reason, by)) interrupt(record)
-  },
-  onShutdown: (record, reason) => {
-    if (close(record, reason, "signal")) interrupt(record)
-  },
-  /** A fiber that waits for a message would now wait for ever. It ends as if it had been interrupted. */
-  onClose: (record) => {
-    const { fiber, resume } = record
-    if (resume === undefined) return
-    record.resume = undefined
-    resumeLater(fiber!, resume, Effect.interrupt)
-  }
+/** All kinds of plain process differ only in what listings call them. */
+const makeKind = (behaviour: Behaviour): Kind<undefined> => {
+  const view = viewAs(behaviour)
+  return { onSignal, onShutdown, onClose, view: () => view }
 }
+
+const onSignal = (record: ProcessRecord, reason: ExitReason.ExitReason, by: EndedBy): void => {
+  if (close(record, reason, by)) interrupt(record)
+}
+
+const onShutdown = (record: ProcessRecord, reason: ExitReason.ExitReason): void => onSignal(record, reason, "signal")
+
+/** A fiber that waits for a message would now wait for ever. It ends as if it had been interrupted. */
+const onClose = (record: ProcessRecord): void => {
+  const { fiber, resume } = record
+  if (resume === undefined) return
+  record.resume = undefined
+  resumeLater(fiber!, resume, Effect.interrupt)
+}
+
+const kinds = { Process: makeKind("Process"), Worker: makeKind("Worker"), Task: makeKind("Task") }
 
 /** @internal */
 export const makePlain = (
   options: Omit<RecordOptions<undefined>, "kind">,
-  { label, mailbox, trapExit = false }: PlainOptions = {}
+  { kind = "Process", label, mailbox, trapExit = false }: PlainOptions = {}
 ): ProcessRecord => {
-  const record = new ProcessRecord<undefined>({ ...options, kind: plain })
+  const record = new ProcessRecord<undefined>({ ...options, kind: kinds[kind] })
   record.label = label
   record.trapExit = trapExit
   record.bound = mailbox

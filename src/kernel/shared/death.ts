@@ -79,7 +79,7 @@ const die = (record: ProcessRecord, reason: ExitReason.ExitReason, wasKilled: bo
   record.resume = undefined
   record.belongings = undefined
   forEachGuarded(belongings, (belonging) => belonging.drop(), record)
-  kernel.table.remove(record)
+  kernel.remove(record)
   kernel.releaseName(record)
   const details = isReported ? detailsOf(record, reason) : undefined
   forEachGuarded(Relations.exited<ProcessRecord>(record), (delivery) => deliver(record, reason, delivery), record)
@@ -118,7 +118,7 @@ const ended = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
 export const discard = (record: ProcessRecord, reason: ExitReason.ExitReason = ExitReason.normal): void => {
   const death = { reason, wasKilled: false, isReported: false }
   letGo(record, { ...death, _tag: "ended", exiting: reason, by: "itself", mailboxLength: 0 })
-  record.kernel.table.remove(record)
+  record.kernel.remove(record)
   release(record)
 }
 

@@ -2,10 +2,11 @@
 import { printAs } from "../../values/printAs.ts"
 import type * as Telemetry from "../../telemetry/Telemetry.ts"
 import { type Accounting } from "../Accounting.ts"
+import type { Births } from "./births.ts"
 import { Deadlines } from "./deadlines.ts"
 import type { Development, Watched } from "./development.ts"
 import { ReportLimiter } from "../internal/reportLimiter.ts"
-import { ProcessTable } from "../internal/processTable.ts"
+import { ProcessTable } from "./processTable.ts"
 import { addTo, emptyTally, type Tally } from "./tally.ts"
 
 interface Registered extends Watched {
@@ -26,6 +27,8 @@ export class KernelState<P extends Registered> {
   /** The message counts of dead processes. */
   readonly retired: Tally = emptyTally()
   readonly deadlines = new Deadlines()
+  /** When its processes were started. Undefined unless somebody wants to know. */
+  births: Births | undefined = undefined
   /** Timers of users that have not fired yet. */
   timers = 0
   /** Answers that came when their callers had stopped waiting. */
@@ -55,6 +58,11 @@ export class KernelState<P extends Registered> {
 
   retire(tally: Tally): void {
     addTo(this.retired, tally)
+  }
+
+  remove(process: P): void {
+    this.table.remove(process)
+    this.births?.forget(process.id)
   }
 
   releaseName(process: P): void {

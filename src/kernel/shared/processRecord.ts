@@ -38,6 +38,7 @@ import { leaderOf, type GroupLeader } from "./groupLeader.ts"
 import { isOpen, isDead, starting, type EndedBy, type Life } from "./life.ts"
 import { emptyTally, type Tally } from "./tally.ts"
 import { Mailbox } from "./mailbox.ts"
+import type { ChildView, ProcessView, StateView } from "./processView.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -168,6 +169,12 @@ export interface Kind<Data = unknown> {
   timeLeft?(record: ProcessRecord<Data>): number | undefined
   /** The processes it waits for, if those differ from what its own fiber waits for. */
   blockers?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
+  /** What listings show of it. */
+  view(record: ProcessRecord<Data>): ProcessView
+  /** The state that it shows to people. It may run code of a user, and is called in a step of its own. */
+  state?(record: ProcessRecord<Data>): StateView
+  /** The children of a supervisor, in order, also those that have no process. */
+  children?(record: ProcessRecord<Data>): Iterable<ChildView>
   /** All processes below it. They end before it. */
   below?(record: ProcessRecord<Data>): ReadonlyArray<ProcessRecord>
   /** What its fiber does when a message has come for which it waited. Without this, it goes on where it waited. */
@@ -245,6 +252,7 @@ export class ProcessRecord<out Data = unknown> implements Pid.Pid<unknown>, Rela
     this.parent = parent
     this.leader = leaderOf(kernel, parent, context)
     kernel.table.add(this)
+    if (kernel.births !== undefined) kernel.births.note(this.id, context)
   }
 
   get [Pid.TypeId](): (message: unknown) => void {

@@ -21,6 +21,7 @@ import { policyOf, RestartSteps } from "./child/restartSchedule.ts"
 import * as Strategy from "./group/group.ts"
 import type { SupervisorSpec } from "./static/children.ts"
 import { checkedRestart } from "./core/restartType.ts"
+import { viewAs } from "../../kernel/shared/processView.ts"
 import { checkedLimit } from "../../kernel/shared/shutdown.ts"
 
 interface Policies {
@@ -32,9 +33,11 @@ interface StaticOptions extends Policies {
   readonly strategy: Strategy.Options["strategy"]
   readonly autoShutdown?: Strategy.Options["autoShutdown"] | undefined
   readonly children: ReadonlyArray<UntypedSpec>
+  readonly behaviour?: "PartitionSupervisor"
 }
 
 interface DynamicOptions extends Policies {
+  readonly behaviour?: "TaskSupervisor"
   readonly restart?: Restart | undefined
   readonly resetAfter?: Duration.Input | undefined
   readonly shutdown?: Limit | undefined
@@ -66,8 +69,10 @@ export const specOf = (id: string, options: StaticOptions): (() => SupervisorSpe
     if (shutdown !== undefined) checkedLimit(`${child}: shutdown`, shutdown)
     return resetAfter === undefined ? window : Check.duration(`${child}: resetAfter`, resetAfter)
   })
+  const listedAs = viewAs(options.behaviour ?? "Supervisor")
   return () => ({
     id,
+    listedAs,
     options: checked,
     children,
     schedule: (index) => {
@@ -89,7 +94,8 @@ export const partitionSpecOf = (
     const child = { id: `${partition}`, resetAfter, shutdown }
     return { kind: "child", layer: layer(partition), options: child, key: undefined }
   })
-  return specOf(id, { strategy, schedule: options.schedule, intensity: options.intensity, children })
+  const { intensity, schedule } = options
+  return specOf(id, { behaviour: "PartitionSupervisor", strategy, schedule, intensity, children })
 }
 
 /** @internal */
@@ -107,6 +113,7 @@ export const dynamicSpecOf = (id: string, starter: ChildStarter, options: Dynami
   const restart = checkedRestart(Check.or(options.restart, defaultRestart))
   return {
     id,
+    listedAs: viewAs(options.behaviour ?? "DynamicSupervisor"),
     starter,
     restart,
     intensity: counted ? intensity : undefined,

@@ -4,6 +4,7 @@ import { agentArms } from "./agent.ts"
 import { busyArms } from "./busy.ts"
 import { machineArms } from "./machine.ts"
 import { namingArms } from "./naming.ts"
+import { observerArms } from "./observer.ts"
 import { processArms } from "./process.ts"
 import { rawArms } from "./raw.ts"
 import { serverArms } from "./server.ts"
@@ -19,5 +20,6 @@ export const arms: Arms = {
   ...namingArms,
   ...supervisionArms,
   ...taskArms,
+  ...observerArms,
   ...rawArms
 }

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { forAll } from "../../fixtures/property.ts"
-import { ProcessTable } from "../../../src/kernel/internal/processTable.ts"
+import { ProcessTable } from "../../../src/kernel/shared/processTable.ts"
 
 it("agrees with a Map over random additions and removals, oldest first", () => {
   forAll(({ size, int, chance, pick }) => {

@@ -48,6 +48,7 @@ export const serverOptions = (options: MachineOptions): DefineOptions => {
       take(machine, state as MachineServerState, messageOf(tag, payload, context))
   }
   return {
+    behaviour: "StateMachine",
     init: (...args) =>
       Effect.flatMap(options.init(...args), (result) => initialState(machine, result as Tagged | Begin)),
     handlers,

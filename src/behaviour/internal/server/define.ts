@@ -12,6 +12,7 @@ import { type Handle } from "../../../kernel/Handle.ts"
 import { bound, type Bound } from "../../../kernel/Mailbox.ts"
 import { shutdown } from "../../../kernel/Shutdown.ts"
 import type { ProcessRecord } from "../../../kernel/shared/processRecord.ts"
+import { viewAs } from "../../../kernel/shared/processView.ts"
 import type { Claim } from "../../../naming/Registry.ts"
 import { isVia, viaOf } from "../../../naming/shared/registryVia.ts"
 import type { ServerStarter, Restore, StartOptions } from "../../shared/definition.ts"
@@ -30,8 +31,10 @@ export interface ServiceParts {
 
 /** @internal */
 export interface DefineOptions extends Partial<
-  Omit<ServerSpec, "id" | "makeClient" | "handlers" | "idleMillis" | "turnMillis">
+  Omit<ServerSpec, "id" | "view" | "makeClient" | "handlers" | "idleMillis" | "turnMillis">
 > {
+  /** What listings call it. Default: `"GenServer"`. */
+  readonly behaviour?: "Agent" | "StateMachine" | undefined
   readonly init: (...args: ReadonlyArray<unknown>) => Effect.Effect<unknown, unknown>
   readonly handlers: ServerSpec["handlers"]
   readonly name?: ServerName | ((...args: ReadonlyArray<unknown>) => ServerName) | undefined
@@ -129,6 +132,7 @@ const ending = (record: ProcessRecord) => () =>
 
 const specOf = (parts: ServiceParts, options: DefineOptions): ServerSpec => ({
   id: parts.id,
+  view: viewAs(options.behaviour ?? "GenServer"),
   makeClient: parts.makeClient,
   handlers: Object.assign(Object.create(null), options.handlers),
   info: options.info,

@@ -11,6 +11,7 @@ import { messageDone, failUnanswered, timeLeft } from "./answers.ts"
 import { interruptTurn, noteMessage } from "./crash.ts"
 import { loop } from "./loop.ts"
 import { lastDutiesOf, heldCount, type Server } from "./server.ts"
+import { shownStatus } from "./inspection.ts"
 import { ShownCrash } from "./formattedStatus.ts"
 
 /** @internal */
@@ -94,6 +95,8 @@ const server: Kind<Server> = {
   inHand: ({ data }) => (data.inHand === undefined ? 0 : 1),
   setAside: (record) => (record.isOpen ? heldCount(record.data) : 0),
   crashDetails,
+  view: ({ data }) => (data.suspended ? { ...data.spec.view, isSuspended: true } : data.spec.view),
+  state: ({ data }) => shownStatus(data),
   timeLeft: ({ data }) => timeLeft(data),
   whenWoken: loop
 }

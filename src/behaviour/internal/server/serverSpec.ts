@@ -5,6 +5,7 @@ import type { ExitReason } from "../../../kernel/ExitReason.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
 import type { Bound } from "../../../kernel/Mailbox.ts"
 import type { MessageContext } from "../call/messageContext.ts"
+import type { ProcessView } from "../../../kernel/shared/processView.ts"
 import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 
 /** What a handler can use besides its message and its state. @internal */
@@ -22,6 +23,8 @@ export type Handler = (message: unknown, state: unknown, context: HandlerContext
 /** @internal */
 export interface ServerSpec {
   readonly id: string
+  /** What listings show of its servers. */
+  readonly view: ProcessView
   readonly handlers: Readonly<Record<string, Handler>>
   readonly info: Handler | undefined
   readonly continue: Handler | undefined

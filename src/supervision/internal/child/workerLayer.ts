@@ -17,6 +17,7 @@ export const workerLayer = <A, E, R>(
     Effect.withFiber<Context.Context<never>, never, Exclude<R, Self>>((fiber) => {
       const record = spawnIn(fiber, run as Effect.Effect<A, E>, {
         label,
+        kind: "Worker",
         parent: adoption?.parent,
         adopt: (record) => adoption?.adopt(record)
       })

@@ -13,7 +13,7 @@ export const currentOf = (target: HandleTarget): RunningDynamicSupervisor | unde
 
 /** The children in the order of their first start, without those that are dead for good. */
 export function* listed(target: HandleTarget): IterableIterator<DynamicChild> {
-  for (const child of currentOf(target)?.children.values() ?? []) if (!child.isGone) yield child
+  yield* currentOf(target)?.view ?? []
 }
 
 export const withSupervisor = <A, E>(

@@ -140,6 +140,10 @@ export class DynamicChild implements Observer, ReportedChild {
     return this.key
   }
 
+  get pid(): ProcessRecord | undefined {
+    return this.record?.isAlive === true ? this.record : undefined
+  }
+
   /** What its callers get: the client of its server, or the handles that its Layer provides. */
   get client(): Handle<unknown> | Context.Context<never> {
     return this.layers === undefined ? this.ownClient : this.layers.services

@@ -1,5 +1,6 @@
 /** The checked options of a dynamic supervisor. */
 import type { Limit } from "../../../kernel/Shutdown.ts"
+import type { ProcessView } from "../../../kernel/shared/processView.ts"
 import type { Restart } from "../../RestartPolicy.ts"
 import type { ChildStarter } from "./dynamicChild.ts"
 import type * as Intensity from "../core/intensity.ts"
@@ -8,6 +9,8 @@ import type { RestartSteps } from "../child/restartSchedule.ts"
 /** @internal */
 export interface DynamicSpec {
   readonly id: string
+  /** What listings show of it. */
+  readonly listedAs: ProcessView
   readonly starter: ChildStarter
   readonly restart: Restart
   /** Undefined if failures are not counted. */

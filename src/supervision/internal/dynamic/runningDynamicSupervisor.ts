@@ -94,6 +94,14 @@ export class RunningDynamicSupervisor implements SupervisorRun {
     return true
   }
 
+  get view(): IterableIterator<DynamicChild> {
+    return this.listed()
+  }
+
+  private *listed(): IterableIterator<DynamicChild> {
+    for (const child of this.children.values()) if (!child.isGone) yield child
+  }
+
   below(): ReadonlyArray<ProcessRecord> {
     return [...this.children.values()].flatMap(({ record }) => withBelow(record))
   }

@@ -50,6 +50,7 @@ export class TaskJob {
     const inContext = this.inEnvironment(effect)
     const record = spawnIn(fiber, run === undefined ? inContext : run.body(inContext), {
       label,
+      kind: "Task",
       parent: adoption.parent,
       adopt: (record) => {
         taskKeys.set(record, { supervisor: adoption.parent, key })

@@ -8,6 +8,7 @@ import {
   type StartedBy
 } from "../../../kernel/shared/adoption.ts"
 import * as ExitReason from "../../../kernel/ExitReason.ts"
+import type { ProcessView } from "../../../kernel/shared/processView.ts"
 import { Self, type ProcessRecord } from "../../../kernel/shared/processRecord.ts"
 import { makeWait } from "../../../kernel/shared/waitCycles.ts"
 import type { UntypedSpec } from "../child/untypedSpec.ts"
@@ -23,6 +24,8 @@ import type { OwnSupervisedLayers } from "../tree/supervisedLayers.ts"
 /** What a supervisor knows of its children. @internal */
 export interface SupervisorSpec {
   readonly id: string
+  /** What listings show of it. */
+  readonly listedAs: ProcessView
   readonly options: Options
   readonly children: ReadonlyArray<UntypedSpec>
   /** The schedule of a child. Undefined means: restart at once. */

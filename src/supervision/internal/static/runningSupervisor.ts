@@ -51,7 +51,7 @@ export class RunningSupervisor implements SupervisorRun {
   private readonly restartWaits = new RestartWaits()
   readonly waits: SupervisorWaits
   private readonly requests = new PendingRequests()
-  private readonly childViews: SupervisorView
+  private readonly supervisorView: SupervisorView
   private state: State | undefined = undefined
   private finalReason: ExitReason.ExitReason | undefined = undefined
   booted = false
@@ -69,7 +69,7 @@ export class RunningSupervisor implements SupervisorRun {
     this.reports = new ChildReports(this.record, spec.id)
     this.decisions = new DecisionReports(this.children, this.reports)
     this.waits = new SupervisorWaits({ supervisor: this, state: () => this.state })
-    this.childViews = new SupervisorView({
+    this.supervisorView = new SupervisorView({
       children: this.children,
       state: () => this.state,
       told: () => this.record.mailbox.held,
@@ -251,7 +251,7 @@ export class RunningSupervisor implements SupervisorRun {
 
   /** The children as lists show them. Never older than what anybody has seen of a child. */
   get view(): ReadonlyArray<ChildView> {
-    return this.childViews.children
+    return this.supervisorView.children
   }
 
   get onlyGivesUp(): boolean {
@@ -259,7 +259,7 @@ export class RunningSupervisor implements SupervisorRun {
   }
 
   get isUp(): boolean {
-    return this.booted || this.childViews.isUp
+    return this.booted || this.supervisorView.isUp
   }
 
   /** The processes of its children, including those that are being started. */

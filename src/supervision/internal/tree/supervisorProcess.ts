@@ -10,6 +10,7 @@ import { close, finish } from "../../../kernel/shared/death.ts"
 import { running } from "../../../kernel/shared/life.ts"
 import { writeLine } from "../../../kernel/shared/log.ts"
 import { become, ProcessRecord, Self, type Kind } from "../../../kernel/shared/processRecord.ts"
+import type { ChildView, ProcessView } from "../../../kernel/shared/processView.ts"
 import { addTree, removeTree } from "../../../kernel/shared/providedTwice.ts"
 import { warn } from "../../../kernel/shared/warnings.ts"
 import { TreeFailed, type TreeEndListener } from "../../../kernel/shared/treeEnd.ts"
@@ -37,6 +38,10 @@ export interface SupervisorRun {
   readonly closed: () => void
   /** It has ended. Drop what must not be kept alive by a pid that somebody keeps. */
   readonly ended: () => void
+  /** What listings show of it. */
+  readonly spec: { readonly listedAs: ProcessView }
+  /** Its children, in order. */
+  readonly view: Iterable<ChildView>
   /** All processes below it. */
   readonly below: () => ReadonlyArray<ProcessRecord>
   /** The processes it waits for: those that it starts and ends. Its own fiber waits for nothing. */
@@ -60,6 +65,8 @@ const supervisor: Kind<SupervisorRun> = {
     data.process.ended()
     data.ended()
   },
+  view: ({ data }) => data.spec.listedAs,
+  children: ({ data }) => data.view,
   below: ({ data }) => data.below(),
   blockers: ({ data }) => data.blockers(),
   // It gives each of its children a limit.
