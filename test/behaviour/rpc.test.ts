@@ -419,6 +419,31 @@ describe("a server that RpcServer serves", () => {
     )
   })
 
+  it.effect("runs its handlers in the trace of the remote caller", () => {
+    class Traced extends GenServer.Service<Traced>()("test/rpc/Traced", [
+      Rpc.make("trace", { success: Schema.String })
+    ]) {
+      static readonly layer = this.define({
+        init: () => Effect.void,
+        handlers: {
+          trace: (_, state) =>
+            Effect.map(Effect.orDie(Effect.currentParentSpan), ({ traceId }) => GenServer.reply(traceId, state))
+        }
+      }).layer()
+    }
+    return Effect.gen(function* () {
+      const remote = yield* RpcTest.makeClient(GenServer.toRpcGroup(Traced))
+      const mine = yield* Effect.orDie(Effect.currentParentSpan)
+      assert.strictEqual(yield* remote.trace(), mine.traceId)
+    }).pipe(
+      Effect.withSpan("caller"),
+      Effect.scoped,
+      Effect.provide(
+        GenServer.toRpcHandlers(Traced).pipe(Layer.provide(Traced.layer), Layer.provideMerge(TestKernel.layer))
+      )
+    )
+  })
+
   it.effect("may be a state machine, or a double", () => {
     class Door extends StateMachine.Service<Door>()("test/rpc/Door", [
       Rpc.make("isOpen", { success: Schema.Boolean }),
@@ -464,6 +489,32 @@ describe("a protocol", () => {
     ]) {}
     assert.deepStrictEqual([...Listed.protocol.requests.keys()], ["get", "put"])
     assert.strictEqual(Stock.protocol, StockRpcs)
+  })
+
+  it.effect("keeps its casts in a group that has a prefix, middleware and annotations", () => {
+    const Note = Context.Reference<string>("test/rpc/CastNote", { defaultValue: () => "none" })
+    class Marked extends GenServer.Service<Marked>()(
+      "test/rpc/Marked",
+      RpcGroup.make(GenServer.cast("put").annotate(Note, "one"), Rpc.make("get", { success: Schema.Finite }))
+        .middleware(Guard)
+        .prefix("box.")
+    ) {
+      static readonly layer = this.define({
+        init: () => Effect.succeed(0),
+        handlers: {
+          "box.put": (_, puts, { from }) => {
+            assert.isUndefined(from)
+            return GenServer.noReply(puts + 1)
+          },
+          "box.get": (_, puts) => GenServer.reply(puts, puts)
+        }
+      }).layer()
+    }
+    return Effect.gen(function* () {
+      const marked = yield* Marked
+      yield* marked["box.put"]()
+      assert.strictEqual(yield* marked["box.get"](), 1)
+    }).pipe(Effect.provide(Marked.layer.pipe(Layer.provideMerge(TestKernel.layer))))
   })
 
   it("that is a group is refused like any other if no server can have it", () => {

@@ -35,7 +35,10 @@ export class CallError
     return `${this.server}.${this.request}: ${this.reason.message} (${begun})`
   }
 
-  /** The reason. What a server crashed with is only in the `reason` of a `ServerDown`, because anything that encodes errors follows their causes. */
+  /**
+   * The reason. What a server crashed with is not in this chain of causes, because whatever encodes an error follows it.
+   * It is in the `reason` of a `ServerDown`.
+   */
   override get cause(): CallReason {
     return this.reason
   }

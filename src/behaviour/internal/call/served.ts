@@ -8,8 +8,7 @@ import * as RpcGroup from "effect/rpc/RpcGroup"
 import { attempt } from "../../../values/valueKinds.ts"
 import { refuseArgument } from "../../../values/wrongArgument.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
-import type { HandleTarget } from "../../../kernel/shared/handleTarget.ts"
-import { targetOf } from "../../../kernel/shared/handleTarget.ts"
+import { targetOf, type HandleTarget } from "../../../kernel/shared/handleTarget.ts"
 import type { Refusal } from "../../../kernel/shared/processRecord.ts"
 import { postUnsafe } from "../../../kernel/shared/processes.ts"
 import { downReason } from "./call.ts"
@@ -23,7 +22,11 @@ import type { Message } from "./messages.ts"
 
 type Group = RpcGroup.RpcGroup<Rpc.AnyWithProps>
 
-/** The protocol of a service. Anything else is refused with a `RangeError`. `to` names the function that was given it. @internal */
+/**
+ * The protocol of a service. Anything else is refused with a `RangeError`. `to` names the function that was given it.
+ *
+ * @internal
+ */
 export const protocolOf = (to: string, service: { readonly protocol: unknown }): Group => {
   const protocol = attempt(() => service.protocol as Group)
   if (attempt(() => protocol?.requests instanceof Map) === true) return protocol!
