@@ -89,6 +89,18 @@ describe("a Layer that is provided to a supervisor and once more beside it", () 
     })
   )
 
+  treeTest("is told when the child is up again, if it was down", ({ lines }) =>
+    Effect.gen(function* () {
+      const { context } = yield* run(Shop.layer)
+      const shop = Context.get(context, Shop)
+      yield* shop.terminateChild("stock")
+      const second = yield* Effect.flatMap(run(Stock.layer), stockOf)
+      assert.deepStrictEqual(yield* told(lines), [])
+      yield* shop.restartChild("stock")
+      assert.deepStrictEqual(yield* told(lines), [line('"stock" of test/Shop', [yield* stockOf({ context }), second])])
+    })
+  )
+
   treeTest("is told of agents, too", ({ lines }) =>
     Effect.gen(function* () {
       class Count extends Agent.Service<Count, number>()("test/Count") {
@@ -183,6 +195,20 @@ describe("nothing is told", () => {
         yield* Process.kill(yield* pidOf(Context.get(context, Stock)))
         yield* quiet
       }
+    })
+  )
+
+  silent(
+    "of a child that has ended for good",
+    Effect.gen(function* () {
+      class Once extends Supervisor.Service<Once>()("test/Once", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Stock.layer, { restart: "temporary" })]
+      }) {}
+      const tree = yield* run(Once.layer)
+      yield* Process.kill(yield* stockOf(tree))
+      yield* quiet
+      yield* run(Stock.layer)
     })
   )
 

@@ -21,17 +21,16 @@ export interface LayerSource {
   readonly args?: ReadonlyArray<unknown> | undefined
 }
 
-/** A child of a supervisor whose handle leaves the tree. @internal */
+/** A child that is up, whose handle leaves the tree. @internal */
 export interface SupervisedChild {
   readonly id: string
   readonly supervisor: string
-  /** Its process, if it is up. */
-  readonly record: ProcessRecord | undefined
+  readonly record: ProcessRecord
 }
 
 /** The tree below one root. @internal */
 export interface Tree {
-  /** The child that was started by the same Layer. */
+  /** The child that was started by the same Layer, if it is up. */
   readonly startedBy: (layer: object, key: string) => SupervisedChild | undefined
 }
 
@@ -133,14 +132,12 @@ const tellIfTwice = ({ told, trees }: InUse, { layer, record }: Unsupervised): v
 
 const twice = (key: string, child: SupervisedChild, second: ProcessRecord): Warning => {
   const { id, record, supervisor } = child
-  const first = record === undefined ? "" : ` (${record.toString()})`
   const where = second.parent === undefined ? "outside of every process" : `in ${displayName(second.parent)}`
   return {
     text:
-      `${key} runs twice: as child "${id}" of ${supervisor}${first}, and once more without a supervisor ` +
-      `(${second.toString()}), ` +
-      `because its Layer was also provided ${where}. Provide only ${supervisor}, whose Layer provides ${key}. If you ` +
-      `want two, put Layer.fresh around one of them`,
-    fields: { supervisor, child: id, pid: record?.toString(), second: second.toString() }
+      `${key} runs twice: as child "${id}" of ${supervisor} (${record.toString()}), and once more without a supervisor ` +
+      `(${second.toString()}), because its Layer was also provided ${where}. Provide only ${supervisor}, whose Layer ` +
+      `provides ${key}. If you want two, put Layer.fresh around one of them`,
+    fields: { supervisor, child: id, pid: record.toString(), second: second.toString() }
   }
 }
