@@ -1,5 +1,5 @@
 /** Real processes of Node that are told to stop while clients ask without a pause. */
-import { assert, describe, it } from "vitest"
+import { assert, describe, it, onTestFinished } from "vitest"
 import { type ChildProcess, spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { startLoad, type Tally } from "../fixtures/httpLoad.ts"
@@ -9,6 +9,9 @@ const STOPS = process.env["OTP_DEEP"] === undefined ? 2 : 50
 const startService = async () => {
   const program = fileURLToPath(new URL("web.ts", import.meta.url))
   const service = spawn(process.execPath, ["--conditions=source", program], { stdio: ["ignore", "pipe", "pipe"] })
+  onTestFinished(() => {
+    service.kill("SIGKILL")
+  })
   let output = ""
   service.stderr.on("data", (part) => (output += String(part)))
   const port = await new Promise<number>((resolve) => {
