@@ -8,7 +8,7 @@ import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
-import { forEachGuarded, guarded, type Guard } from "../../values/guard.ts"
+import { callGuarded, forEachGuarded, guarded, type Guard } from "../../values/guard.ts"
 import * as ExitReason from "../ExitReason.ts"
 import { crashOf, reportCrash, type CrashDetails } from "./crashReports.ts"
 import { reportDeath } from "./exitEvent.ts"
@@ -29,16 +29,17 @@ export const close = (record: ProcessRecord, reason: ExitReason.ExitReason, by: 
   become(record, { _tag: "exiting", exiting: reason, by, mailboxLength: record.mailbox.size })
   // The process no longer waits: the fiber still has to run `terminate` and finalizers.
   record.waitingFor = undefined
-  guarded(() => record.kind.onClose?.(record, reason), record)
+  askKind(record, "onClose", reason)
   refuseAll(record, reason)
-  tell(record, (observer) => observer.exiting?.(reason))
+  if (record.observers !== undefined) tell(record, (observer) => observer.exiting?.(reason))
   return true
 }
 
 /** `terminate` has failed, and that makes the end a crash. @internal */
 export const changeExitReason = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   const { life } = record
-  if (life._tag === "exiting") become(record, { ...life, exiting: reason, by: "itself" })
+  if (life._tag !== "exiting") return
+  become(record, { _tag: "exiting", exiting: reason, by: "itself", mailboxLength: life.mailboxLength })
 }
 
 /** The fiber has ended. Only finalizers are left to run. @internal */
@@ -59,7 +60,7 @@ export const finish = (record: ProcessRecord, reason: ExitReason.ExitReason, by?
 export const kill = (record: ProcessRecord, reason: ExitReason.ExitReason = ExitReason.killed): void => {
   if (isDead(record.life)) return
   close(record, reason)
-  guarded(() => record.kind.onKill?.(record, reason), record)
+  askKind(record, "onKill", reason)
   die(record, reason, true)
   record.kernel.zombies.add(record)
   interrupt(record)
@@ -72,19 +73,22 @@ export const kill = (record: ProcessRecord, reason: ExitReason.ExitReason = Exit
 const die = (record: ProcessRecord, reason: ExitReason.ExitReason, wasKilled: boolean): void => {
   const { belongings, kernel, life } = record
   if (life._tag !== "exiting") return
-  kernel.retire(record.tally)
+  kernel.retire(record)
   // Whoever sent a signal reports the crash that it carries. Only a crash during the end itself is reported here.
   const isReported = reason._tag === "Crash" && (life.by === "itself" || reason !== life.exiting)
-  become(record, { ...life, _tag: "dead", reason, wasKilled, isReported })
+  const { by, exiting, mailboxLength } = life
+  become(record, { _tag: "dead", exiting, by, mailboxLength, reason, wasKilled, isReported })
   record.resume = undefined
   record.belongings = undefined
-  forEachGuarded(belongings, (belonging) => belonging.drop(), record)
+  if (belongings !== undefined) forEachGuarded(belongings, (belonging) => belonging.drop(), record)
   kernel.remove(record)
   kernel.releaseName(record)
   const details = isReported ? detailsOf(record, reason) : undefined
-  forEachGuarded(Relations.exited<ProcessRecord>(record), (delivery) => deliver(record, reason, delivery), record)
-  tell(record, (observer) => observer.dead?.(reason))
-  guarded(() => reportDeath(record, reason), record)
+  if (record.relations !== undefined) {
+    forEachGuarded(Relations.exited<ProcessRecord>(record), (delivery) => deliver(record, reason, delivery), record)
+  }
+  if (record.observers !== undefined) tell(record, (observer) => observer.dead?.(reason))
+  callGuarded(reportDeath, record, record)
   if (details !== undefined) guarded(() => report(record, details), record)
 }
 
@@ -110,21 +114,24 @@ const ended = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
   }
   letGo(record, life)
   record.kernel.zombies.delete(record)
-  tell(record, (observer) => observer.ended?.(), { threw: (error) => logThrown(record, error, context) })
+  if (record.observers !== undefined) {
+    tell(record, (observer) => observer.ended?.(), { threw: (error) => logThrown(record, error, context) })
+  }
   release(record)
 }
 
 /** Removes a record whose process never ran and that nobody has seen. @internal */
 export const discard = (record: ProcessRecord, reason: ExitReason.ExitReason = ExitReason.normal): void => {
   const death = { reason, wasKilled: false, isReported: false }
-  letGo(record, { ...death, _tag: "ended", exiting: reason, by: "itself", mailboxLength: 0 })
+  letGo(record, { _tag: "ended", exiting: reason, by: "itself", mailboxLength: 0, ...death })
   record.kernel.remove(record)
   release(record)
 }
 
 /** The process has ended: it no longer has a fiber, a scope or an environment. */
 const letGo = (record: ProcessRecord, life: Over): void => {
-  become(record, { ...life, _tag: "ended" })
+  const { by, exiting, isReported, mailboxLength, reason, wasKilled } = life
+  become(record, { _tag: "ended", exiting, by, mailboxLength, reason, wasKilled, isReported })
   record.context = Context.empty()
   record.fiber = record.scope = undefined
 }
@@ -139,9 +146,20 @@ const release = (record: ProcessRecord): void => {
 
 // ---- parts --------------------------------------------------------------------------------------------------------
 
+// Many processes live for a moment only. So these steps make no object and no closure for what a process does not have.
+
+/** Calls a function of its kind, and goes on if it throws. */
+const askKind = (record: ProcessRecord, asked: "onClose" | "onKill", reason: ExitReason.ExitReason): void => {
+  try {
+    record.kind[asked]?.(record, reason)
+  } catch (error) {
+    record.threw(error)
+  }
+}
+
 /** Uses a copy of the list, because observers may come and go meanwhile. */
 const tell = (record: ProcessRecord, told: (observer: Observer) => void, guard: Guard = record): void => {
-  if (record.observers !== undefined) forEachGuarded(record.observers.slice(), told, guard)
+  forEachGuarded(record.observers?.slice(), told, guard)
 }
 
 const report = (record: ProcessRecord, details: CrashDetails): void => {

@@ -136,10 +136,12 @@ export const withdrawSignal = (record: ProcessRecord, matches: (signal: Signal) 
 
 /** Refuses all waiting messages, because the process has closed. @internal */
 export const refuseAll = (record: ProcessRecord, reason: ExitReason.ExitReason): void => {
-  const why: Refusal = { _tag: "Closed", reason }
   const { waiting } = record
+  const left = record.mailbox.clear()
+  if (left.length === 0 && waiting === undefined) return
+  const why: Refusal = { _tag: "Closed", reason }
   record.waiting = undefined
-  forEachGuarded(record.mailbox.clear(), (envelope) => refuse(record, envelope, why), record)
+  forEachGuarded(left, (envelope) => refuse(record, envelope, why), record)
   for (let next = waiting?.shift(); next !== undefined; next = waiting?.shift()) {
     const { admit, envelope } = next
     guarded(() => refuse(record, envelope, why), record)

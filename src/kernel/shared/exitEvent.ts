@@ -14,14 +14,16 @@ interface Dead extends Named, Pid<unknown> {
   readonly context: Context.Context<never>
   readonly accepted: number
   readonly handled: number
+  /** Defined, because it is dead. */
+  readonly reason: ExitReason | undefined
 }
 
 /** Sends the event that a process has died. @internal */
-export const reportDeath = (record: Dead, reason: ExitReason): void => {
+export const reportDeath = (record: Dead): void => {
   const { accepted, context, handled, label, name } = record
   const { telemetry } = record.kernel
   if (!Telemetry.isActiveUnsafe(telemetry, Events.processExit)) return
-  const shown = shownOf(reason, settingsOf(context))
+  const shown = shownOf(record.reason!, settingsOf(context))
   Telemetry.executeUnsafe(
     telemetry,
     Events.processExit,

@@ -12,6 +12,10 @@ import { addTo, emptyTally, type Tally } from "./tally.ts"
 interface Registered extends Watched {
   readonly id: number
   readonly accounting: Accounting
+  readonly accepted: number
+  readonly handled: number
+  /** The counts of the other fates. */
+  readonly fates: Tally | undefined
   name: string | undefined
 }
 
@@ -56,8 +60,11 @@ export class KernelState<P extends Registered> {
     return ++this.lastId
   }
 
-  retire(tally: Tally): void {
-    addTo(this.retired, tally)
+  /** Adds the counts of a process that dies. */
+  retire({ accepted, fates, handled }: P): void {
+    this.retired.accepted += accepted
+    this.retired.handled += handled
+    if (fates !== undefined) addTo(this.retired, fates)
   }
 
   remove(process: P): void {
