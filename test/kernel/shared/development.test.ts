@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Deferred, Effect, Exit, Layer, Logger, Option, Scope } from "effect"
 import { Rpc } from "effect/rpc"
-import { DynamicSupervisor, GenServer } from "effect-otp"
+import { DynamicSupervisor, GenServer, Supervisor } from "effect-otp"
 import { Handle, Kernel, Process } from "effect-otp/kernel"
 import { TestKernel } from "effect-otp/testing"
 import { BrokenInvariant } from "../../../src/kernel/shared/development.ts"
@@ -167,6 +167,31 @@ describe("a child has one live run", () => {
       yield* Deferred.succeed(gate, undefined)
     }).pipe(Effect.provide(Workers.layer)),
     "test/Worker(one) was about to begin a run while test/Worker(one) <0.2>, the run before it, is dead. Expected: that run to have ended, with its fiber and its scope."
+  )
+
+  finds(
+    "a supervisor that restarts a child too early is found",
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const runs: Array<ProcessRecord> = []
+      // A worker has no handle, which would find the second run, too. A kill does not end the first run before the gate.
+      const run = Effect.gen(function* () {
+        runs.push(recordOf(yield* Process.self))
+        yield* runs.length === 1 ? Effect.uninterruptible(Deferred.await(gate)) : Effect.never
+      })
+      class Tree extends Supervisor.Service<Tree>()("test/Tree", {
+        strategy: "oneForOne",
+        children: [Supervisor.worker("work", run)]
+      }) {}
+      yield* Layer.build(Tree.layer)
+      yield* TestKernel.quiet
+      pretend(runs[0]!)
+      kill(runs[0]!)
+      yield* TestKernel.quiet
+      assert.strictEqual(runs.length, 2)
+      yield* Deferred.succeed(gate, undefined)
+    }),
+    "work was about to begin a run while work <0.2>, the run before it, is dead. Expected: that run to have ended, with its fiber and its scope."
   )
 })
 
