@@ -109,7 +109,7 @@ describe("a second copy of the library", () => {
         ["Sys.trace needs a client, as the service of a server is", () => Stream.runDrain(Two.Sys.trace(client))],
         ["Task.await needs a task", () => Two.Task.await(task)],
         [
-          "copies/Pool: child needs a definition of a server, as define gives it",
+          "copies/Pool: child needs a definition of a server, as define gives it, or a function that makes a Layer",
           () => Two.DynamicSupervisor.Service<never>()("copies/Pool", { child: First.definition })
         ]
       ]
