@@ -35,8 +35,8 @@ import * as Check from "../values/check.ts"
 import { pollEvery } from "./internal/defaults.ts"
 import { detailsOf } from "./internal/details.ts"
 import { noteIncidents } from "./internal/incidents.ts"
-import { changesOf, makeLooks, Observation, watchBirths } from "./internal/observation.ts"
-import * as Snapshot from "./Snapshot.ts"
+import { makeLooks, Observation, reading, watchBirths } from "./internal/observation.ts"
+import type * as Snapshot from "./Snapshot.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -50,6 +50,7 @@ import * as Snapshot from "./Snapshot.ts"
 export interface Service {
   readonly snapshot: Effect.Effect<Snapshot.Snapshot>
   readonly changes: Stream.Stream<Snapshot.Change>
+  readonly snapshots: Stream.Stream<Snapshot.Snapshot>
   readonly process: (id: number) => Effect.Effect<Option.Option<Snapshot.ProcessDetails>>
 }
 
@@ -101,7 +102,8 @@ export const layer = (options: Options = {}): Layer.Layer<Observer> => {
       const looks = yield* makeLooks(observation, every)
       return {
         snapshot: observation.snapshot,
-        changes: changesOf(observation, looks),
+        changes: reading(looks, (seen) => observation.change(seen)),
+        snapshots: reading(looks, (seen) => observation.picture(seen)),
         process: (id) => detailsOf(observation, id)
       }
     })
@@ -202,14 +204,8 @@ export const changes: Stream.Stream<Snapshot.Change, never, Observer> = Stream.u
  * @category operations
  * @since 0.1.0
  */
-export const snapshots: Stream.Stream<Snapshot.Snapshot, never, Observer> = Stream.mapAccum(
-  changes,
-  (): Snapshot.Snapshot | undefined => undefined,
-  (before, change) => {
-    // The first change is a snapshot.
-    const now = before === undefined ? (change as Snapshot.Snapshot) : Snapshot.apply(before, change)
-    return [now, [now]]
-  }
+export const snapshots: Stream.Stream<Snapshot.Snapshot, never, Observer> = Stream.unwrap(
+  Effect.map(Observer, (observer) => observer.snapshots)
 )
 
 /**

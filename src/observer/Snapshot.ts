@@ -7,7 +7,7 @@
  * **Guarantees**
  *
  * - Version: each snapshot and each change says which version of this format it has. A field that is added keeps the
- *   version. A field that changes its meaning or goes away gives the format a new version.
+ *   version. A field that changes its meaning, takes other values or goes away gives the format a new version.
  * - Safety: states, messages and reasons are shown without secrets and within the limits of `Display`. Snapshots have no
  *   states: `Observer.process` gives the state of one process.
  *
@@ -19,6 +19,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import { keptCrashes, keptRestarts } from "./internal/defaults.ts"
 
 // ---- models -------------------------------------------------------------------------------------------------------
 
@@ -43,6 +44,13 @@ export const Behaviour = Schema.Literals([
   "PartitionSupervisor",
   "TaskSupervisor"
 ])
+
+/**
+ * @stability experimental
+ * @category models
+ * @since 0.1.0
+ */
+export type Behaviour = typeof Behaviour.Type
 
 /**
  * The messages that were sent to a process, or to all of them, by what became of them. See `Accounting`.
@@ -142,6 +150,7 @@ export const Crash = Schema.Struct({
   number: Schema.Int,
   at: Schema.Finite,
   process: Schema.Int,
+  parent: Schema.optionalKey(Schema.Int),
   displayName: Schema.String,
   ancestors: Schema.Array(Schema.String),
   cause: Schema.String,
@@ -316,8 +325,7 @@ export type ProcessDetails = typeof ProcessDetails.Type
 // ---- operations ---------------------------------------------------------------------------------------------------
 
 /**
- * Applies a change to a snapshot. The result is the snapshot that an observer would give at the time of the change,
- * except that crashes and restarts are kept as long as you keep them.
+ * Applies a change to a snapshot. The result is the snapshot that an observer would give at the time of the change.
  *
  * **When to use**
  *
@@ -339,7 +347,7 @@ export const apply = (snapshot: Snapshot, change: Change): Snapshot => {
     processes: [...processes.values()].toSorted((a, b) => a.id - b.id),
     down: change.down ?? snapshot.down,
     totals: change.totals,
-    crashes: [...snapshot.crashes, ...change.crashes],
-    restarts: [...snapshot.restarts, ...change.restarts]
+    crashes: [...snapshot.crashes, ...change.crashes].slice(-keptCrashes),
+    restarts: [...snapshot.restarts, ...change.restarts].slice(-keptRestarts)
   }
 }

@@ -183,6 +183,48 @@ describe("snapshot", () => {
   )
 })
 
+describe("apply", () => {
+  it("keeps as many crashes and restarts as an observer does", () => {
+    const crash: Snapshot.Crash = {
+      number: 1,
+      at: 0,
+      process: 1,
+      displayName: "a",
+      ancestors: [],
+      cause: "",
+      mailboxLength: 0
+    }
+    const restart: Snapshot.Restart = { number: 1, at: 0, supervisor: "s", child: "c", incarnation: 2 }
+    const many = {
+      crashes: Array.from({ length: 150 }, () => crash),
+      restarts: Array.from({ length: 700 }, () => restart)
+    }
+    const none = {
+      accepted: 0,
+      handled: 0,
+      failed: 0,
+      returned: 0,
+      abandoned: 0,
+      dropped: 0,
+      deadLettered: 0,
+      pending: 0
+    }
+    const counts = { processes: 0, zombies: 0, timers: 0, names: 0, lateReplies: 0, crashes: 0, restarts: 0 }
+    const totals = { ...counts, messages: none }
+    const first: Snapshot.Snapshot = { _tag: "Snapshot", version: 1, at: 0, processes: [], down: [], totals, ...many }
+    const second = Snapshot.apply(first, {
+      _tag: "Delta",
+      version: 1,
+      at: 1,
+      changed: [],
+      removed: [],
+      totals,
+      ...many
+    })
+    assert.deepStrictEqual([second.crashes.length, second.restarts.length], [200, 1000])
+  })
+})
+
 describe("changes", () => {
   kernelTest(
     "are a snapshot and then what has changed; applied they give the snapshot of that time",
@@ -339,6 +381,18 @@ describe("process", () => {
           assert.deepStrictEqual([details.lastCrash?.number, details.process.restarts], [1, 1])
         })
       )
+    }).pipe(Effect.provide(observed))
+  )
+
+  kernelTest(
+    "shows no crash of another process with the same name",
+    Effect.gen(function* () {
+      yield* Process.spawn(Effect.die(new Error("asked to")), { label: "connection" })
+      const healthy = yield* Process.spawn(Effect.never, { label: "connection" })
+      yield* settle
+      assert.strictEqual((yield* Observer.snapshot).crashes.length, 1)
+      assert.isUndefined(Option.getOrThrow(yield* Observer.process(healthy.id)).lastCrash)
+      yield* Process.kill(healthy)
     }).pipe(Effect.provide(observed))
   )
 

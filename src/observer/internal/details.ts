@@ -6,6 +6,7 @@ import type { ProcessRecord } from "../../kernel/shared/processRecord.ts"
 import type { ChildView } from "../../kernel/shared/processView.ts"
 import type * as Snapshot from "../Snapshot.ts"
 import { shownNeighbours } from "./defaults.ts"
+import { inSlices } from "./inSlices.ts"
 import { rowOf } from "./look.ts"
 import type { Observation } from "./observation.ts"
 import { shownText } from "./shownText.ts"
@@ -15,18 +16,48 @@ export const detailsOf = (
   { kernel, known }: Observation,
   id: number
 ): Effect.Effect<Option.Option<Snapshot.ProcessDetails>> =>
-  Effect.sync(() =>
-    Option.map(Option.fromUndefinedOr(kernel.table.get(id)), (record) => details(record, known.crashes.all))
-  )
+  Effect.suspend(() => {
+    const record = kernel.table.get(id)
+    if (record === undefined) return Effect.succeedNone
+    return Effect.map(inSlices(familyOf(record)), (family) => Option.some(details(record, family, known.crashes.all)))
+  })
 
-const details = (record: ProcessRecord, crashes: ReadonlyArray<Snapshot.Crash>): Snapshot.ProcessDetails => {
-  const { accounting, kind, relations, trapExit } = record
+interface Family {
+  /** The process as its supervisor knows it. */
+  readonly self: ChildView | undefined
+  readonly childCount: number
+  readonly children: Snapshot.ProcessDetails["children"]
+}
+
+function* familyOf(record: ProcessRecord): Generator<void, Family> {
+  const { kind, parent } = record
+  let self: ChildView | undefined = undefined
+  for (const child of parent?.kind.children?.(parent) ?? []) {
+    if (child.pid === record) self = child
+    yield
+  }
+  const children: Array<Snapshot.ProcessDetails["children"][number]> = []
+  let childCount = 0
+  for (const { id, restarts, state } of kind.children?.(record) ?? []) {
+    if (++childCount <= shownNeighbours) children.push({ key: id, restarts, state })
+    yield
+  }
+  return { self, childCount, children }
+}
+
+const details = (
+  record: ProcessRecord,
+  { childCount, children, self }: Family,
+  crashes: ReadonlyArray<Snapshot.Crash>
+): Snapshot.ProcessDetails => {
+  const { accounting, id, kind, parent, relations, trapExit } = record
   const settings = settingsOf(record.context)
   const shown = kind.state?.(record)
-  const children = Array.from(kind.children?.(record) ?? [], shownChild)
-  const row = rowOf(record, { accounting, child: childOf(record) })
-  // The run before had the same name.
-  const lastCrash = crashes.findLast(({ displayName }) => displayName === row.displayName)
+  const row = rowOf(record, { accounting, child: self })
+  // An earlier run of the same child had the same name and the same supervisor.
+  const wasIt = (crash: Snapshot.Crash) =>
+    crash.process === id || (self !== undefined && crash.displayName === row.displayName && crash.parent === parent?.id)
+  const lastCrash = crashes.findLast(wasIt)
   return {
     process: row,
     messages: accounting,
@@ -36,19 +67,10 @@ const details = (record: ProcessRecord, crashes: ReadonlyArray<Snapshot.Crash>):
     monitoring: idsOf(relations?.watching ?? [], ({ pid }) => pid),
     monitoredBy: idsOf(relations?.watchers ?? [], ({ watcher }) => watcher),
     trapExit,
-    childCount: children.length,
-    children: children.slice(0, shownNeighbours),
+    childCount,
+    children,
     ...(lastCrash === undefined ? {} : { lastCrash })
   }
-}
-
-const shownChild = ({ id, restarts, state }: ChildView) => ({ key: id, restarts, state })
-
-/** The process as its supervisor knows it. */
-const childOf = (record: ProcessRecord): ChildView | undefined => {
-  const { parent } = record
-  for (const child of parent?.kind.children?.(parent) ?? []) if (child.pid === record) return child
-  return undefined
 }
 
 const idsOf = <A>(neighbours: Iterable<A>, of: (neighbour: A) => ProcessRecord): ReadonlyArray<number> => {

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { CrashReport } from "../../kernel/CrashReport.ts"
 import { settingsOf } from "../../kernel/shared/displaySettings.ts"
+import { recordOf } from "../../kernel/shared/processes.ts"
 import * as Events from "../../supervision/Events.ts"
 import * as Telemetry from "../../telemetry/Telemetry.ts"
 import type { Settings } from "../../values/render.ts"
@@ -37,15 +38,19 @@ let observers = 0
 const crashOf = (
   report: CrashReport,
   { at, number, settings }: { readonly at: number; readonly number: number; readonly settings: Settings }
-): Snapshot.Crash => ({
-  number,
-  at,
-  process: report.pid.id,
-  displayName: report.displayName,
-  ancestors: report.ancestors,
-  cause: shownCause(report.cause, settings),
-  ...(report.message === undefined ? {} : { message: shownText(report.message, settings) }),
-  ...(report.state === undefined ? {} : { state: shownText(report.state, settings) }),
-  mailboxLength: report.mailboxLength,
-  ...(report.decision === undefined ? {} : { decision: report.decision })
-})
+): Snapshot.Crash => {
+  const { parent } = recordOf(report.pid)
+  return {
+    number,
+    at,
+    process: report.pid.id,
+    ...(parent === undefined ? {} : { parent: parent.id }),
+    displayName: report.displayName,
+    ancestors: report.ancestors,
+    cause: shownCause(report.cause, settings),
+    ...(report.message === undefined ? {} : { message: shownText(report.message, settings) }),
+    ...(report.state === undefined ? {} : { state: shownText(report.state, settings) }),
+    mailboxLength: report.mailboxLength,
+    ...(report.decision === undefined ? {} : { decision: report.decision })
+  }
+}

@@ -72,6 +72,15 @@ export class Observation {
     )
   }
 
+  /** All that is there after the look that the reader has seen. It waits for that look. */
+  picture(seen: Seen | undefined): Effect.Effect<readonly [Snapshot.Snapshot, Seen]> {
+    return Effect.suspend(() =>
+      this.known.look > (seen?.look ?? 0)
+        ? Effect.map(this.read(undefined), ([change, now]) => [change as Snapshot.Snapshot, now] as const)
+        : Effect.flatMap(Deferred.await(this.next), () => this.picture(seen))
+    )
+  }
+
   /** No look may begin before it is over. */
   private read(seen: Seen | undefined): Effect.Effect<readonly [Snapshot.Change, Seen]> {
     return this.looking.withPermits(1)(Effect.suspend(() => inSlices(this.known.read(seen))))
@@ -90,14 +99,12 @@ const sampleDelay = ({ delay }: Observation): Effect.Effect<never> =>
 
 const SAMPLE_MILLIS = 20
 
-/** The changes for one reader. All readers share the looks. @internal */
-export const changesOf = (observation: Observation, looks: RcRef.RcRef<void>): Stream.Stream<Snapshot.Change> =>
-  Stream.unwrap(
-    Effect.as(
-      RcRef.get(looks),
-      Stream.unfold<Seen | undefined, Snapshot.Change, never, never>(undefined, (seen) => observation.change(seen))
-    )
-  )
+/** What one reader reads, one after the other. All readers share the looks. @internal */
+export const reading = <A>(
+  looks: RcRef.RcRef<void>,
+  next: (seen: Seen | undefined) => Effect.Effect<readonly [A, Seen]>
+): Stream.Stream<A> =>
+  Stream.unwrap(Effect.as(RcRef.get(looks), Stream.unfold<Seen | undefined, A, never, never>(undefined, next)))
 
 /** Looks are taken while this has users. @internal */
 export const makeLooks = (
