@@ -513,8 +513,8 @@ export {
    *
    * It is a Schema, so it can be one of the errors of an `Rpc` or of an `HttpApiEndpoint`. Its status is 503. What a
    * server crashed with is encoded as `ExitReason` says. For clients that must not see that, and for the status 504 of a
-   * `Timeout`, use {@link HttpCallError}. An HTTP handler that fails with it, and whose endpoint does not declare it,
-   * answers with the same status and without a body.
+   * `Timeout`, use {@link HttpCallError}. An HTTP handler whose endpoint does not declare it answers with 504 for
+   * a `Timeout` and otherwise with 503, without a body.
    *
    * **Example** (Retrying while it is safe)
    *
@@ -1097,7 +1097,8 @@ export const toRpcGroup = <Self, M extends Protocol.Any>(
  * **Details**
  *
  * Each request is a call or a cast of the client of the server, so it waits for its turn as any other message does.
- * `timeout` and `whenDown` are the options of these calls. The span of the remote caller travels to the handler.
+ * `timeout` and `whenDown` are the options of these calls. A cast waits for room in a full mailbox within `timeout`, and
+ * fails at once while the server is down. The span of the remote caller travels to the handler.
  *
  * **Errors**
  *
@@ -1163,6 +1164,11 @@ export const toRpcHandlers = <Self, M extends Protocol.Any, const Prefix extends
  * **When to use**
  *
  * Use in a payload or an answer of a server that hands out clients of others: a directory, a pool.
+ *
+ * **Details**
+ *
+ * It accepts every client that has the messages of the protocol, a double of a test included. It cannot tell two services
+ * with the same messages apart.
  *
  * **Errors**
  *

@@ -167,7 +167,7 @@ export type {
   /**
    * A process: the pid of one run, or the client of a server.
    *
-   * A client means the run that is up. While the server is down it means the last run, which is dead.
+   * A client means the run that is up. While the server is down it means the last run, which is ending or dead.
    *
    * @stability experimental
    * @category models

@@ -337,6 +337,24 @@ describe("a server that RpcServer serves", () => {
   )
 
   boxTest(
+    "answers a cast that finds no room within the timeout with Timeout, and takes its message back",
+    Effect.gen(function* () {
+      const remote = yield* RpcTest.makeClient(BoxRpcs)
+      const box = yield* Box
+      yield* Effect.forkChild(box.hang())
+      yield* settle
+      yield* remote.put({ value: 1 })
+      const waiting = yield* Effect.forkChild(refusal(remote.put({ value: 2 })))
+      yield* settle
+      yield* TestClock.adjust("5 seconds")
+      yield* settle
+      assert.deepStrictEqual(yield* Fiber.join(waiting), ["put", { _tag: "Timeout" }, "no"])
+      yield* kill
+    }),
+    { capacity: 1, strategy: "suspend" }
+  )
+
+  boxTest(
     "answers a cast that waits for room once it is in the mailbox, and with ServerDown if the server ends first",
     Effect.gen(function* () {
       const remote = yield* RpcTest.makeClient(BoxRpcs)

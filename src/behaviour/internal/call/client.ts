@@ -242,8 +242,11 @@ const askWith = (
 /** Nothing to do: a call that waits for room waits for its answer anyway. */
 const admitted = () => {}
 
-/** The limit of a call: its own, or what is left of the call that its caller handles. */
-const timeoutMillis = (timeout: Duration.Input | "inherit" | undefined, caller: ProcessRecord | undefined): number => {
+/** The limit of a call: its own, or what is left of the call that its caller handles. @internal */
+export const timeoutMillis = (
+  timeout: Duration.Input | "inherit" | undefined,
+  caller: ProcessRecord | undefined
+): number => {
   if (timeout === undefined) return callTimeoutMillis
   if (timeout !== "inherit") return Check.millis("The timeout of a call", timeout)
   return caller?.kind.timeLeft?.(caller) ?? callTimeoutMillis

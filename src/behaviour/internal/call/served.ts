@@ -9,15 +9,15 @@ import { attempt } from "../../../values/valueKinds.ts"
 import { refuseArgument } from "../../../values/wrongArgument.ts"
 import type { Handle } from "../../../kernel/Handle.ts"
 import { targetOf, type HandleTarget } from "../../../kernel/shared/handleTarget.ts"
-import type { Refusal } from "../../../kernel/shared/processRecord.ts"
+import { currentProcessUnsafe, type Refusal } from "../../../kernel/shared/processRecord.ts"
 import { postUnsafe } from "../../../kernel/shared/processes.ts"
 import { downReason } from "./call.ts"
 import { CallError } from "./callError.ts"
 import type { CallReason } from "./callReason.ts"
 import type { CallOptions } from "./callOptions.ts"
-import { castOf, envelopeOf, receiver } from "./client.ts"
+import { castOf, envelopeOf, receiver, timeoutMillis } from "./client.ts"
 import { refusalReason } from "./envelopes.ts"
-import { makeCallError } from "./makeCallError.ts"
+import { makeCallError, timeout } from "./makeCallError.ts"
 import type { Message } from "./messages.ts"
 
 type Group = RpcGroup.RpcGroup<Rpc.AnyWithProps>
@@ -61,7 +61,7 @@ export const servedHandlers = <A, R>(
       const cast = castOf(client, tag)
       if (cast === undefined) return (payload) => methods[tag]!(payload, options)
       const target = targetOf("GenServer.toRpcHandlers", client)
-      return (payload) => castAccepted(cast, target, payload)
+      return (payload) => castAccepted({ cast, target, options }, payload)
     }
     const entries = [...protocol.requests.keys()].map((tag) => [`${prefix}${tag}`, handlerOf(tag)] as const)
     return Object.fromEntries(entries)
@@ -69,23 +69,35 @@ export const servedHandlers = <A, R>(
   return protocol.prefix(prefix).toLayer(handlers as never) as unknown as Layer.Layer<A, never, R>
 }
 
-/** Casts, and fails if the message did not get into the mailbox. Then it is a dead letter, as for any cast. */
-const castAccepted = (message: Message, target: HandleTarget, given: unknown): Effect.Effect<void, CallError> =>
+interface ServedCast {
+  readonly cast: Message
+  readonly target: HandleTarget
+  readonly options: CallOptions
+}
+
+/**
+ * Casts, and fails if the message did not get into the mailbox. Then it is a dead letter or dropped, as for any cast. It
+ * waits for room in a full mailbox within the timeout of a call, or the casts of remote clients would pile up.
+ */
+const castAccepted = ({ cast, options, target }: ServedCast, given: unknown): Effect.Effect<void, CallError> =>
   Effect.withFiber((fiber) => {
-    const payload = message.construct(given, target, fiber)
+    const payload = cast.construct(given, target, fiber)
     const record = receiver(target, fiber)
     const down = target.current === undefined ? downReason(target) : undefined
-    let reason: CallReason | undefined = undefined
+    let refused: CallReason | undefined = undefined
     const posted = postUnsafe(fiber, record, () => {
-      const envelope = envelopeOf(fiber, message.tag, payload)
+      const envelope = envelopeOf(fiber, cast.tag, payload)
       envelope.refuse = (why?: Refusal) => {
-        reason = down ?? refusalReason(record, why!)
+        refused = down ?? refusalReason(record, why!)
         return "deadLettered"
       }
       return envelope
     })
-    return Effect.flatMap(posted, () => {
-      if (reason === undefined) return Effect.void
-      return Effect.fail(makeCallError({ server: target.displayName, request: message.tag, reason, started: "no" }))
+    const failed = (reason: CallReason) =>
+      Effect.fail(makeCallError({ server: target.displayName, request: cast.tag, reason, started: "no" }))
+    const inMailbox = Effect.flatMap(posted, () => (refused === undefined ? Effect.void : failed(refused)))
+    return Effect.timeoutOrElse(inMailbox, {
+      duration: timeoutMillis(options.timeout, currentProcessUnsafe(fiber)),
+      orElse: () => failed(timeout)
     })
   })
