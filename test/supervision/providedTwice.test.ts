@@ -157,6 +157,26 @@ describe("nothing is told", () => {
   )
 
   silent(
+    "of what is inside of a fresh supervisor that is a child",
+    Effect.gen(function* () {
+      class Second extends Supervisor.Service<Second>()("test/Second", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(Layer.fresh(Shop.layer))]
+      }) {}
+      yield* run(Second.layer)
+      yield* run(Stock.layer)
+    })
+  )
+
+  silent(
+    "of what is inside of a fresh tree",
+    Effect.gen(function* () {
+      yield* run(Layer.mergeAll(Layer.fresh(Shop.layer), Stock.layer))
+      yield* run(Layer.fresh(Town.layer))
+    })
+  )
+
+  silent(
     "of several that nobody supervises, and of several trees",
     Effect.gen(function* () {
       yield* Effect.forEach([1, 2, 3], () => run(Stock.definition.layer(3)))

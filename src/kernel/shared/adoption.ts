@@ -229,8 +229,8 @@ export const makeTargets = (child?: string): HandleTargets => ({
  * A Layer that starts one process, or none if the Layer is supervised already.
  *
  * `build` gets the adoption to take, if there is one. Without one, `build` has to tie the process to the scope of the
- * Layer. It also gets the fiber that asked for the Layer: `Layer.mergeAll` builds each Layer on a fiber of its own,
- * which ends when the Layer is built.
+ * Layer. It also gets the fiber that asked for the Layer, and whether the Layer is inside a `Layer.fresh`.
+ * `Layer.mergeAll` builds each Layer on a fiber of its own, which ends when the Layer is built.
  *
  * With a `source` the log says if the Layer is provided to a supervisor and once more beside it.
  *
@@ -240,7 +240,8 @@ export const makeTargets = (child?: string): HandleTargets => ({
 export const processLayer = <I, E, R>(
   build: (
     adoption: Adoption | undefined,
-    asker: Fiber.Fiber<unknown, unknown>
+    asker: Fiber.Fiber<unknown, unknown>,
+    isFresh: boolean
   ) => Effect.Effect<Context.Context<I>, E, R>,
   source?: LayerSource
 ): Layer.Layer<I, E, Exclude<R, Scope.Scope>> => {
@@ -254,10 +255,15 @@ export const processLayer = <I, E, R>(
       if (supervised !== undefined && supervised.targets !== adoption?.targets) {
         return Exit.succeed(supervised.context as unknown as Context.Context<I>)
       }
+      const isInFresh = isFresh(memoMap, fiber.context)
       const inScope = (scope: Scope.Scope) =>
-        Effect.provideService(build(adoption, asker), Scope.Scope, scope) as Effect.Effect<Context.Context<I>, E, R>
+        Effect.provideService(build(adoption, asker, isInFresh), Scope.Scope, scope) as Effect.Effect<
+          Context.Context<I>,
+          E,
+          R
+        >
       if (adoption !== undefined) return adoption.build(layer, { memoMap, scope }, inScope)
-      const isWatched = source !== undefined && !isFresh(memoMap, fiber.context)
+      const isWatched = source !== undefined && !isInFresh
       const alone = (scope: Scope.Scope) =>
         isWatched
           ? Effect.tap(inScope(scope), (gives) => Effect.sync(() => startedAlone(layer, gives)))

@@ -45,7 +45,8 @@ export const treeLayer = <P extends RunningSupervisor>(
   services: (supervisor: P) => Context.Context<never>
 ): Layer.Layer<never, unknown> =>
   processLayer(
-    (adoption, asker) => Effect.map(startTree({ id: source.key, make }, { adoption, asker }), services),
+    (adoption, asker, isFresh) =>
+      Effect.map(startTree({ id: source.key, make }, { adoption, asker, isFresh }), services),
     source
   )
 
@@ -54,18 +55,21 @@ interface TreeSpec<P> {
   readonly make: (options: Omit<SupervisorProcessOptions, "id">) => P
 }
 
-/** Where a tree is started: with which adoption, if there is one, and for which fiber. */
+/** Where a tree is started: with which adoption, if there is one, for which fiber, and whether in a `Layer.fresh`. */
 interface Starter {
   readonly adoption: Adoption | undefined
   readonly asker: Fiber.Fiber<unknown, unknown>
+  readonly isFresh: boolean
 }
 
-const startTree = <P extends RunningSupervisor>(tree: TreeSpec<P>, { asker, adoption }: Starter) =>
+const startTree = <P extends RunningSupervisor>(tree: TreeSpec<P>, starter: Starter) =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(spawnSupervisor(tree, { asker, adoption }), (supervisor) => {
+    Effect.flatMap(spawnSupervisor(tree, starter), (supervisor) => {
       // It runs now, so an interruption of the wait has to end it.
       const booted = Effect.onInterrupt(restore(awaitBoot(supervisor)), () => stop(supervisor))
-      return adoption !== undefined ? booted : Effect.tap(booted, () => Effect.addFinalizer(() => stop(supervisor)))
+      return starter.adoption !== undefined
+        ? booted
+        : Effect.tap(booted, () => Effect.addFinalizer(() => stop(supervisor)))
     })
   )
 
@@ -80,7 +84,7 @@ const spawnSupervisor = <P extends RunningSupervisor>({ id, make }: TreeSpec<P>,
     return Effect.succeed(supervisor)
   })
 
-const processOptions = (fiber: Fiber.Fiber<unknown, unknown>, id: string, { asker, adoption }: Starter) => {
+const processOptions = (fiber: Fiber.Fiber<unknown, unknown>, id: string, { asker, adoption, isFresh }: Starter) => {
   const targets = adoption?.targets ?? makeTargets()
   const kernel = adoption?.parent.kernel ?? currentKernel(fiber)
   const current = currentProcessUnsafe(fiber)
@@ -89,7 +93,7 @@ const processOptions = (fiber: Fiber.Fiber<unknown, unknown>, id: string, { aske
   const context = Context.makeUnsafe<never>(environment(fiber.context).mapUnsafe)
   const onTreeEnd = adoption === undefined ? treeEndListenerOf(fiber, current) : undefined
   const launchFiber = adoption === undefined && onTreeEnd === undefined ? launchFiberOf(asker) : undefined
-  return { adoption, target: targetIn(targets, id), targets, kernel, parent, context, onTreeEnd, launchFiber }
+  return { adoption, target: targetIn(targets, id), targets, kernel, parent, context, onTreeEnd, isFresh, launchFiber }
 }
 
 /** A process that starts a tree for itself ends with it. */
@@ -136,9 +140,12 @@ export const dynamicLayer = (
   handle: (target: HandleTarget) => Context.Context<never>
 ): Layer.Layer<never> =>
   processLayer(
-    (adoption, asker) =>
+    (adoption, asker, isFresh) =>
       Effect.withFiber<Context.Context<never>, never, Scope.Scope>((fiber) => {
-        const supervisor = new RunningDynamicSupervisor(spec, processOptions(fiber, spec.id, { asker, adoption }))
+        const supervisor = new RunningDynamicSupervisor(
+          spec,
+          processOptions(fiber, spec.id, { asker, adoption, isFresh })
+        )
         const services = handle(supervisor.process.target)
         adoption?.adopt(supervisor.record)
         supervisor.run()

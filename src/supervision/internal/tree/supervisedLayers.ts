@@ -56,9 +56,10 @@ export class OwnSupervisedLayers implements SupervisedLayers, Tree {
 
   startedBy(layer: object, key: string): SupervisedChild | undefined {
     for (const { below, id, isFresh, layer: own, supervised } of this.entries.values()) {
+      // Everything inside of it is fresh, too.
+      if (isFresh) continue
       const record = supervised.targets.own.get(key)?.current
-      if (record !== undefined && !isFresh && isSameLayer(own, layer))
-        return { id, supervisor: this.supervisor, record }
+      if (record !== undefined && isSameLayer(own, layer)) return { id, supervisor: this.supervisor, record }
       const found = below?.startedBy(layer, key)
       if (found !== undefined) return found
     }

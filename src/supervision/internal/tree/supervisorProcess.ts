@@ -107,6 +107,8 @@ export interface SupervisorProcessOptions {
   readonly context: Context.Context<never>
   /** Gets its end, if it is the root of a tree. Undefined means the log. */
   readonly onTreeEnd: TreeEndListener | undefined
+  /** Whether its Layer is inside a `Layer.fresh`. */
+  readonly isFresh: boolean
   /** The fiber that may be launching it. */
   readonly launchFiber: LaunchFiber | undefined
 }
@@ -141,7 +143,7 @@ export class SupervisorProcess {
     this.launchFiber = options.launchFiber
     const { record } = this
     if (record.isOpen) record.context = Context.add(context, Self, record)
-    if (this.isRoot) addTree(kernel, this.supervised)
+    if (this.isRoot && !options.isFresh) addTree(kernel, this.supervised)
   }
 
   /** Runs its own fiber. It answers from now on. */
