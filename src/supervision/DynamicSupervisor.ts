@@ -180,7 +180,8 @@ export interface Options<M extends Protocol.Any, A extends ReadonlyArray<unknown
 export interface LayerOptions<A extends ReadonlyArray<unknown>, ROut, E, R, RS> extends DynamicOptions<E, RS> {
   /**
    * Makes the Layer of a child from the arguments of its start, for each start anew. As for `Supervisor.child`, the
-   * Layer starts one process: a server or a supervisor.
+   * Layer starts one process: a server or a supervisor. It may provide plain services, too, but a start gives only the
+   * handles.
    */
   readonly child: (...args: A) => Layer.Layer<ROut, E, R>
 }
@@ -320,10 +321,10 @@ export {
 // ---- constructors -------------------------------------------------------------------------------------------------
 
 interface Declare<Self> {
-  <const Id extends string, A extends ReadonlyArray<unknown>, ROut extends Stable, E, R, RS = never>(
+  <const Id extends string, A extends ReadonlyArray<unknown>, ROut, E, R, RS = never>(
     id: Id,
     options: LayerOptions<A, ROut, E, R, RS>
-  ): ServiceClass<Self, Id, Context.Context<ROut>, A, E, R | NoInfer<RS>>
+  ): ServiceClass<Self, Id, Context.Context<Extract<ROut, Stable>>, A, E, R | NoInfer<RS>>
   <const Id extends string, M extends Protocol.Any, A extends ReadonlyArray<unknown>, E, R, D, RS = never>(
     id: Id,
     options: Options<M, A, E, R, D, RS>
@@ -339,9 +340,10 @@ interface Declare<Self> {
  *
  * Or `child` is a function from arguments to a Layer that starts one process: a supervisor with its children, or a server
  * with what only it needs. Then a start takes these arguments and gives a `Context` with the handles that the Layer
- * provides: use `Context.get` for one of them, or `Effect.provide` for all. A restart builds the Layer anew, and the
- * handles point to the new processes. If the Layer's supervisor gives up, that is one failure of the child. What the
- * Layers need, the Layer of the dynamic supervisor needs.
+ * provides: use `Context.get` for one of them, or `Effect.provide` for all. Plain services that the Layer provides are
+ * not in it, because a restart would leave them stale. A restart builds the Layer anew, and the handles point to the new
+ * processes. If the Layer's supervisor gives up, that is one failure of the child. What the Layers need, the Layer of the
+ * dynamic supervisor needs.
  *
  * Throws a `RangeError` for a `maxChildren` or an intensity that is not a number.
  *
@@ -480,9 +482,11 @@ const startOrGet = (supervisor: RunningDynamicSupervisor, wanted: WantedChild): 
 
 /** Waits until a child that is ending for good has ended with its fiber and its scope. Then its key is free. */
 const untilFree = (supervisor: RunningDynamicSupervisor, child: DynamicChild): Effect.Effect<unknown> => {
-  const { startFiber, state } = child
-  // The caller that started it has yet to learn that it was up.
-  return state === "starting" && startFiber !== undefined ? Fiber.await(startFiber) : supervisor.stop(child)
+  const { layers, startFiber, state } = child
+  if (state !== "starting") return supervisor.stop(child)
+  // The caller that started it has yet to learn how its start ends.
+  if (layers !== undefined) return awaitFirstStart(child)
+  return startFiber === undefined ? supervisor.stop(child) : Fiber.await(startFiber)
 }
 
 const add = (

@@ -4,7 +4,20 @@ import { Rpc } from "effect/rpc"
 import { DynamicSupervisor, GenServer, PartitionSupervisor, Supervisor } from "effect-otp"
 import { ExitReason, Kernel, Process } from "effect-otp/kernel"
 import { runTenants, tenantsOf } from "../fixtures/tenants.ts"
-import { beside, boom, crash, failing, pass, pidOf, quiet, run, StartError, treeTest } from "../fixtures/supervision.ts"
+import {
+  beside,
+  boom,
+  crash,
+  failing,
+  type Journal,
+  pass,
+  pidOf,
+  quiet,
+  run,
+  server,
+  StartError,
+  treeTest
+} from "../fixtures/supervision.ts"
 
 const reasonOf = <A>(call: Effect.Effect<A, GenServer.CallError>) =>
   Effect.map(Effect.flip(call), ({ reason }) => reason)
@@ -177,6 +190,57 @@ describe("a start", () => {
     const declare = () => DynamicSupervisor.Service<never>()("test/Trees", { child: Tree as never })
     assert.throws(declare, RangeError, "test/Trees: child")
   })
+})
+
+describe("a process that ends while its Layer is still being built", () => {
+  /** Servers with something after them in their Layer, which cannot be interrupted and waits for the gate. */
+  const runSlow = (journal: Journal, restart?: "temporary") =>
+    Effect.gen(function* () {
+      const gate = yield* Deferred.make<void>()
+      const { layer } = server(journal, "slow")
+      const after = Layer.effectDiscard(Effect.uninterruptible(Deferred.await(gate)))
+      class Slow extends DynamicSupervisor.Service<Slow>()("test/Slow", {
+        child: () => Layer.provideMerge(after, layer),
+        restart
+      }) {}
+      const { context } = yield* run(Slow.layer)
+      return { gate, slow: Context.get(context, Slow) }
+    })
+  const defectOf = (exit: Exit.Exit<unknown, unknown>) => String(Cause.squash(Option.getOrThrow(Exit.getCause(exit))))
+
+  treeTest("is a start that failed, also if the build does not end in time", ({ journal }) =>
+    Effect.gen(function* () {
+      const { gate, slow } = yield* runSlow(journal)
+      const started = yield* beside(Effect.exit(slow.startChild("a")))
+      yield* journal.expect("+slow1")
+      yield* Process.kill(journal.pid("slow"))
+      yield* pass("10 seconds")
+      assert.strictEqual(
+        defectOf(yield* started.join),
+        "ReleaseTimeout: a did not end within its shutdown limit, nor in the same time again after it was killed"
+      )
+      assert.deepStrictEqual(yield* slow.whichChildren, [])
+      yield* Deferred.succeed(gate, undefined)
+      yield* journal.expect("-slow1")
+    })
+  )
+
+  treeTest("fails the start of a temporary child as usual, and the next caller starts another", ({ journal }) =>
+    Effect.gen(function* () {
+      const { gate, slow } = yield* runSlow(journal, "temporary")
+      const first = yield* beside(Effect.exit(slow.startChild("a")))
+      yield* journal.expect("+slow1")
+      yield* Process.kill(journal.pid("slow"))
+      yield* quiet
+      const second = yield* beside(slow.startOrGet("a"))
+      yield* quiet
+      assert.deepStrictEqual([yield* first.isDone, yield* second.isDone], [false, false])
+      yield* Deferred.succeed(gate, undefined)
+      yield* second.join
+      yield* journal.expect("-slow1", "+slow2")
+      assert.include(defectOf(yield* first.join), 'The Layer of child "a" was still being built when its process')
+    })
+  )
 })
 
 describe("a restart", () => {
@@ -534,6 +598,19 @@ describe("the environment of a child's Layer", () => {
       })
   )
 
+  treeTest("keeps its plain services to itself: a start gives only the handles", ({ journal }) =>
+    Effect.gen(function* () {
+      class Both extends DynamicSupervisor.Service<Both>()("test/Both", {
+        child: (of: string) => Layer.provideMerge(Reader.definition.layer(of), Layer.succeed(Database, { name: "own" }))
+      }) {}
+      const { context } = yield* run(Both.layer)
+      const handles = yield* Context.get(context, Both).startChild("a", "a")
+      assert.deepStrictEqual(Array.from(handles.mapUnsafe.keys()), ["test/Reader"])
+      assert.strictEqual(yield* Context.get(handles, Reader).read(), "a of own")
+      yield* journal.expect()
+    })
+  )
+
   treeTest("below a child its own Layer gives its own handle", ({ journal }) =>
     Effect.gen(function* () {
       class Echo extends GenServer.Service<Echo>()("test/Echo", [Rpc.make("pid", { success: Schema.String })]) {
@@ -573,6 +650,25 @@ describe("the environment of a child's Layer", () => {
 })
 
 describe("reports", () => {
+  treeTest("of a restart that fails before its process exists say what followed it", ({ journal, lines }) =>
+    Effect.gen(function* () {
+      let made = 0
+      const { layer } = server(journal, "once")
+      class Once extends DynamicSupervisor.Service<Once>()("test/Once", {
+        child: () => (++made === 1 ? layer : assert.fail("no second Layer")),
+        intensity: { max: 1, within: "1 hour" }
+      }) {}
+      const { context } = yield* run(Once.layer)
+      yield* Context.get(context, Once).startChild("a")
+      yield* Process.kill(journal.pid("once"))
+      yield* journal.expect("+once1", "-once1")
+      assert.deepStrictEqual(
+        lines.slice(0, 2).map(({ message }) => message),
+        ["test/Once: child test/once(a) was killed (restart)", "test/Once: child test/Once(a) did not start (give up)"]
+      )
+    })
+  )
+
   treeTest("name the tree by its key", ({ crashes, events, journal }) =>
     Effect.gen(function* () {
       const { start } = yield* runTenants(journal, { tree: { intensity: { max: 1, within: "1 hour" } } })

@@ -35,12 +35,11 @@ export interface RunEnd extends ChildEnd {
   readonly uptimeMillis: number
 }
 
-/** The end of a restart that cannot begin because the last run has not ended. @internal */
-export const releaseTimedOut = (child: string): RunEnd => ({
-  isStart: true,
-  reason: ExitReason.defect(new ReleaseTimeout({ child })),
-  uptimeMillis: 0
-})
+/** The end of a start that is not released in time, or cannot begin because the last run has not ended. @internal */
+export const releaseTimedOut = (child: string): RunEnd => {
+  const cause = Cause.die(new ReleaseTimeout({ child }))
+  return { cause, isStart: true, reason: ExitReason.crash(cause), uptimeMillis: 0 }
+}
 
 /** The ending of a start whose process ended before the Layer was built. @internal */
 export const endedDuringStart = (id: string, record: ProcessRecord): ChildEnd => {

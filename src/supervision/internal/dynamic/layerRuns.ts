@@ -86,11 +86,6 @@ export class LayerRuns {
     return this.run === undefined ? Effect.void : this.run.untilEnded
   }
 
-  /** The processes that its orderly end waits for. */
-  get endWaitsFor(): ReadonlyArray<ProcessRecord> {
-    return this.run?.endWaitsFor ?? []
-  }
-
   begin({ layer, policy, parent, listener }: BeginOptions): void {
     const { key, targets } = this
     const options = { id: key, restart: policy.restart, shutdown: policy.limit }

@@ -101,6 +101,7 @@ export class LiveChildren implements ChildListener, ChildStopper, LayerHost {
   private restart(child: DynamicChild): void {
     this.owner.record.kernel.development?.runs(child.displayName, [child.record])
     child.record = undefined
+    child.decision = undefined
     this.start(child)
   }
 
@@ -284,8 +285,7 @@ export class LiveChildren implements ChildListener, ChildStopper, LayerHost {
   }
 
   private beginStop(child: DynamicChild): void {
-    const report = Effect.sync(() => this.reportStopped(child))
-    const stopped = Effect.andThen(child.stop(), report)
+    const stopped = Effect.map(child.stop(), () => this.reportStopped(child))
     child.stopFiber ??= this.run(Effect.andThen(Effect.yieldNow, stopped))
   }
 
