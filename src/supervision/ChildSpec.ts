@@ -195,13 +195,17 @@ export type Requirements<Cs, Have = never, Out = never> = Cs extends readonly [i
  * **Details**
  *
  * Only what a later sibling provides, and no earlier one, is out of order. Whatever no sibling provides has to come from
- * outside. Where the compiler does not know the order, as in a list that is spread from an array, it checks nothing.
+ * outside. A sibling that itself needs the service it provides replaces the one from outside for the siblings after it.
+ * Where the compiler does not know the order, as in a list that is spread from an array, it checks nothing.
  *
  * @stability experimental
  * @category models
  * @since 0.1.0
  */
-export type InOrder<Cs extends ReadonlyArray<unknown>> = Ordered<Cs, Provides<Cs[number]>>
+export type InOrder<Cs extends ReadonlyArray<unknown>> = Ordered<Cs, New<Cs[number]>>
+
+/** What children provide without having got it from outside themselves. */
+type New<C> = C extends unknown ? Exclude<Provides<C>, Needs<C>> : never
 
 /** Tail-recursive, so that long lists are within the limits of the compiler. */
 type Ordered<Cs, All, Have = never, Checked extends ReadonlyArray<unknown> = []> = Cs extends readonly [

@@ -281,10 +281,15 @@ export const startNone = (none: None["Service"]) => {
   same<typeof started, Effect.Effect<Context.Context<House | Log | Room>, DatabaseError | Refusals>>(true)
 }
 
-DynamicSupervisor.Service<never>()("types/Wrong", {
-  // @ts-expect-error only handles leave a child: a plain service would be stale after a restart
-  child: (room: string) => historyOf(room)
-})
+// Only handles leave a child: a plain service would be stale after a restart.
+class Both extends DynamicSupervisor.Service<Both>()("types/Both", {
+  child: (room: string) => Layer.provideMerge(Log.definition.layer(room), historyOf(room))
+}) {}
+same<typeof Both.layer, Layer.Layer<Both, never, Patience>>(true)
+export const startBoth = (both: Both["Service"]) => {
+  const started = both.startChild("a", "a")
+  same<typeof started, Effect.Effect<Context.Context<Log>, DatabaseError | Refusals>>(true)
+}
 // @ts-expect-error the function makes a Layer
 DynamicSupervisor.Service<never>()("types/Wrong", { child: () => Effect.void })
 // @ts-expect-error a Layer is not a function

@@ -216,6 +216,15 @@ same<ChildSpec.InOrder<readonly [typeof audit, typeof database]>, readonly [unkn
 same<ChildSpec.InOrder<readonly [typeof account, typeof audit, typeof account]>, readonly [unknown, unknown, unknown]>(
   true
 )
+// A resource that is made from the one outside replaces it for the siblings after it.
+declare const cached: ChildSpec.ResourceSpec<Database, never, Database>
+same<ChildSpec.InOrder<readonly [typeof account, typeof cached, typeof audit]>, readonly [unknown, unknown, unknown]>(
+  true
+)
+same<
+  ChildSpec.InOrder<readonly [typeof account, typeof cached, typeof database]>,
+  readonly [TooEarly, unknown, unknown]
+>(true)
 same<ChildSpec.InOrder<readonly []>, readonly []>(true)
 same<
   ChildSpec.InOrder<readonly [typeof anything, typeof audit, typeof anything]>,
