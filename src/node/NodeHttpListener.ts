@@ -17,8 +17,10 @@
  *
  * **Not here**
  *
- * Connections that wait in the queue of the operating system when the port is closed: it resets them. A load balancer
- * that reads `Application.readiness`, and a `drainDelay`, keep that queue empty.
+ * - Connections that wait in the queue of the operating system when the port is closed: it resets them. A load balancer
+ *   that reads `Application.readiness`, and a `drainDelay`, keep that queue empty.
+ * - A TLS handshake that takes longer than half a second when the listener drains and nothing else is open.
+ * - Clients that close their half of a connection after a request: Node then drops the answer.
  *
  * **In Erlang/OTP**
  *
@@ -60,11 +62,14 @@ export type {
 export interface Options<S extends NodeServer, B, E, R> {
   /** Makes the server of Node, once for each run. */
   readonly createServer: () => S
-  /** Opens the port, with Effect's `NodeHttpServer`. It must use the `createServer` that it is given. */
+  /**
+   * Opens the port, with Effect's `NodeHttpServer`. It must use the `createServer` that it is given, or the start dies.
+   */
   readonly listen: (createServer: () => S) => Layer.Layer<HttpServer.HttpServer | B, E, R>
   /**
    * How long it goes on as before once it is told to stop, so that a load balancer can see that the application is not
-   * ready any more. It is a part of the child's `shutdown` limit. Default: 0.
+   * ready any more. It is a part of the child's `shutdown` limit, so `shutdown` must be longer: otherwise nothing is
+   * drained. Default: 0.
    */
   readonly drainDelay?: Duration.Input | undefined
 }
@@ -81,7 +86,8 @@ export interface Options<S extends NodeServer, B, E, R> {
  * **Details**
  *
  * Its limit for the drain is the `shutdown` of the child, 5 seconds by default. Give more to a server with slow requests,
- * and to one with a `drainDelay`. Requests that come while the application is still being built wait until it is.
+ * and to one with a `drainDelay`. Requests that come while the application is still being built wait until it is, up to
+ * 1000 of them. The connections of others are closed.
  *
  * Handlers run on fibers of Effect's server, and not in processes. A defect of a handler is an answer with status 500,
  * and the listener goes on.

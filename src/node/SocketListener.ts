@@ -5,10 +5,10 @@
  *
  * - At most `maxConnections` connections are handled at a time. Others wait in line, and nothing is read from them.
  * - When it drains it closes the port first, and the connections that wait. The handlers of the others run to their end,
- *   within its `shutdown` limit. Then they are interrupted.
+ *   within its `shutdown` limit. Then they are interrupted, all at the same time, and killed a second later.
  * - A handler that crashes ends its own connection, with a crash report. The listener and the other connections go on.
- * - If the port cannot be opened, the start fails with Effect's `SocketServerError`. If the server breaks later, the
- *   listener crashes, and its supervisor starts it again.
+ * - If the port cannot be opened, the start fails with Effect's `SocketServerError`. If the `run` of the server fails
+ *   later, the listener crashes, and its supervisor starts it again. The `run` of Effect's own servers never fails.
  *
  * **In Erlang/OTP**
  *
@@ -41,11 +41,15 @@ import { startSocket } from "./internal/socket/socketListening.ts"
 export interface Options<B, E, R> {
   /** Opens the port: `NodeSocketServer.layer({ port: 9000 })`, or another Layer of a `SocketServer`. */
   readonly listen: Layer.Layer<SocketServer.SocketServer | B, E, R>
-  /** How many connections are handled at a time. Default: no limit. */
+  /**
+   * How many connections are handled at a time. Those that wait stay open, and nothing limits how many they are. The
+   * `maxConnections` of Node's own server does. Default: no limit.
+   */
   readonly maxConnections?: number | undefined
   /**
    * How long it goes on as before once it is told to stop, so that a load balancer can see that the application is not
-   * ready any more. It is a part of the child's `shutdown` limit. Default: 0.
+   * ready any more. It is a part of the child's `shutdown` limit, so `shutdown` must be longer: otherwise nothing is
+   * drained. Default: 0.
    */
   readonly drainDelay?: Duration.Input | undefined
 }
@@ -63,7 +67,7 @@ export interface Options<B, E, R> {
  * **Details**
  *
  * The process of a connection owns the socket: the connection closes when the process ends, however it ends. If the
- * handler fails with a `SocketError`, the connection has ended, and that is no crash. To handle connections with servers
+ * handler fails with a `SocketError`, the connection has ended, and that is no crash: it is logged at the level "Debug". To handle connections with servers
  * of your own, start a child of a `DynamicSupervisor` in the handler and wait for its end.
  *
  * The limit for the drain is the `shutdown` of the child, 5 seconds by default.

@@ -7,6 +7,7 @@ import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import * as http from "node:http"
 import * as http2 from "node:http2"
 import * as https from "node:https"
+import * as tls from "node:tls"
 import type * as net from "node:net"
 import { inspect } from "node:util"
 import { assert, describe, it } from "vitest"
@@ -226,6 +227,39 @@ describe.concurrent("a listener that is told to stop", { timeout: 30_000 }, () =
     )
   })
 
+  it("says Connection: close with an answer that middleware of the server gives", async () => {
+    let server: net.Server | undefined
+    const app = HttpRouter.serve(hello, {
+      disableLogger: true,
+      disableListenLog: true,
+      middleware: (app) =>
+        Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+          url === "/probe" ? Effect.succeed(text("probe")) : app
+        )
+    })
+    const Web = NodeHttpListener.layer(app, {
+      createServer: () => http.createServer(),
+      listen: (createServer) => NodeHttpServer.layer(() => (server = createServer()), { port: 0, host: "127.0.0.1" })
+    })
+    class App extends Supervisor.Service<App>()("test/App", {
+      strategy: "oneForOne",
+      children: [Supervisor.child(Web)]
+    }) {}
+    const running = await Effect.runPromise(Application.start(App.layer))
+    const { port } = server!.address() as net.AddressInfo
+    const [probe, raw] = [await connect(port), await connect(port)]
+    const stopped = Effect.runPromise(running.stop)
+    await untilRefused(port)
+    probe.socket.write(get("/probe"))
+    raw.socket.write(get("/hello"))
+    assert.deepStrictEqual([await probe.closed, await raw.closed], ["end", "end"])
+    await stopped
+    assert.deepStrictEqual(
+      [answers(probe.text()), answers(raw.text())],
+      [[{ status: 200, close: true, body: "probe" }], [{ status: 200, close: true, body: "hello" }]]
+    )
+  })
+
   it("wakes handlers that wait for draining, so their streams end whole", async () => {
     const polite = HttpRouter.add("GET", "/events", events(Stream.interruptWhen(ticks, NodeHttpListener.draining)))
     const { port, stop } = await startListener({ routes: polite })
@@ -331,6 +365,22 @@ describe.concurrent("a listener over TLS", { timeout: 30_000 }, () => {
     assert.strictEqual(await silent.closed, "end")
   })
 
+  it("answers a client that has just connected, and greets while the listener drains", async () => {
+    const { port, stop } = await start(() => https.createServer(certificate), gate())
+    const { socket } = await connect(port)
+    const stopped = stop()
+    await untilRefused(port)
+    await sleep(100)
+    socket.removeAllListeners("data")
+    const secure = tls.connect({ socket, rejectUnauthorized: false })
+    let body = ""
+    secure.setEncoding("latin1").on("data", (part: string) => (body += part))
+    secure.write(get("/hello"))
+    await new Promise((resolve) => secure.once("close", resolve))
+    await stopped
+    assert.deepStrictEqual(answers(body), [{ status: 200, close: true, body: "hello" }])
+  })
+
   it("drains HTTP/1.1 beside HTTP/2", async () => {
     const held = gate()
     const { port, stop } = await start(() => http2.createSecureServer({ ...certificate, allowHTTP1: true }), held)
@@ -377,13 +427,14 @@ describe.concurrent("a listener", { timeout: 30_000 }, () => {
     assert.deepStrictEqual([lines.length, /NodeHttpListener\(web\) crashed.*EMFILE/s.test(lines[0]!)], [1, true])
   })
 
-  it("lets requests wait that come before the application is built", async () => {
+  /** A listener whose application is built once the test lets it. */
+  const startEarly = async (routes: Layer.Layer<never, never, HttpRouter.HttpRouter>) => {
     const built = gate()
-    let server: net.Server | undefined
-    const slow = Layer.unwrap(Effect.as(built.wait, hello))
+    let server: http.Server | undefined
+    const slow = Layer.unwrap(Effect.as(built.wait, routes))
     const Web = NodeHttpListener.layer(HttpRouter.serve(slow, { disableLogger: true, disableListenLog: true }), {
-      createServer: () => http.createServer(),
-      listen: (createServer) => NodeHttpServer.layer(() => (server = createServer()), { port: 0, host: "127.0.0.1" })
+      createServer: () => (server = http.createServer()),
+      listen: (createServer) => NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" })
     })
     class App extends Supervisor.Service<App>()("test/App", {
       strategy: "oneForOne",
@@ -391,13 +442,72 @@ describe.concurrent("a listener", { timeout: 30_000 }, () => {
     }) {}
     const running = Effect.runPromise(Application.start(App.layer))
     await built.begun
-    const raw = await connect((server!.address() as net.AddressInfo).port)
+    return {
+      port: (server!.address() as net.AddressInfo).port,
+      server: server!,
+      build: async () => {
+        await built.open()
+        return await running
+      }
+    }
+  }
+
+  it("lets requests wait that come before the application is built", async () => {
+    const { build, port } = await startEarly(hello)
+    const raw = await connect(port)
     raw.socket.write(get("/hello"))
     await sleep(50)
-    await built.open()
+    const { stop } = await build()
     await raw.until(/hello$/)
-    await Effect.runPromise((await running).stop)
+    await Effect.runPromise(stop)
     assert.strictEqual(await raw.closed, "end")
     assert.deepStrictEqual(answers(raw.text()), [{ status: 200, close: false, body: "hello" }])
+  })
+
+  it("does not break if a client resets its upgrade before the application is built, and does not handle it", async () => {
+    let handled = 0
+    const route = HttpRouter.add(
+      "GET",
+      "/live",
+      Effect.sync(() => text(`${++handled}`))
+    )
+    const { build, port, server } = await startEarly(route)
+    const raw = await connect(port)
+    const upgraded = new Promise<net.Socket>((resolve) => server.once("upgrade", ({ socket }) => resolve(socket)))
+    raw.socket.write("GET /live HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    const socket = await upgraded
+    const reset = new Promise((resolve) => socket.once("close", resolve))
+    raw.socket.resetAndDestroy()
+    await reset
+    const { stop } = await build()
+    await Effect.runPromise(stop)
+    assert.strictEqual(handled, 0)
+  })
+
+  it("closes the connection of a request for which there is no room before the application is built", async () => {
+    const { build, port } = await startEarly(hello)
+    const [many, one] = [await connect(port), await connect(port)]
+    many.socket.write(get("/hello").repeat(1000))
+    await sleep(200)
+    one.socket.write(get("/hello"))
+    assert.strictEqual(await one.closed, "end")
+    const { stop } = await build()
+    await Effect.runPromise(stop)
+    assert.strictEqual(await many.closed, "end")
+    assert.deepStrictEqual([answers(many.text()).length, one.text()], [1000, ""])
+  })
+
+  it("does not start if its server does not use the createServer that it is given", async () => {
+    const Web = NodeHttpListener.layer(HttpRouter.serve(hello, { disableLogger: true, disableListenLog: true }), {
+      createServer: () => http.createServer(),
+      listen: () => NodeHttpServer.layer(() => http.createServer(), { port: 0, host: "127.0.0.1" })
+    })
+    const exit = await Effect.runPromise(
+      Effect.exit(Effect.scoped(Layer.build(Web.pipe(Layer.provide(Logger.layer([]))))))
+    )
+    assert.match(
+      inspect(exit, { depth: 9 }),
+      /listen must open its port with the createServer that it is given, but that server does not listen/
+    )
   })
 })

@@ -3,7 +3,7 @@ import { NodeSocketServer } from "@effect/platform-node"
 import { Cause, Context, Effect, Layer, Logger, Option, type Scope } from "effect"
 import { Application, DynamicSupervisor, ExitReason, GenServer, type Pid, Process, Supervisor } from "effect-otp"
 import { SocketListener } from "effect-otp/node"
-import type * as NetAddress from "effect/net/NetAddress"
+import * as NetAddress from "effect/net/NetAddress"
 import { type Socket, SocketServer } from "effect/socket"
 import * as net from "node:net"
 import { inspect } from "node:util"
@@ -119,6 +119,45 @@ describe.concurrent("a socket listener", { timeout: 30_000 }, () => {
     const took = await seconds(stop())
     assert.strictEqual(await raw.closed, "end")
     assert.isTrue(took > 0.25 && took < 1, `${took} s`)
+  })
+
+  it("at its limit ends all connections at the same time", async () => {
+    const ends: Array<number> = []
+    const cleanup = Effect.delay(
+      Effect.sync(() => ends.push(performance.now())),
+      "300 millis"
+    )
+    const { port, stop } = await start(() => Effect.onInterrupt(Effect.never, () => cleanup), { shutdown: 400 })
+    const raws = [await connect(port), await connect(port), await connect(port), await connect(port)]
+    await sleep(50)
+    await stop()
+    assert.deepStrictEqual(await Promise.all(raws.map((raw) => raw.closed)), ["end", "end", "end", "end"])
+    assert.strictEqual(ends.length, 4)
+    assert.isBelow(Math.max(...ends) - Math.min(...ends), 150)
+  })
+
+  it("crashes when its server breaks, and not when its server is interrupted", async () => {
+    const runsOf = async (run: Effect.Effect<never, unknown>) => {
+      let runs = 0
+      const server = SocketServer.SocketServer.of({
+        address: NetAddress.unixPathAddress("test"),
+        run: () =>
+          Effect.andThen(
+            Effect.sync(() => runs++),
+            runs === 0 ? run : Effect.never
+          ) as Effect.Effect<never>
+      })
+      const listen = Layer.succeed(SocketServer.SocketServer, server)
+      class App extends Supervisor.Service<App>()("test/App", {
+        strategy: "oneForOne",
+        children: [Supervisor.child(SocketListener.layer(echo(Effect.never), { listen }))]
+      }) {}
+      const running = await Effect.runPromise(Application.start(App.layer.pipe(Layer.provide(Logger.layer([])))))
+      await sleep(200)
+      await Effect.runPromise(running.stop)
+      return runs
+    }
+    assert.deepStrictEqual([await runsOf(Effect.fail("EMFILE")), await runsOf(Effect.interrupt)], [2, 1])
   })
 
   it("handles at most maxConnections at a time, and closes those that wait when it stops", async () => {

@@ -14,7 +14,7 @@ import type * as Http from "node:http"
 import type * as Http2 from "node:http2"
 import type { Socket } from "node:net"
 import type { Duplex } from "node:stream"
-import { lingerMillis, quietMillis } from "../defaults.ts"
+import { lingerMillis, maxEarly, quietMillis } from "../defaults.ts"
 
 /** A server as `node:http`, `node:https` and `node:http2` make it. */
 export type NodeServer = Http.Server | Http2.Http2Server | Http2.Http2SecureServer
@@ -33,11 +33,16 @@ export interface Pending {
   isAnswered: boolean
 }
 
+/** A response or a socket, with which an event comes. */
+interface Destroyable {
+  readonly destroyed: boolean
+}
+
 interface Connection {
   readonly owner: Connections
   readonly socket: Socket
   /** Requests that have come. Those that are over are left out when somebody looks. */
-  pending: Array<Pending>
+  readonly pending: Array<Pending>
   /** The request that came last. */
   latest: Pending | undefined
   /** The request whose answer is the last one. Those that come after it are late. */
@@ -65,8 +70,8 @@ export const pendingOf = (source: object): Pending | undefined => (source as Mar
 /** @internal */
 export class Connections {
   private readonly open = new Map<Socket, Connection>()
-  /** Everything that was accepted, also what is not a connection of HTTP yet. */
-  private readonly accepted = new Set<Socket>()
+  /** Everything that was accepted, also what is not a connection of HTTP yet, and when. */
+  private readonly accepted = new Map<Socket, number>()
   private readonly sessions = new Set<Http2.ServerHttp2Session>()
   /** What came before there was a handler for it. Undefined once there is one. */
   private early: Array<() => void> | undefined = []
@@ -82,7 +87,7 @@ export class Connections {
     const isTls = "setSecureContext" in server
     server.on("connection", (socket: Socket) => {
       this.count++
-      this.accepted.add(socket)
+      this.accepted.set(socket, performance.now())
       socket.once("close", () => this.accepted.delete(socket))
       if (!isTls && !isHttp2) this.add(socket)
     })
@@ -96,18 +101,30 @@ export class Connections {
     })
     for (const event of ["request", "checkContinue"]) {
       server.on(event, (request: Http.IncomingMessage, response: Http.ServerResponse) => {
-        if (this.came(request, response)) this.wait(server, event, [request, response])
+        if (this.came(request, response)) this.wait(server, event, request, response)
       })
     }
     server.on("upgrade", (request: Http.IncomingMessage, socket: Duplex, head: Buffer) => {
-      if (this.came(request, undefined)) this.wait(server, "upgrade", [request, socket, head])
+      // Node has taken its own listener away. Without one, an error of the socket would end the program.
+      socket.on("error", () => {})
+      if (this.came(request, undefined)) this.wait(server, "upgrade", request, socket, head)
     })
   }
 
   /** Sends an event again once somebody handles it. */
-  private wait(server: Http.Server, event: string, values: ReadonlyArray<unknown>): void {
+  private wait(
+    server: Http.Server,
+    event: string,
+    request: Http.IncomingMessage,
+    ...rest: [Destroyable, ...Array<unknown>]
+  ) {
+    const { early } = this
     // The server may have a listener of its user.
-    if (server.listenerCount(event) === 1) this.early?.push(() => server.emit(event, ...values))
+    if (early === undefined || server.listenerCount(event) > 1) return
+    if (early.length >= maxEarly) return refuse(request)
+    early.push(() => {
+      if (!request.destroyed && !rest[0].destroyed) server.emit(event, request, ...rest)
+    })
   }
 
   /** There are handlers now. */
@@ -121,9 +138,17 @@ export class Connections {
     return this.drainsSince !== undefined
   }
 
-  /** Whether nothing is connected any more. */
-  get isEmpty(): boolean {
+  /** Whether no connection of HTTP is open any more. */
+  get isClosed(): boolean {
     return this.open.size === 0 && this.sessions.size === 0
+  }
+
+  /** Whether nothing is connected any more, and no client is in its TLS handshake that has come a moment ago. */
+  get isEmpty(): boolean {
+    if (!this.isClosed) return false
+    const youngest = performance.now() - quietMillis
+    for (const since of this.accepted.values()) if (since > youngest) return false
+    return true
   }
 
   // ---- what comes -------------------------------------------------------------------------------------------------
@@ -214,7 +239,7 @@ export class Connections {
 
   destroyAll(): void {
     for (const session of this.sessions) session.destroy()
-    for (const socket of this.accepted) socket.destroy()
+    for (const socket of this.accepted.keys()) socket.destroy()
   }
 }
 
@@ -230,10 +255,15 @@ const isUpgraded = ({ connection, isAnswered, response }: Pending): boolean =>
 
 const isOver = ({ response }: Pending): boolean => response?.destroyed === true
 
-const leaveOut = (connection: Connection): void => {
-  const { pending } = connection
-  if (pending.length === 1 && isOver(pending[0]!)) pending.pop()
-  else if (pending.length > 0) connection.pending = pending.filter((one) => !isOver(one))
+/** Requests are over in the order in which they came. */
+const leaveOut = ({ pending }: Connection): void => {
+  while (pending.length > 0 && isOver(pending[0]!)) pending.shift()
+}
+
+/** Closes the connection of a request over HTTP/1.1, and the stream of one over HTTP/2. */
+const refuse = (request: Http.IncomingMessage & { readonly stream?: Http2.ServerHttp2Stream }): void => {
+  if (request.stream === undefined) request.socket.destroy()
+  else request.stream.destroy()
 }
 
 const isQuiet = (connection: Connection): boolean => {

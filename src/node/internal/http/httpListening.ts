@@ -36,12 +36,17 @@ export const startHttp = <A, E, R, B, E2, R2>(
     }
     const drained = Layer.effect(
       HttpServer.HttpServer,
-      Effect.flatMap(HttpServer.HttpServer, (server) => drainable(server, servers))
+      Effect.flatMap(HttpServer.HttpServer, (server) =>
+        servers.some(({ server }) => server.listening) ? drainable(server, servers) : Effect.die(new Error(notGiven))
+      )
     )
     const layer = Layer.provide(app, Layer.provideMerge(drained, listen(create)))
     const drain = Effect.suspend(() => each(servers, (running) => running.drain))
     return Effect.as(Layer.build(layer), { drain })
   }) as Effect.Effect<Listening, E | E2, Exclude<R, HttpServer.HttpServer | B> | R2 | Scope.Scope>
+
+const notGiven =
+  "NodeHttpListener.layer: listen must open its port with the createServer that it is given, but that server does not listen"
 
 const each = (servers: ReadonlyArray<Running>, step: (running: Running) => Effect.Effect<void>): Effect.Effect<void> =>
   Effect.forEach(servers, step, { concurrency: "unbounded", discard: true })
@@ -80,7 +85,10 @@ class Running {
       closed,
       Effect.andThen(
         begun,
-        this.untilEmpty(() => connections.look())
+        this.until(
+          () => connections.isEmpty,
+          () => connections.look()
+        )
       )
     )
   }
@@ -91,12 +99,12 @@ class Running {
     this.report.draining()
   }
 
-  /** Waits until nothing is connected, and calls `look` meanwhile. */
-  private untilEmpty(look: () => void): Effect.Effect<void> {
+  /** Waits until something is true, and calls `look` meanwhile. */
+  private until(isTrue: () => boolean, look: () => void): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       const timer = setInterval(() => {
         look()
-        if (!this.connections.isEmpty) return
+        if (!isTrue()) return
         clearInterval(timer)
         resume(Effect.void)
       }, lookMillis)
@@ -120,10 +128,13 @@ class Running {
       const { connections } = this
       this.stopping = true
       connections.closeAll()
-      const empty = connections.isEmpty
+      const empty = connections.isClosed
         ? Effect.void
         : Effect.timeoutOption(
-            this.untilEmpty(() => {}),
+            this.until(
+              () => connections.isClosed,
+              () => {}
+            ),
             lingerMillis
           )
       const gone = Effect.sync(() => {
@@ -145,7 +156,8 @@ const drainable = (
     address,
     serve: (app, middleware) => {
       const tracked = track(app)
-      const serving = middleware === undefined ? serve(tracked) : serve(tracked, middleware)
+      const serving =
+        middleware === undefined ? serve(tracked) : serve(tracked, (app) => trackMiddleware(middleware(app)))
       return serving.pipe(
         Effect.tap(() => Effect.sync(() => servers.forEach(({ connections }) => connections.served()))),
         // The finalizers run in reverse order, so this is the first.
@@ -173,6 +185,25 @@ const track = <E, R>(
     // It costs time, so before the server drains an answer of HTTP goes without.
     if (pending.response === undefined || pending.connection.owner.isDraining) prepareAnswer(pending)
     return app
+  })
+
+/** Middleware of the server can give an answer that the application has not seen. */
+const trackMiddleware = <E, R>(
+  handled: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest> =>
+  Effect.withFiber((fiber) => {
+    const pending = pendingOf(Context.getUnsafe(fiber.context, HttpServerRequest).source)
+    if (pending === undefined) return handled
+    if (pending.isLate) return Effect.interruptible(Effect.never)
+    const { connection, response } = pending
+    pending.fiber = fiber
+    return Effect.onExit(handled, () =>
+      connection.owner.isDraining && response?.headersSent === false
+        ? Effect.map(nextRound, () => {
+            if (isFinal(pending) && !response.headersSent) response.setHeader("connection", "close")
+          })
+        : Effect.void
+    )
   })
 
 /** Says with the answer to a request whether the connection ends. */

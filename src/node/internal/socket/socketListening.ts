@@ -12,6 +12,8 @@ import * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Process from "../../../kernel/Process.ts"
 import * as Shutdown from "../../../kernel/Shutdown.ts"
+import type { Pid } from "../../../kernel/Pid.ts"
+import { connectionEndMillis } from "../defaults.ts"
 import type { Listening, Reporter } from "../listener/listener.ts"
 
 /** @internal */
@@ -35,12 +37,18 @@ export const startSocket = <R, B, E, R2>(
       .run((socket) => connections.handle(socket, handler))
       .pipe(Effect.provideContext(built as Context.Context<B>), Effect.forkScoped)
     running.addObserver((exit) => {
-      if (!connections.isDraining && Exit.isFailure(exit)) report.broken(Cause.squash(exit.cause))
+      if (connections.isDraining || Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return
+      report.broken(Cause.squash(exit.cause))
     })
-    const drain = Effect.gen(function* () {
+    const closePort = Effect.suspend(() => {
       connections.drain()
       // The port is closed at once. The server is closed when its last connection is.
-      const closing = yield* Effect.forkChild(Scope.close(accepting, Exit.void), { startImmediately: true })
+      return Effect.forkChild(Scope.close(accepting, Exit.void), { startImmediately: true })
+    })
+    // Effect's server would end its connections one after another, and close its port after that.
+    yield* Effect.addFinalizer(() => Effect.andThen(closePort, connections.end))
+    const drain = Effect.gen(function* () {
+      const closing = yield* closePort
       report.draining()
       yield* connections.untilEmpty
       yield* Fiber.await(closing)
@@ -52,6 +60,7 @@ class Connections {
   private readonly permits: Semaphore.Semaphore | undefined
   private readonly draining = Deferred.makeUnsafe<void>()
   private readonly empty = Deferred.makeUnsafe<void>()
+  private readonly pids = new Set<Pid>()
   private count = 0
   isDraining = false
 
@@ -73,13 +82,18 @@ class Connections {
     return Deferred.await(this.empty)
   }
 
+  /** Ends the processes of all connections, at the same time. */
+  get end(): Effect.Effect<void> {
+    return Effect.suspend(() => Shutdown.shutdownAll(Array.from(this.pids), { limit: connectionEndMillis }))
+  }
+
   /** Handles a connection when its turn has come. */
   handle<R>(
     socket: Socket.Socket,
     handler: (socket: Socket.Socket) => Effect.Effect<unknown, Socket.SocketError, R>
   ): Effect.Effect<void, never, R> {
     const { permits } = this
-    const handled = this.counted(runConnection(socket, handler))
+    const handled = this.counted(runConnection(socket, handler, this.pids))
     if (permits === undefined) return handled
     const turn = Effect.raceFirst(Effect.as(permits.take(1), true), Effect.as(Deferred.await(this.draining), false))
     return Effect.flatMap(turn, (isTurn) =>
@@ -104,19 +118,24 @@ class Connections {
 /** Handles a connection in a process of its own, and waits until that has ended. */
 const runConnection = <R>(
   socket: Socket.Socket,
-  handler: (socket: Socket.Socket) => Effect.Effect<unknown, Socket.SocketError, R>
+  handler: (socket: Socket.Socket) => Effect.Effect<unknown, Socket.SocketError, R>,
+  pids: Set<Pid>
 ): Effect.Effect<void, never, R> => {
   let isOpened = false
   const reader = Effect.tap(socket.reader, () => Effect.sync(() => (isOpened = true)))
   const body = Effect.suspend(() => handler(Socket.make({ reader, writer: socket.writer }))).pipe(
     // Every end of a connection is a `SocketError`, also a good one.
-    Effect.catchTag("SocketError", () => Effect.void),
+    Effect.catchTag("SocketError", (error) => Effect.logDebug("A connection of a SocketListener has ended", error)),
     Effect.ensuring(Effect.suspend(() => (isOpened ? Effect.void : closeUnopened(socket))))
   )
   return Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Process.spawn(body, { label: connectionLabel }), (pid) =>
-      Effect.onInterrupt(restore(Shutdown.awaitEnd(pid)), () => Effect.asVoid(Shutdown.shutdown(pid)))
-    )
+    Effect.flatMap(Process.spawn(body, { label: connectionLabel }), (pid) => {
+      pids.add(pid)
+      return restore(Shutdown.awaitEnd(pid)).pipe(
+        Effect.onInterrupt(() => Effect.asVoid(Shutdown.shutdown(pid))),
+        Effect.ensuring(Effect.sync(() => pids.delete(pid)))
+      )
+    })
   ) as Effect.Effect<void, never, R>
 }
 
