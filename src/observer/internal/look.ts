@@ -75,14 +75,9 @@ export const rowOf = (
 ): Snapshot.Process => {
   const { id, kernel, label, name, parent, phase, relations } = record
   const { behaviour, isSuspended } = record.kind.view(record)
-  const startedAt = kernel.births?.of(id)
-  return {
+  const row: Draft = {
     id,
-    ...(parent === undefined ? {} : { parent: parent.id }),
     displayName: displayName(record),
-    ...(name === undefined ? {} : { name }),
-    ...(label === undefined ? {} : { label }),
-    ...(child === undefined ? {} : { key: child.id }),
     behaviour,
     status: phase === "dead" ? "exiting" : isSuspended && phase === "running" ? "suspended" : phase,
     mailboxLength: record.mailbox.size,
@@ -90,12 +85,21 @@ export const rowOf = (
     handled,
     handledPerSecond: before === undefined || elapsed <= 0 ? 0 : rate(handled - before.handled, elapsed),
     restarts: child?.restarts ?? 0,
-    ...(startedAt === undefined ? {} : { startedAt }),
     links: relations?.links.size ?? 0,
     monitors: relations?.watching.size ?? 0,
     monitoredBy: relations?.watchers.size ?? 0
   }
+  // Fields that are missing are set one by one: to spread them in would make as many objects more.
+  const startedAt = kernel.births?.of(id)
+  if (parent !== undefined) row.parent = parent.id
+  if (name !== undefined) row.name = name
+  if (label !== undefined) row.label = label
+  if (child !== undefined) row.key = child.id
+  if (startedAt !== undefined) row.startedAt = startedAt
+  return row
 }
+
+type Draft = { -readonly [K in keyof Snapshot.Process]: Snapshot.Process[K] }
 
 /** To one decimal. */
 const rate = (count: number, seconds: number): number => Math.round((count / seconds) * 10) / 10
