@@ -141,6 +141,7 @@ export const layer = <A, E, R, S extends NodeServer, B, E2, R2>(
   app: Layer.Layer<A, E, R>,
   options: Options<S, B, E2, R2>
 ): Layer.Layer<never, E | E2, Exclude<Exclude<R, HttpServer.HttpServer | B> | R2, Scope.Scope>> =>
+  // The signature says what the listener needs and how it fails. What starts it has no types for that.
   makeLayer({
     drainDelay: options.drainDelay,
     start: (report) => startHttp({ app, createServer: options.createServer, listen: options.listen as never }, report)

@@ -7,8 +7,9 @@
  * **Guarantees**
  *
  * - Cost: with nobody reading, only crashes, restarts and the times of starts are noted. No message pays anything.
- * - Politeness: a look at the system holds up the event loop for a few milliseconds at a time, however many processes
- *   there are. It sends no messages, so a busy or suspended process does not delay it.
+ * - Politeness: a look at the system runs in slices of 2 milliseconds, however many processes there are. With very many
+ *   of them the garbage collector adds pauses of its own: timers waited up to 13 milliseconds during a first look at
+ *   100,000 servers. A look sends no messages, so a busy or suspended process does not delay it.
  * - Safety: everything of a user is shown without secrets and within the limits of `Display`.
  * - Memory: a reader that is slow gets fewer and larger changes. It costs no memory and delays nobody.
  *

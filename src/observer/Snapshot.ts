@@ -26,7 +26,7 @@ import { keptCrashes, keptRestarts } from "./internal/defaults.ts"
 const version = 1
 
 /**
- * What a process was made with. A `Worker` is a child made by `Supervisor.worker`.
+ * The module that made a process. A `Worker` is a child made by `Supervisor.worker`.
  *
  * @stability experimental
  * @category models

@@ -321,14 +321,20 @@ describe("a server that RpcServer serves", () => {
     })
   )
 
+  /** The client of a box with a call in hand and a message in its mailbox, which has room for one. */
+  const fullBox = Effect.gen(function* () {
+    const remote = yield* RpcTest.makeClient(BoxRpcs)
+    const box = yield* Box
+    yield* Effect.forkChild(box.hang())
+    yield* settle
+    yield* remote.put({ value: 1 })
+    return remote
+  })
+
   boxTest(
     "answers with MailboxFull, also to a cast",
     Effect.gen(function* () {
-      const remote = yield* RpcTest.makeClient(BoxRpcs)
-      const box = yield* Box
-      yield* Effect.forkChild(box.hang())
-      yield* settle
-      yield* remote.put({ value: 1 })
+      const remote = yield* fullBox
       assert.deepStrictEqual(yield* refusal(remote.get()), ["get", { _tag: "MailboxFull" }, "no"])
       assert.deepStrictEqual(yield* refusal(remote.put({ value: 2 })), ["put", { _tag: "MailboxFull" }, "no"])
       yield* kill
@@ -339,11 +345,7 @@ describe("a server that RpcServer serves", () => {
   boxTest(
     "answers a cast that finds no room within the timeout with Timeout, and takes its message back",
     Effect.gen(function* () {
-      const remote = yield* RpcTest.makeClient(BoxRpcs)
-      const box = yield* Box
-      yield* Effect.forkChild(box.hang())
-      yield* settle
-      yield* remote.put({ value: 1 })
+      const remote = yield* fullBox
       const waiting = yield* Effect.forkChild(refusal(remote.put({ value: 2 })))
       yield* settle
       yield* TestClock.adjust("5 seconds")
@@ -357,11 +359,7 @@ describe("a server that RpcServer serves", () => {
   boxTest(
     "answers a cast that waits for room once it is in the mailbox, and with ServerDown if the server ends first",
     Effect.gen(function* () {
-      const remote = yield* RpcTest.makeClient(BoxRpcs)
-      const box = yield* Box
-      yield* Effect.forkChild(box.hang())
-      yield* settle
-      yield* remote.put({ value: 1 })
+      const remote = yield* fullBox
       const waiting = yield* Effect.forkChild(refusal(remote.put({ value: 2 })))
       yield* settle
       assert.isUndefined(waiting.pollUnsafe())

@@ -1,16 +1,15 @@
 /** What listings show of processes besides their records. */
-
 import type { Pid } from "../Pid.ts"
 
 /** What kind of process it is, and what it does at the moment. */
 export interface ProcessView {
-  /** What it was made with: `"GenServer"`, `"Supervisor"`, `"Process"`. */
+  /** The module that made it. */
   readonly behaviour: Behaviour
   /** Whether it was told by `Sys.suspend` to handle no messages. */
   readonly isSuspended: boolean
 }
 
-/** What a process can be made with. */
+/** The modules that make processes. A `Worker` is a child made by `Supervisor.worker`. */
 export type Behaviour =
   | "Process"
   | "Worker"

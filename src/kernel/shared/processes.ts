@@ -34,7 +34,7 @@ export type Target = Pid | { readonly [HandleTypeId]: { readonly key: string } }
 
 /**
  * The record of the process that is meant. A client means the run that is up, and while its server is down the last
- * run, which is dead. `to` names the function that was given it.
+ * run, which is ending or dead. `to` names the function that was given it.
  */
 export const recordBehind = (to: string, fiber: Fiber.Fiber<unknown, unknown>, target: Target): ProcessRecord => {
   if (isInstance(target, ProcessRecord) || !isHandle(target)) return checkedRecord(to, target, PID_OR_CLIENT)

@@ -3,7 +3,7 @@
  * Then two servers run where their user most likely means one, so it is told in the log.
  *
  * Two Layers are the same if they are one object, or if one definition made them from the same arguments. A `Layer.fresh`
- * is never the same as another one: who writes it wants a second server. Children of dynamic and of partition
+ * is never the same as another one: a program that uses it asks for a second server. Children of dynamic and of partition
  * supervisors do not count, because nobody outside gets their handles from the Layer of the tree.
  */
 import type * as Context from "effect/Context"

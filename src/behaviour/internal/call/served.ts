@@ -48,7 +48,10 @@ const withCallError = (rpc: Rpc.AnyWithProps): Rpc.AnyWithProps =>
 
 type Method = (payload: unknown, options?: CallOptions) => Effect.Effect<unknown, unknown>
 
-/** The types of the service say what the Layer gives and needs. @internal */
+/**
+ * The handlers of a service. They are made from the tags of its protocol, so only the caller can say which types the Layer
+ * gives and needs. @internal
+ */
 export const servedHandlers = <A, R>(
   { key, protocol }: Served,
   prefix: string,
